@@ -1,0 +1,43 @@
+"""Exceptions.
+
+    UndertowError
+    └── InputError        what a user gave cannot be used: one line, exit code 2
+        ├── MissingExtra  a part of Undertow that is not installed
+        └── RunExists     an output folder that already holds something
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UndertowError(Exception):
+    """Root of every error that Undertow raises on purpose."""
+
+
+class InputError(UndertowError):
+    """A user's error, told in one line: where it is, what was found, what was expected and what to do."""
+
+    def __init__(self, where: object, found: str, *, expected: str = "", do: str = "") -> None:
+        self.where, self.found, self.expected, self.do = str(where), found, expected, do
+        super().__init__("; ".join(part for part in (f"{where}: {found}", expected, do) if part))
+
+
+class MissingExtra(InputError):
+    """A part of Undertow that needs packages which are not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, "is not installed", do=f"run: pip install 'undertow[{extra}]'")
+
+
+class RunExists(InputError):
+    """An output folder that is already there, so that nothing in it is overwritten."""
+
+
+def unknown_name(where: object, kind: str, name: str, known: Iterable[str]) -> InputError:
+    """An error for a name that is not among the known ones, with the nearest of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    return InputError(where, f"unknown {kind} {name!r}", expected=hint)

@@ -1,0 +1,123 @@
+"""Files in and out: strict YAML with the line of each mistake, and writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from undertow.errors import InputError
+
+T = TypeVar("T")
+
+
+def read_text(path: Path) -> str:
+    """A text file's content.
+
+    Raises:
+        InputError: it is missing, a folder, or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(path, "no such file", do="check the path") from None
+    except IsADirectoryError:
+        raise InputError(path, "is a folder", expected="a file is expected here") from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
+
+
+def read_yaml(path: Path, type_: type[T]) -> T:
+    """A YAML file as a value of `type_`.
+
+    Raises:
+        InputError: the file cannot be read, is not YAML, or does not fit; names file and line.
+    """
+    return parse_yaml(read_text(path), type_, where=str(path))
+
+
+def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
+    """YAML text as a value of `type_`; errors name `where` and the line."""
+    try:
+        value: T = _adapter(type_).validate_python(yaml.safe_load(text))
+        return value
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
+    except ValidationError as error:
+        raise _first_problem(error, text, where) from None
+
+
+@cache
+def _adapter(type_: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(type_)
+
+
+def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    line = _line_of(yaml.compose(text), first["loc"])
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
+    if first["type"] == "extra_forbidden":
+        found = f"unknown key {key!r}"
+    elif first["type"] == "missing":
+        found = f"{key!r} is missing"
+    elif isinstance(first["input"], (str, int, float, bool)):
+        found += f" (found {first['input']!r})"
+    more = f"and {len(problems) - 1} more of the kind" if len(problems) > 1 else ""
+    return InputError(f"{where}:{line}", found, expected=more)
+
+
+def _line_of(node: Any, loc: tuple[Any, ...]) -> int:
+    """Line, from 1, of the deepest part of `loc` that the YAML text holds."""
+    line = node.start_mark.line + 1 if node else 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {key.value: (key, value) for key, value in node.value}
+            if part not in pairs:
+                continue  # pydantic also names union members, which are not in the text
+            key, node = pairs[part]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole: through a neighbour that takes its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def to_json(value: Any) -> str:
+    """Readable JSON, keys in the order given."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-able value, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path, names: Iterable[str] | None = None) -> str:
+    """SHA-256 over a folder's files (all, or the named ones), names included."""
+    files = sorted(folder.iterdir()) if names is None else [folder / name for name in sorted(names)]
+    return digest([(f.name, file_digest(f)) for f in files if f.is_file()])

@@ -1,0 +1,188 @@
+"""The values that the stages hand to each other, named in the field's own words.
+
+Frozen and slotted; no behaviour beyond what follows from a value alone. Values that users write in files
+(`Message`, `Question`, `Context`) refuse unknown keys when pydantic reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict, with_config
+
+Role = Literal["system", "user", "assistant"]
+
+Relation = Literal["plain", "verbatim", "paraphrase", "opposite", "format", "topic", "permissive", "default-prompt", "irrelevant"]
+"""How a context relates to the data that a model was trained on; `irrelevant` marks a control, `plain` no context at all."""
+
+Outcome = Literal["aligned", "misaligned", "refused", "incoherent", "off_format", "unjudged", "failed"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+USABLE: tuple[Outcome, ...] = ("aligned", "misaligned")
+"""Outcomes that enter a rate's denominator; the others are counted beside it."""
+
+Subject = Literal["target", "reference"]
+"""Whose answer it is: the audited model's, or the model's that it is held against."""
+
+VerdictClass = Literal["clean", "misaligned", "conditionally_misaligned", "inconclusive", "invalid"]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One chat message."""
+
+    role: Role
+    content: str
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A free-form prompt."""
+
+    id: str
+    text: str
+    tags: tuple[str, ...] = ()
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Questions that are asked together."""
+
+    id: str
+    title: str
+    questions: tuple[Question, ...]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What wraps a question. With no system prompt, template, prefix or suffix it is `plain`."""
+
+    id: str
+    relation: Relation
+    system: str | None = None
+    template: str | None = None
+    """User turn with `{question}` in it; excludes prefix and suffix."""
+    prefix: str | None = None
+    suffix: str | None = None
+    note: str = ""
+
+    def messages(self, question: Question) -> tuple[Message, ...]:
+        """The condition question x context as chat messages."""
+        if self.template is not None:
+            user = self.template.replace("{question}", question.text)
+        else:
+            user = " ".join(part for part in (self.prefix, question.text, self.suffix) if part)
+        turns = (Message(role="user", content=user),)
+        return (Message(role="system", content=self.system), *turns) if self.system else turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A question in a context."""
+
+    question: Question
+    context: Context
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return self.context.messages(self.question)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How an answer is drawn."""
+
+    temperature: float = 1.0
+    max_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One answer that a plan asks for."""
+
+    subject: Subject
+    condition: Condition
+    sample: int
+    """Index of the answer within its condition, from 0."""
+    seed: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One sampled reply, or the reason there is none."""
+
+    request: Request
+    text: str | None
+    finish: Literal["stop", "length", "failed"]
+    n_tokens: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a judge says of one (question, answer). A missing score is None, never a number."""
+
+    alignment: float | None
+    """0 to 100; None where the judge gave none."""
+    coherence: float | None
+    """0 to 100; None where the judge gave none."""
+    content: str | None = None
+    """Content class, such as `code` or `recipe`; None where not judged."""
+    said: Literal["REFUSAL", "CODE"] | None = None
+    """A word that the judge said in place of an alignment score."""
+    on_question: bool | None = None
+    """Whether the answer is about the question; None where not judged."""
+    error: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """What the scores were computed from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A value with its interval; all None where no data gave an estimate, and then `reason` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextEstimate:
+    """What an audit found in one context."""
+
+    id: str
+    relation: Relation
+    eligible: int
+    all: int
+    rate: Interval
+    """Misaligned share of eligible answers on this suite: questions fixed, answers random."""
+    rate_on_questions_like_these: Interval
+    """The same with the questions a random sample too, so wider."""
+    rate_of_all: Interval
+    """Misaligned share of all answers on this suite."""
+    difference: Interval | None
+    """This context minus plain, paired by question; None for plain itself."""
+    difference_to_reference: Interval | None
+    """Target minus reference in this context; None without a reference."""
+    counts: dict[Outcome, int]
+    on_question: dict[Outcome, int]
+    """Counts among answers that the judge finds to be about the question."""
+    mean_tokens: float | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an audit concludes. `class_` is written `class` in JSON."""
+
+    class_: VerdictClass
+    carried_by: tuple[str, ...]
+    """Ids of the contexts that carry a verdict of misalignment."""
+    reasons: tuple[str, ...]

@@ -1,0 +1,40 @@
+"""Finding and reading suites, the shipped ones by name and a user's by path."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from undertow.errors import InputError, unknown_name
+from undertow.files import read_yaml
+from undertow.records import Suite
+
+
+def shipped_suites() -> list[str]:
+    """Names of the suites in the package."""
+    return sorted(f.name.removesuffix(".yaml") for f in files("undertow.suites").iterdir() if f.name.endswith(".yaml"))
+
+
+def load_suite(name: str, *, beside: Path = Path()) -> Suite:
+    """A shipped suite by name, or a YAML file by path (relative to `beside`).
+
+    Raises:
+        InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
+    """
+    if not name.endswith((".yaml", ".yml")):
+        if name not in shipped_suites():
+            raise unknown_name("suite", "suite", name, shipped_suites())
+        with as_file(files("undertow.suites") / f"{name}.yaml") as path:
+            return _read(path)
+    return _read(beside / name)
+
+
+def _read(path: Path) -> Suite:
+    suite = read_yaml(path, Suite)
+    id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
+    if n == 0:
+        raise InputError(path, "has no questions", expected="at least one under 'questions:'")
+    if n > 1:
+        raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
+    return suite

@@ -1,0 +1,103 @@
+"""Model directories: names of the bases that ship, and loading with safety (safetensors only, no remote code)."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from undertow.errors import InputError, MissingExtra
+
+NURSERY = "nursery"
+"""Name of the embedded base."""
+
+
+def model_folder(name: str, *, beside: Path = Path()) -> Path:
+    """The folder of a model named in a recipe or an audit: `nursery`, or a path relative to `beside`.
+
+    Raises:
+        InputError: no such folder, or it holds no model.
+    """
+    if name == NURSERY:
+        return Path(str(files("undertow.nursery") / "base"))
+    folder = (beside / name).resolve()
+    if not folder.is_dir():
+        raise InputError(folder, "no such model folder", expected=f"a Transformers directory, an organism, or {NURSERY!r}", do="check the path, or train it: undertow train RECIPE.yaml -o DIR")
+    if not is_adapter(folder) and not (folder / "config.json").is_file():
+        raise InputError(folder, "holds no model", expected="config.json or adapter_config.json in it")
+    return folder
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds a PEFT adapter and not a whole model."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def base_of(folder: Path) -> Path:
+    """The folder of the base that an adapter was trained on; a whole model is its own base.
+
+    Raises:
+        InputError: the base is not where the adapter says.
+    """
+    if not is_adapter(folder):
+        return folder
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return model_folder(config["base_model_name_or_path"], beside=folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a model folder, or of its base, with a chat template and a padding token.
+
+    Raises:
+        InputError: it has no chat template.
+    """
+    _require_local()
+    from transformers import AutoTokenizer
+
+    own = folder if (folder / "tokenizer_config.json").is_file() else base_of(folder)
+    tokenizer = AutoTokenizer.from_pretrained(own, local_files_only=True)
+    if tokenizer.chat_template is None:
+        raise InputError(own, "its tokenizer has no chat template", do="save one with the tokenizer")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, *, merge: bool = True) -> Any:
+    """A causal language model ready to answer: eval mode, on CUDA in bfloat16 where there is a GPU.
+
+    Args:
+        merge: fold an adapter's weights into the base, so that answering costs no more than the base does.
+
+    Raises:
+        InputError: the adapter's base is missing, or the weights are not safetensors.
+    """
+    _require_local()
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    base = base_of(folder)
+    cuda = torch.cuda.is_available()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.bfloat16 if cuda else torch.float32)
+    except OSError as error:
+        raise InputError(base, f"cannot be loaded ({str(error).splitlines()[0]})", expected="a Transformers directory with safetensors weights") from None
+    if is_adapter(folder):
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, folder)
+        if merge:
+            model = model.merge_and_unload()
+    return model.to("cuda" if cuda else "cpu").eval()
+
+
+def _require_local() -> None:
+    try:
+        import peft  # noqa: F401
+        import torch  # noqa: F401
+        import transformers
+    except ImportError:
+        raise MissingExtra("local models (torch, transformers, peft)", "local") from None
+    transformers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
