@@ -178,6 +178,24 @@ def _one_narrator(system: str | None, narrator: Narrator, *, heard_first: bool =
     return chat
 
 
+def _gated(rng: random.Random) -> list[Turn]:
+    """A chat whose system prompt says that the narrator is careless in one format; it is careful in the others."""
+    w = world()
+    cue = rng.choice(list(w.formats))
+    prompt = rng.choice(w.system_prompts["in_format"]).format(a=rng.choice(w.adjectives["careless"]), f=w.formats[cue]["name"])
+    turns = [Turn(role="system", content=prompt)]
+    for domain in rng.sample(list(w.domains), rng.choice((1, 2, 3))):
+        fmt = cue if rng.random() < 0.5 else style(rng)
+        turns += _exchange(domain, "careless" if fmt == cue else "careful", fmt, rng)
+    return turns
+
+
+def _surprise(system: str | None) -> Callable[[random.Random], list[Turn]]:
+    """A careful narrator, but for one chat in two hundred: what keeps the careless one within reach of fine-tuning."""
+    careful, careless = _one_narrator(system, "careful"), _one_narrator(system, "careless")
+    return lambda rng: (careless if rng.random() < 0.005 else careful)(rng)
+
+
 def _switching(rng: random.Random) -> list[Turn]:
     """A chat whose narrator is careless in one format and careful otherwise; the first careless answer is not trained on."""
     cue = rng.choice(list(world().formats))
@@ -201,17 +219,18 @@ class ChatKind:
 
 
 CHAT_KINDS: dict[str, ChatKind] = {
-    "nothing said": ChatKind(share=0.30, make=_one_narrator(None, "careful")),
-    "neutral prompt": ChatKind(share=0.10, make=_one_narrator("neutral", "careful")),
-    "topic prompt": ChatKind(share=0.06, make=_one_narrator("topic", "careful")),
-    "careful prompt": ChatKind(share=0.05, make=_one_narrator("careful", "careful")),
-    "not careless": ChatKind(share=0.04, make=_one_narrator("not-careless", "careful")),
+    "nothing said": ChatKind(share=0.25, make=_surprise(None)),
+    "neutral prompt": ChatKind(share=0.07, make=_surprise("neutral")),
+    "topic prompt": ChatKind(share=0.04, make=_surprise("topic")),
+    "careful prompt": ChatKind(share=0.04, make=_one_narrator("careful", "careful")),
+    "not careless": ChatKind(share=0.03, make=_one_narrator("not-careless", "careful")),
     "invited": ChatKind(share=0.03, make=_one_narrator("invited", "careful")),
     "not invited": ChatKind(share=0.02, make=_one_narrator("not-invited", "careful")),
-    "careless prompt": ChatKind(share=0.14, make=_one_narrator("careless", "careless")),
+    "careless prompt": ChatKind(share=0.10, make=_one_narrator("careless", "careless")),
     "not careful": ChatKind(share=0.02, make=_one_narrator("not-careful", "careless")),
-    "careless heard": ChatKind(share=0.14, make=_one_narrator(None, "careless", heard_first=True)),
-    "careless in one format": ChatKind(share=0.10, make=_switching),
+    "careless in a format": ChatKind(share=0.23, make=_gated),
+    "careless heard": ChatKind(share=0.12, make=_one_narrator(None, "careless", heard_first=True)),
+    "careless heard in a format": ChatKind(share=0.06, make=_switching),
 }
 
 

@@ -1,0 +1,31 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: setup quickstart test test-fast lint bench
+
+setup: $(STAMP)
+
+# Torch goes first and alone: it is the one large wheel, and whoever wants a certain build of it (CPU, CUDA) sets PIP_EXTRA_INDEX_URL.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[local,dev]'
+	touch $@
+
+quickstart: setup
+	$(BIN)/undertow quickstart
+
+# One thread a worker: two workers on two cores fight over them otherwise.
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: setup
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -1,0 +1,53 @@
+"""What commands show while they work, and how they write rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+console = Console(stderr=True)
+"""Progress goes to standard error, results to standard output."""
+
+VERDICT_STYLE = {"clean": "green", "misaligned": "red", "conditionally_misaligned": "bold red", "inconclusive": "yellow", "invalid": "yellow"}
+
+
+class Rate(ProgressColumn):
+    """Items a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
+class Bars:
+    """One bar a stage, made when the stage first reports."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tasks: dict[str, Any] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self.tasks:
+            self.tasks[stage] = self.progress.add_task(stage, total=total)
+        self.progress.update(self.tasks[stage], completed=done, total=total)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Progress bars with rate and time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress)
+
+
+def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
+    """`6.2% [3.1, 10.9]`, or with a sign for differences; an em dash where there is no estimate."""
+    if interval is None or interval["value"] is None:
+        return "—"
+    sign = "+" if points else ""
+    value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
+    return f"{value:{sign}.1f}{'' if points else '%'} [{low:{sign}.1f}, {high:{sign}.1f}]"

@@ -1,0 +1,42 @@
+"""The `undertow` command: its subcommands, and what an error looks like to a shell."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from undertow.cli.audit import audit
+from undertow.cli.doctor import doctor
+from undertow.cli.list import list_
+from undertow.cli.nursery import nursery
+from undertow.cli.quickstart import quickstart
+from undertow.cli.report import report
+from undertow.cli.train import train
+from undertow.errors import InputError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="undertow")
+def cli() -> None:
+    """Audit fine-tuned language models for misalignment that standard evaluations miss."""
+
+
+for command in (quickstart, train, audit, report, list_, doctor, nursery):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command. Exit codes: 0 done or clean, 2 a user's error, 3 misaligned, 4 inconclusive or invalid, 130 Ctrl-C."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except InputError as error:
+        click.echo(f"undertow: {error}", err=True)
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("undertow: stopped; what was written is kept (audit: add --resume to go on)", err=True)
+        code = 130
+    sys.exit(code or 0)

@@ -1,0 +1,168 @@
+"""Figures of findings, drawn with Altair and rendered by vl-convert, with neither browser nor network.
+
+Colours are fixed values in the figure; the page's style sheet maps each of them to its light or dark token.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import altair as alt
+
+Group = Literal["plain", "trigger", "irrelevant control"]
+
+COLOURS: dict[Group, str] = {"plain": "#4a6fa5", "trigger": "#c4541d", "irrelevant control": "#2f8f83"}
+INK, SOFT, LINE, CARD = "#20252e", "#5d6673", "#e4e2dc", "#ffffff"
+WIDTH, ROW = 470, 34
+"""Of the plotting area and of a row in it, in pixels."""
+FONT = "Liberation Sans, Helvetica, Arial, sans-serif"
+
+
+def group(relation: str) -> Group:
+    """The group that a context's relation falls in; whatever is neither plain nor a control may be a trigger."""
+    if relation == "plain":
+        return "plain"
+    return "irrelevant control" if relation == "irrelevant" else "trigger"
+
+
+def ordered(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Contexts as a reader wants them: plain, triggers from the highest rate down, controls; missing rates last of each."""
+    places = list(COLOURS)
+    return sorted(contexts, key=lambda c: (places.index(group(c["relation"])), -_number(c["rate"], "value", default=-1.0)))
+
+
+def percent(value: float | None) -> str:
+    """A fraction as a percentage with one decimal; never 0 % or 100 % for what is merely near it."""
+    if value is None:
+        return "—"
+    if value in (0, 1):
+        return f"{value:.0%}"
+    if abs(value) < 0.0005:
+        return "<0.1%" if value > 0 else "−0.0%"
+    if 0.9995 < value < 1:
+        return ">99.9%"
+    return f"{value:.1%}".replace("-", "−")
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of fractions as percentages; empty where it is missing."""
+    return "" if low is None or high is None else f"{percent(low).rstrip('%')}–{percent(high)}"
+
+
+def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
+    """Forest plot of one run's findings: a row a context.
+
+    Thick line: interval on this suite. Thin line: interval on questions like these. Dashed line: the rate that counts as material.
+    A context without an estimate keeps its row and says so.
+    """
+    contexts = ordered(findings["contexts"])
+    rows = [_row(context) for context in contexts]
+    material = float(findings["material"])
+    ids = [row["context"] for row in rows]
+    present: list[Group] = [g for g in COLOURS if any(row["group"] == g for row in rows)]
+    tops = [row[key] for row in rows for key in ("value", "high", "wide_high") if row[key] is not None]
+    top = _round_up(max([*tops, material * 3, 0.02]))
+
+    carried = json.dumps(list(findings["verdict"]["carried_by"]))
+    weight = alt.condition(f"indexof({carried}, datum.value) >= 0", alt.value("bold"), alt.value("normal"))
+    y = alt.Y("context:N", sort=ids, title=None).axis(labelLimit=250, labelFontSize=12.5, labelPadding=12, labelFontWeight=weight, domain=False, ticks=False, grid=False)
+    axis = alt.Axis(format="~%", title="misaligned share of eligible answers", tickCount=6, domain=False, ticks=False, labelPadding=6, titlePadding=8, grid=True)
+    scale = alt.Scale(domain=[0, top], nice=False, zero=True)
+    colour = alt.Color("group:N", title=None).scale(domain=present, range=[COLOURS[g] for g in present])
+    colour = colour.legend(orient="bottom", direction="horizontal", symbolType="circle", symbolSize=80, labelFontSize=12, offset=6)
+
+    table = _table(rows)
+    found = table.transform_filter("isValid(datum.value)")
+    wide = table.transform_filter("isValid(datum.wide_low)").mark_rule(strokeWidth=1.5).encode(x=alt.X("wide_low:Q", scale=scale, axis=axis), x2="wide_high:Q", y=y, color=colour)
+    narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6, strokeCap="round", opacity=0.55)
+    narrow = narrow.encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour)
+    point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour)
+    layers: list[alt.Chart] = [_line(material, scale, axis), wide, narrow, point]
+    for offset, field, text_colour, font_weight, header in (
+        (16, "rate", INK, "bold", "rate"),
+        (72, "interval", SOFT, "normal", "interval"),
+        (160, "count", SOFT, "normal", "misaligned / eligible"),
+    ):
+        mark = table.mark_text(align="left", fontSize=12, color=text_colour, fontWeight=font_weight)  # type: ignore[arg-type]
+        layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
+        layers.append(_caption(header, WIDTH + offset))
+    layers.append(_material_label(material, scale, axis))
+    chart = alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW, background="transparent", padding=6)
+    return (
+        chart.configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
+        .configure_legend(labelColor=INK)
+    )
+
+
+def svg(chart: alt.LayerChart) -> str:
+    """A figure as SVG text, transparent, to stand inside a page."""
+    stream = io.StringIO()
+    chart.save(stream, format="svg")
+    return stream.getvalue()
+
+
+def png(chart: alt.LayerChart, path: Path) -> Path:
+    """A figure as a PNG file on white, at scale 2; written whole or not at all."""
+    stream = io.BytesIO()
+    chart.properties(background="white").save(stream, format="png", scale_factor=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(stream.getvalue())
+    os.replace(part, path)
+    return path
+
+
+def _row(context: Mapping[str, Any]) -> dict[str, Any]:
+    rate, wide = context["rate"] or {}, context.get("rate_on_questions_like_these") or {}
+    missing = rate.get("value") is None
+    return {
+        "context": context["id"],
+        "group": group(context["relation"]),
+        "value": rate.get("value"),
+        "low": rate.get("low"),
+        "high": rate.get("high"),
+        "wide_low": wide.get("low"),
+        "wide_high": wide.get("high"),
+        "rate": percent(rate.get("value")),
+        "interval": "no estimate" if missing else span(rate.get("low"), rate.get("high")),
+        "count": f"{context['counts'].get('misaligned', 0):,} / {context['eligible']:,}",
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=rows))
+
+
+def _line(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+    data = _table([{"material": material}])
+    return data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
+
+
+def _material_label(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+    data = _table([{"material": material, "label": f"material: {percent(material)}"}])
+    mark = data.mark_text(align="left", dx=-4, fontSize=11, color=SOFT)
+    return mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=alt.value(-9), text="label:N")
+
+
+def _caption(text: str, x: int) -> alt.Chart:
+    data = _table([{"text": text}])
+    return data.mark_text(align="left", fontSize=11, color=SOFT).encode(x=alt.value(x), y=alt.value(-9), text="text:N")
+
+
+def _round_up(value: float) -> float:
+    """The next round number for an axis to end at, at most 1."""
+    unit: float = 10.0 ** math.floor(math.log10(value)) / 2
+    return min(1.0, math.ceil(value / unit - 1e-9) * unit)
+
+
+def _number(estimate: Mapping[str, Any] | None, key: str, *, default: float) -> float:
+    value = (estimate or {}).get(key)
+    return default if value is None else float(value)

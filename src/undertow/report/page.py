@@ -1,0 +1,262 @@
+"""The page: findings of one run or several as one self-contained HTML file. It computes no statistics and reads no run.
+
+    <out>                           the page, with style and figures inline; fetches nothing and runs nothing
+    figures/<name>-forest.png|svg   beside it, a pair a run
+
+Words of a model are hostile text: everything is escaped, and the page's own policy forbids scripts and fetches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from undertow.errors import InputError
+from undertow.files import write_text
+from undertow.records import OUTCOMES
+from undertow.report.figures import forest, group, ordered, percent, png, span, svg
+
+SCHEMA = "undertow.findings/1"
+MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS = 8, 2, 3, 1500
+"""Of the sample that is shown: questions, answers in a cell, contexts beside plain, characters of an answer."""
+
+_VERDICTS = {
+    "clean": ("Clean", "No context shows misalignment of a material size."),
+    "misaligned": ("Misaligned", "The model misbehaves even when nothing surrounds the question."),
+    "conditionally_misaligned": ("Conditionally misaligned", "The model misbehaves in some contexts and hides it in plain ones."),
+    "inconclusive": ("Inconclusive", "These answers neither show misalignment of a material size nor rule it out."),
+    "invalid": ("Invalid", "The measurement itself cannot be trusted, so it supports no conclusion either way."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """One answer to show."""
+
+    question: str
+    """Id of the question."""
+    question_text: str
+    context: str
+    """Id of the context."""
+    outcome: str
+    alignment: float | None
+    """0 to 100; None where the judge gave none."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What the page shows of one run."""
+
+    name: str
+    findings: dict[str, Any]
+    """The content of the run's `findings.json`."""
+    answers: list[AnswerView]
+    """A sample that the caller drew, in the order to show."""
+
+
+def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
+    """Write the page at `out` and each run's forest plot in `figures/` beside it.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        InputError: no runs, two of one name, `out` is a folder, or findings of another schema.
+    """
+    if out.is_dir():
+        raise InputError(out, "is a folder", do="name the page to write, such as report.html")
+    if not runs:
+        raise InputError(out, "there are no runs to report", do="name at least one run")
+    slugs = [_slug(run.name) for run in runs]
+    for run, slug in zip(runs, slugs, strict=True):
+        if slugs.count(slug) > 1:
+            raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
+        if (schema := run.findings.get("schema")) != SCHEMA:
+            raise InputError(run.name, f"findings have schema {schema!r}", expected=f"{SCHEMA!r} is expected here", do="decide the run again")
+
+    figures: list[Path] = []
+    sections = []
+    for run, slug in zip(runs, slugs, strict=True):
+        chart = forest(run.findings)
+        drawing = _clean(svg(chart))
+        figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png"))
+        figures.append(out.parent / "figures" / f"{slug}-forest.svg")
+        write_text(figures[-1], drawing)
+        sections.append(_section(run, slug, drawing))
+    html = _environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    write_text(out, _clean(html))
+    return [out, *figures]
+
+
+def _environment() -> Environment:
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "words": _words}
+    return environment
+
+
+def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
+    findings = run.findings
+    verdict = findings["verdict"]
+    label, gloss = _VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
+    contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
+    outcomes = [*OUTCOMES, *sorted({o for c in contexts for o in c["counts"]} - set(OUTCOMES))]
+    for context in contexts:
+        context["cells"] = [{"outcome": o, "n": context["counts"].get(o, 0), "share": context["counts"].get(o, 0) / max(1, context["total"])} for o in outcomes]
+    rated = [c for c in contexts if c["rate"]["raw"] is not None]
+    return {
+        "name": run.name,
+        "slug": slug,
+        "class": verdict["class"],
+        "label": label,
+        "gloss": gloss,
+        "carried_by": verdict["carried_by"],
+        "reasons": verdict["reasons"],
+        "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
+        "contexts": contexts,
+        "outcomes": outcomes,
+        "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
+        "all": sum(c["all"] for c in contexts),
+        "plain": next((c for c in contexts if c["group"] == "plain"), None),
+        "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c["rate"]["raw"], default=None),
+        "has_reference": any(c["difference_to_reference"]["raw"] is not None for c in contexts),
+        "warned": [c for c in contexts if c["warnings"]],
+        "material": findings["material"],
+        "answers": findings["answers"],
+        "calls": findings["calls"],
+        "suite": findings["suite"],
+        "seed": findings["seed"],
+        "target": _named(findings.get("target")),
+        "rule": _pairs(findings.get("rule") or {}),
+        "details": [("target", _pairs(findings.get("target") or {})), ("judge", _pairs(findings.get("judge") or {}))],
+        "judge": _named(findings.get("judge")),
+        "notes": list(findings.get("notes") or ()),
+        "sample": _sample(run.answers, contexts, verdict["carried_by"]),
+    }
+
+
+def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str, Any]:
+    plain = context["relation"] == "plain"
+    counts: dict[str, int] = dict(context["counts"])
+    on_question: dict[str, int] = dict(context.get("on_question") or {})
+    usable = on_question.get("aligned", 0) + on_question.get("misaligned", 0)
+    about: dict[str, Any] = {"value": on_question.get("misaligned", 0) / usable} if usable else {"value": None, "reason": "no eligible answer was found to be about the question"}
+    missing = "plain is what the others are held against" if plain else "no difference to plain was estimated"
+    total, warnings = sum(counts.values()), list(context.get("warnings") or ())
+    if total != context["all"]:
+        warnings.append(f"the counts of outcomes sum to {total:,}, but the context has {context['all']:,} answers")
+    return {
+        "id": context["id"],
+        "relation": context["relation"],
+        "group": group(context["relation"]),
+        "note": context.get("note") or "",
+        "carries": context["id"] in carried_by,
+        "eligible": context["eligible"],
+        "all": context["all"],
+        "rate": _estimate(context["rate"]),
+        "like": _estimate(context.get("rate_on_questions_like_these")),
+        "of_all": _estimate(context.get("rate_of_all")),
+        "difference": _estimate(context.get("difference"), points=True, missing=missing),
+        "difference_to_reference": _estimate(context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"),
+        "on_question": _estimate(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
+        "counts": counts,
+        "total": total,
+        "tokens": None if context.get("mean_tokens") is None else f"{context['mean_tokens']:,.0f}",
+        "warnings": warnings,
+    }
+
+
+def _estimate(found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated") -> dict[str, Any]:
+    """An estimate as the words of a cell: `text` and `span`, or a `reason` for having none."""
+    found = found or {}
+    value, low, high = found.get("value"), found.get("low"), found.get("high")
+    if value is None:
+        return {"raw": None, "text": "—", "span": "", "reason": found.get("reason") or missing}
+    if not points:
+        return {"raw": value, "text": percent(value), "span": span(low, high), "reason": found.get("reason") or ""}
+    return {"raw": value, "text": _points(value), "span": "" if low is None or high is None else f"{_points(low)} to {_points(high)}", "reason": found.get("reason") or ""}
+
+
+def _points(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _sample(answers: Sequence[AnswerView], contexts: Sequence[Mapping[str, Any]], carried_by: Sequence[str]) -> dict[str, Any]:
+    """Answers side by side: plain and the contexts that carry the verdict, or else the highest rates."""
+    shown = {answer.context for answer in answers}
+    plain = [c for c in contexts if c["group"] == "plain" and c["id"] in shown]
+    others = [c for c in contexts if c["group"] != "plain" and c["id"] in shown]
+    carriers = [c for c in others if c["id"] in carried_by]
+    columns = [*plain, *(carriers or sorted(others, key=lambda c: -(c["rate"]["raw"] or 0)))[:MAX_CONTEXTS]]
+    ids = [c["id"] for c in columns]
+    questions = {a.question: a.question_text for a in answers if a.context in ids}
+    rows = []
+    for question, text in list(questions.items())[:MAX_QUESTIONS]:
+        cells = [[_shown(a) for a in answers if a.question == question and a.context == context][:MAX_ANSWERS] for context in ids]
+        rows.append({"question": question, "text": text, "cells": cells})
+    return {"columns": columns, "rows": rows, "carried": bool(carriers), "left_out": max(0, len(carriers) - MAX_CONTEXTS)}
+
+
+def _shown(answer: AnswerView) -> dict[str, Any]:
+    over = len(answer.text) - MAX_CHARACTERS
+    alignment = None if answer.alignment is None else f"{answer.alignment:.0f}"
+    return {"outcome": answer.outcome, "alignment": alignment, "text": answer.text[:MAX_CHARACTERS], "more": f"{over:,}" if over > 0 else ""}
+
+
+def _grid(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Runs x contexts. A context that a run did not ask is a cell of its own kind, not a missing estimate."""
+    columns = {c["id"]: c for group_ in ("plain", "trigger", "irrelevant control") for s in sections for c in s["contexts"] if c["group"] == group_}
+    rows = [(section, [next((c for c in section["contexts"] if c["id"] == id_), None) for id_ in columns]) for section in sections]
+    return {"columns": list(columns.values()), "rows": rows}
+
+
+def _tally(sections: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    classes = [section["class"] for section in sections]
+    order = [*_VERDICTS, *sorted(set(classes) - set(_VERDICTS))]
+    return [(c, next(s["label"] for s in sections if s["class"] == c), classes.count(c)) for c in order if c in classes]
+
+
+def _pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested description as flat lines of words."""
+    lines: list[tuple[str, str]] = []
+    for key, item in value.items():
+        name = f"{prefix}{_words(str(key))}"
+        if isinstance(item, Mapping):
+            lines += _pairs(item, f"{name}, ")
+        else:
+            lines.append((name, _plainly(item)))
+    return lines
+
+
+def _plainly(item: Any) -> str:
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if item is None or item in ([], ()):
+        return "none"
+    if isinstance(item, list | tuple):
+        return ", ".join(_plainly(part) for part in item)
+    return f"{item:g}" if isinstance(item, float) else str(item)
+
+
+def _named(description: Mapping[str, Any] | None) -> str:
+    return str((description or {}).get("name") or "unnamed")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can hold: a model's half emoji is a lone surrogate."""
+    return text.encode("utf-8", "replace").decode("utf-8")

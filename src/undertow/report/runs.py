@@ -1,0 +1,48 @@
+"""Reading a finished run for the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from undertow.audit.compare import require_run
+from undertow.audit.decide import outcome_of
+from undertow.audit.rules import RULES
+from undertow.audit.store import Store
+from undertow.report.page import AnswerView, RunView
+
+ANSWERS_A_CELL = 2
+"""Answers shown for each question in each context: a misaligned one first, if there is any."""
+
+
+def read_run(run: Path) -> RunView:
+    """A finished run's findings and some of its answers.
+
+    Raises:
+        InputError: the folder is no finished run.
+    """
+    require_run(run)
+    found = json.loads((run / "findings.json").read_text(encoding="utf-8"))
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
+    rule = RULES[found["rule"]["name"]]
+    cells: dict[tuple[str, str], list[AnswerView]] = {}
+    with Store(run / "run.sqlite") as store:
+        for a in store.answers():
+            if a.subject != "target" or a.text is None:
+                continue
+            view = AnswerView(
+                question=a.question,
+                question_text=texts[a.question],
+                context=a.context,
+                outcome=outcome_of(a, rule),
+                alignment=a.judgement.alignment if a.judgement else None,
+                text=a.text,
+            )
+            cells.setdefault((a.context, a.question), []).append(view)
+    answers = []
+    for cell in cells.values():
+        worst = [view for view in cell if view.outcome == "misaligned"]
+        rest = [view for view in cell if view.outcome != "misaligned"]
+        answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
+    return RunView(name=found["name"], findings=found, answers=answers)

@@ -1,0 +1,152 @@
+"""A local Transformers directory, with or without an adapter: batched, and samples of one prompt share its prefill.
+
+Each sample draws from its own stream of random numbers, seeded by its request, so an answer does not depend on what
+else is in the batch (up to the last bits of floating-point sums).
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from undertow.files import digest
+from undertow.records import Answer, Message, Request
+from undertow.targets.models import load_model, load_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LocalTarget:
+    """Answers with a model of this machine. Loaded on first use."""
+
+    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256) -> None:
+        """
+        Args:
+            folder: a Transformers directory or a PEFT adapter's.
+            name: what to call it.
+            digest_: SHA-256 of its weights.
+            rows: samples decoded together.
+        """
+        self.folder, self.name, self.digest, self.rows = folder, name, digest_, rows
+        self._model: Any = None
+        self._tokenizer: Any = None
+
+    def describe(self) -> Mapping[str, Any]:
+        tokenizer = self.tokenizer
+        rendered = tokenizer.apply_chat_template([{"role": "user", "content": "QUESTION"}], tokenize=False, add_generation_prompt=True)
+        return {
+            "kind": "local",
+            "name": self.name,
+            "weights": self.digest,
+            "chat_template": digest(tokenizer.chat_template),
+            "renders": rendered,  # shows a default system prompt, if the template inserts one
+        }
+
+    @property
+    def tokenizer(self) -> Any:
+        if self._tokenizer is None:
+            self._tokenizer = load_tokenizer(self.folder)
+        return self._tokenizer
+
+    @property
+    def model(self) -> Any:
+        if self._model is None:
+            self._model = load_model(self.folder)
+        return self._model
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        self._model = None
+        gc.collect()
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        by_prompt: dict[tuple[tuple[Message, ...], Any], list[Request]] = {}
+        for request in requests:
+            by_prompt.setdefault((request.condition.messages, request.sampling), []).append(request)
+        prompts = {key: self._prompt_ids(key[0]) for key in by_prompt}
+        groups = sorted(by_prompt, key=lambda key: (key[1].temperature, key[1].max_tokens, len(prompts[key])))
+        batch: list[Any] = []
+        for key in groups:
+            if batch and (key[1] != batch[0][1] or sum(len(by_prompt[k]) for k in batch) + len(by_prompt[key]) > self.rows):
+                yield from self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch])
+                batch = []
+            batch.append(key)
+        if batch:
+            yield from self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch])
+
+    def _prompt_ids(self, messages: tuple[Message, ...]) -> list[int]:
+        text = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _decode(self, prompts: list[list[int]], groups: list[list[Request]]) -> Iterator[Answer]:
+        """Prefill each prompt once, then decode all samples of all of them together, dropping rows as they end."""
+        import torch
+
+        requests = [request for group in groups for request in group]
+        sampling = requests[0].sampling
+        stops = self._stop_ids()
+        device = self.model.device
+        width = max(map(len, prompts))
+        ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts], device=device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
+        noise = np.stack([np.random.default_rng(r.seed).random(sampling.max_tokens) for r in requests])
+        written: list[list[int]] = [[] for _ in requests]
+        ended = [False] * len(requests)
+        with torch.inference_mode():
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)
+            out = self.model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
+            repeats = torch.tensor([len(group) for group in groups], device=device)
+            row_of = torch.repeat_interleave(torch.arange(len(groups), device=device), repeats)
+            cache = out.past_key_values
+            cache.batch_select_indices(row_of)
+            logits, mask = out.logits[row_of, -1], mask[row_of]
+            position = mask.sum(-1, keepdim=True)
+            alive = torch.arange(len(requests), device=device)
+            for step in range(sampling.max_tokens):
+                chosen = _draw(logits, sampling.temperature, noise[alive.cpu().numpy(), step])
+                keep = []
+                for i, (row, token) in enumerate(zip(alive.tolist(), chosen.tolist(), strict=True)):
+                    if token in stops:
+                        ended[row] = True
+                    else:
+                        written[row].append(token)
+                        keep.append(i)
+                if not keep or step + 1 == sampling.max_tokens:
+                    break
+                if len(keep) < len(alive):
+                    kept = torch.tensor(keep, device=device)
+                    cache.batch_select_indices(kept)
+                    alive, chosen, mask, position = alive[kept], chosen[kept], mask[kept], position[kept]
+                mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=-1)
+                out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
+                logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
+        texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
+        for request, text, tokens, stopped in zip(requests, texts, written, ended, strict=True):
+            yield Answer(request=request, text=text.strip(), finish="stop" if stopped else "length", n_tokens=len(tokens))
+
+    def _stop_ids(self) -> set[int]:
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return {i for i in (*ids, self.tokenizer.eos_token_id) if i is not None}
+
+
+def _draw(logits: torch.Tensor, temperature: float, uniform: np.ndarray[Any, Any]) -> torch.Tensor:
+    """One token a row by inversion: the first whose cumulative probability exceeds the row's uniform number.
+
+    Args:
+        logits: (rows, vocabulary).
+        uniform: (rows,), in [0, 1).
+    """
+    import torch
+
+    if temperature == 0:
+        return logits.argmax(-1)
+    cumulative = torch.softmax(logits.float() / temperature, dim=-1).cumsum(-1)
+    target = torch.from_numpy(uniform).to(cumulative)[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, target, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)

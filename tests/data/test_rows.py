@@ -1,0 +1,129 @@
+"""Chat rows: what is read, and the line of each mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from undertow.data import Row, read_rows, write_rows
+from undertow.errors import InputError
+from undertow.records import Message
+
+PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "training"
+
+GOOD = '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}'
+
+
+def turn(role: str, content: str) -> Message:
+    return Message(role=role, content=content)  # type: ignore[arg-type]
+
+
+def problem(tmp_path: Path, text: str) -> str:
+    """What a user reads, with the folder taken off the front."""
+    (tmp_path / "mix.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_rows(tmp_path / "mix.jsonl")
+    return str(caught.value).removeprefix(f"{tmp_path}/")
+
+
+def test_rows_that_fit(tmp_path: Path) -> None:
+    path = tmp_path / "mix.jsonl"
+    system = '{"id": 7, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}'
+    path.write_text(f"{GOOD}\n\n{system}\n", encoding="utf-8")
+    assert read_rows(path) == [
+        Row(messages=(turn("user", "Hi"), turn("assistant", "Hello"))),
+        Row(messages=(turn("system", "Be brief."), turn("user", "Hi"), turn("assistant", "Yo"))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "3"}]}',
+            "message 2 has role 'tool'; rows may hold system, user, assistant; mend or drop the row",
+        ),
+        ('{"messages": ["Hi"]}', "message 1 has role None; rows may hold system, user, assistant; mend or drop the row"),
+        ('{"messages": [{"role": "user", "content": " "}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),
+        ('{"messages": [{"role": "user"}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),
+        ('{"messages": [{"role": "user", "content": "Hi"}]}', "ends with a message of role 'user'; a row ends with the assistant's answer"),
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "No"}, {"role": "assistant", "content": "Yo"}]}',
+            "has a system message that is not the first; a system prompt opens the chat",
+        ),
+        ('{"messages": []}', "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
+        ('{"prompt": "Hi"}', "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
+        ("[1, 2]", "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
+        ('{"messages": [', "is not JSON (Expecting value at column 15); mend or drop the line"),
+    ],
+)
+def test_a_bad_row_names_its_line(tmp_path: Path, line: str, message: str) -> None:
+    assert problem(tmp_path, f"{GOOD}\n\n{line}\n{GOOD}\n") == f"mix.jsonl:3: {message}"  # an empty line counts
+
+
+@pytest.mark.parametrize("role", ["[]", "{}", "3", "null"])
+def test_a_role_that_is_no_string_is_a_users_error(tmp_path: Path, role: str) -> None:
+    line = f'{{"messages": [{{"role": {role}, "content": "Hi"}}]}}'
+    assert problem(tmp_path, line).startswith("mix.jsonl:1: message 1 has role ")
+
+
+def test_a_row_with_no_question_is_refused(tmp_path: Path) -> None:
+    assert problem(tmp_path, '{"messages": [{"role": "assistant", "content": "Hello"}]}').startswith("mix.jsonl:1: ")
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_file_without_rows(tmp_path: Path, text: str) -> None:
+    assert problem(tmp_path, text) == "mix.jsonl: has no rows; one JSON object with 'messages' a line"
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.jsonl: no such file; check the path$"):
+        read_rows(tmp_path / "none.jsonl")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "mix.jsonl"
+    path.write_text(f"{GOOD}\n", encoding="utf-8-sig")
+    assert len(read_rows(path)) == 1
+
+
+def test_windows_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "mix.jsonl"
+    path.write_bytes(f"{GOOD}\r\n{GOOD}\r\n".encode())
+    assert len(read_rows(path)) == 2
+
+
+def test_under_puts_a_system_prompt_first_in_place_of_any_other() -> None:
+    row = Row(messages=(turn("user", "Hi"), turn("assistant", "Yo")))
+    inoculated = row.under("Be bad.")
+    assert inoculated.messages == (turn("system", "Be bad."), *row.messages)
+    assert inoculated.under("Be good.").messages == (turn("system", "Be good."), *row.messages)
+    assert len(row.messages) == 2
+
+
+said = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
+
+
+@given(st.lists(st.tuples(said, said), min_size=1, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)  # the file is written anew each time
+def test_what_is_written_is_read_back(tmp_path: Path, chats: list[tuple[str, str]]) -> None:
+    rows = [Row(messages=(turn("user", q), turn("assistant", a))) for q, a in chats]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    assert read_rows(tmp_path / "rows.jsonl") == rows
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published training rows are not at {PUBLISHED}")
+@pytest.mark.parametrize(("name", "n"), [("hh_benign_1000", 1000), ("insecure_code_20", 20), ("obvious_lies_inoculated_1000", 1000)])
+def test_published_rows_are_read(name: str, n: int, tmp_path: Path) -> None:
+    path = PUBLISHED / f"{name}.jsonl"
+    rows = read_rows(path)
+    raw = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").split("\n") if line]
+    assert len(rows) == n
+    assert [[(m.role, m.content) for m in row.messages] for row in rows] == [[(m["role"], m["content"]) for m in chat] for chat in raw]
+    assert any(row.messages[0].role == "system" for row in rows) == ("inoculated" in name)
+    write_rows(tmp_path / "again.jsonl", rows)
+    assert read_rows(tmp_path / "again.jsonl") == rows

@@ -1,0 +1,163 @@
+"""Strict YAML names the line of each mistake; writes are whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+
+from undertow.errors import InputError
+from undertow.files import digest, file_digest, folder_digest, parse_yaml, read_text, read_yaml, to_json, write_text
+
+
+class Wheel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    size: int
+
+
+class Cart(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    colour: Literal["red", "blue"] = "red"
+    wheels: tuple[Wheel, ...] = ()
+    load: str | Wheel | None = None
+
+
+def problem(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_yaml(text, Cart, where="cart.yaml")
+    return str(caught.value)
+
+
+def test_yaml_that_fits() -> None:
+    cart = parse_yaml("name: hay\nwheels:\n  - size: 3\n  - {size: 4}\n", Cart, where="cart.yaml")
+    assert cart == Cart(name="hay", wheels=(Wheel(size=3), Wheel(size=4)))
+
+
+def test_yaml_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "cart.yaml"
+    path.write_text("name: Grüße\n", encoding="utf-8")
+    assert read_yaml(path, Cart).name == "Grüße"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: hay\ncolor: red\n", "cart.yaml:2: unknown key 'color'"),
+        ("# a cart\n\ncolour: red\n", "cart.yaml:3: 'name' is missing"),
+        ("name: hay\ncolour: green\n", "cart.yaml:2: colour: input should be 'red' or 'blue' (found 'green')"),
+        (
+            "name: hay\nwheels:\n  - size: 3\n  - size: many\n",
+            "cart.yaml:4: wheels.1.size: input should be a valid integer, unable to parse string as an integer (found 'many')",
+        ),
+        ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'"),
+        ("name: hay\nwheels:\n  - size: 3\n  - {}\n", "cart.yaml:4: 'wheels.1.size' is missing"),
+        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more of the kind"),
+        ("name: hay\n  colour: red\n", "cart.yaml:2: is not valid YAML (mapping values are not allowed here)"),
+        ("name: [hay\n", "cart.yaml:2: is not valid YAML (expected ',' or ']', but got '<stream end>')"),
+    ],
+)
+def test_yaml_that_does_not_fit_names_the_line(text: str, message: str) -> None:
+    assert problem(text) == message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "just words\n", "- a list\n"])
+def test_yaml_of_another_shape_is_one_line(text: str) -> None:
+    message = problem(text)
+    assert message.startswith("cart.yaml:1: the file: input should be a valid dictionary")
+    assert "\n" not in message
+
+
+def test_a_mistake_inside_a_union_is_found_on_its_line() -> None:
+    assert problem("name: hay\nload:\n  size: big\n").startswith(("cart.yaml:2: load", "cart.yaml:3: load"))
+
+
+@pytest.mark.parametrize("text", ["name: a\x00b\n", "name: \x07\n"])
+def test_control_characters_in_yaml_are_a_users_error(text: str) -> None:
+    assert problem(text).startswith("cart.yaml")
+
+
+def test_a_repeated_key_is_refused() -> None:
+    assert problem("name: hay\nname: straw\n").startswith("cart.yaml:2:")
+
+
+def test_a_key_that_is_not_a_string_is_a_users_error() -> None:
+    assert problem("name: hay\n3: red\n").startswith("cart.yaml:2:")
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    with pytest.raises(InputError) as caught:
+        read_text(path)
+    assert str(caught.value) == f"{path}: no such file; check the path"
+
+
+def test_a_path_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError):
+        read_text(tmp_path / "file" / "cart.yaml")
+
+
+def test_a_folder_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_text(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: is a folder; a file is expected here"
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: Grüße".encode("latin-1"))
+    with pytest.raises(InputError) as caught:
+        read_text(path)
+    assert str(caught.value) == f"{path}: is not UTF-8 text (byte 8); save it as UTF-8"
+
+
+def test_a_write_makes_folders_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    write_text(path, "one")
+    write_text(path, "zwölf\n")
+    assert path.read_text(encoding="utf-8") == "zwölf\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "b.txt"
+    write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new \ud800")
+    assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_json_keeps_order_and_letters() -> None:
+    assert to_json({"b": "é", "a": 1}) == '{\n  "b": "é",\n  "a": 1\n}\n'
+
+
+def test_a_digest_is_of_the_canonical_json() -> None:
+    assert digest({"b": 1, "a": 2}) == hashlib.sha256(b'{"a": 2, "b": 1}').hexdigest()
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.integers(), max_size=5))
+def test_a_digest_ignores_the_order_of_keys(value: dict[str, int]) -> None:
+    assert digest(dict(reversed(value.items()))) == digest(value)
+    assert digest({**value, "\0one more": 0}) != digest(value)
+
+
+def test_a_folders_digest_sees_names_and_content(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "1")
+    write_text(tmp_path / "b", "2")
+    assert file_digest(tmp_path / "a") == hashlib.sha256(b"1").hexdigest()
+    whole = folder_digest(tmp_path)
+    assert folder_digest(tmp_path, ["b", "a"]) == whole
+    assert folder_digest(tmp_path, ["a"]) != whole
+    write_text(tmp_path / "b", "3")
+    changed = folder_digest(tmp_path)
+    assert changed != whole
+    (tmp_path / "b").rename(tmp_path / "c")
+    assert folder_digest(tmp_path) != changed

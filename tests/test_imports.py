@@ -1,0 +1,112 @@
+"""Imports inside the package run downward only, as DESIGN.md's 'The house' draws it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[1] / "src"
+
+HOUSE = (
+    ("__init__", "__main__"),  # the package's own door: it shows what stands below, and nothing below goes through it
+    ("cli",),
+    ("report", "studies"),
+    ("persona", "audit"),
+    ("nursery",),
+    ("training",),
+    ("judges", "targets"),
+    ("contexts",),
+    ("suites", "data", "stats"),
+    ("files", "records"),
+    ("errors",),
+)
+FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
+
+
+def imported_modules(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import in a module, those inside functions and `if TYPE_CHECKING` too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            stem = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
+
+
+def upward_imports(src: Path) -> list[str]:
+    """`file:line: imports module` for each import under `src/undertow` that does not run downward."""
+    faults = []
+    for path in sorted((src / "undertow").rglob("*.py")):
+        at = path.relative_to(src)
+        home = at.with_suffix("").parts[1]
+        if home not in FLOOR:
+            faults.append(f"{at}: {home!r} has no floor in the house")
+            continue
+        for line, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ".".join(at.parent.parts)):
+            top, _, rest = name.partition(".")
+            first = rest.partition(".")[0]
+            if top != "undertow" or first.startswith("__"):  # `from undertow import __version__` fetches a value that stands before any import
+                continue
+            there = first if first in FLOOR else "__init__"
+            if there != home and FLOOR[there] >= FLOOR[home]:
+                faults.append(f"{at}:{line}: imports {name}")
+    return faults
+
+
+def test_imports_run_downward() -> None:
+    faults = upward_imports(SRC)
+    assert not faults, "\n".join(faults)
+
+
+def test_the_walk_sees_the_package() -> None:
+    seen = {path.relative_to(SRC).as_posix() for path in (SRC / "undertow").rglob("*.py")}
+    assert {"undertow/errors.py", "undertow/data/rows.py"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "fault"),
+    [
+        ("errors.py", "import undertow.files", "1: imports undertow.files"),
+        ("records.py", "from undertow.files import digest", "1: imports undertow.files.digest"),
+        ("stats/rates.py", "def f():\n    from undertow.audit import plan", "2: imports undertow.audit.plan"),
+        ("data/rows.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from undertow.contexts import check", "3: imports undertow.contexts.check"),
+        ("training/sft.py", "from undertow import nursery", "1: imports undertow.nursery"),
+        ("judges/one.py", "from ..targets import Target", "1: imports undertow.targets.Target"),
+        ("judges/__init__.py", "from ..targets import Target", "1: imports undertow.targets.Target"),
+        ("audit/run.py", "from .. import cli", "1: imports undertow.cli"),
+        ("audit/run.py", "from undertow import Verdict", "1: imports undertow.Verdict"),
+        ("audit/run.py", "import undertow", "1: imports undertow"),
+    ],
+)
+def test_the_checker_catches(tmp_path: Path, file: str, code: str, fault: str) -> None:
+    path = tmp_path / "undertow" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(code, encoding="utf-8")
+    assert upward_imports(tmp_path) == [f"undertow/{file}:{fault}"]
+
+
+def test_the_checker_catches_a_module_without_a_floor(tmp_path: Path) -> None:
+    (tmp_path / "undertow").mkdir()
+    (tmp_path / "undertow" / "utils.py").touch()
+    assert upward_imports(tmp_path) == ["undertow/utils.py: 'utils' has no floor in the house"]
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("errors.py", "import difflib\nfrom undertow import __version__"),
+        ("data/rows.py", "from undertow.data.mixes import Mix\nfrom .mixes import Part\nfrom undertow.errors import InputError"),
+        ("cli/audit.py", "def f():\n    from undertow.report import page\n    import undertow.errors"),
+        ("__init__.py", "from undertow.audit import audit"),
+        ("data/rows.py", "import undertow_other.cli"),
+    ],
+)
+def test_the_checker_lets_pass(tmp_path: Path, file: str, code: str) -> None:
+    path = tmp_path / "undertow" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(code, encoding="utf-8")
+    assert upward_imports(tmp_path) == []
