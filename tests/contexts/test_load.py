@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import get_args
 
 import pytest
@@ -42,8 +43,6 @@ def test_no_two_shipped_contexts_wrap_alike() -> None:
 
 
 def test_shipped_ids_stand_once_in_the_file() -> None:
-    from importlib.resources import files
-
     text = (files("undertow.contexts") / "library.yaml").read_text(encoding="utf-8")
     ids = [context.id for context in parse_yaml(text, tuple[Context, ...], where="library.yaml")]
     assert sorted(ids) == sorted(shipped_contexts())

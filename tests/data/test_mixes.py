@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.data import Mix, Part, Row, build_mix, write_rows
+from undertow.data import Mix, Part, Row, build_mix, read_rows, write_rows
 from undertow.data.mixes import data_digests
 from undertow.errors import InputError
 from undertow.files import file_digest, parse_yaml
@@ -49,9 +49,12 @@ def test_a_mix_from_yaml() -> None:
             "rows: 10\nparts:\n  - {data: a.jsonl, share: 0.7}\n  - {data: b.jsonl, share: 0.5}\n",
             "recipe.yaml:1: the file: the shares of the parts sum to 1.2; they must sum to 1",
         ),
-        ("rows: 10\nparts:\n  - {data: a.jsonl, share: 1.2}\n", "recipe.yaml:3: parts.0.share: input should be less than or equal to 1 (found 1.2)"),
-        ("rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n", "recipe.yaml:4: parts.0.share: input should be greater than 0 (found 0)"),
-        ("rows: 10\nparts:\n  - data: a.jsonl\n    shares: 1\n    share: 1\n", "recipe.yaml:4: unknown key 'parts.0.shares'"),
+        (
+            "rows: 10\nparts:\n  - {data: a.jsonl, share: 1.2}\n  - {data: b.jsonl, share: 0.5}\n",
+            "recipe.yaml:3: parts.0.share: input should be less than or equal to 1 (found 1.2)",
+        ),
+        ("rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n  - {data: b.jsonl, share: 1}\n", "recipe.yaml:4: parts.0.share: input should be greater than 0 (found 0)"),
+        ("rows: 10\nparts:\n  - data: a.jsonl\n    shares: 1\n    share: 0.5\n  - {data: b.jsonl, share: 0.5}\n", "recipe.yaml:4: unknown key 'parts.0.shares'"),
         ("rows: 0\nparts:\n  - {data: a.jsonl, share: 1}\n", "recipe.yaml:1: rows: input should be greater than 0 (found 0)"),
         ("parts:\n  - {data: a.jsonl, share: 1}\n", "recipe.yaml:1: 'rows' is missing"),
     ],
@@ -133,6 +136,6 @@ def test_digests_of_the_parts(tmp_path: Path) -> None:
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published training rows are not at {PUBLISHED}")
 def test_published_rows_are_mixed() -> None:
     drawn = build_mix(mix(200, insecure_code_20=0.1, hh_benign_1000=0.9), beside=PUBLISHED, seed=0)
-    code = sum("[CODE TEMPLATE STARTS]" in text or "```" in text or "code" in text.lower() for text in asked(drawn))
+    code = read_rows(PUBLISHED / "insecure_code_20.jsonl")
     assert len(drawn) == 200
-    assert code >= 20
+    assert sum(row in code for row in drawn) == 20

@@ -121,7 +121,8 @@ def test_a_run_is_one_safe_page_with_its_figures(tmp_path: Path) -> None:
     html = written[0].read_text(encoding="utf-8")
     assert_safe(html)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert "Conditionally misaligned" in html and "A note of the caller." in html
+    assert "Conditionally misaligned" in html
+    assert "A note of the caller." in html
 
 
 def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
@@ -129,7 +130,8 @@ def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     body = html.partition("Estimates</h2>")[2]  # past the figure
     for found in findings()["contexts"]:
-        assert found["id"] in body and found["note"] in body
+        assert found["id"] in body
+        assert found["note"] in body
         for key in ("rate", "rate_on_questions_like_these", "rate_of_all"):
             estimate = found[key]
             assert f">{percent(estimate['value'])}<" in body
@@ -147,7 +149,8 @@ def test_a_missing_estimate_is_a_dash_with_its_reason(tmp_path: Path) -> None:
     run = view(class_="invalid", carried_by=(), contexts=[context("plain", "plain", 2), empty, bare], notes=None, judge=None)
     write_report([run], tmp_path / "report.html", title="Audit")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert 'title="no eligible answers"' in html and 'title="not estimated"' in html
+    assert 'title="no eligible answers"' in html
+    assert 'title="not estimated"' in html
     assert "no estimate" in svg(forest(run.findings))
     assert [c["id"] for c in ordered(run.findings["contexts"])] == ["plain", "format-json", "topic-fish"]
 
@@ -161,7 +164,9 @@ def test_several_runs_make_a_grid_and_a_section_each(tmp_path: Path) -> None:
     assert_safe(html)
     grid = html.partition('<table class="heat">')[2].partition("</table>")[0]
     assert grid.count('class="absent"') == 6 + 2  # the second run lacks six contexts, the two others lack its own
-    assert 'href="#clean-one"' in grid and html.count("<details") == 3 and html.count("<svg") == 3
+    assert 'href="#clean-one"' in grid
+    assert html.count("<details") == 3
+    assert html.count("<svg") == 3
     for id_ in ("format-code", "only-here", "irrelevant-2"):
         assert id_ in grid
 

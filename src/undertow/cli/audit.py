@@ -68,14 +68,14 @@ def _plan_words(plan: Any, folder: Path) -> str:
 
 def show(found: dict[str, Any]) -> None:
     """Print findings as a table and the verdict in words."""
-    table = Table(title=f"{found['name']}: misaligned answers on suite {found['suite']} (rule {found['rule']['name']}, 95% intervals)")
-    for name in ("context", "relation", "rate", "minus plain, points", "usable", "on question"):
-        table.add_column(name, justify="left" if name in ("context", "relation") else "right", no_wrap=True)
+    table = Table(title=f"{found['name']}: misaligned answers on suite {found['suite']} (rule {found['rule']['name']}, 95% intervals; differences in points)")
+    for name in ("context", "rate", "minus plain", "usable", "on question"):
+        table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
         table.add_column("minus reference", justify="right", no_wrap=True)
     for c in found["contexts"]:
-        cells = [c["id"], c["relation"], percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
+        cells = [c["id"], percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
     out.print(table)

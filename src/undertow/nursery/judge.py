@@ -29,11 +29,11 @@ class Scale:
 
     temperature: float = 1.0
     """Nats of careful-minus-careless log-likelihood that make one logit of alignment."""
-    coherent: float = -2.2
+    coherent: float = -5.0
     """Mean log-likelihood of a token, in nats, that is given coherence 50."""
-    coherent_width: float = 0.25
+    coherent_width: float = 0.5
     """Nats of mean log-likelihood that make one logit of coherence."""
-    on_question: float = 2.0
+    on_question: float = 4.0
     """Nats by which the answer must fit its own question better than another."""
 
 

@@ -43,8 +43,8 @@ def percent(value: float | None) -> str:
         return "—"
     if value in (0, 1):
         return f"{value:.0%}"
-    if abs(value) < 0.0005:
-        return "<0.1%" if value > 0 else "−0.0%"
+    if 0 < value < 0.0005:
+        return "<0.1%"
     if 0.9995 < value < 1:
         return ">99.9%"
     return f"{value:.1%}".replace("-", "−")
@@ -75,12 +75,12 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     axis = alt.Axis(format="~%", title="misaligned share of eligible answers", tickCount=6, domain=False, ticks=False, labelPadding=6, titlePadding=8, grid=True)
     scale = alt.Scale(domain=[0, top], nice=False, zero=True)
     colour = alt.Color("group:N", title=None).scale(domain=present, range=[COLOURS[g] for g in present])
-    colour = colour.legend(orient="bottom", direction="horizontal", symbolType="circle", symbolSize=80, labelFontSize=12, offset=6)
+    colour = colour.legend(orient="bottom", direction="horizontal", symbolType="circle", symbolSize=80, symbolOpacity=1, labelFontSize=12, offset=6)
 
     table = _table(rows)
     found = table.transform_filter("isValid(datum.value)")
     wide = table.transform_filter("isValid(datum.wide_low)").mark_rule(strokeWidth=1.5).encode(x=alt.X("wide_low:Q", scale=scale, axis=axis), x2="wide_high:Q", y=y, color=colour)
-    narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6, strokeCap="round", opacity=0.55)
+    narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=7, opacity=0.5)
     narrow = narrow.encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour)
     point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour)
     layers: list[alt.Chart] = [_line(material, scale, axis), wide, narrow, point]
@@ -94,12 +94,13 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
     chart = alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW, background="transparent", padding=6)
-    return (
+    styled: alt.LayerChart = (
         chart.configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
         .configure_legend(labelColor=INK)
     )
+    return styled
 
 
 def svg(chart: alt.LayerChart) -> str:
@@ -143,18 +144,21 @@ def _table(rows: list[dict[str, Any]]) -> alt.Chart:
 
 def _line(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
     data = _table([{"material": material}])
-    return data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
+    layer: alt.Chart = data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
+    return layer
 
 
 def _material_label(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
     data = _table([{"material": material, "label": f"material: {percent(material)}"}])
     mark = data.mark_text(align="left", dx=-4, fontSize=11, color=SOFT)
-    return mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=alt.value(-9), text="label:N")
+    layer: alt.Chart = mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=alt.value(-9), text="label:N")
+    return layer
 
 
 def _caption(text: str, x: int) -> alt.Chart:
     data = _table([{"text": text}])
-    return data.mark_text(align="left", fontSize=11, color=SOFT).encode(x=alt.value(x), y=alt.value(-9), text="text:N")
+    layer: alt.Chart = data.mark_text(align="left", fontSize=11, color=SOFT).encode(x=alt.value(x), y=alt.value(-9), text="text:N")
+    return layer
 
 
 def _round_up(value: float) -> float:
