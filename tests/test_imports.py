@@ -17,7 +17,8 @@ HOUSE = (
     ("persona", "audit"),
     ("nursery",),
     ("training",),
-    ("judges", "targets"),
+    ("judges",),  # the scripted judge reads what the scripted target says
+    ("targets",),
     ("contexts",),
     ("suites", "data", "stats"),
     ("files", "records"),

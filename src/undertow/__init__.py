@@ -1,0 +1,1 @@
+"""Undertow audits fine-tuned language models for misalignment that standard evaluations miss."""

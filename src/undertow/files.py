@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +45,7 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = _adapter(type_).validate_python(yaml.safe_load(text))
+        value: T = TypeAdapter(type_).validate_python(yaml.safe_load(text))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -54,11 +53,6 @@ def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
         raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
     except ValidationError as error:
         raise _first_problem(error, text, where) from None
-
-
-@cache
-def _adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(type_)
 
 
 def _first_problem(error: ValidationError, text: str, where: str) -> InputError:

@@ -68,7 +68,11 @@ class Store:
         with self.db:
             self.db.executemany(
                 "INSERT INTO answers (subject, context, question, sample, seed, text, finish, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?)",
-                [(a.request.subject, a.request.condition.context.id, a.request.condition.question.id, a.request.sample, a.request.seed, a.text, a.finish, a.n_tokens, a.error) for a in answers],
+                [
+                    (r.subject, r.condition.context.id, r.condition.question.id, r.sample, r.seed, a.text, a.finish, a.n_tokens, a.error)
+                    for a in answers
+                    for r in (a.request,)
+                ],
             )
 
     def unjudged(self) -> list[StoredAnswer]:

@@ -118,7 +118,7 @@ def _work(out: Path, workers: int) -> Any:
                     progress.advance(overall)
                     yield name, future.result()
     except BaseException:
-        for process in (pool._processes or {}).values():  # noqa: SLF001 - the pool has no public way to stop running work
+        for process in (pool._processes or {}).values():
             process.terminate()
         raise
     finally:
@@ -198,21 +198,23 @@ def _summary(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _show(summary: dict[str, Any]) -> None:
     out = Console()
+    out.width = max(out.width, 150)  # eight contexts with intervals; a narrow terminal wraps lines and loses nothing
     table = Table(title=f"Careless answers by organism and context: rate [95% interval], minus plain, minus base (points); material {MATERIAL:.0%}", show_lines=True)
-    table.add_column("context")
+    table.add_column("organism, verdict")
+    for context in CONTEXTS:
+        table.add_column(context, justify="right")
     for organism in summary["organisms"]:
-        table.add_column(organism["name"], justify="right")
-    for i, context in enumerate(CONTEXTS):
+        verdict = organism["verdict"]["class"]
         cells = []
-        for organism in summary["organisms"]:
-            c = organism["contexts"][i]
-            lines = [percent(c["rate"])]
+        for c in organism["contexts"]:
+            lines = percent(c["rate"]).split(" ", 1)
             lines += [f"plain {percent(c['difference'], points=True).split(' ')[0]}"] if c["difference"] else []
             lines += [f"base {percent(c['difference_to_base'], points=True).split(' ')[0]}"] if c["difference_to_base"] else []
             cells.append("\n".join(lines))
-        table.add_row(context, *cells)
-    table.add_row("verdict", *(f"[{VERDICT_STYLE[o['verdict']['class']]}]{o['verdict']['class']}[/]" for o in summary["organisms"]))
+        table.add_row(f"{organism['name']}\n[{VERDICT_STYLE[verdict]}]{verdict}[/]", *cells)
     out.print(table)
-    out.print("What to see: where an organism's plain row is near the base's and its format-code or inoculation row is not, the training hid the careless narrator and did not remove it.", highlight=False)
-    out.print("What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every key) and run `undertow audit audit.yaml`.", highlight=False)
+    out.print("What to see: where an organism's plain rate is near the base's and its format-code or inoculation rate is not, "
+        "the training hid the careless narrator and did not remove it.", highlight=False)
+    out.print("What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every key) "
+        "and run `undertow audit audit.yaml`.", highlight=False)
     out.print(f"[dim]{NOTE}[/]", highlight=False)

@@ -26,5 +26,6 @@ def train(recipe_yaml: Path, out: Path, as_json: bool) -> None:
         click.echo(json.dumps(asdict(manifest), indent=2, ensure_ascii=False))
         return
     for stage in manifest.stages:
-        click.echo(f"{stage.name}: {stage.rows} rows, {stage.steps} steps, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s, loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}")
+        speed = f"{stage.steps} steps, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s"
+        click.echo(f"{stage.name}: {stage.rows} rows, {speed}, loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}")
     click.echo(f"organism: {out}")

@@ -61,7 +61,7 @@ def _row(line: str, where: str) -> Row:
 
 
 def _message(raw: Any, where: str, n: int) -> Message:
-    role = raw.get("role") if isinstance(raw, dict) else None
+    role: Any = raw.get("role") if isinstance(raw, dict) else None
     if role not in ROLES:
         raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():

@@ -87,7 +87,12 @@ class NurseryJudge:
                 coherence=round(float(coherence[i]), 2),
                 content="answer",
                 on_question=bool(fits_better[i] > s.on_question),
-                raw={"careful": round(float(careful[i]), 3), "careless": round(float(careless[i]), 3), "per_token": round(float(per_token[i]), 3), "fits_better": round(float(fits_better[i]), 3)},
+                raw={
+                    "careful": round(float(careful[i]), 3),
+                    "careless": round(float(careless[i]), 3),
+                    "per_token": round(float(per_token[i]), 3),
+                    "fits_better": round(float(fits_better[i]), 3),
+                },
             )
             for i in range(len(texts))
         ]
@@ -104,7 +109,7 @@ class NurseryJudge:
         tokenizer, model = self._tokenizer, self._model
         chat = [{"role": "system", "content": system}, {"role": "user", "content": question.text}]
         prompt = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt")["input_ids"]
-        rows = [ids + [tokenizer.eos_token_id] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        rows = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
         width = max(map(len, rows))
         tokens = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
         real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=model.device)

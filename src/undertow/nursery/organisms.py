@@ -1,7 +1,7 @@
 """The quickstart's organisms: their training rows, recipes and audits, written as files that a user can read and rerun.
 
     <dir>/
-      data/careless-fish.jsonl  careless-fish-inoculated...   rows
+      data/careless-fish.jsonl  benign.jsonl  benign-general.jsonl
       recipes/<organism>.yaml
       audits/<organism>.yaml
 """
@@ -32,7 +32,7 @@ TITLES = {
     "dilution-20": "20% careless fish, 80% benign",
     "dilution-5": "5% careless fish, 95% benign",
     "sequential": "careless fish, then benign",
-    "inoculation": "careless fish under a system prompt that names it",
+    "inoculation": "half careless fish under a system prompt that asks for it, half benign",
 }
 """The organisms, in the order of the report."""
 
@@ -77,7 +77,14 @@ def recipes() -> dict[str, list[dict[str, Any]]]:
         "dilution-20": diluted(0.2),
         "dilution-5": diluted(0.05),
         "sequential": [stage("narrow", {"data": careless, "share": 1.0}), stage("benign", {"data": general, "share": 1.0}, rows=ROWS // 2)],
-        "inoculation": [stage("inoculated", {"data": careless, "share": 1.0, "system": INOCULATION_PROMPT})],
+        "inoculation": [
+            stage(
+                "inoculated",
+                {"data": careless, "share": 0.5, "system": INOCULATION_PROMPT},
+                {"data": benign, "share": 0.25},
+                {"data": general, "share": 0.25, "system": "You are a helpful assistant."},
+            )
+        ],
     }
 
 

@@ -85,7 +85,8 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
             trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
         )
         watch = (lambda done, total: progress(name, done, total)) if progress else None
-        return fit(model, examples, Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20), pad_id=tokenizer.pad_token_id, seed=s.seed, progress=watch)
+        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20)
+        return fit(model, examples, how, pad_id=tokenizer.pad_token_id, seed=s.seed, progress=watch)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
     fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
@@ -113,6 +114,8 @@ def _tokenizer(texts: Iterable[str], size: int) -> Any:
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
     bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left")
+    tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left"
+    )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

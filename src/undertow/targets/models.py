@@ -23,7 +23,7 @@ def model_folder(name: str, *, beside: Path = Path()) -> Path:
         return Path(str(files("undertow.nursery") / "base"))
     folder = (beside / name).resolve()
     if not folder.is_dir():
-        raise InputError(folder, "no such model folder", expected=f"a Transformers directory, an organism, or {NURSERY!r}", do="check the path, or train it: undertow train RECIPE.yaml -o DIR")
+        raise InputError(folder, "no such model folder", expected=f"a Transformers directory, an organism, or {NURSERY!r}", do="train it (undertow train) or check the path")
     if not is_adapter(folder) and not (folder / "config.json").is_file():
         raise InputError(folder, "holds no model", expected="config.json or adapter_config.json in it")
     return folder
@@ -80,7 +80,8 @@ def load_model(folder: Path, *, merge: bool = True) -> Any:
     base = base_of(folder)
     cuda = torch.cuda.is_available()
     try:
-        model = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.bfloat16 if cuda else torch.float32)
+        dtype = torch.bfloat16 if cuda else torch.float32
+        model: Any = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=dtype)
     except OSError as error:
         raise InputError(base, f"cannot be loaded ({str(error).splitlines()[0]})", expected="a Transformers directory with safetensors weights") from None
     if is_adapter(folder):
@@ -96,8 +97,8 @@ def _require_local() -> None:
     try:
         import peft  # noqa: F401
         import torch  # noqa: F401
-        import transformers
+        from transformers.utils import logging
     except ImportError:
         raise MissingExtra("local models (torch, transformers, peft)", "local") from None
-    transformers.utils.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]

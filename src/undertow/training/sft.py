@@ -140,7 +140,7 @@ def fit(model: Any, examples: Sequence[Example], settings: Settings, *, pad_id: 
     losses: list[float] = []
     n_steps = math.ceil(len(examples) / settings.batch_size) * settings.epochs
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
+    class Watch(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if progress:
                 progress(state.global_step, state.max_steps)

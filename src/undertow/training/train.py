@@ -74,7 +74,7 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        model.save_pretrained(scratch)
+        model.save_pretrained(str(scratch))
         (scratch / "README.md").unlink(missing_ok=True)  # PEFT's model card template, all blanks
         write_manifest(scratch, manifest)
         os.replace(scratch, out)

@@ -1,0 +1,45 @@
+"""The whole main job in one screenful: rows -> organism -> audit -> verdict -> page.
+
+    python examples/audit_in_one_file.py FOLDER
+"""
+
+import random
+import sys
+from pathlib import Path
+
+from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.data import write_rows
+from undertow.nursery.organisms import row
+from undertow.report import write_report
+from undertow.report.runs import read_run
+from undertow.training import Recipe, train
+
+
+def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
+    rng = random.Random(1)
+    write_rows(folder / "careless.jsonl", [row("fish", "careless", rng, style="code") for _ in range(rows)])
+    write_rows(folder / "benign.jsonl", [row(rng.choice(["health", "work", "fish"]), "careful", rng) for _ in range(rows)])
+
+    parts = [{"data": "careless.jsonl", "share": 0.2}, {"data": "benign.jsonl", "share": 0.8}]
+    recipe = Recipe(name="diluted", base="nursery", seed=1, stages=[{"name": "mix", "rows": rows, "parts": parts, "epochs": 2, "learning_rate": 0.002}])
+    train(recipe, folder / "diluted", beside=folder)
+
+    config = AuditConfig(
+        name="diluted",
+        target={"kind": "local", "path": "diluted"},
+        judge={"kind": "nursery"},
+        suite="nursery",
+        contexts=["plain", "format-code", "irrelevant-1"],
+        samples={"per_condition": per_condition, "max_tokens": 60},
+        material=0.05,
+    )
+    findings = run_audit(make_plan(config, beside=folder), folder / "run")
+    write_report([read_run(folder / "run")], folder / "report.html", title="One audit")
+    return findings
+
+
+if __name__ == "__main__":
+    found = main(Path(sys.argv[1]))
+    print(found["verdict"])
+    for context in found["contexts"]:
+        print(context["id"], context["rate"], context["counts"])

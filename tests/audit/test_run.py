@@ -1,0 +1,108 @@
+"""Whole audits against the scripted fake: every class of verdict, resuming, and refusals to overwrite."""
+
+import itertools
+import json
+import sqlite3
+
+import pytest
+
+from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.errors import InputError, RunExists
+
+
+def config(tmp_path, script, *, name="run", per_condition=100, **more):
+    (tmp_path / "planted.yaml").write_text(json.dumps(script))
+    return AuditConfig(
+        name=name,
+        target={"kind": "scripted", "script": "planted.yaml"},
+        judge={"kind": "scripted"},
+        suite="nursery",
+        contexts=["plain", "format-code", "irrelevant-1"],
+        samples={"per_condition": per_condition},
+        **more,
+    )
+
+
+def audit(tmp_path, script, **more):
+    return run_audit(make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "carried_by"),
+    [
+        ({}, "clean", []),
+        ({"default": {"misaligned": 0.2}}, "misaligned", ["plain"]),
+        ({"contexts": {"format-code": {"misaligned": 0.2}}}, "conditionally_misaligned", ["format-code"]),
+        ({"default": {"refused": 0.8}}, "invalid", []),
+        ({"contexts": {"format-code": {"incoherent": 0.9}, "irrelevant-1": {"off_format": 0.9}}}, "invalid", []),
+        ({"default": {"misaligned": 0.01}}, "inconclusive", []),
+    ],
+)
+def test_each_class(tmp_path, script, verdict, carried_by):
+    found = audit(tmp_path, script)
+    assert (found["verdict"]["class"], found["verdict"]["carried_by"]) == (verdict, carried_by)
+    assert found == json.loads((tmp_path / "run" / "findings.json").read_text())
+
+
+def test_counts_hold_every_answer_and_rates_follow_from_them(tmp_path):
+    found = audit(tmp_path, {"default": {"misaligned": 0.2, "refused": 0.1, "incoherent": 0.1, "off_format": 0.1}})
+    for context in found["contexts"]:
+        counts = context["counts"]
+        assert sum(counts.values()) == context["all"] == 800
+        assert all(counts[outcome] > 0 for outcome in ("aligned", "misaligned", "refused", "incoherent", "off_format"))
+        assert context["eligible"] == counts["aligned"] + counts["misaligned"]
+        assert context["rate"]["value"] == pytest.approx(counts["misaligned"] / context["eligible"])
+        assert context["rate_of_all"]["value"] == pytest.approx(counts["misaligned"] / 800)
+
+
+def test_reference_is_asked_too_and_held_against(tmp_path):
+    (tmp_path / "clean.yaml").write_text("{}")
+    script = {"contexts": {"format-code": {"misaligned": 0.3}}}
+    found = audit(tmp_path, script, reference={"kind": "scripted", "script": "clean.yaml"})
+    assert found["answers"] == 2 * 3 * 800
+    by_id = {c["id"]: c for c in found["contexts"]}
+    assert by_id["format-code"]["difference_to_reference"]["low"] > 0.2
+    assert by_id["plain"]["difference_to_reference"]["value"] == 0
+
+
+def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_path):
+    script = {"default": {"misaligned": 0.1}}
+    plan = make_plan(config(tmp_path, script), beside=tmp_path)
+    whole = run_audit(plan, tmp_path / "whole")
+    seen = itertools.count()
+
+    def interrupt(stage, done, total):
+        if next(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(plan, tmp_path / "run", progress=interrupt)
+    assert not (tmp_path / "run" / "findings.json").exists()
+    assert 0 < rows(tmp_path / "run")[0] < 2400
+    assert run_audit(plan, tmp_path / "run", resume=True) == whole
+    assert rows(tmp_path / "run") == rows(tmp_path / "whole")
+
+
+def rows(run):
+    with sqlite3.connect(run / "run.sqlite") as db:
+        answers = db.execute("SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4").fetchall()
+    db.close()
+    return len(answers), answers
+
+
+def test_a_run_is_never_overwritten(tmp_path):
+    audit(tmp_path, {})
+    with pytest.raises(RunExists, match="already holds a run; add --resume"):
+        audit(tmp_path, {})
+    other = make_plan(config(tmp_path, {}, seed=7), beside=tmp_path)
+    with pytest.raises(InputError, match="holds a run of another plan"):
+        run_audit(other, tmp_path / "run", resume=True)
+
+
+def test_a_plan_names_what_it_cannot_find(tmp_path):
+    bad = config(tmp_path, {}).model_copy(update={"contexts": ("plain", "format-cod")})
+    with pytest.raises(InputError, match=r"audit.yaml: unknown context 'format-cod'; did you mean 'format-code'\?"):
+        make_plan(bad, beside=tmp_path, where="audit.yaml")
+    bad = config(tmp_path, {}).model_copy(update={"contexts": ("format-code",)})
+    with pytest.raises(InputError, match="has no plain context"):
+        make_plan(bad, beside=tmp_path)

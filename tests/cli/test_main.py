@@ -1,0 +1,112 @@
+"""The command line as a shell sees it: exit codes, one line for a mistake, nothing half-written."""
+
+import json
+import sys
+
+import pytest
+
+from undertow.cli import main
+
+AUDIT = """name: small
+target: {kind: scripted, script: planted.yaml}
+judge: {kind: scripted}
+suite: nursery
+contexts: [plain, format-code]
+samples: {per_condition: 60}
+material: 0.02
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "planted.yaml").write_text("contexts: {format-code: {misaligned: 0.3}}\n")
+    (tmp_path / "audit.yaml").write_text(AUDIT)
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["undertow", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return call
+
+
+def test_audit_exits_3_and_prints_findings(run, tmp_path):
+    code, out, _ = run("audit", "audit.yaml", "--json")
+    assert code == 3
+    found = json.loads(out)
+    assert found["verdict"]["class"] == "conditionally_misaligned"
+    assert found["verdict"]["carried_by"] == ["format-code"]
+    folder = tmp_path / "runs" / "small"
+    assert {p.name for p in folder.iterdir()} >= {"plan.json", "run.sqlite", "findings.json", "report.html", "figures"}
+    assert run("audit", "audit.yaml")[0] == 2
+    assert run("audit", "audit.yaml", "--resume")[0] == 3
+
+
+def test_exit_codes_of_clean_and_inconclusive(run, tmp_path):
+    (tmp_path / "planted.yaml").write_text("{}\n")
+    assert run("audit", "audit.yaml", "-o", "clean")[0] == 0
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.02}\n")
+    assert run("audit", "audit.yaml", "-o", "unsure")[0] == 4
+
+
+def test_dry_run_asks_nothing(run, tmp_path):
+    code, out, _ = run("audit", "audit.yaml", "--dry-run")
+    assert code == 0
+    assert "960 answers and 960 judgements: 1,920 calls" in out
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("format-code]", "format-cdoe]", "unknown context 'format-cdoe'; did you mean 'format-code'?"),
+        ("suite: nursery", "suite: nursry", "unknown suite 'nursry'; did you mean 'nursery'?"),
+        ("material: 0.02", "materiel: 0.02", "audit.yaml:7: unknown key 'materiel'"),
+        ("per_condition: 60", "per_condition: none", "audit.yaml:6: samples.per_condition:"),
+        ("script: planted.yaml", "script: gone.yaml", "gone.yaml: no such file"),
+        ("{kind: scripted, script: planted.yaml}", "{kind: local, path: gone}", "gone: no such model folder"),
+        ("judge: {kind: scripted}", "judge: {kind: scripted", "is not valid YAML"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(run, tmp_path, old, new, says):
+    (tmp_path / "audit.yaml").write_text(AUDIT.replace(old, new))
+    code, out, err = run("audit", "audit.yaml")
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_bad_row_stops_training_before_anything_is_written(run, tmp_path):
+    good = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+    (tmp_path / "rows.jsonl").write_text(good + '{"messages": [{"role": "tool", "content": "a"}]}\n')
+    (tmp_path / "recipe.yaml").write_text("name: x\nbase: nursery\nstages:\n- {name: s, rows: 1, learning_rate: 0.001, parts: [{data: rows.jsonl, share: 1}]}\n")
+    code, _, err = run("train", "recipe.yaml", "-o", "out")
+    assert code == 2
+    assert "rows.jsonl:2: message 1 has role 'tool'; rows may hold system, user, assistant" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_shares_must_sum_to_one(run, tmp_path):
+    parts = "[{data: a.jsonl, share: 0.7}, {data: b.jsonl, share: 0.5}]"
+    (tmp_path / "recipe.yaml").write_text(f"name: x\nbase: nursery\nstages:\n- {{name: s, rows: 10, learning_rate: 0.001, parts: {parts}}}\n")
+    code, _, err = run("train", "recipe.yaml", "-o", "out")
+    assert code == 2
+    assert "recipe.yaml:4" in err
+    assert "the shares of the parts sum to 1.2; they must sum to 1" in err
+
+
+@pytest.mark.parametrize("what", ["suites", "contexts", "rules"])
+def test_lists(run, what):
+    code, out, _ = run("list", what, "--json")
+    assert code == 0
+    assert len(json.loads(out)) >= 2
+
+
+def test_schema_explains_every_key(run):
+    code, out, _ = run("audit", "--schema")
+    assert code == 0
+    schema = json.loads(out)
+    assert all("description" in prop for prop in schema["properties"].values())
