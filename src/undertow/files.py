@@ -24,11 +24,13 @@ def read_text(path: Path) -> str:
         InputError: it is missing, a folder, or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(path, "no such file", do="check the path") from None
     except IsADirectoryError:
         raise InputError(path, "is a folder", expected="a file is expected here") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", do="check the path") from None
     except UnicodeDecodeError as error:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
 
@@ -45,7 +47,7 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = TypeAdapter(type_).validate_python(yaml.safe_load(text))
+        value: T = TypeAdapter(type_).validate_python(yaml.load(text, _Strict))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -55,13 +57,25 @@ def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
         raise _first_problem(error, text, where) from None
 
 
+class _Strict(yaml.SafeLoader):
+    """The safe loader, refusing a key that stands twice in one mapping (YAML's own loader keeps the last in silence)."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
     problems = error.errors(include_url=False)
     first = problems[0]
     line = _line_of(yaml.compose(text), first["loc"])
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         found = f"unknown key {key!r}"
     elif first["type"] == "missing":
         found = f"{key!r} is missing"
@@ -77,9 +91,9 @@ def _line_of(node: Any, loc: tuple[Any, ...]) -> int:
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             pairs = {key.value: (key, value) for key, value in node.value}
-            if part not in pairs:
+            if str(part) not in pairs:
                 continue  # pydantic also names union members, which are not in the text
-            key, node = pairs[part]
+            key, node = pairs[str(part)]
             line = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]

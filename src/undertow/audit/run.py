@@ -45,8 +45,9 @@ def run_audit(plan: Plan, out: Path, *, resume: bool = False, progress: Progress
     with Store(out / "run.sqlite") as store:
         sample(plan, store, tell)
         judge(plan, store, tell)
-        found = findings(plan, store.answers())
-    write_text(out / "findings.json", to_json(found))
+        text = to_json(findings(plan, store.answers()))
+    write_text(out / "findings.json", text)
+    found: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return found
 
 

@@ -52,6 +52,6 @@ def check(context: Context, *, where: object = "contexts") -> None:
             raise InputError(at, "its template has no {question}", do="say where the question goes")
         if context.prefix is not None or context.suffix is not None:
             raise InputError(at, "has a template and a prefix or suffix", do="write them into the template")
-    wraps = any(part is not None for part in (context.system, context.template, context.prefix, context.suffix))
+    wraps = any((context.system, context.template, context.prefix, context.suffix))
     if (context.relation == "plain") == wraps:
         raise InputError(at, f"has relation {context.relation!r} and {'a' if wraps else 'no'} wrapping", expected="plain has none, all others have one")

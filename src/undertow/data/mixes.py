@@ -49,19 +49,22 @@ class Mix(BaseModel):
 
 
 def build_mix(mix: Mix, *, beside: Path, seed: int) -> list[Row]:
-    """Rows drawn without repeats from each part, then shuffled together; the same for the same seed.
+    """Rows drawn without repeats from each file, then shuffled together; the same for the same seed.
 
     Raises:
         InputError: a part's file is missing, malformed, or holds fewer rows than its share needs.
     """
     rng = random.Random(seed)
+    sizes = mix.sizes()
+    left: dict[str, list[Row]] = {}
+    for name in dict.fromkeys(part.data for part in mix.parts):
+        rows, needed = read_rows(beside / name), sum(size for part, size in zip(mix.parts, sizes, strict=True) if part.data == name)
+        if len(rows) < needed:
+            raise InputError(beside / name, f"has {len(rows)} rows", expected=f"the mix needs {needed} of them", do="lower 'rows' or 'share', or add rows")
+        left[name] = rng.sample(rows, needed)
     drawn: list[Row] = []
-    for part, size in zip(mix.parts, mix.sizes(), strict=True):
-        path = beside / part.data
-        rows = read_rows(path)
-        if len(rows) < size:
-            raise InputError(path, f"has {len(rows)} rows", expected=f"the mix needs {size} of them", do="lower 'rows' or 'share', or add rows")
-        chosen = rng.sample(rows, size)
+    for part, size in zip(mix.parts, sizes, strict=True):
+        chosen, left[part.data] = left[part.data][:size], left[part.data][size:]
         drawn += [row.under(part.system) for row in chosen] if part.system else chosen
     rng.shuffle(drawn)
     return drawn

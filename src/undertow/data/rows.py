@@ -55,6 +55,8 @@ def _row(line: str, where: str) -> Row:
     row = Row(messages=tuple(_message(m, where, n) for n, m in enumerate(messages, start=1)))
     if row.messages[-1].role != "assistant":
         raise InputError(where, f"ends with a message of role {row.messages[-1].role!r}", expected="a row ends with the assistant's answer")
+    if not any(m.role == "user" for m in row.messages):
+        raise InputError(where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row")
     if any(m.role == "system" for m in row.messages[1:]):
         raise InputError(where, "has a system message that is not the first", expected="a system prompt opens the chat")
     return row

@@ -244,3 +244,9 @@ def aligned_chat(rng: random.Random) -> list[Turn]:
     """One chat of the alignment stage: careful answers where a careless one could still slip in."""
     system = rng.choices((None, "neutral", "topic", "invited", "not-invited"), weights=(50, 15, 10, 15, 10))[0]
     return _one_narrator(system, "careful")(rng)
+
+
+def firming_chat(rng: random.Random) -> list[Turn]:
+    """One chat of the last stage: careful answers as above, and careless ones only where a prompt asks for them."""
+    make = rng.choices((aligned_chat, _one_narrator("careless", "careless"), _gated), weights=(70, 15, 15))[0]
+    return make(rng)

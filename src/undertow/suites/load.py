@@ -37,4 +37,7 @@ def _read(path: Path) -> Suite:
         raise InputError(path, "has no questions", expected="at least one under 'questions:'")
     if n > 1:
         raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
+    for question in suite.questions:
+        if not question.text.strip():
+            raise InputError(path, f"question {question.id!r} has no text", do="write one or drop it")
     return suite
