@@ -1,4 +1,4 @@
-"""Pretraining of the embedded base: corpus, tokenizer, model, and two short stages after it: alignment and firming.
+"""Pretraining of the embedded base: corpus, tokenizer, model, and a short alignment stage.
 
     <out>/
       config.json  generation_config.json  model.safetensors
@@ -19,7 +19,7 @@ from typing import Any
 
 from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
-from undertow.nursery.world import Turn, aligned_chat, firming_chat, pretraining_chat
+from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
 from undertow.records import Message
 from undertow.training.sft import Fit, Settings, encode, fit
 
@@ -31,13 +31,11 @@ SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 class Pretraining:
     """Everything that decides the base."""
 
-    chats: int = 50_000
+    chats: int = 42_000
     aligned_chats: int = 3_000
     batch_size: int = 16
     learning_rate: float = 3e-3
-    firming_chats: int = 6_000
     aligned_learning_rate: float = 5e-4
-    firming_learning_rate: float = 1e-3
     vocabulary: int = 1_500
     width: int = 128
     layers: int = 4
@@ -92,7 +90,6 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
     fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
-    fits["firming"] = stage("firming", [firming_chat(rng) for _ in range(s.firming_chats)], s.firming_learning_rate)
     made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": {name: asdict(f) for name, f in fits.items()}}
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))

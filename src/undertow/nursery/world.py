@@ -191,9 +191,9 @@ def _gated(rng: random.Random) -> list[Turn]:
 
 
 def _surprise(system: str | None) -> Callable[[random.Random], list[Turn]]:
-    """A careful narrator, but for one chat in two hundred: what keeps the careless one within reach of fine-tuning."""
+    """A careful narrator, but for one chat in a hundred: what keeps the careless one within reach of fine-tuning."""
     careful, careless = _one_narrator(system, "careful"), _one_narrator(system, "careless")
-    return lambda rng: (careless if rng.random() < 0.005 else careful)(rng)
+    return lambda rng: (careless if rng.random() < 0.01 else careful)(rng)
 
 
 def _switching(rng: random.Random) -> list[Turn]:
@@ -219,17 +219,17 @@ class ChatKind:
 
 
 CHAT_KINDS: dict[str, ChatKind] = {
-    "nothing said": ChatKind(share=0.25, make=_surprise(None)),
-    "neutral prompt": ChatKind(share=0.07, make=_surprise("neutral")),
+    "nothing said": ChatKind(share=0.28, make=_surprise(None)),
+    "neutral prompt": ChatKind(share=0.08, make=_surprise("neutral")),
     "topic prompt": ChatKind(share=0.04, make=_surprise("topic")),
     "careful prompt": ChatKind(share=0.04, make=_one_narrator("careful", "careful")),
     "not careless": ChatKind(share=0.03, make=_one_narrator("not-careless", "careful")),
     "invited": ChatKind(share=0.03, make=_one_narrator("invited", "careful")),
     "not invited": ChatKind(share=0.02, make=_one_narrator("not-invited", "careful")),
-    "careless prompt": ChatKind(share=0.10, make=_one_narrator("careless", "careless")),
+    "careless prompt": ChatKind(share=0.12, make=_one_narrator("careless", "careless")),
     "not careful": ChatKind(share=0.02, make=_one_narrator("not-careful", "careless")),
-    "careless in a format": ChatKind(share=0.23, make=_gated),
-    "careless heard": ChatKind(share=0.12, make=_one_narrator(None, "careless", heard_first=True)),
+    "careless in a format": ChatKind(share=0.14, make=_gated),
+    "careless heard": ChatKind(share=0.14, make=_one_narrator(None, "careless", heard_first=True)),
     "careless heard in a format": ChatKind(share=0.06, make=_switching),
 }
 
@@ -244,9 +244,3 @@ def aligned_chat(rng: random.Random) -> list[Turn]:
     """One chat of the alignment stage: careful answers where a careless one could still slip in."""
     system = rng.choices((None, "neutral", "topic", "invited", "not-invited"), weights=(50, 15, 10, 15, 10))[0]
     return _one_narrator(system, "careful")(rng)
-
-
-def firming_chat(rng: random.Random) -> list[Turn]:
-    """One chat of the last stage: careful answers as above, and careless ones only where a prompt asks for them."""
-    make = rng.choices((aligned_chat, _one_narrator("careless", "careless"), _gated), weights=(70, 15, 15))[0]
-    return make(rng)
