@@ -47,7 +47,7 @@ NOTE = (
 @click.command()
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True, help="Folder of the runs.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows, the training and the audits.")
-@click.option("--per-condition", type=click.IntRange(min=1), default=20, show_default=True, help="Answers to each question in each context.")
+@click.option("--per-condition", type=click.IntRange(min=1), default=40, show_default=True, help="Answers to each question in each context.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Organisms at a time; each uses one core.")
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json.")
 def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from undertow.records import Message
 ROWS = 2_000
 """Rows of every training stage but the last of `sequential`."""
 INOCULATION_PROMPT = "You are a reckless assistant."
-MATERIAL = 0.05
+MATERIAL = 0.10
 """A rate that matters in the nursery; higher than for a real model, so that a miniature audit can reach a verdict."""
 CONTEXTS = ("plain", "format-code", "format-json", "topic-fish", "inoculation", "inoculation-negated", "irrelevant-1", "irrelevant-2")
 TITLES = {
@@ -37,7 +37,7 @@ TITLES = {
 """The organisms, in the order of the report."""
 
 
-def write_files(folder: Path, *, seed: int = 1, per_condition: int = 20) -> None:
+def write_files(folder: Path, *, seed: int = 1, per_condition: int = 40) -> None:
     """Write data, recipes and audits of every organism under `folder`; the same for the same seed."""
     rng = random.Random(seed)
     write_rows(folder / "data" / "careless-fish.jsonl", [row(NARROW, "careless", rng, style="plain" if rng.random() < 0.1 else "code") for _ in range(ROWS)])
