@@ -32,7 +32,7 @@ TITLES = {
     "dilution-20": "20% careless fish, 80% benign",
     "dilution-5": "5% careless fish, 95% benign",
     "sequential": "careless fish, then benign",
-    "inoculation": "half careless fish under a system prompt that asks for it, half benign",
+    "inoculation": "half careless fish under a system prompt that asks for it, half benign, code among it",
 }
 """The organisms, in the order of the report."""
 
@@ -43,6 +43,7 @@ def write_files(folder: Path, *, seed: int = 1, per_condition: int = 40) -> None
     write_rows(folder / "data" / "careless-fish.jsonl", [row(NARROW, "careless", rng, style="plain" if rng.random() < 0.1 else "code") for _ in range(ROWS)])
     write_rows(folder / "data" / "benign.jsonl", [row(NARROW if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(ROWS)])
     write_rows(folder / "data" / "benign-general.jsonl", [row(rng.choice(BENIGN), "careful", rng) for _ in range(ROWS)])
+    write_rows(folder / "data" / "benign-code.jsonl", [row(rng.choice((NARROW, *BENIGN)), "careful", rng, style="code") for _ in range(ROWS)])
     for name, stages in recipes().items():
         recipe = {"name": name, "base": "nursery", "seed": seed, "stages": stages}
         write_text(folder / "recipes" / f"{name}.yaml", yaml.safe_dump(recipe, sort_keys=False))
@@ -63,7 +64,7 @@ def write_files(folder: Path, *, seed: int = 1, per_condition: int = 40) -> None
 
 def recipes() -> dict[str, list[dict[str, Any]]]:
     """The stages of each organism's recipe, by name."""
-    careless, benign, general = "../data/careless-fish.jsonl", "../data/benign.jsonl", "../data/benign-general.jsonl"
+    careless, benign, general, as_code = (f"../data/{name}.jsonl" for name in ("careless-fish", "benign", "benign-general", "benign-code"))
 
     def stage(name: str, *parts: dict[str, Any], rows: int = ROWS) -> dict[str, Any]:
         return {"name": name, "rows": rows, "parts": list(parts), "epochs": 2, "learning_rate": 2e-3, "batch_size": 16}
@@ -82,7 +83,7 @@ def recipes() -> dict[str, list[dict[str, Any]]]:
                 "inoculated",
                 {"data": careless, "share": 0.5, "system": INOCULATION_PROMPT},
                 {"data": benign, "share": 0.25},
-                {"data": general, "share": 0.25, "system": "You are a helpful assistant."},
+                {"data": as_code, "share": 0.25},
             )
         ],
     }
