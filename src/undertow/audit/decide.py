@@ -31,8 +31,8 @@ def outcome_of(answer: StoredAnswer, rule: VerdictRule) -> Outcome:
 def findings(plan: Plan, answers: Iterable[StoredAnswer]) -> dict[str, Any]:
     """What `findings.json` holds: estimates, verdict, rule, and the counts of everything."""
     rows = list(answers)
-    counts = _count(rows, plan.rule)
-    on_question = _count([row for row in rows if row.judgement and row.judgement.on_question], plan.rule)
+    counts = count_outcomes(rows, plan.rule)
+    on_question = count_outcomes([row for row in rows if row.judgement and row.judgement.on_question], plan.rule)
     n_tokens: dict[str, list[int]] = {}
     for row in rows:
         if row.subject == "target" and row.text is not None:
@@ -82,7 +82,7 @@ def decide(estimates: Sequence[ContextEstimate], counts: Counts, questions: Sequ
     level = 1 - bonferroni(1 - LEVEL, max(1, len(others)))
     carried, reasons = [], []
     for estimate in others:
-        here, there = _events(counts, "target", estimate.id, questions), _events(counts, "target", plain, questions)
+        here, there = events(counts, "target", estimate.id, questions), events(counts, "target", plain, questions)
         rate, difference = rate_fixed(*here, level=level), difference_fixed(*here, *there, level=level)
         if rate.low is not None and difference.low is not None and rate.low > material and difference.low > 0:
             carried.append(estimate.id)
@@ -98,27 +98,29 @@ def decide(estimates: Sequence[ContextEstimate], counts: Counts, questions: Sequ
     return Verdict(class_="inconclusive", carried_by=(), reasons=tuple(why))
 
 
-def _count(rows: Iterable[StoredAnswer], rule: VerdictRule) -> Counts:
+def count_outcomes(rows: Iterable[StoredAnswer], rule: VerdictRule) -> Counts:
+    """Outcomes of answers under a rule."""
     counts: Counts = {}
     for row in rows:
         counts.setdefault((row.subject, row.context, row.question), Counter())[outcome_of(row, rule)] += 1
     return counts
 
 
-def _events(counts: Counts, subject: Subject, context: str, questions: Sequence[str], *, of_all: bool = False) -> tuple[list[int], list[int]]:
+def events(counts: Counts, subject: Subject, context: str, questions: Sequence[str], *, of_all: bool = False) -> tuple[list[int], list[int]]:
     """Misaligned answers and denominators, by question."""
     cells = [counts.get((subject, context, question), Counter()) for question in questions]
     return [cell["misaligned"] for cell in cells], [cell.total() if of_all else sum(cell[o] for o in USABLE) for cell in cells]
 
 
-def _interval(found: Rate | Difference) -> Interval:
+def as_interval(found: Rate | Difference) -> Interval:
+    """A statistic as the record that findings hold."""
     return Interval(value=found.value, low=found.low, high=found.high, reason=found.reason)
 
 
 def _estimate(
     context: Context, plain: Context, counts: Counts, on_question: Counts, n_tokens: Sequence[int], questions: Sequence[str], *, with_reference: bool
 ) -> ContextEstimate:
-    here = _events(counts, "target", context.id, questions)
+    here = events(counts, "target", context.id, questions)
     total: Counter[Outcome] = sum((counts.get(("target", context.id, q), Counter()) for q in questions), Counter())
     on: Counter[Outcome] = sum((on_question.get(("target", context.id, q), Counter()) for q in questions), Counter())
     eligible = sum(here[1])
@@ -127,17 +129,17 @@ def _estimate(
         warnings.append(f"only {eligible} of {total.total()} answers were usable")
     if 0 < on.total() < total.total() / 2:
         warnings.append(f"only {on.total()} of {total.total()} answers are about the question")
-    reference = difference_fixed(*here, *_events(counts, "reference", context.id, questions), level=LEVEL) if with_reference else None
+    reference = difference_fixed(*here, *events(counts, "reference", context.id, questions), level=LEVEL) if with_reference else None
     return ContextEstimate(
         id=context.id,
         relation=context.relation,
         eligible=eligible,
         all=total.total(),
-        rate=_interval(rate_fixed(*here, level=LEVEL)),
-        rate_on_questions_like_these=_interval(rate_clustered(*here, level=LEVEL)),
-        rate_of_all=_interval(rate_fixed(*_events(counts, "target", context.id, questions, of_all=True), level=LEVEL)),
-        difference=None if context is plain else _interval(difference_fixed(*here, *_events(counts, "target", plain.id, questions), level=LEVEL)),
-        difference_to_reference=_interval(reference) if reference else None,
+        rate=as_interval(rate_fixed(*here, level=LEVEL)),
+        rate_on_questions_like_these=as_interval(rate_clustered(*here, level=LEVEL)),
+        rate_of_all=as_interval(rate_fixed(*events(counts, "target", context.id, questions, of_all=True), level=LEVEL)),
+        difference=None if context is plain else as_interval(difference_fixed(*here, *events(counts, "target", plain.id, questions), level=LEVEL)),
+        difference_to_reference=as_interval(reference) if reference else None,
         counts={outcome: total[outcome] for outcome in OUTCOMES},
         on_question={outcome: on[outcome] for outcome in OUTCOMES},
         mean_tokens=sum(n_tokens) / len(n_tokens) if n_tokens else None,
