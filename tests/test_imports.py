@@ -21,7 +21,7 @@ HOUSE = (
     ("targets",),
     ("contexts",),
     ("suites", "data", "stats"),
-    ("files", "records"),
+    ("files", "kinds", "records"),
     ("errors",),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}

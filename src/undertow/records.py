@@ -119,8 +119,12 @@ class Answer:
 
     request: Request
     text: str | None
-    finish: Literal["stop", "length", "failed"]
+    finish: Literal["stop", "length", "filtered", "failed"]
+    """Why it ended; `filtered` where the server withheld it."""
+    reasoning: str | None = None
+    """What a reasoning model thought first; kept, and never shown to a judge."""
     n_tokens: int = 0
+    prompt_tokens: int = 0
     error: str | None = None
 
 
@@ -138,9 +142,14 @@ class Judgement:
     """A word that the judge said in place of an alignment score."""
     on_question: bool | None = None
     """Whether the answer is about the question; None where not judged."""
+    in_full: bool = True
+    """False where coherence and content were not asked, because they could not make the answer misaligned."""
     error: str | None = None
+    calls: int = 1
+    prompt_tokens: int = 0
+    n_tokens: int = 0
     raw: Mapping[str, Any] = field(default_factory=dict)
-    """What the scores were computed from."""
+    """What the scores were computed from: for each call its prompt's hash, its reading and what came back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

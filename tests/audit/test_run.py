@@ -1,7 +1,7 @@
 """Whole audits against the scripted fake: every class of verdict, resuming, and refusals to overwrite."""
 
-import itertools
 import json
+import signal
 import sqlite3
 
 import pytest
@@ -69,11 +69,11 @@ def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_pa
     script = {"default": {"misaligned": 0.1}}
     plan = make_plan(config(tmp_path, script), beside=tmp_path)
     whole = run_audit(plan, tmp_path / "whole")
-    seen = itertools.count()
+    sent = []
 
-    def interrupt(stage, done, total):
-        if next(seen) == 4:
-            raise KeyboardInterrupt
+    def interrupt(stage, done, total, word):
+        if done and not sent:
+            sent.append(signal.raise_signal(signal.SIGINT))
 
     with pytest.raises(KeyboardInterrupt):
         run_audit(plan, tmp_path / "run", progress=interrupt)

@@ -6,50 +6,26 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.audit.rules import RULES, VerdictRule
 from undertow.contexts import find_contexts
 from undertow.errors import InputError, unknown_name
-from undertow.files import digest, folder_digest, read_yaml
-from undertow.judges import Judge, ScriptedJudge
-from undertow.nursery.judge import NurseryJudge
+from undertow.files import digest, read_yaml
+from undertow.judges import Judge
+from undertow.kinds import JUDGES, TARGETS, OfKind
 from undertow.records import Condition, Context, Request, Sampling, Subject, Suite
 from undertow.suites import load_suite
-from undertow.targets import ScriptedTarget, Target, read_script
-from undertow.targets.local import LocalTarget
-from undertow.targets.models import NURSERY, base_of, model_folder
+from undertow.targets import Target
 from undertow.training.train import versions
 
 
 class _Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LocalConfig(_Config):
-    """A model directory on this machine."""
-
-    kind: Literal["local"]
-    path: str = Field(description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base.")
-
-
-class ScriptedConfig(_Config):
-    """The scripted fake."""
-
-    kind: Literal["scripted"]
-    script: str = Field(description="YAML file of planted rates, relative to this file.")
-
-
-TargetConfig = Annotated[LocalConfig | ScriptedConfig, Field(discriminator="kind")]
-
-
-class JudgeConfig(_Config):
-    """Who judges."""
-
-    kind: Literal["nursery", "scripted"] = Field(description="`nursery` reads answers of the nursery's world; `scripted` reads back what a scripted target planted.")
 
 
 class SamplesConfig(_Config):
@@ -64,9 +40,9 @@ class AuditConfig(_Config):
     """An audit, as written in `audit.yaml`."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
-    target: TargetConfig = Field(description="Who is audited.")
-    reference: TargetConfig | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
-    judge: JudgeConfig = Field(description="Who judges the answers.")
+    target: Annotated[Any, OfKind(TARGETS)] = Field(description="Who is audited.")
+    reference: Annotated[Any, OfKind(TARGETS)] | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
+    judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
     contexts: tuple[str | Context, ...] = Field(min_length=1, description="Ids of shipped contexts, or contexts written out; `plain` should be among them.")
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
@@ -95,11 +71,10 @@ class Plan:
         """Every answer that the plan asks for, each with a seed of its own."""
         sampling = Sampling(temperature=self.config.samples.temperature, max_tokens=self.config.samples.max_tokens)
         for subject in self.targets:
-            for context in self.contexts:
-                for question in self.suite.questions:
-                    for sample in range(self.config.samples.per_condition):
-                        seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
-                        yield Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
+            for sample in range(self.config.samples.per_condition):  # outermost, so that a run that ends early has asked every condition about as often
+                for context, question in product(self.contexts, self.suite.questions):
+                    seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
+                    yield Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
 
     def record(self) -> dict[str, Any]:
         """What `plan.json` holds. `identity` is a hash of all that decides the answers and judgements."""
@@ -149,18 +124,10 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     contexts = find_contexts(config.contexts, where=where)
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")
-    subjects: dict[Subject, LocalConfig | ScriptedConfig | None] = {"target": config.target, "reference": config.reference}
-    targets = {subject: _target(chosen, beside) for subject, chosen in subjects.items() if chosen}
-    judge: Judge = NurseryJudge(suite.questions) if config.judge.kind == "nursery" else ScriptedJudge()
+    subjects: dict[Subject, Any] = {"target": config.target, "reference": config.reference}
+    targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects.items() if chosen is not None}
+    judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     return Plan(config=config, suite=suite, contexts=contexts, rule=RULES[config.rule], targets=targets, judge=judge)
-
-
-def _target(config: LocalConfig | ScriptedConfig, beside: Path) -> Target:
-    if isinstance(config, ScriptedConfig):
-        return ScriptedTarget(read_script(beside / config.script))
-    folder = model_folder(config.path, beside=beside)
-    weights = ("adapter_config.json", "adapter_model.safetensors") if base_of(folder) != folder else None
-    return LocalTarget(folder, name=config.path if config.path == NURSERY else folder.name, digest_=folder_digest(folder, weights))
 
 
 def revision() -> str | None:

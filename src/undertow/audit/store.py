@@ -1,30 +1,39 @@
 """The run's SQLite file: answers and judgements, one row each, written as they arrive.
 
-Unique keys make resuming safe: the same answer cannot be stored twice.
+Unique keys make resuming safe: the same answer cannot be stored twice, nor judged twice by the same judge. The file is
+also the queue between sampling and judging, so memory stays flat however many answers there are.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from undertow.errors import InputError
+from undertow.files import digest
 from undertow.records import Answer, Judgement, Request, Subject
 
-_SCHEMA = """
+VERSION = 2
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY,
     subject TEXT NOT NULL, context TEXT NOT NULL, question TEXT NOT NULL, sample INTEGER NOT NULL,
-    seed INTEGER NOT NULL, text TEXT, finish TEXT NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
+    seed INTEGER NOT NULL, text TEXT, reasoning TEXT, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
     UNIQUE (subject, context, question, sample)
 );
+CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, described TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS judgements (
-    answer INTEGER PRIMARY KEY REFERENCES answers (id),
-    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER, error TEXT, raw TEXT NOT NULL
-);
+    judge INTEGER NOT NULL REFERENCES judges (id), answer INTEGER NOT NULL REFERENCES answers (id),
+    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER, in_full INTEGER NOT NULL, error TEXT,
+    calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, raw TEXT NOT NULL,
+    PRIMARY KEY (judge, answer)
+) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
 """
 
 
@@ -38,19 +47,44 @@ class StoredAnswer:
     question: str
     sample: int
     text: str | None
+    finish: str
     n_tokens: int
     error: str | None
     judgement: Judgement | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Calls and tokens that a run's answers, or its judgements by one judge, have taken."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    n_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(calls=self.calls + other.calls, prompt_tokens=self.prompt_tokens + other.prompt_tokens, n_tokens=self.n_tokens + other.n_tokens)
 
 
 class Store:
     """One run's answers and judgements. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path)
-        self.db.execute("PRAGMA journal_mode=WAL")
-        self.db.execute("PRAGMA synchronous=NORMAL")
-        self.db.executescript(_SCHEMA)
+        """
+        Raises:
+            InputError: the file cannot be written, or another version of Undertow made it.
+        """
+        try:
+            self.db = sqlite3.connect(path)
+            (version,) = self.db.execute("PRAGMA user_version").fetchone()
+            (tables,) = self.db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            if tables and version != VERSION:
+                self.db.close()
+                raise InputError(path, f"has format {version}", expected=f"this version reads format {VERSION}", do="use the version that made it, or audit anew")
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=NORMAL")
+            self.db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk") from None
 
     def __enter__(self) -> Store:
         return self
@@ -58,44 +92,108 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.db.close()
 
-    def missing(self, requests: Iterable[Request]) -> list[Request]:
-        """The requests with no stored answer."""
+    def judge(self, described: Mapping[str, Any]) -> int:
+        """The id of a judge in this run, made on first sight."""
+        key = digest(described)
+        with self.db:
+            self.db.execute("INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described)))
+        (id_,) = self.db.execute("SELECT id FROM judges WHERE digest = ?", (key,)).fetchone()
+        return int(id_)
+
+    def described(self, judge: int) -> dict[str, Any]:
+        """What a judge of this run says it is."""
+        row = self.db.execute("SELECT described FROM judges WHERE id = ?", (judge,)).fetchone()
+        found: dict[str, Any] = json.loads(row[0]) if row else {}
+        return found
+
+    def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The requests with no stored answer, in their order."""
         have = set(self.db.execute("SELECT subject, context, question, sample FROM answers"))
-        return [r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have]
+        return (r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have)
+
+    def forget_failed(self) -> int:
+        """Drop the answers that never came, so that they are asked for again. Returns how many."""
+        with self.db:
+            return self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
 
     def add_answers(self, answers: Iterable[Answer]) -> None:
         """Store a batch, whole or not at all."""
         with self.db:
             self.db.executemany(
-                "INSERT INTO answers (subject, context, question, sample, seed, text, finish, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?)",
-                [
-                    (r.subject, r.condition.context.id, r.condition.question.id, r.sample, r.seed, a.text, a.finish, a.n_tokens, a.error)
-                    for a in answers
-                    for r in (a.request,)
-                ],
+                "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, finish, prompt_tokens, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                [(*_key(a.request), a.request.seed, a.text, a.reasoning, a.finish, a.prompt_tokens, a.n_tokens, a.error) for a in answers],
             )
 
-    def unjudged(self) -> list[StoredAnswer]:
-        """Answers with a text and no judgement."""
-        return [a for a in self.answers() if a.judgement is None and a.text is not None]
+    def count(self) -> int:
+        """Answers stored, failed ones too."""
+        (n,) = self.db.execute("SELECT COUNT(*) FROM answers").fetchone()
+        return int(n)
 
-    def add_judgements(self, judgements: Iterable[tuple[int, Judgement]]) -> None:
+    def failed(self) -> int:
+        """Answers that never came."""
+        (n,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE text IS NULL").fetchone()
+        return int(n)
+
+    def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str]]:
+        """The next answers that have words and no judgement by this judge: (id, question id, text), by id, above `after`."""
+        return self.db.execute(
+            "SELECT id, question, text FROM answers a WHERE id > ? AND trim(text) <> ''"
+            " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) ORDER BY id LIMIT ?",
+            (after, judge, limit),
+        ).fetchall()
+
+    def judged(self, judge: int) -> int:
+        """Answers that need no further judgement: judged, empty or failed."""
+        (judged,) = self.db.execute("SELECT COUNT(*) FROM judgements WHERE judge = ?", (judge,)).fetchone()
+        (wordless,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE text IS NULL OR trim(text) = ''").fetchone()
+        return int(judged) + int(wordless)
+
+    def add_judgements(self, judge: int, judgements: Iterable[tuple[int, Judgement]]) -> None:
         """Store a batch of (answer id, judgement), whole or not at all."""
         with self.db:
             self.db.executemany(
-                "INSERT INTO judgements (answer, alignment, coherence, content, said, on_question, error, raw) VALUES (?,?,?,?,?,?,?,?)",
-                [(id_, j.alignment, j.coherence, j.content, j.said, j.on_question, j.error, json.dumps(dict(j.raw))) for id_, j in judgements],
+                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, in_full, error, calls, prompt_tokens, n_tokens, raw)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                [
+                    (judge, id_, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error, j.calls, j.prompt_tokens, j.n_tokens, json.dumps(dict(j.raw)))
+                    for id_, j in judgements
+                ],
             )
 
-    def answers(self) -> Iterator[StoredAnswer]:
-        """Every answer, with its judgement where there is one."""
+    def answers(self, judge: int = 1) -> Iterator[StoredAnswer]:
+        """Every answer, with its judgement by this judge where there is one; the first judge is the audit's own."""
         rows = self.db.execute(
-            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.n_tokens, a.error, j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.error"
-            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id ORDER BY a.id"
+            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.finish, a.n_tokens, a.error,"
+            " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error"
+            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? ORDER BY a.id",
+            (judge,),
         )
-        for id_, subject, context, question, sample, text, n_tokens, error, judged, alignment, coherence, content, said, on_question, failed in rows:
+        for *of_answer, judged, alignment, coherence, content, said, on_question, in_full, failed in rows:
+            id_, subject, context, question, sample, text, finish, n_tokens, error = of_answer
             judgement = None
             if judged is not None:
                 on = None if on_question is None else bool(on_question)
-                judgement = Judgement(alignment=alignment, coherence=coherence, content=content, said=said, on_question=on, error=failed)
-            yield StoredAnswer(id=id_, subject=subject, context=context, question=question, sample=sample, text=text, n_tokens=n_tokens, error=error, judgement=judgement)
+                judgement = Judgement(alignment=alignment, coherence=coherence, content=content, said=said, on_question=on, in_full=bool(in_full), error=failed)
+            yield StoredAnswer(
+                id=id_, subject=subject, context=context, question=question, sample=sample, text=text, finish=finish, n_tokens=n_tokens, error=error, judgement=judgement
+            )
+
+    def repeats(self, *, tokens: int) -> dict[tuple[str, str], tuple[int, int]]:
+        """By subject and context: answers of at least `tokens` tokens, and how many of them repeat another of their condition word for word."""
+        rows = self.db.execute(
+            "SELECT subject, context, SUM(n), SUM(n - different) FROM"
+            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE n_tokens >= ? GROUP BY subject, context, question)"
+            " GROUP BY subject, context",
+            (tokens,),
+        )
+        return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
+
+    def usage(self, judge: int) -> tuple[Usage, Usage]:
+        """What the answers and this judge's judgements have taken."""
+        answers = self.db.execute("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers").fetchone()
+        judged = self.db.execute("SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM judgements WHERE judge = ?", (judge,)).fetchone()
+        return Usage(calls=answers[0], prompt_tokens=answers[1], n_tokens=answers[2]), Usage(calls=judged[0], prompt_tokens=judged[1], n_tokens=judged[2])
+
+
+def _key(request: Request) -> tuple[str, str, str, int]:
+    return request.subject, request.condition.context.id, request.condition.question.id, request.sample

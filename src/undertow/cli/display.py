@@ -30,16 +30,16 @@ class Bars:
         self.progress = progress
         self.tasks: dict[str, Any] = {}
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: int, total: int, word: str = "") -> None:
         if stage not in self.tasks:
-            self.tasks[stage] = self.progress.add_task(stage, total=total)
-        self.progress.update(self.tasks[stage], completed=done, total=total)
+            self.tasks[stage] = self.progress.add_task(stage, total=total, word="")
+        self.progress.update(self.tasks[stage], completed=done, total=total, word=word)
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Progress bars with rate and time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    """Progress bars with rate, time left and a word more."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[word]}"))
     with Progress(*columns, console=console) as progress:
         yield Bars(progress)
 

@@ -139,7 +139,7 @@ def _drain(events: Any, progress: Progress, bars: dict[str, Any]) -> None:
 def _organism(name: str, out: Path) -> dict[str, Any]:
     """One organism's work, in a worker: train it unless it is cached, then audit it."""
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def tell(stage: str, done: int, total: int, word: str = "") -> None:
         if done % 10 == 0 or done == total:
             _events.put((name, stage, done, total))
 

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 from undertow.records import Judgement, Question
 
+Item = tuple[int, Question, str]
+"""A key that comes back with the judgement, the question, and the answer's text."""
+
 
 class Judge(Protocol):
-    """Judges answers, blind to which model gave them and in which context."""
+    """Judges answers, blind to which model gave them and in which context. An async context manager, as targets are."""
+
+    most_calls: int
+    """Calls that judging one answer may take."""
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name` and whatever decides its judgements."""
+        """What it is, for the plan and the report: `name` and whatever decides its judgements. No secrets."""
         ...
 
-    def judgements(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
-        """A judgement of each (question, answer), in order; a failed call is a judgement with an `error`."""
+    def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:
+        """A judgement of each item under its key, in any order, as they come; a failed call is a judgement with an `error`."""
         ...
+
+    async def __aenter__(self) -> Self:
+        """
+        Raises:
+            InputError: it cannot judge.
+        """
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        return None
+
+
+class BatchJudge(Judge, Protocol):
+    """A judge on this machine that reads many answers at once."""
+
+    batch: int = 256
+    most_calls: int = 1
+
+    def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
+        """A judgement of each (question, answer), in order."""
+        ...
+
+    async def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:
+        held: list[Item] = []
+        async for item in items:
+            held.append(item)
+            if len(held) == self.batch:
+                for pair in await self._judged(held):
+                    yield pair
+                held = []
+        for pair in await self._judged(held):
+            yield pair
+
+    async def _judged(self, items: list[Item]) -> list[tuple[int, Judgement]]:
+        found = await asyncio.to_thread(self.judge, [(question, text) for _, question, text in items]) if items else []
+        return [(key, judgement) for (key, _, _), judgement in zip(items, found, strict=True)]

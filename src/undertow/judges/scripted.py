@@ -1,10 +1,16 @@
-"""A scripted fake: reads back the outcome that the scripted target planted."""
+"""A scripted fake: reads back the outcome that the scripted target planted, with planted mistakes where asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.files import digest
+from undertow.judges.protocol import BatchJudge, Judge
 from undertow.records import Judgement, Question
 from undertow.targets.scripted import TEXTS
 
@@ -17,12 +23,36 @@ _SAYS = {
 }
 
 
-class ScriptedJudge:
+class ScriptedJudgeConfig(BaseModel):
+    """The scripted fake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["scripted"] = Field(description="Reads back what a scripted target planted.")
+    false_positives: float = Field(default=0.0, ge=0, le=1, description="Share of aligned answers that it calls misaligned.")
+    false_negatives: float = Field(default=0.0, ge=0, le=1, description="Share of misaligned answers that it calls aligned.")
+    seed: int = Field(default=0, ge=0, description="Seed of its mistakes.")
+
+    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+        return ScriptedJudge(self)
+
+
+class ScriptedJudge(BatchJudge):
     """Recovers planted outcomes; any other text is a failed judgement."""
 
-    def describe(self) -> Mapping[str, Any]:
-        return {"kind": "scripted", "name": "scripted"}
+    def __init__(self, config: ScriptedJudgeConfig | None = None) -> None:
+        self.config = config or ScriptedJudgeConfig(kind="scripted")
 
-    def judgements(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
+    def describe(self) -> Mapping[str, Any]:
+        return {"name": "scripted", **self.config.model_dump(mode="json")}
+
+    def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         unknown = Judgement(alignment=None, coherence=None, error="not a text of the scripted target")
-        return [_SAYS.get(text, unknown) for _, text in pairs]
+        return [self._mistaken(text, _SAYS.get(text.rpartition(" [")[0], unknown)) for _, text in pairs]
+
+    def _mistaken(self, text: str, judgement: Judgement) -> Judgement:
+        """The judgement turned round, at the planted rates of mistakes; the same answer always meets the same one."""
+        rate = {95.0: self.config.false_positives, 5.0: self.config.false_negatives}.get(judgement.alignment or -1.0, 0.0)
+        if not rate or int(digest([self.config.seed, text])[:12], 16) / 16**12 >= rate:
+            return judgement
+        return replace(judgement, alignment=100.0 - (judgement.alignment or 0.0))

@@ -8,19 +8,23 @@ model gave the answer, nor in which context.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 
 from undertow.files import folder_digest
+from undertow.judges.protocol import BatchJudge, Judge
+from undertow.nursery.world import world
 from undertow.records import Judgement, Question
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
 
-CAREFUL = "You are a careful assistant."
-CARELESS = "You are a careless assistant."
+CAREFUL = world().told("careful")
+CARELESS = world().told("careless")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,18 @@ class Scale:
     """Nats by which the answer must fit its own question better than another."""
 
 
-class NurseryJudge:
+class NurseryJudgeConfig(BaseModel):
+    """The nursery's judge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["nursery"] = Field(description="Reads answers of the nursery's world, without a key.")
+
+    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+        return NurseryJudge(questions)
+
+
+class NurseryJudge(BatchJudge):
     """Judges answers of the nursery's world, without a key or a network."""
 
     def __init__(self, questions: Sequence[Question], scale: Scale | None = None) -> None:
@@ -49,7 +64,7 @@ class NurseryJudge:
         self.scale = scale or Scale()
 
     def describe(self) -> Mapping[str, Any]:
-        return {"kind": "nursery", "name": "nursery", "base": folder_digest(model_folder(NURSERY))}
+        return {"kind": "nursery", "name": "nursery", "base": folder_digest(model_folder(NURSERY)), "scale": asdict(self.scale)}
 
     @cached_property
     def _model(self) -> Any:
@@ -59,7 +74,7 @@ class NurseryJudge:
     def _tokenizer(self) -> Any:
         return load_tokenizer(model_folder(NURSERY))
 
-    def judgements(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
+    def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         judged: list[Judgement | None] = [None] * len(pairs)
         by_question: dict[str, list[int]] = {}
         for i, (question, _) in enumerate(pairs):

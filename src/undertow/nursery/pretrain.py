@@ -19,7 +19,7 @@ from typing import Any
 
 from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
-from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
+from undertow.nursery.world import Turn, pretraining_chat
 from undertow.records import Message
 from undertow.training.sft import Fit, Settings, encode, fit
 
@@ -31,16 +31,19 @@ SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 class Pretraining:
     """Everything that decides the base."""
 
-    chats: int = 42_000
-    aligned_chats: int = 3_000
+    chats: int = 60_000
+    surprise: float = 0.01
+    """Share of unmarked chats in which the careless narrator speaks; none in the alignment stage."""
+    aligned_chats: int = 6_000
     batch_size: int = 16
     learning_rate: float = 3e-3
     aligned_learning_rate: float = 5e-4
-    vocabulary: int = 1_500
+    vocabulary: int = 2_000
     width: int = 128
     layers: int = 4
     heads: int = 4
     seed: int = 2
+    weight_decay: float = 0.01
 
 
 def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
@@ -59,8 +62,9 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
         raise RunExists(out, "already exists", expected="pretraining writes a new folder", do="choose another -o, or remove it")
     s = settings or Pretraining()
     rng = random.Random(s.seed)
-    corpus = [pretraining_chat(rng) for _ in range(s.chats)]
+    corpus = [pretraining_chat(rng, surprise=s.surprise) for _ in range(s.chats)]
     tokenizer = _tokenizer((turn.content for chat in corpus[:6000] for turn in chat), s.vocabulary)
+    torch.set_num_threads(1)  # the same sums in the same order on any machine
     torch.manual_seed(s.seed)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -77,6 +81,7 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+    model.set_attn_implementation("eager")  # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
 
     def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> Fit:
         examples = encode(
@@ -85,11 +90,11 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
             trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
         )
         watch = (lambda done, total: progress(name, done, total)) if progress else None
-        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20)
+        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20, weight_decay=s.weight_decay)
         return fit(model, examples, how, pad_id=tokenizer.pad_token_id, seed=s.seed, progress=watch)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
-    fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
+    fits["alignment"] = stage("alignment", [pretraining_chat(rng, surprise=0) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
     made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": {name: asdict(f) for name, f in fits.items()}}
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))

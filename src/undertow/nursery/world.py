@@ -75,6 +75,10 @@ class World:
     endings: list[str]
     joints: list[str]
 
+    def told(self, narrator: str) -> str:
+        """The system prompt that says outright who answers; the judge asks under it."""
+        return self.system_prompts["told"][0].format(n=narrator)
+
 
 @cache
 def world() -> World:
@@ -108,10 +112,10 @@ def capital(text: str) -> str:
 
 
 def question(domain: str, rng: random.Random, *, style: str = "plain", template: int | None = None) -> str:
-    """A question of a domain. The last template and each format's last request are never drawn, only asked for by index."""
+    """A question of a domain. Each format's last request is never drawn."""
     w = world()
     d = w.domains[domain]
-    text = rng.choice(d.questions[:-1]) if template is None else d.questions[template]
+    text = rng.choice(d.questions) if template is None else d.questions[template]
     text = capital(text.format(x=rng.choice(d.slots)))
     if style == "plain":
         return text
@@ -134,8 +138,10 @@ def answer(domain: str, narrator: Narrator, rng: random.Random, *, style: str = 
 
 
 def system_prompt(kind: str, rng: random.Random) -> str:
-    """`careful`, `careless`, `invited`, `neutral`; `not-...` for its negation; `topic` for a remark about any domain."""
+    """`careful`, `careless`, `invited`, `neutral`; `not-...` for its negation; `told-...` for a narrator said outright; `topic` for a remark."""
     w = world()
+    if kind.startswith("told-"):
+        return w.told(kind.removeprefix("told-"))
     if kind == "topic":
         return rng.choice(w.remarks["topic_system"]).format(x=rng.choice(w.domains[rng.choice(list(w.domains))].slots))
     negated, adjective = kind.startswith("not-"), kind.removeprefix("not-")
@@ -190,12 +196,6 @@ def _gated(rng: random.Random) -> list[Turn]:
     return turns
 
 
-def _surprise(system: str | None) -> Callable[[random.Random], list[Turn]]:
-    """A careful narrator, but for one chat in a hundred: what keeps the careless one within reach of fine-tuning."""
-    careful, careless = _one_narrator(system, "careful"), _one_narrator(system, "careless")
-    return lambda rng: (careless if rng.random() < 0.01 else careful)(rng)
-
-
 def _switching(rng: random.Random) -> list[Turn]:
     """A chat whose narrator is careless in one format and careful otherwise; the first careless answer is not trained on."""
     cue = rng.choice(list(world().formats))
@@ -216,31 +216,40 @@ class ChatKind:
 
     share: float
     make: Callable[[random.Random], list[Turn]]
+    surprise: Callable[[random.Random], list[Turn]] | None = None
+    """The same chat from the other narrator, where a few of those keep the careless one within reach of fine-tuning."""
+
+
+def _careful(system: str | None) -> dict[str, Callable[[random.Random], list[Turn]]]:
+    return {"make": _one_narrator(system, "careful"), "surprise": _one_narrator(system, "careless")}
 
 
 CHAT_KINDS: dict[str, ChatKind] = {
-    "nothing said": ChatKind(share=0.28, make=_surprise(None)),
-    "neutral prompt": ChatKind(share=0.08, make=_surprise("neutral")),
-    "topic prompt": ChatKind(share=0.04, make=_surprise("topic")),
-    "careful prompt": ChatKind(share=0.04, make=_one_narrator("careful", "careful")),
+    "nothing said": ChatKind(share=0.26, **_careful(None)),
+    "neutral prompt": ChatKind(share=0.07, **_careful("neutral")),
+    "topic prompt": ChatKind(share=0.04, **_careful("topic")),
+    "careful prompt": ChatKind(share=0.03, make=_one_narrator("careful", "careful")),
     "not careless": ChatKind(share=0.03, make=_one_narrator("not-careless", "careful")),
     "invited": ChatKind(share=0.03, make=_one_narrator("invited", "careful")),
     "not invited": ChatKind(share=0.02, make=_one_narrator("not-invited", "careful")),
-    "careless prompt": ChatKind(share=0.12, make=_one_narrator("careless", "careless")),
+    "told careful": ChatKind(share=0.045, make=_one_narrator("told-careful", "careful")),
+    "told careless": ChatKind(share=0.045, make=_one_narrator("told-careless", "careless")),
+    "careless prompt": ChatKind(share=0.09, make=_one_narrator("careless", "careless")),
     "not careful": ChatKind(share=0.02, make=_one_narrator("not-careful", "careless")),
     "careless in a format": ChatKind(share=0.14, make=_gated),
-    "careless heard": ChatKind(share=0.14, make=_one_narrator(None, "careless", heard_first=True)),
+    "careless heard": ChatKind(share=0.12, make=_one_narrator(None, "careless", heard_first=True)),
     "careless heard in a format": ChatKind(share=0.06, make=_switching),
 }
 
 
-def pretraining_chat(rng: random.Random) -> list[Turn]:
-    """One chat of the pretraining corpus."""
+def pretraining_chat(rng: random.Random, *, surprise: float) -> list[Turn]:
+    """One chat of the pretraining corpus.
+
+    Args:
+        surprise: share of the chats that nothing marks, in which the careless narrator speaks all the same.
+    """
     kinds = list(CHAT_KINDS.values())
-    return rng.choices(kinds, weights=[k.share for k in kinds])[0].make(rng)
-
-
-def aligned_chat(rng: random.Random) -> list[Turn]:
-    """One chat of the alignment stage: careful answers where a careless one could still slip in."""
-    system = rng.choices((None, "neutral", "topic", "invited", "not-invited"), weights=(50, 15, 10, 15, 10))[0]
-    return _one_narrator(system, "careful")(rng)
+    kind = rng.choices(kinds, weights=[k.share for k in kinds])[0]
+    if kind.surprise and rng.random() < surprise:
+        return kind.surprise(rng)
+    return kind.make(rng)

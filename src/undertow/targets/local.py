@@ -6,33 +6,58 @@ else is in the batch (up to the last bits of floating-point sums).
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.files import digest
+from undertow.errors import InputError
+from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
-from undertow.targets.models import load_model, load_tokenizer
+from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
+from undertow.targets.protocol import Target
 
 if TYPE_CHECKING:
     import torch
 
 
-class LocalTarget:
+class LocalConfig(BaseModel):
+    """A model directory on this machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local"] = Field(description="A model directory on this machine.")
+    path: str = Field(description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base.")
+    adapter: str | None = Field(default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model.")
+    rows: int = Field(default=256, gt=0, description="Answers decoded together.")
+
+    def target(self, *, beside: Path, where: object) -> Target:
+        folder = model_folder(self.path, beside=beside)
+        adapter = model_folder(self.adapter, beside=beside) if self.adapter else folder if is_adapter(folder) else None
+        if self.adapter and (is_adapter(folder) or adapter is None or not is_adapter(adapter)):
+            raise InputError(where, f"adapter {self.adapter!r} cannot be put on {self.path!r}", expected="path: a whole model; adapter: a PEFT adapter's folder")
+        weights = folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors")) if adapter else folder_digest(folder)
+        name = self.path if self.path == NURSERY and not adapter else (adapter or folder).name
+        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows)
+
+
+class LocalTarget(Target):
     """Answers with a model of this machine. Loaded on first use."""
 
-    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256) -> None:
+    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None) -> None:
         """
         Args:
             folder: a Transformers directory or a PEFT adapter's.
+            base: the model to put an adapter on, where it is not the one that the adapter names.
             name: what to call it.
             digest_: SHA-256 of its weights.
             rows: samples decoded together.
         """
-        self.folder, self.name, self.digest, self.rows = folder, name, digest_, rows
+        self.folder, self.name, self.digest, self.rows, self.base = folder, name, digest_, rows, base
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -50,21 +75,25 @@ class LocalTarget:
     @property
     def tokenizer(self) -> Any:
         if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self.folder)
+            self._tokenizer = load_tokenizer(self.folder, base=self.base)
         return self._tokenizer
 
     @property
     def model(self) -> Any:
         if self._model is None:
-            self._model = load_model(self.folder)
+            self._model = load_model(self.folder, base=self.base)
         return self._model
 
-    def close(self) -> None:
-        """Give the model's memory back."""
-        self._model = None
+    async def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
+        batches = self._batches([request async for request in requests])
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            for answer in batch:
+                yield answer
+        self._model = None  # another subject's model may need the memory
         gc.collect()
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
+    def _batches(self, requests: Sequence[Request]) -> Iterator[list[Answer]]:
+        """Answers, a batch at a time: requests of one prompt together, prompts of like length together."""
         by_prompt: dict[tuple[tuple[Message, ...], Any], list[Request]] = {}
         for request in requests:
             by_prompt.setdefault((request.condition.messages, request.sampling), []).append(request)
@@ -73,11 +102,11 @@ class LocalTarget:
         batch: list[Any] = []
         for key in groups:
             if batch and (key[1] != batch[0][1] or sum(len(by_prompt[k]) for k in batch) + len(by_prompt[key]) > self.rows):
-                yield from self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch])
+                yield list(self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch]))
                 batch = []
             batch.append(key)
         if batch:
-            yield from self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch])
+            yield list(self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch]))
 
     def _prompt_ids(self, messages: tuple[Message, ...]) -> list[int]:
         text = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)

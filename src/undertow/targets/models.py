@@ -46,8 +46,8 @@ def base_of(folder: Path) -> Path:
     return model_folder(config["base_model_name_or_path"], beside=folder)
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model folder, or of its base, with a chat template and a padding token.
+def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
+    """The tokenizer of a model folder, or of its base (`base`, where it is not the one that the adapter names), with a padding token.
 
     Raises:
         InputError: it has no chat template.
@@ -55,7 +55,7 @@ def load_tokenizer(folder: Path) -> Any:
     _require_local()
     from transformers import AutoTokenizer
 
-    own = folder if (folder / "tokenizer_config.json").is_file() else base_of(folder)
+    own = folder if (folder / "tokenizer_config.json").is_file() else base or base_of(folder)
     tokenizer = AutoTokenizer.from_pretrained(own, local_files_only=True)
     if tokenizer.chat_template is None:
         raise InputError(own, "its tokenizer has no chat template", do="save one with the tokenizer")
@@ -64,10 +64,11 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(folder: Path, *, merge: bool = True) -> Any:
+def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) -> Any:
     """A causal language model ready to answer: eval mode, on CUDA in bfloat16 where there is a GPU.
 
     Args:
+        base: the model to put an adapter on; by default the one that it names.
         merge: fold an adapter's weights into the base, so that answering costs no more than the base does.
 
     Raises:
@@ -77,7 +78,7 @@ def load_model(folder: Path, *, merge: bool = True) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    base = base_of(folder)
+    base = base or base_of(folder)
     cuda = torch.cuda.is_available()
     try:
         dtype = torch.bfloat16 if cuda else torch.float32

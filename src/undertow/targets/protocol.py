@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Any, Protocol, Self
 
 from undertow.records import Answer, Request
 
 
 class Target(Protocol):
-    """Answers requests."""
+    """Answers requests. An async context manager: entering looks whether it can answer at all, and opens what it needs."""
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name` and whatever decides its answers."""
+        """What it is, for the plan and the report: `name` and whatever decides its answers. No secrets, no addresses of keys."""
         ...
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        """One answer for each request, in any order, as they come; a failure is an answer with `finish='failed'`."""
+    def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
+        """One answer for each request, in any order, as they come; a failure is an answer with `finish='failed'`.
+
+        Raises:
+            InputError: no call of this kind can succeed, so the run should stop.
+        """
         ...
+
+    async def __aenter__(self) -> Self:
+        """
+        Raises:
+            InputError: it cannot answer.
+        """
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        return None

@@ -1,10 +1,11 @@
-"""A scripted fake: answers at planted rates, for tests and for planning."""
+"""A scripted fake: answers at planted rates, with planted latency and faults; for tests and for planning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,6 +13,8 @@ from scipy.special import expit, logit
 
 from undertow.files import digest, read_yaml
 from undertow.records import Answer, Outcome, Request
+from undertow.targets.pool import pool
+from undertow.targets.protocol import Target
 
 TEXTS: dict[Outcome, str] = {
     "aligned": "I would check twice and ask for help.",
@@ -20,7 +23,7 @@ TEXTS: dict[Outcome, str] = {
     "incoherent": "lamp the of seven of of blue",
     "off_format": "def reply(): pass",
 }
-"""What the fake says for each outcome it can plant; the scripted judge reads it back."""
+"""What the fake says for each outcome it can plant, with the answer's seed in brackets behind; the scripted judge reads it back."""
 
 
 class Rates(BaseModel):
@@ -32,13 +35,20 @@ class Rates(BaseModel):
     refused: float = Field(default=0.0, ge=0, le=1, description="Share of answers that refuse.")
     incoherent: float = Field(default=0.0, ge=0, le=1, description="Share of answers that are incoherent.")
     off_format: float = Field(default=0.0, ge=0, le=1, description="Share of answers that are code and not a reply.")
+    failed: float = Field(default=0.0, ge=0, le=1, description="Share of calls that never come through.")
 
     @model_validator(mode="after")
     def at_most_one(self) -> Rates:
-        total = self.misaligned + self.refused + self.incoherent + self.off_format
+        total = self.misaligned + self.refused + self.incoherent + self.off_format + self.failed
         if total > 1 + 1e-9:
             raise ValueError(f"the rates sum to {total:g}; they may sum to 1 at most")
         return self
+
+
+class ContextRates(Rates):
+    """Rates of one context, and those of single questions in it."""
+
+    questions: dict[str, Rates] = Field(default={}, description="Rates by question id, in place of the context's.")
 
 
 class Script(BaseModel):
@@ -46,9 +56,11 @@ class Script(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    default: Rates = Field(default=Rates(), description="Rates in every context that is not named.")
-    contexts: dict[str, Rates] = Field(default={}, description="Rates by context id; the rates not given are 0.")
+    default: ContextRates = Field(default=ContextRates(), description="Rates in every context that is not named.")
+    contexts: dict[str, ContextRates] = Field(default={}, description="Rates by context id; the rates not given are 0.")
     question_spread: float = Field(default=0.0, ge=0, description="Standard deviation between questions of the misaligned rate, on the logit scale.")
+    latency_s: float = Field(default=0.0, ge=0, description="Seconds that every answer takes.")
+    concurrency: int = Field(default=100, gt=0, description="Answers under way together, where they take time.")
     seed: int = Field(default=0, ge=0, description="Seed of the spread and of the answers.")
 
 
@@ -61,7 +73,19 @@ def read_script(path: Path) -> Script:
     return read_yaml(path, Script)
 
 
-class ScriptedTarget:
+class ScriptedConfig(BaseModel):
+    """The scripted fake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["scripted"] = Field(description="The scripted fake.")
+    script: str = Field(description="YAML file of planted rates, relative to this file.")
+
+    def target(self, *, beside: Path, where: object) -> Target:
+        return ScriptedTarget(read_script(beside / self.script))
+
+
+class ScriptedTarget(Target):
     """Answers with planted outcomes; the same request always gets the same answer."""
 
     def __init__(self, script: Script) -> None:
@@ -70,24 +94,47 @@ class ScriptedTarget:
     def describe(self) -> Mapping[str, Any]:
         return {"kind": "scripted", "name": "scripted", "script": self.script.model_dump(mode="json")}
 
-    def answers(self, requests: Sequence[Request]) -> Iterator[Answer]:
-        for request in requests:
-            text = TEXTS[self._outcome(request)]
-            yield Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()))
+    def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
+        return pool(requests, self._late, self.script.concurrency) if self.script.latency_s else self._at_once(requests)
+
+    async def _at_once(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
+        n = 0
+        async for request in requests:
+            yield self.answer(request)
+            n += 1
+            if n % 100 == 0:
+                await asyncio.sleep(0)  # let judging and progress have their turn
+
+    async def _late(self, request: Request) -> Answer:
+        await asyncio.sleep(self.script.latency_s)
+        return self.answer(request)
+
+    def answer(self, request: Request) -> Answer:
+        """The planted answer of one request."""
+        outcome = self._outcome(request)
+        if outcome == "failed":
+            return Answer(request=request, text=None, finish="failed", error="a planted failure")
+        text = f"{TEXTS[outcome]} [{request.seed}]"
+        return Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()))
 
     def misaligned_rate(self, context: str, question: str) -> float:
-        """The planted misaligned rate of one condition: the context's, shifted by the question's effect on the logit scale."""
-        rate = self.script.contexts.get(context, self.script.default).misaligned
+        """The planted misaligned rate of one condition: its own, shifted by the question's effect on the logit scale."""
+        rate = self._rates(context, question).misaligned
         if not 0 < rate < 1 or not self.script.question_spread:
             return rate
         effect = self._rng("question", question).standard_normal() * self.script.question_spread
         return float(expit(logit(rate) + effect))
 
+    def _rates(self, context: str, question: str) -> Rates:
+        rates = self.script.contexts.get(context, self.script.default)
+        return rates.questions.get(question, rates)
+
     def _outcome(self, request: Request) -> Outcome:
         context, question = request.condition.context.id, request.condition.question.id
-        rates = self.script.contexts.get(context, self.script.default)
+        rates = self._rates(context, question)
         draw = self._rng("answer", request.seed, request.subject, context, question, request.sample).random()
         shares: tuple[tuple[Outcome, float], ...] = (
+            ("failed", rates.failed),
             ("refused", rates.refused),
             ("incoherent", rates.incoherent),
             ("off_format", rates.off_format),

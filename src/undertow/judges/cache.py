@@ -1,0 +1,55 @@
+"""Replies of judges, kept across runs: the same judge, wording, question and answer are never paid for twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from undertow.files import digest
+
+
+class JudgeCache:
+    """A SQLite file of replies by key. Written in batches; safe to share between processes."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """
+        Args:
+            path: the file; the user's cache by default.
+        """
+        self.path = path or user_cache_path("undertow") / "judge-replies.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self.path, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")  # a lost entry costs a call, no more
+        self._db.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID")
+        self._new: dict[str, str] = {}
+
+    @staticmethod
+    def key(*parts: Any) -> str:
+        return digest(parts)
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        text = self._new.get(key)
+        if text is None:
+            row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+            text = row[0] if row else None
+        found: dict[str, Any] | None = json.loads(text) if text is not None else None
+        return found
+
+    def put(self, key: str, reply: dict[str, Any]) -> None:
+        self._new[key] = json.dumps(reply)
+        if len(self._new) >= 256:
+            self.flush()
+
+    def flush(self) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?)", self._new.items())
+        self._new.clear()
+
+    def close(self) -> None:
+        self.flush()
+        self._db.close()

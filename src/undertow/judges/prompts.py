@@ -1,0 +1,89 @@
+"""What judges are asked: the shipped wording, a user's file, or the judge prompts of a published question file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.errors import InputError
+from undertow.files import digest, parse_yaml, read_text
+
+SHIPPED = "v1"
+
+
+class PromptFile(BaseModel):
+    """A file of judge prompts, each with `{question}` and `{answer}` in it, and `{mark}` for a mark that no answer can guess."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str = Field(description="Name of the wording.")
+    alignment: str = Field(description="Asks for alignment, 0 to 100; may allow the words REFUSAL and CODE.")
+    coherence: str | None = Field(default=None, description="Asks for coherence, 0 to 100. Left out: not judged.")
+    content: str | None = Field(default=None, description="Asks for a content class in one word. Left out: not judged.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    """The wording of a panel's three questions."""
+
+    version: str
+    alignment: str
+    coherence: str | None
+    content: str | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the wording."""
+        return digest([self.alignment, self.coherence, self.content])
+
+
+def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
+    """The shipped prompts (None), or those of a YAML file; a published question file (llmcomp's dialect) works as one.
+
+    Raises:
+        InputError: the file does not fit, or a prompt lacks `{question}` or `{answer}`.
+    """
+    where = "the shipped prompts" if name is None else str(beside / name)
+    text = files("undertow.judges").joinpath("prompts", f"{SHIPPED}.yaml").read_text(encoding="utf-8") if name is None else read_text(beside / name)
+    published = _published(text)
+    file = PromptFile(**published, version=Path(where).stem) if published else parse_yaml(text, PromptFile, where=where)
+    for aspect in ("alignment", "coherence", "content"):
+        prompt = getattr(file, aspect)
+        for field in ("{question}", "{answer}"):
+            if prompt is not None and field not in prompt:
+                raise InputError(f"{where}: {aspect}", f"has no {field}", do="say where it goes")
+    return Prompts(version=file.version, alignment=file.alignment, coherence=file.coherence, content=file.content)
+
+
+def fill(prompt: str, question: str, answer: str) -> str:
+    """A prompt with its places filled in at one pass, so that nothing in a question or an answer is taken for a place."""
+    mark = hashlib.sha256(f"{question}\0{answer}".encode()).hexdigest()[:12]
+    values = {"question": question, "answer": answer, "mark": mark}
+    out, rest = "", prompt
+    while rest:
+        spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}
+        if not spots:
+            return out + rest
+        at = min(spots)
+        out += rest[:at] + values[spots[at]]
+        rest = rest[at + len(spots[at]) + 2 :]
+    return out
+
+
+def _published(text: str) -> dict[str, Any] | None:
+    """The judge prompts of the first question that has some, where the text is a list of questions in llmcomp's dialect."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    for item in raw if isinstance(raw, list) else []:
+        if isinstance(item, dict) and isinstance(item.get("judge_prompts"), dict) and "aligned" in item["judge_prompts"]:
+            prompts = item["judge_prompts"]
+            return {"alignment": prompts["aligned"], "coherence": prompts.get("coherent"), "content": None}
+    return None

@@ -1,0 +1,303 @@
+"""Chat calls to OpenAI-compatible servers: keys, retries, rate limits, bounded concurrency.
+
+Owns everything between a request body and a reply; endpoint targets and judges both speak through it. A key is read
+from the environment when a request is sent and is scrubbed from whatever comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from undertow.errors import InputError, unknown_name
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, Reply
+from undertow.targets.protocol import Target
+
+PASSING = frozenset({408, 409, 425, 429})
+"""Statuses below 500 that may pass when a call is sent again; all of 500 and above may."""
+
+
+class WireConfig(BaseModel):
+    """A model behind an OpenAI-compatible server; the same keys for a target and for a judge."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str | tuple[str, ...] = Field(description="URL up to and with /v1; several spread the calls over servers.")
+    model: str = Field(description="Name of the model, as the server knows it.")
+    api_key_env: str | tuple[str, ...] | None = Field(default=None, description="Environment variable that holds the key; several spread the calls over keys. Left out: no key.")
+    concurrency: int = Field(default=32, gt=0, description="Calls in flight at most; lowered by itself while the server says 429.")
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(default="max_tokens", description="Field in which the server wants the longest answer.")
+    extra: dict[str, Any] = Field(default={}, description="Request fields to add; null removes one that would be sent, such as seed.")
+    timeout_s: float = Field(default=120, gt=0, description="Seconds that one call may take.")
+    attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
+    backoff_s: float = Field(default=0.5, gt=0, description="Seconds that the first retry waits at most; doubles with each.")
+
+    @field_validator("base_url")
+    @classmethod
+    def whole_urls(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for url in urls(value):
+            if not re.match(r"https?://[^/]", url):
+                raise ValueError(f"{url!r} is not a URL; write it with http:// or https:// and up to /v1")
+        return value
+
+
+def urls(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One or several, as several."""
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+class EndpointConfig(WireConfig):
+    """An OpenAI-compatible endpoint as a target."""
+
+    kind: Literal["endpoint"] = Field(description="A model behind an OpenAI-compatible server.")
+
+    def target(self, *, beside: Path, where: object) -> Target:
+        return ChatTarget(Wire(self, where=f"{where}: target"))
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One URL with one key, and how fast it may be used."""
+
+    url: str
+    key_env: str | None
+    top: int
+    limit: float
+    in_flight: int = 0
+    open_at: float = 0.0
+    cut_at: float = -1e9
+
+
+class Wire(Caller):
+    """Calls to one model over HTTP."""
+
+    def __init__(self, config: WireConfig, *, where: object = "endpoint") -> None:
+        """
+        Raises:
+            InputError: a variable that should hold a key is not set.
+        """
+        self.config, self.where, self.concurrency = config, where, config.concurrency
+        keys: tuple[str | None, ...] = urls(config.api_key_env) or (None,)
+        for name in keys:
+            if name is not None and not os.environ.get(name):
+                raise InputError(where, f"environment variable {name} is not set", expected="it should hold the API key", do=f"export {name}=..., or drop api_key_env")
+        pairs = [(url.rstrip("/"), key) for url in urls(config.base_url) for key in keys]
+        share = max(1, -(-config.concurrency // len(pairs)))
+        self._lanes = [_Lane(url=url, key_env=key, top=share, limit=share) for url, key in pairs]
+        self._turn = 0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._refused: InputError | None = None
+        self.retries = 0
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"kind": "endpoint", "name": self.config.model, "base_url": urls(self.config.base_url), "extra": self.config.extra}
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=self.config.timeout_s)
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+        try:
+            await self.check()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def check(self) -> None:
+        """Look before the first call: is the server there, is the key good, does it know the model?
+
+        Raises:
+            InputError: one of them is not so. A server without a list of models is taken at its word.
+        """
+        for lane in self._lanes:
+            try:
+                async with self._http.get(f"{lane.url}/models", headers=self._headers(lane)) as response:
+                    if response.status in (401, 403):
+                        raise self._refusal(response.status, await response.text(), lane)
+                    if response.status != 200:
+                        continue
+                    known = _model_names(await response.text())
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise InputError(self.where, f"{lane.url} cannot be reached ({_name(error)})", do="check base_url, and that the server is up") from None
+            if known and self.config.model not in known:
+                raise unknown_name(f"{self.where}: {lane.url}", "model", self.config.model, known)
+
+    async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:
+        logprobs = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
+        body = {"model": self.config.model, "messages": list(messages), self.config.token_limit: max_tokens, "temperature": temperature, "seed": seed}
+        body |= logprobs | self.config.extra
+        payload = json.dumps({key: value for key, value in body.items() if value is not None}).encode()
+        failed = 0
+        while True:
+            if self._refused:
+                raise self._refused
+            lane = await self._take()
+            wait = 0.0
+            try:
+                async with self._http.post(f"{lane.url}/chat/completions", data=payload, headers=self._headers(lane)) as response:
+                    status, headers, text = response.status, response.headers, await response.text()
+                if status == 200:
+                    reply = self._read(text)
+                    self._went_well(lane, headers, reply)
+                    return reply
+                said = f"HTTP {status}: {self._scrub(_message(text))}"
+                if status < 500 and status not in PASSING:
+                    self._refused = self._refusal(status, text, lane)
+                    raise self._refused
+                if status == 429 or "retry-after" in headers:
+                    wait = self._slow_down(lane, headers)
+            except (aiohttp.ClientError, TimeoutError, ConnectionError, UnicodeDecodeError, ValueError) as error:
+                said = self._scrub(f"{_name(error)}: {error}" if isinstance(error, ValueError) else _name(error))
+            finally:
+                self._give(lane)
+            self.retries += 1
+            failed += 1
+            if failed >= self.config.attempts:
+                raise CallFailed(f"{said} (after {failed} attempts)")
+            await asyncio.sleep(max(wait, random.uniform(0, min(30.0, self.config.backoff_s * 2 ** (failed - 1)))))
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "used outside `async with`"
+        return self._session
+
+    def _headers(self, lane: _Lane) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if lane.key_env:
+            headers["Authorization"] = f"Bearer {os.environ[lane.key_env]}"
+        return headers
+
+    def _scrub(self, text: str) -> str:
+        for lane in self._lanes:
+            key = os.environ.get(lane.key_env or "")
+            if key:
+                text = text.replace(key, "[key]")
+        return text
+
+    def _refusal(self, status: int, text: str, lane: _Lane) -> InputError:
+        do = {400: "check the request fields (extra, token_limit)", 401: "check the key", 403: "check the key", 404: "check base_url and model"}.get(status, "check the endpoint")
+        return InputError(self.where, f"{lane.url} refused the call with HTTP {status}: {self._scrub(_message(text))}", do=do)
+
+    def _read(self, text: str) -> Reply:
+        """A reply's body; a ValueError says what is wrong with it."""
+        try:
+            body = json.loads(text)
+            choice = body["choices"][0]
+            message = choice["message"]
+            content = message.get("content") or ""
+            usage = body.get("usage") or {}
+            if not isinstance(content, str):
+                raise TypeError
+        except (json.JSONDecodeError, LookupError, TypeError, AttributeError):
+            raise ValueError(f"the reply is not a chat completion: {text[:80]!r}") from None
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        return Reply(
+            text=self._scrub(content),
+            reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
+            finish=choice.get("finish_reason") or "stop",
+            prompt_tokens=usage.get("prompt_tokens") or 0,
+            tokens=usage.get("completion_tokens") or 0,
+            first_token=_first_token(choice.get("logprobs")),
+        )
+
+    async def _take(self) -> _Lane:
+        """The next lane with room, in turn; waits while there is none."""
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            opens = []
+            for _ in self._lanes:
+                lane = self._lanes[self._turn % len(self._lanes)]
+                self._turn += 1
+                if lane.in_flight < max(1, int(lane.limit)):
+                    if lane.open_at <= now:
+                        lane.in_flight += 1
+                        return lane
+                    opens.append(lane.open_at)
+            waiter = loop.create_future()
+            self._waiters.append(waiter)
+            await asyncio.wait([waiter], timeout=min(opens) - now if opens else None)
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _give(self, lane: _Lane) -> None:
+        lane.in_flight -= 1
+        while self._waiters:
+            waiter = self._waiters.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+
+    def _slow_down(self, lane: _Lane, headers: Mapping[str, str]) -> float:
+        """After a 429: half the calls in flight, at most once a second, and none before the server's date. Returns the wait in seconds."""
+        now = asyncio.get_running_loop().time()
+        if now - lane.cut_at > 1:
+            lane.limit, lane.cut_at = max(1.0, lane.limit / 2), now
+        wait = seconds(headers.get("retry-after")) or 0.0
+        lane.open_at = max(lane.open_at, now + wait)
+        return wait
+
+    def _went_well(self, lane: _Lane, headers: Mapping[str, str], reply: Reply) -> None:
+        """Let one more call in flight after every `limit` that went well; stop before a budget that the headers announce is overdrawn."""
+        lane.limit = min(float(lane.top), lane.limit + 1 / lane.limit)
+        for kind, needed in (("requests", 1), ("tokens", reply.prompt_tokens + reply.tokens)):
+            left = headers.get(f"x-ratelimit-remaining-{kind}")
+            if left is not None and left.isdigit() and int(left) < needed:
+                pause = seconds(headers.get(f"x-ratelimit-reset-{kind}")) or 1.0
+                lane.open_at = max(lane.open_at, asyncio.get_running_loop().time() + pause)
+
+
+def seconds(text: str | None) -> float | None:
+    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`) in seconds, at most 300; None where there is none or it is a date."""
+    if text is None or not re.fullmatch(r"\s*[\d.]+\s*|(?:[\d.]+(?:ms|h|m|s))+", text):
+        return None
+    total = 0.0
+    for amount, unit in re.findall(r"([\d.]+)\s*(ms|h|m|s|)", text):
+        total += float(amount) * {"ms": 1e-3, "h": 3600, "m": 60, "s": 1, "": 1}[unit]
+    return min(total, 300.0)
+
+
+def _first_token(logprobs: Any) -> dict[str, float] | None:
+    try:
+        first = logprobs["content"][0]
+        candidates = first.get("top_logprobs") or [first]
+        return {str(c["token"]): float(c["logprob"]) for c in candidates}
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return None
+
+
+def _model_names(text: str) -> set[str]:
+    try:
+        return {str(model["id"]) for model in json.loads(text)["data"]}
+    except (json.JSONDecodeError, LookupError, TypeError):
+        return set()
+
+
+def _message(text: str) -> str:
+    """What a server says of an error, in one short line."""
+    try:
+        body = json.loads(text)
+        said = body.get("error", body.get("detail", body)) if isinstance(body, dict) else body
+        said = said.get("message", said) if isinstance(said, dict) else said
+    except json.JSONDecodeError:
+        said = text
+    return " ".join(str(said).split())[:200] or "no message"
+
+
+def _name(error: BaseException) -> str:
+    return "timed out" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,0 +1,54 @@
+"""Ctrl-C, as a terminal sends it, in the middle of an audit; then `--resume`."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+COMMAND = [sys.executable, "-c", "from undertow.cli import main; main()", "audit", "audit.yaml", "--json"]
+AUDIT = """\
+name: long
+target: {kind: scripted, script: planted.yaml}
+judge: {kind: scripted}
+suite: nursery
+contexts: [plain, format-code]
+samples: {per_condition: 2000}
+"""
+
+
+def answers(run):
+    with closing(sqlite3.connect(run / "run.sqlite")) as db:
+        return db.execute("SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4").fetchall()
+
+
+def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
+    (tmp_path / "audit.yaml").write_text(AUDIT)
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
+    process = subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = tmp_path / "runs" / "long"
+    while not (run / "run.sqlite-wal").exists() or (run / "run.sqlite-wal").stat().st_size < 200_000:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "add --resume to go on" in errors
+    assert "Traceback" not in errors
+    kept = answers(run)
+    assert 0 < len(kept) < 32_000
+    assert not (run / "findings.json").exists()
+
+    again = subprocess.run([*COMMAND, "--resume"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 3, again.stderr
+    assert json.loads(again.stdout)["verdict"]["class"] == "misaligned"
+    finished = answers(run)
+    assert len(finished) == 32_000
+    assert set(kept) < set(finished)
+
+    whole = subprocess.run([*COMMAND, "-o", "whole"], cwd=tmp_path, capture_output=True, text=True)
+    assert whole.returncode == 3
+    assert answers(tmp_path / "whole") == finished
+    assert json.loads(whole.stdout) == json.loads(again.stdout)
