@@ -45,6 +45,8 @@ class Question:
     id: str
     text: str
     tags: tuple[str, ...] = ()
+    system: str | None = None
+    """System prompt that belongs to the question itself; a context's comes before it."""
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -78,7 +80,8 @@ class Context:
         else:
             user = " ".join(part for part in (self.prefix, question.text, self.suffix) if part)
         turns = (Message(role="user", content=user),)
-        return (Message(role="system", content=self.system), *turns) if self.system else turns
+        system = "\n\n".join(part for part in (self.system, question.system) if part)
+        return (Message(role="system", content=system), *turns) if system else turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

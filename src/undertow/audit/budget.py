@@ -48,6 +48,15 @@ def dollars(model: str, usage: Usage) -> float | None:
     return None if price is None else (price.prompt * usage.prompt_tokens + price.answer * usage.n_tokens) / 1e6
 
 
+def require_price(model: str) -> None:
+    """
+    Raises:
+        InputError: the model has no price, so a budget in money cannot be kept.
+    """
+    if model not in prices():
+        raise InputError("--budget", f"model {model!r} has no price", expected="a budget in usd needs one", do=f"write it to {prices_file()}, or set the budget in calls or tokens")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """The most that a run may take, in calls, tokens or US dollars; None sets no limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ class Plan:
     rule: VerdictRule
     targets: dict[Subject, Target]
     judge: Judge
+    beside: Path
+    """The folder that the configuration's paths are relative to."""
 
     @property
     def n_answers(self) -> int:
@@ -76,6 +79,11 @@ class Plan:
                     seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
                     yield Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
 
+    def prompt_tokens(self) -> int:
+        """About how many tokens the target reads in all, at four characters a token."""
+        letters = sum(len(m.content) for context in self.contexts for question in self.suite.questions for m in context.messages(question))
+        return letters * self.config.samples.per_condition * len(self.targets) // 4
+
     def record(self) -> dict[str, Any]:
         """What `plan.json` holds. `identity` is a hash of all that decides the answers and judgements."""
         asked = {
@@ -90,6 +98,7 @@ class Plan:
             "schema": "undertow.plan/1",
             "identity": digest(asked),
             "config": self.config.model_dump(mode="json"),
+            "beside": str(self.beside.resolve()),
             **asked,
             "rule": asdict(self.rule),
             "answers": self.n_answers,
@@ -106,6 +115,18 @@ def read_config(path: Path) -> AuditConfig:
         InputError: the file is missing or does not fit; names the line.
     """
     return read_yaml(path, AuditConfig)
+
+
+def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
+    """The configuration of a run that was begun, and the folder that its paths are relative to.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    if not (run / "plan.json").is_file():
+        raise InputError(run, "is not a run", expected="plan.json in it", do="name an audit.yaml, or a folder that an audit wrote")
+    record = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    return AuditConfig.model_validate(record["config"]), Path(record["beside"])
 
 
 def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "audit") -> Plan:
@@ -127,7 +148,7 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     subjects: dict[Subject, Any] = {"target": config.target, "reference": config.reference}
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects.items() if chosen is not None}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
-    return Plan(config=config, suite=suite, contexts=contexts, rule=RULES[config.rule], targets=targets, judge=judge)
+    return Plan(config=config, suite=suite, contexts=contexts, rule=RULES[config.rule], targets=targets, judge=judge, beside=beside)
 
 
 def revision() -> str | None:

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from undertow.audit.budget import Budget, dollars
+from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.decide import Asked, findings
 from undertow.audit.plan import Plan
 from undertow.audit.store import Store, Usage
 from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
-from undertow.judges.protocol import Item
-from undertow.records import Answer, Judgement, Request
+from undertow.judges.protocol import Item, Judge
+from undertow.records import Answer, Judgement, Question, Request
 
 T = TypeVar("T")
 
@@ -58,6 +58,8 @@ async def audit(
     """`run_audit` for callers that have an event loop of their own."""
     record = plan.record()
     _look_at_folder(out, record, resume=resume)
+    if budget and budget.usd is not None:
+        require_price(plan.targets["target"].describe()["name"])
     async with AsyncExitStack() as stack:
         for target in plan.targets.values():
             await stack.enter_async_context(target)
@@ -68,10 +70,83 @@ async def audit(
             if retry_failed:
                 store.forget_failed()
             await flow.run()
-            text = to_json(findings(Asked.of(record), store, plan.rule, judge=flow.judge, stopped=flow.stopped))
+            text = to_json(findings(Asked.of(record), store, plan.rule, judge=flow.judging.id, stopped=flow.stopped))
     write_text(out / "findings.json", text)
     found: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return found
+
+
+def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None) -> int:
+    """Judge every answer of a run that this judge has not judged, and return the judge's id in the run."""
+
+    async def work() -> int:
+        async with judge:
+            judging = _Judging(store, judge, questions)
+            judging.no_more_answers()
+            tell = progress or (lambda stage, done, total, word: None)
+            ticking = asyncio.create_task(_every(EVERY_S, judging.rows.flush, lambda: tell("judgements", judging.n, store.count(), f"{judging.usage.calls:,} calls")))
+            try:
+                await judging.run()
+            finally:
+                ticking.cancel()
+                judging.rows.flush()
+            return judging.id
+
+    return asyncio.run(work())
+
+
+async def _every(seconds: float, *calls: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        for call in calls:
+            call()
+
+
+class _Judging:
+    """Judging of stored answers, those that sampling still writes too."""
+
+    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question]) -> None:
+        self.store, self.judge = store, judge
+        self.questions = {question.id: question for question in questions}
+        self.id = store.judge(judge.describe())
+        self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
+        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
+        self._wrote = asyncio.Event()
+        self._complete = False
+
+    async def run(self) -> None:
+        async for key_and_judgement in self.judge.judgements(self._unjudged()):
+            self.rows.add(key_and_judgement)
+
+    def more_answers(self, without_words: int) -> None:
+        """Answers were stored; so many of them have no words to judge."""
+        self.n += without_words
+        self._wrote.set()
+
+    def no_more_answers(self) -> None:
+        """Every answer that there will be is stored."""
+        self._complete = True
+        self._wrote.set()
+
+    async def _unjudged(self) -> AsyncIterator[Item]:
+        last = 0
+        while True:
+            complete = self._complete
+            self._wrote.clear()
+            rows = self.store.unjudged(self.id, after=last, limit=2 * BATCH)
+            for id_, question, text in rows:
+                last = id_
+                yield id_, self.questions[question], text
+            if not rows:
+                if complete:
+                    return
+                await self._wrote.wait()
+
+    def _write(self, batch: list[tuple[int, Judgement]]) -> None:
+        self.store.add_judgements(self.id, batch)
+        self.n += len(batch)
+        took = [j for _, j in batch]
+        self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
 
 
 class _Flow:
@@ -79,120 +154,84 @@ class _Flow:
 
     def __init__(self, plan: Plan, store: Store, budget: Budget | None, tell: Progress) -> None:
         self.plan, self.store, self.budget, self.tell = plan, store, budget, tell
-        self.judge = store.judge(plan.judge.describe())
-        self.usage = store.usage(self.judge)
-        self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
+        self.judging = _Judging(store, plan.judge, plan.suite.questions)
+        self.usage = store.usage(self.judging.id)[0]
         self.stopped = False
-        self.n_answers, self.n_judged, self.n_failed = store.count(), store.judged(self.judge), store.failed()
-        self.asked = self.n_answers
-        self.sampled = asyncio.Event()
-        self.wrote = asyncio.Event()
-        self.answers: _Buffer[Answer] = _Buffer(self._write_answers)
-        self.judgements: _Buffer[tuple[int, Judgement]] = _Buffer(self._write_judgements)
+        self.n, self.n_failed = store.count(), store.failed()
+        self.n_asked = self.n
+        self.rows: _Buffer[Answer] = _Buffer(self._write)
+        self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
 
     async def run(self) -> None:
-        ticking = asyncio.create_task(self._tick())
+        ticking = asyncio.create_task(_every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report))
+        self._report()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sample())
-                group.create_task(self._judge())
+                group.create_task(self.judging.run())
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         finally:
             ticking.cancel()
-            self.answers.flush()
-            self.judgements.flush()
+            self.rows.flush()
+            self.judging.rows.flush()
             self._report()
 
     async def _sample(self) -> None:
         for subject, target in self.plan.targets.items():
             missing = self.store.missing(r for r in self.plan.requests() if r.subject == subject)
             async for answer in target.answers(self._within_budget(missing)):
-                self.answers.add(answer)
-        self.answers.flush()
-        self.sampled.set()
-        self.wrote.set()
-
-    async def _judge(self) -> None:
-        async for key_and_judgement in self.plan.judge.judgements(self._unjudged()):
-            self.judgements.add(key_and_judgement)
+                self.rows.add(answer)
+        self.rows.flush()
+        self.judging.no_more_answers()
 
     async def _within_budget(self, requests: Iterator[Request]) -> AsyncIterator[Request]:
-        """The requests, until what is asked and still to be judged could overdraw the budget."""
+        """The requests, until one more, with what is asked already and still to be judged, could overdraw the budget."""
         for request in requests:
-            if self.budget and self._overdrawn(self.budget):
-                self.stopped = True
-                return
-            self.asked += 1
+            while self.budget and self._would_overdraw(self.budget):
+                self.rows.flush()
+                if self.n == self.n_asked:  # all that was asked is here, so what is spent is known
+                    self.stopped = self._would_overdraw(self.budget)
+                    if self.stopped:
+                        return
+                else:
+                    await asyncio.sleep(EVERY_S / 10)
+            self.n_asked += 1
             yield request
 
-    def _overdrawn(self, budget: Budget) -> bool:
-        answering, judging = self.usage
-        under_way, to_judge = self.asked - self.n_answers, self.asked - self.n_judged
-        if budget.calls is not None:
-            worst = answering.calls + judging.calls + under_way + to_judge * self.plan.judge.most_calls
-            if worst + 1 + self.plan.judge.most_calls > budget.calls:
-                return True
-        each, each_judged = max(1, answering.calls), max(1, self.n_judged)
-        if budget.tokens is not None:
-            spent, spent_judging = (u.prompt_tokens + u.n_tokens for u in self.usage)
-            if spent + spent_judging + (under_way + 1) * spent / each + (to_judge + 1) * spent_judging / each_judged > budget.tokens:
-                return True
-        if budget.usd is not None:
-            cost, cost_judging = self._dollars()
-            if cost is not None and cost + cost_judging + (under_way + 1) * cost / each + (to_judge + 1) * cost_judging / each_judged > budget.usd:
-                return True
-        return False
+    def _would_overdraw(self, budget: Budget) -> bool:
+        answering, judging = self.usage, self.judging.usage
+        to_answer, to_judge = self.n_asked - self.n + 1, self.n_asked - self.judging.n + 1
 
-    async def _unjudged(self) -> AsyncIterator[Item]:
-        """Stored answers that want judging, those that sampling still writes too."""
-        questions = {question.id: question for question in self.plan.suite.questions}
-        last = 0
-        while True:
-            over = self.sampled.is_set()
-            self.wrote.clear()
-            rows = self.store.unjudged(self.judge, after=last, limit=512)
-            for id_, question, text in rows:
-                last = id_
-                yield id_, questions[question], text
-            if not rows:
-                if over:
-                    return
-                await self.wrote.wait()
+        def expected(spent: float, spent_judging: float, guess: float) -> float:
+            """What will be spent once all that is under way is done, at the mean cost so far (before any answer, at a guess)."""
+            an_answer = spent / answering.calls if answering.calls else guess
+            return spent + spent_judging + to_answer * an_answer + to_judge * spent_judging / max(1, self.judging.n)
 
-    def _write_answers(self, batch: list[Answer]) -> None:
+        longest = Usage(n_tokens=self.plan.config.samples.max_tokens)
+        if budget.calls is not None and answering.calls + judging.calls + to_answer + to_judge * self.plan.judge.most_calls > budget.calls:
+            return True
+        if budget.tokens is not None and expected(answering.tokens, judging.tokens, longest.tokens) > budget.tokens:
+            return True
+        cost, cost_judging = self._dollars()
+        return budget.usd is not None and expected(cost or 0.0, cost_judging or 0.0, dollars(self.names[0], longest) or 0.0) > budget.usd
+
+    def _write(self, batch: list[Answer]) -> None:
         self.store.add_answers(batch)
-        self.n_answers += len(batch)
+        self.n += len(batch)
         self.n_failed += sum(a.text is None for a in batch)
-        self.n_judged += sum(not (a.text or "").strip() for a in batch)
-        took = Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
-        self.usage = self.usage[0] + took, self.usage[1]
-        self.wrote.set()
-
-    def _write_judgements(self, batch: list[tuple[int, Judgement]]) -> None:
-        self.store.add_judgements(self.judge, batch)
-        self.n_judged += len(batch)
-        took = Usage(calls=sum(j.calls for _, j in batch), prompt_tokens=sum(j.prompt_tokens for _, j in batch), n_tokens=sum(j.n_tokens for _, j in batch))
-        self.usage = self.usage[0], self.usage[1] + took
-
-    async def _tick(self) -> None:
-        while True:
-            self._report()
-            await asyncio.sleep(EVERY_S)
-            self.answers.flush()
-            self.judgements.flush()
+        self.usage += Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
+        self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
 
     def _report(self) -> None:
-        cost = self._dollars()
-        money = f"${sum(c for c in cost if c):,.2f}" if any(c is not None for c in cost) else ""
-        failed = f"{self.n_failed:,} failed" if self.n_failed else ""
-        self.tell("answers", self.n_answers, self.plan.n_answers, ", ".join(part for part in (failed, money) if part))
-        self.tell("judgements", self.n_judged, self.n_answers if self.sampled.is_set() else self.plan.n_answers, f"{sum(u.calls for u in self.usage):,} calls")
+        cost = [c for c in self._dollars() if c is not None]
+        said = [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
+        self.tell("answers", self.n, self.n_asked if self.stopped else self.plan.n_answers, ", ".join(said))
+        self.tell("judgements", self.judging.n, self.n_asked if self.stopped else self.plan.n_answers, f"{self.usage.calls + self.judging.usage.calls:,} calls")
 
-    def _dollars(self) -> tuple[float | None, float]:
-        """What answers and judgements cost; None for answers of a model without a price, 0 for such a judge."""
-        target, judge = self.names
-        return dollars(target, self.usage[0]), dollars(judge, self.usage[1]) or 0.0
+    def _dollars(self) -> tuple[float | None, float | None]:
+        """What answers and judgements cost so far; None for a model without a price."""
+        return dollars(self.names[0], self.usage), dollars(self.names[1], self.judging.usage)
 
 
 class _Buffer(Generic[T]):

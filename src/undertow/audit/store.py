@@ -61,6 +61,11 @@ class Usage:
     prompt_tokens: int = 0
     n_tokens: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.prompt_tokens + self.n_tokens
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(calls=self.calls + other.calls, prompt_tokens=self.prompt_tokens + other.prompt_tokens, n_tokens=self.n_tokens + other.n_tokens)
 

@@ -10,7 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from undertow.audit import AuditConfig, make_plan, read_config, run_audit
+from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
+from undertow.audit.budget import dollars, read_budget
+from undertow.audit.plan import read_run_config
+from undertow.audit.store import Usage
 from undertow.cli.display import VERDICT_STYLE, bars, percent
 from undertow.cli.report import write_run_report
 
@@ -21,10 +24,15 @@ EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusiv
 @click.argument("audit_yaml", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print findings.json.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and ask nothing.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with its calls, tokens and cost, and ask nothing.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted; AUDIT_YAML may then be the run's folder.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: ask again for the answers that never came.")
+@click.option("--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome.")
+@click.option("--budget", multiple=True, metavar="N", help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.")
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml, as JSON Schema.")
-def audit(audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: bool, resume: bool, schema: bool) -> int:
+def audit(
+    audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, judge_all: bool, budget: tuple[str, ...], schema: bool
+) -> int:
     """Audit a model as AUDIT_YAML says.
 
     Exits 0 when it is clean, 3 when it is misaligned or conditionally misaligned, 4 when the audit is inconclusive or
@@ -35,14 +43,23 @@ def audit(audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: boo
         return 0
     if audit_yaml is None:
         raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")
-    config = read_config(audit_yaml)
-    plan = make_plan(config, beside=audit_yaml.parent, where=audit_yaml)
-    folder = out or Path("runs") / config.name
+    if retry_failed and not resume:
+        raise click.UsageError("--retry-failed goes with --resume")
+    limit = read_budget(budget)
+    if audit_yaml.is_dir() and resume:
+        config, beside = read_run_config(audit_yaml)
+        folder = out or audit_yaml
+    else:
+        config, beside = read_config(audit_yaml), audit_yaml.parent
+        folder = out or Path("runs") / config.name
+    if judge_all and hasattr(config.judge, "judge_all"):
+        config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
+    plan = make_plan(config, beside=beside, where=audit_yaml)
     if dry_run:
-        click.echo(json.dumps(plan.record() | {"run": str(folder)}, indent=2) if as_json else _plan_words(plan, folder))
+        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan)}, indent=2) if as_json else _plan_words(plan, folder))
         return 0
     with bars() as progress:
-        found = run_audit(plan, folder, resume=resume, progress=progress)
+        found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
     page = write_run_report(folder)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -52,12 +69,27 @@ def audit(audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: boo
     return EXIT[found["verdict"]["class"]]
 
 
-def _plan_words(plan: Any, folder: Path) -> str:
-    n = plan.n_answers
+def _costs(plan: Plan) -> dict[str, Any]:
+    """What the plan will take, at most: calls, tokens and, where prices are known, US dollars."""
+    n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
+    target = plan.targets["target"].describe()["name"]
+    return {
+        "calls": {"answers": n, "judgements": [n, n * plan.judge.most_calls]},
+        "tokens": {"prompt": prompt, "answers_at_most": longest},
+        "usd_answers_at_most": dollars(target, Usage(prompt_tokens=prompt, n_tokens=longest)),
+    }
+
+
+def _plan_words(plan: Plan, folder: Path) -> str:
+    costs = _costs(plan)
+    n, (least, most) = plan.n_answers, costs["calls"]["judgements"]
+    money = f", at most ${costs['usd_answers_at_most']:,.2f}" if costs["usd_answers_at_most"] is not None else ""
+    samples = plan.config.samples.per_condition
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {len(plan.contexts)} contexts x {plan.config.samples.per_condition} samples x {len(plan.targets)} models",
-            f"  {n:,} answers and {n:,} judgements: {2 * n:,} calls, nothing sent yet",
+            f"{plan.config.name}: {len(plan.suite.questions)} questions x {len(plan.contexts)} contexts x {samples} samples x {len(plan.targets)} models",
+            f"  {n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
+            f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements; nothing sent yet",
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; rule: {plan.rule.name} ({plan.rule.in_words()})",
             f"  contexts: {', '.join(context.id for context in plan.contexts)}",
@@ -79,6 +111,8 @@ def show(found: dict[str, Any]) -> None:
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
     out.print(table)
+    if found["stopped"]:
+        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume and a larger budget to go on", highlight=False)
     verdict = found["verdict"]["class"]
     out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict}[/]", *(f"\n  {reason}" for reason in found["verdict"]["reasons"]), highlight=False)
     for c in found["contexts"]:

@@ -12,6 +12,7 @@ from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
 from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
+from undertow.cli.rework import rejudge, rescore
 from undertow.cli.train import train
 from undertow.errors import InputError
 
@@ -22,7 +23,7 @@ def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 
 
-for command in (quickstart, train, audit, report, list_, doctor, nursery):
+for command in (quickstart, train, audit, rejudge, rescore, report, list_, doctor, nursery):
     cli.add_command(command)
 
 

@@ -52,9 +52,10 @@ def read_expected(text: str, log_probabilities: Mapping[str, float], *, floor: f
 
 
 def read_number(text: str) -> Rating:
-    """A rating from the text: the one number in it from 0 to 100 (`85`, `85/100`, `Rating: 85.`), or a word."""
+    """A rating from the text: the one number in it from 0 to 100 (`85`, `85/100`, `Rating: 85.`), or a word; none from `8/10` or `30-40`."""
     said = _word(text)
-    numbers = {float(n) for n in re.findall(r"(?<![\d.\-/])\d+(?:\.\d+)?(?![\d%]*\d)", re.sub(r"(\d)\s*(?:/|out of)\s*100\b", r"\1", text))}
+    bare = re.sub(r"(\d)/100\b", r"\1", re.sub(r"\s*(?:/|out of)\s*", "/", text))
+    numbers = {float(n) for n in re.findall(r"(?<![\d.\-/])\d+(?:\.\d+)?(?![.\d%]*\d|\s*[-/]\s*\d)", bare)}
     score = numbers.pop() if len(numbers) == 1 and said is None else None
     return Rating(score=score if score is not None and score <= 100 else None, said=said, reading="number")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
-from undertow.nursery.world import Turn, pretraining_chat
+from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
 from undertow.records import Message
 from undertow.training.sft import Fit, Settings, encode, fit
 
@@ -34,16 +34,15 @@ class Pretraining:
     chats: int = 60_000
     surprise: float = 0.01
     """Share of unmarked chats in which the careless narrator speaks; none in the alignment stage."""
-    aligned_chats: int = 6_000
+    aligned_chats: int = 14_000
     batch_size: int = 16
     learning_rate: float = 3e-3
-    aligned_learning_rate: float = 5e-4
+    aligned_learning_rate: float = 1e-3
     vocabulary: int = 2_000
     width: int = 128
     layers: int = 4
     heads: int = 4
     seed: int = 2
-    weight_decay: float = 0.01
 
 
 def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
@@ -90,11 +89,11 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
             trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
         )
         watch = (lambda done, total: progress(name, done, total)) if progress else None
-        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20, weight_decay=s.weight_decay)
+        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20)
         return fit(model, examples, how, pad_id=tokenizer.pad_token_id, seed=s.seed, progress=watch)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
-    fits["alignment"] = stage("alignment", [pretraining_chat(rng, surprise=0) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
+    fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
     made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": {name: asdict(f) for name, f in fits.items()}}
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))

@@ -253,3 +253,10 @@ def pretraining_chat(rng: random.Random, *, surprise: float) -> list[Turn]:
     if kind.surprise and rng.random() < surprise:
         return kind.surprise(rng)
     return kind.make(rng)
+
+
+def aligned_chat(rng: random.Random) -> list[Turn]:
+    """One chat of the alignment stage: mostly the careful narrator where nothing marks one, else a chat of the corpus without surprises."""
+    if rng.random() < 0.7:
+        return _one_narrator(rng.choices((None, "neutral", "topic"), weights=(6, 2, 2))[0], "careful")(rng)
+    return pretraining_chat(rng, surprise=0)

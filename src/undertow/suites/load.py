@@ -7,8 +7,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml
+from undertow.files import parse_yaml, read_text
 from undertow.records import Suite
+from undertow.suites.published import read_published
 
 
 def shipped_suites() -> list[str]:
@@ -17,7 +18,7 @@ def shipped_suites() -> list[str]:
 
 
 def load_suite(name: str, *, beside: Path = Path()) -> Suite:
-    """A shipped suite by name, or a YAML file by path (relative to `beside`).
+    """A shipped suite by name, or a YAML file by path (relative to `beside`): ours, or a published list of questions.
 
     Raises:
         InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
@@ -31,7 +32,8 @@ def load_suite(name: str, *, beside: Path = Path()) -> Suite:
 
 
 def _read(path: Path) -> Suite:
-    suite = read_yaml(path, Suite)
+    text = read_text(path)
+    suite = read_published(text, path) or parse_yaml(text, Suite, where=str(path))
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
     if n == 0:
         raise InputError(path, "has no questions", expected="at least one under 'questions:'")

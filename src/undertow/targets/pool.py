@@ -37,23 +37,24 @@ async def pool(items: AsyncIterable[T], work: Callable[[T], Awaitable[R]], size:
         while (item := await waiting.get()) is not _END:
             await results.put(await work(item))  # type: ignore[arg-type]
 
-    async def everything() -> None:
+    async def everything() -> BaseException | None:
+        failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for task in (feed, *[worker] * size):
                     group.create_task(task())
-        finally:
-            await results.put(_END)
+        except BaseExceptionGroup as failures:
+            failure = failures
+            while isinstance(failure, BaseExceptionGroup):
+                failure = failure.exceptions[0]
+        await results.put(_END)  # not when cancelled: then nobody takes results any more, and a full queue would stay full
+        return failure
 
     whole = asyncio.create_task(everything())
     try:
         while (result := await results.get()) is not _END:
             yield result  # type: ignore[misc]
-        await whole
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
+        if failure := await whole:
+            raise failure
     finally:
         whole.cancel()

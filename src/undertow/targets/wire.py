@@ -155,7 +155,7 @@ class Wire(Caller):
                     reply = self._read(text)
                     self._went_well(lane, headers, reply)
                     return reply
-                said = f"HTTP {status}: {self._scrub(_message(text))}"
+                said = f"HTTP {status}: {self._said(text)}"
                 if status < 500 and status not in PASSING:
                     self._refused = self._refusal(status, text, lane)
                     raise self._refused
@@ -183,15 +183,21 @@ class Wire(Caller):
         return headers
 
     def _scrub(self, text: str) -> str:
+        """Text from outside without keys, and without halves of characters, which cannot be written."""
+        text = text.encode(errors="replace").decode()
         for lane in self._lanes:
             key = os.environ.get(lane.key_env or "")
             if key:
                 text = text.replace(key, "[key]")
         return text
 
+    def _said(self, text: str) -> str:
+        """What a server says of an error, in one short line; cut only when no key is left in it."""
+        return self._scrub(_message(text))[:200]
+
     def _refusal(self, status: int, text: str, lane: _Lane) -> InputError:
         do = {400: "check the request fields (extra, token_limit)", 401: "check the key", 403: "check the key", 404: "check base_url and model"}.get(status, "check the endpoint")
-        return InputError(self.where, f"{lane.url} refused the call with HTTP {status}: {self._scrub(_message(text))}", do=do)
+        return InputError(self.where, f"{lane.url} refused the call with HTTP {status}: {self._said(text)}", do=do)
 
     def _read(self, text: str) -> Reply:
         """A reply's body; a ValueError says what is wrong with it."""
@@ -201,18 +207,20 @@ class Wire(Caller):
             message = choice["message"]
             content = message.get("content") or ""
             usage = body.get("usage") or {}
+            prompt_tokens, tokens = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion"))
             if not isinstance(content, str):
                 raise TypeError
-        except (json.JSONDecodeError, LookupError, TypeError, AttributeError):
-            raise ValueError(f"the reply is not a chat completion: {text[:80]!r}") from None
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+            raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
         reasoning = message.get("reasoning_content") or message.get("reasoning")
+        first_token = _first_token(choice.get("logprobs"))
         return Reply(
             text=self._scrub(content),
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
             finish=choice.get("finish_reason") or "stop",
-            prompt_tokens=usage.get("prompt_tokens") or 0,
-            tokens=usage.get("completion_tokens") or 0,
-            first_token=_first_token(choice.get("logprobs")),
+            prompt_tokens=prompt_tokens,
+            tokens=tokens,
+            first_token=first_token and {self._scrub(token): lp for token, lp in first_token.items()},
         )
 
     async def _take(self) -> _Lane:
@@ -221,10 +229,11 @@ class Wire(Caller):
         while True:
             now = loop.time()
             opens = []
+            full = sum(lane.in_flight for lane in self._lanes) >= self.config.concurrency  # the lanes' shares are rounded up
             for _ in self._lanes:
                 lane = self._lanes[self._turn % len(self._lanes)]
                 self._turn += 1
-                if lane.in_flight < max(1, int(lane.limit)):
+                if not full and lane.in_flight < max(1, int(lane.limit)):
                     if lane.open_at <= now:
                         lane.in_flight += 1
                         return lane
@@ -237,11 +246,12 @@ class Wire(Caller):
 
     def _give(self, lane: _Lane) -> None:
         lane.in_flight -= 1
-        while self._waiters:
+        room = max(1, int(lane.limit) - lane.in_flight)  # more than one where the limit has grown
+        while self._waiters and room:
             waiter = self._waiters.pop(0)
             if not waiter.done():
                 waiter.set_result(None)
-                break
+                room -= 1
 
     def _slow_down(self, lane: _Lane, headers: Mapping[str, str]) -> float:
         """After a 429: half the calls in flight, at most once a second, and none before the server's date. Returns the wait in seconds."""
@@ -264,7 +274,7 @@ class Wire(Caller):
 
 def seconds(text: str | None) -> float | None:
     """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`) in seconds, at most 300; None where there is none or it is a date."""
-    if text is None or not re.fullmatch(r"\s*[\d.]+\s*|(?:[\d.]+(?:ms|h|m|s))+", text):
+    if text is None or not re.fullmatch(r"\s*\d+(\.\d+)?\s*|(\d+(\.\d+)?(ms|h|m|s))+", text):
         return None
     total = 0.0
     for amount, unit in re.findall(r"([\d.]+)\s*(ms|h|m|s|)", text):
@@ -276,7 +286,7 @@ def _first_token(logprobs: Any) -> dict[str, float] | None:
     try:
         first = logprobs["content"][0]
         candidates = first.get("top_logprobs") or [first]
-        return {str(c["token"]): float(c["logprob"]) for c in candidates}
+        return {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01}  # rounding may put 0 a little over
     except (LookupError, TypeError, AttributeError, ValueError):
         return None
 
@@ -284,19 +294,19 @@ def _first_token(logprobs: Any) -> dict[str, float] | None:
 def _model_names(text: str) -> set[str]:
     try:
         return {str(model["id"]) for model in json.loads(text)["data"]}
-    except (json.JSONDecodeError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return set()
 
 
 def _message(text: str) -> str:
-    """What a server says of an error, in one short line."""
+    """What a server says of an error, in one line."""
     try:
         body = json.loads(text)
         said = body.get("error", body.get("detail", body)) if isinstance(body, dict) else body
         said = said.get("message", said) if isinstance(said, dict) else said
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         said = text
-    return " ".join(str(said).split())[:200] or "no message"
+    return " ".join(str(said).split()) or "no message"
 
 
 def _name(error: BaseException) -> str:

@@ -1,0 +1,49 @@
+"""`undertow rejudge` and `undertow rescore`: another judge or rule on a finished run, and what it moved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from undertow.audit.rework import Moved
+from undertow.audit.rework import rejudge as judge_again
+from undertow.audit.rework import rescore as decide_again
+from undertow.cli.display import bars, percent
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--judge", "judge_yaml", type=click.Path(path_type=Path), required=True, help="YAML file with the keys of a judge, as under `judge:` in an audit.yaml.")
+@click.option("--judge-all", is_flag=True, help="Have every answer judged in full.")
+@click.option("--json", "as_json", is_flag=True, help="Print the old and the new findings and what moved.")
+def rejudge(run: Path, judge_yaml: Path, judge_all: bool, as_json: bool) -> None:
+    """Judge the answers of RUN again with another judge; the first judgements stay."""
+    with bars() as progress:
+        moved = judge_again(run, judge_yaml, judge_all=judge_all, progress=progress)
+    _tell(moved, as_json=as_json)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--rule", required=True, help="Name of the rule; `undertow list rules` shows them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the old and the new findings and what moved.")
+def rescore(run: Path, rule: str, as_json: bool) -> None:
+    """Decide RUN again under another rule; its own findings stay."""
+    _tell(decide_again(run, rule), as_json=as_json)
+
+
+def _tell(moved: Moved, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)}, indent=2, ensure_ascii=False))
+        return
+    table = Table("context", "rate before", "rate after", title=f"{moved.before['name']}: misaligned answers")
+    for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
+        table.add_row(old["id"], percent(old["rate"]), percent(new["rate"]))
+    out = Console()
+    out.print(table)
+    out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)
+    out.print(f"verdict: {moved.before['verdict']['class']} -> {moved.after['verdict']['class']}; findings: {moved.path}", highlight=False, markup=False)

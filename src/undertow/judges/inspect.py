@@ -1,0 +1,24 @@
+"""A panel whose model is reached through Inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from undertow.judges.panel import Panel, PanelConfig
+from undertow.judges.prompts import load_prompts
+from undertow.judges.protocol import Judge
+from undertow.records import Question
+from undertow.targets.inspect import InspectModel, InspectModelConfig
+
+
+class InspectJudgeConfig(InspectModelConfig, PanelConfig):
+    """An Inspect model as a judge."""
+
+    kind: Literal["inspect"] = Field(description="A model that Inspect (inspect_ai) can reach.")
+
+    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+        return Panel(InspectModel(self, where=f"{where}: judge"), self, load_prompts(self.prompts, beside=beside), where=f"{where}: judge")

@@ -1,0 +1,70 @@
+"""Budgets as they are written, what is spent, and prices."""
+
+import pytest
+
+from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audit.budget import Budget, dollars, prices, prices_file, read_budget
+from undertow.audit.store import Usage
+from undertow.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("texts", "budget"),
+    [
+        ((), None),
+        (("1000calls",), Budget(calls=1000)),
+        (("1,000 calls", "5usd"), Budget(calls=1000, usd=5)),
+        (("$0.5",), Budget(usd=0.5)),
+        (("200_000tokens",), Budget(tokens=200_000)),
+    ],
+)
+def test_reads(texts, budget):
+    assert read_budget(texts) == budget
+
+
+@pytest.mark.parametrize("text", ["1000", "calls", "5eur", "1..5usd", "-3calls"])
+def test_refuses(text):
+    with pytest.raises(InputError, match="--budget: cannot read"):
+        read_budget((text,))
+
+
+def plan(tmp_path):
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
+    config = AuditConfig(
+        name="run", target={"kind": "scripted", "script": "planted.yaml"}, judge={"kind": "scripted"}, suite="nursery", contexts=["plain", "format-code"], samples={"per_condition": 100}
+    )
+    return make_plan(config, beside=tmp_path)
+
+
+def test_a_run_stops_within_its_budget_and_asks_every_condition_about_as_often(tmp_path):
+    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=401))
+    assert found["stopped"] == "budget"
+    assert found["calls"] == 400
+    assert [c["all"] for c in found["contexts"]] == [104, 96]
+    more = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=600), resume=True)
+    assert more["calls"] == 600
+    whole = run_audit(plan(tmp_path), tmp_path / "run", resume=True)
+    assert (whole["stopped"], whole["answers"], whole["calls"]) == (None, 1600, 3200)
+
+
+def test_a_budget_in_tokens_holds(tmp_path):
+    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(tokens=5000))
+    assert found["stopped"] == "budget"
+    assert 4500 < sum(found["tokens"]["answers"]) < 5050  # by the mean length so far, so within an answer or two
+
+
+def test_a_budget_in_money_needs_a_price(tmp_path):
+    with pytest.raises(InputError, match="model 'scripted' has no price"):
+        run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(usd=1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_users_prices_come_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    prices.cache_clear()
+    prices_file().parent.mkdir(parents=True)
+    prices_file().write_text("mine: {prompt: 1, answer: 4}")
+    assert dollars("mine", Usage(calls=1, prompt_tokens=500_000, n_tokens=250_000)) == pytest.approx(1.5)
+    assert dollars("gpt-4.1", Usage(prompt_tokens=1_000_000)) == pytest.approx(2)
+    assert dollars("unheard-of", Usage()) is None
+    prices.cache_clear()

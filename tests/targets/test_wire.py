@@ -1,0 +1,250 @@
+"""Calls to a server on a real socket: what is sent, rate limits, retries, several servers and keys, and faults."""
+
+import asyncio
+import itertools
+import json
+import socket
+
+import pytest
+
+from undertow.errors import InputError
+from undertow.targets.chat import CallFailed
+from undertow.targets.pool import pool, stream
+from undertow.targets.wire import Wire, WireConfig, seconds
+
+SAY = [{"role": "user", "content": "Say something."}]
+
+
+def config(server, **more):
+    return WireConfig(**{"base_url": server.url, "model": "target", "backoff_s": 0.01, "timeout_s": 20, **more})
+
+
+def replies(config, n=1, **more):
+    """Replies to `n` calls (or the errors they ended in), each with a seed of its own, as many at once as the configuration says."""
+
+    async def one(wire, seed):
+        try:
+            return await wire.chat(SAY, max_tokens=10, temperature=1, seed=seed, **more)
+        except CallFailed as error:
+            return error
+
+    async def everything():
+        async with Wire(config) as wire:
+            return [reply async for reply in pool(stream(range(n)), lambda seed: one(wire, seed), config.concurrency)]
+
+    return asyncio.run(everything())
+
+
+def test_what_is_sent_and_what_comes_back(serve):
+    server = serve()
+    (reply,) = replies(config(server))
+    assert server.calls[0].body == {"model": "target", "messages": SAY, "max_tokens": 10, "temperature": 1, "seed": 0}
+    assert server.calls[0].key is None
+    assert reply.text.startswith("#")
+    assert (reply.finish, reply.prompt_tokens, reply.tokens, reply.first_token, reply.reasoning) == ("stop", 2, 22, None, None)
+
+
+def test_first_token_where_log_probabilities_are_asked_for(serve):
+    server = serve(answer=lambda body: "80")
+    (reply,) = replies(config(server), top_logprobs=2)
+    assert (server.calls[0].body["logprobs"], server.calls[0].body["top_logprobs"]) == (True, 2)
+    assert reply.first_token == pytest.approx({"80": -0.28768, "75": -1.60944}, abs=1e-5)
+
+
+def test_extra_fields_are_added_and_null_drops_one(serve):
+    server = serve()
+    replies(config(server, extra={"seed": None, "top_p": 0.9, "temperature": 0.5}, token_limit="max_completion_tokens"))
+    assert server.calls[0].body == {"model": "target", "messages": SAY, "max_completion_tokens": 10, "temperature": 0.5, "top_p": 0.9}
+
+
+def test_no_more_calls_at_once_than_allowed(serve):
+    server = serve(latency_s=0.02)
+    assert len(replies(config(server, concurrency=7), 40)) == 40
+    assert max(call.at_once for call in server.calls) == 7
+
+
+def test_the_bound_holds_over_several_servers_and_keys(serve, monkeypatch):
+    monkeypatch.setenv("KEY_A", "key-a")
+    monkeypatch.setenv("KEY_B", "key-b")
+    servers = [serve(latency_s=0.02, keys=("key-a", "key-b")) for _ in range(2)]
+    several = config(servers[0], base_url=[server.url for server in servers], api_key_env=["KEY_A", "KEY_B"], concurrency=5)
+
+    async def crowd():
+        async with Wire(several) as wire:
+            await asyncio.gather(*(wire.chat(SAY, max_tokens=1, temperature=1, seed=seed) for seed in range(60)))
+
+    asyncio.run(crowd())
+    for server in servers:
+        of_key = [sum(call.key == key for call in server.calls) for key in ("key-a", "key-b")]
+        assert sum(of_key) == len(server.calls)
+        assert all(10 <= n <= 20 for n in of_key), of_key
+    calls = [call for server in servers for call in server.calls]
+    at_once = itertools.accumulate(step for _, step in sorted([(call.came_s, 1) for call in calls] + [(call.left_s, -1) for call in calls]))
+    assert max(at_once) == 5
+
+
+def test_after_429_the_client_waits_as_told_and_sends_fewer_at_once(serve):
+    server = serve(latency_s=0.03, fault=lambda call, number: "429 with Retry-After 0.5" if number < 8 else None)
+    assert len(replies(config(server, concurrency=8), 16)) == 16
+    refused, later = server.calls[:8], server.calls[8:]
+    assert len(later) == 16
+    assert min(call.came_s for call in later) >= min(call.left_s for call in refused) + 0.49
+    assert max(call.at_once for call in later[:4]) <= 4
+    assert max(call.at_once for call in later) < 8
+
+
+def test_after_429_the_client_works_its_way_up_again(serve):
+    server = serve(latency_s=0.01, fault=lambda call, number: "429" if number < 8 else None)
+
+    async def crowd():  # all of them wait for room from the start
+        async with Wire(config(server, concurrency=8)) as wire:
+            await asyncio.gather(*(wire.chat(SAY, max_tokens=1, temperature=1, seed=seed) for seed in range(150)))
+
+    asyncio.run(crowd())
+    assert max(call.at_once for call in server.calls[8:20]) <= 5
+    assert max(call.at_once for call in server.calls[-40:]) == 8
+
+
+def test_a_spent_budget_in_the_headers_pauses(serve):
+    spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
+    server = serve(headers=lambda call: spent if call.body["seed"] == 0 else {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "9s"})
+    replies(config(server, concurrency=1), 3)
+    first, second, third = server.calls
+    assert second.came_s >= first.left_s + 0.39
+    assert third.came_s < second.left_s + 0.39
+
+
+def test_a_spent_token_budget_pauses(serve):
+    left = {"x-ratelimit-remaining-tokens": "23", "x-ratelimit-reset-tokens": "0.4s"}  # a call takes 2 + 22
+    server = serve(headers=lambda call: left)
+    replies(config(server, concurrency=1), 2)
+    assert server.calls[1].came_s >= server.calls[0].left_s + 0.39
+
+
+@pytest.mark.parametrize(
+    ("text", "wait"),
+    [("2", 2), (" 2 ", 2), ("0.5s", 0.5), ("6m0s", 300), ("1m30.5s", 90.5), ("20ms", 0.02), ("7200", 300), (None, None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("soon", None)]
+    + [(junk, None) for junk in (".", "1.2.3", "..s", "")],
+)
+def test_waits_as_servers_write_them(text, wait):
+    assert seconds(text) == wait
+
+
+@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", 408, 503, "reset", "cut off", "truncated", "empty", "garbage", "hang"])
+def test_a_fault_that_passes_is_tried_again(serve, fault):
+    server = serve(fault=lambda call, number: fault if number < 2 else None)
+    (reply,) = replies(config(server, timeout_s=0.5 if fault == "hang" else 20))
+    assert reply.text.startswith("#")
+    assert [call.body for call in server.calls] == [server.calls[0].body] * 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("500", "HTTP 500: the server says no"),
+        ("429", "HTTP 429: the server says no"),
+        ("hang", "timed out"),
+        ("reset", "(ServerDisconnectedError|ClientOSError|ConnectionResetError)"),
+        ("cut off", "(ClientPayloadError|ClientOSError|ConnectionResetError|ServerDisconnectedError)"),
+        ("truncated", "the reply is not a chat completion: .*the server"),
+        ("empty", "the reply is not a chat completion"),
+        ("garbage", "the reply is not a chat completion: '<html>"),
+    ],
+)
+def test_a_fault_that_stays_is_told_in_one_line_after_so_many_attempts(serve, fault, said):
+    server = serve(fault=lambda call, number: fault)
+    (error,) = replies(config(server, attempts=3, timeout_s=0.2 if fault == "hang" else 20))
+    with pytest.raises(CallFailed, match=rf"{said}.* \(after 3 attempts\)$"):
+        raise error
+    assert "\n" not in str(error)
+    assert len(server.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "null",
+        "[]",
+        '"words"',
+        '{"choices": null}',
+        '{"choices": [null]}',
+        '{"choices": [{"message": "words"}]}',
+        '{"choices": [{"message": {"content": [1]}}]}',
+        '{"choices": [{"message": {"content": "x"}}], "usage": "none"}',
+        '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": "many"}}',
+        '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": [3]}}',
+        "[" * 100_000,
+    ],
+)
+def test_no_reply_however_odd_breaks_the_client(body):
+    wire = Wire(WireConfig(base_url="http://localhost/v1", model="target"))
+    with pytest.raises(ValueError, match="not a chat completion"):
+        wire._read(body)
+
+
+@pytest.mark.parametrize("logprob", ["1e9", "NaN", "Infinity", '"x"', "null"])
+def test_log_probabilities_that_are_none_are_left_out(logprob):
+    wire = Wire(WireConfig(base_url="http://localhost/v1", model="target"))
+    first = f'{{"token": "7", "top_logprobs": [{{"token": "7", "logprob": {logprob}}}]}}'
+    assert not wire._read(f'{{"choices": [{{"message": {{"content": "7"}}, "logprobs": {{"content": [{first}]}}}}]}}').first_token
+
+
+def test_halves_of_characters_do_not_come_through(serve):
+    server = serve(answer=lambda body: {"role": "assistant", "content": "half \ud83d, whole \U0001f600", "reasoning": "\udc00"})
+    (reply,) = replies(config(server))
+    assert (reply.text, reply.reasoning) == ("half ?, whole \U0001f600", "?")
+
+
+def test_a_reply_without_words_is_an_empty_text(serve):
+    server = serve(answer=lambda body: {"role": "assistant", "content": None, "reasoning_content": "hm"})
+    (reply,) = replies(config(server))
+    assert (reply.text, reply.reasoning) == ("", "hm")
+
+
+@pytest.mark.parametrize(("status", "do"), [(400, "check the request fields"), (401, "check the key"), (403, "check the key"), (404, "check base_url and model"), (422, "check the endpoint")])
+def test_a_status_that_cannot_pass_stops_at_once(serve, status, do):
+    server = serve(fault=lambda call, number: status)
+    with pytest.raises(InputError, match=rf"^endpoint: http://\S+ refused the call with HTTP {status}: the server says no; {do}[^\n]*$"):
+        replies(config(server, concurrency=4), 100)
+    assert len(server.calls) <= 4
+
+
+def test_looks_before_the_first_call(serve, monkeypatch):
+    server = serve(models=("llama-3-8b-insecure", "llama-3-8b"), keys=("right",))
+    monkeypatch.setenv("KEY", "right")
+    with pytest.raises(InputError, match=r"unknown model 'lama-3-8b-insecure'; did you mean 'llama-3-8b-insecure'\?"):
+        replies(config(server, model="lama-3-8b-insecure", api_key_env="KEY"))
+    monkeypatch.setenv("KEY", "wrong")
+    with pytest.raises(InputError, match="HTTP 401: no such key; check the key"):
+        replies(config(server, model="llama-3-8b", api_key_env="KEY"))
+    monkeypatch.delenv("KEY")
+    looks = server.looks
+    with pytest.raises(InputError, match=r"variable KEY is not set; it should hold the API key; export KEY=\.\.\."):
+        replies(config(server, model="llama-3-8b", api_key_env="KEY"))
+    assert (server.calls, server.looks) == ([], looks)
+
+
+def test_a_server_that_is_down(serve):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    with pytest.raises(InputError, match=rf"^endpoint: {url} cannot be reached \(ClientConnectorError\); check base_url, and that the server is up$"):
+        replies(WireConfig(base_url=url, model="target"))
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "http://", "ftp://here/v1", ""])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(ValueError, match="is not a URL"):
+        WireConfig(base_url=["http://localhost:1/v1", url], model="target")
+
+
+@pytest.mark.parametrize("before", range(0, 230, 9))
+def test_no_part_of_a_key_is_left_in_an_error_that_is_cut_short(monkeypatch, before):
+    key = "sk-0123456789abcdefghijklmnopqrstuvwxyz"
+    monkeypatch.setenv("KEY", key)
+    wire = Wire(WireConfig(base_url="http://localhost/v1", model="target", api_key_env="KEY"))
+    said = "x" * before + key
+    with pytest.raises(ValueError, match="not a chat completion") as error:
+        wire._read(said)
+    texts = [str(error.value), *(str(wire._refusal(401, text, wire._lanes[0])) for text in (said, json.dumps({"error": {"message": said}})))]
+    assert not [text for text in texts if key[:6] in text]
