@@ -248,8 +248,8 @@ class _Buffer(Generic[T]):
 
     def flush(self) -> None:
         if self._held:
-            held, self._held = self._held, []
-            self._write(held)
+            self._write(self._held)
+            self._held = []
 
 
 def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:

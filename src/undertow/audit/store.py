@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,7 @@ class Store:
         Raises:
             InputError: the file cannot be written, or another version of Undertow made it.
         """
+        self.path = path
         try:
             self.db = sqlite3.connect(path)
             (version,) = self.db.execute("PRAGMA user_version").fetchone()
@@ -97,10 +99,23 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.db.close()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction.
+
+        Raises:
+            InputError: the disk is full, or the file cannot be written any more; nothing of the transaction is kept.
+        """
+        try:
+            with self.db:
+                yield
+        except sqlite3.OperationalError as error:
+            raise InputError(self.path, f"cannot be written ({error})", expected="what was written before is kept", do="make room, then go on with --resume") from None
+
     def judge(self, described: Mapping[str, Any]) -> int:
         """The id of a judge in this run, made on first sight."""
         key = digest(described)
-        with self.db:
+        with self._writing():
             self.db.execute("INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described)))
         (id_,) = self.db.execute("SELECT id FROM judges WHERE digest = ?", (key,)).fetchone()
         return int(id_)
@@ -118,12 +133,12 @@ class Store:
 
     def forget_failed(self) -> int:
         """Drop the answers that never came, so that they are asked for again. Returns how many."""
-        with self.db:
+        with self._writing():
             return self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
 
     def add_answers(self, answers: Iterable[Answer]) -> None:
         """Store a batch, whole or not at all."""
-        with self.db:
+        with self._writing():
             self.db.executemany(
                 "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, finish, prompt_tokens, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                 [(*_key(a.request), a.request.seed, a.text, a.reasoning, a.finish, a.prompt_tokens, a.n_tokens, a.error) for a in answers],
@@ -155,7 +170,7 @@ class Store:
 
     def add_judgements(self, judge: int, judgements: Iterable[tuple[int, Judgement]]) -> None:
         """Store a batch of (answer id, judgement), whole or not at all."""
-        with self.db:
+        with self._writing():
             self.db.executemany(
                 "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, in_full, error, calls, prompt_tokens, n_tokens, raw)"
                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",

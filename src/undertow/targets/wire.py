@@ -38,6 +38,7 @@ class WireConfig(BaseModel):
     concurrency: int = Field(default=32, gt=0, description="Calls in flight at most; lowered by itself while the server says 429.")
     token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(default="max_tokens", description="Field in which the server wants the longest answer.")
     extra: dict[str, Any] = Field(default={}, description="Request fields to add; null removes one that would be sent, such as seed.")
+    check_model: bool = Field(default=True, description="Look for the model in the server's own list before the first call.")
     timeout_s: float = Field(default=120, gt=0, description="Seconds that one call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
     backoff_s: float = Field(default=0.5, gt=0, description="Seconds that the first retry waits at most; doubles with each.")
@@ -134,7 +135,7 @@ class Wire(Caller):
                     known = _model_names(await response.text())
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise InputError(self.where, f"{lane.url} cannot be reached ({_name(error)})", do="check base_url, and that the server is up") from None
-            if known and self.config.model not in known:
+            if self.config.check_model and known and self.config.model not in known:
                 raise unknown_name(f"{self.where}: {lane.url}", "model", self.config.model, known)
 
     async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:

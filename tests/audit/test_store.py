@@ -1,0 +1,39 @@
+"""The run's file: what it refuses, and a disk that is full."""
+
+import sqlite3
+
+import pytest
+
+from undertow.audit import AuditConfig, Store, make_plan, run_audit
+from undertow.errors import InputError
+
+
+def test_refuses_another_format_and_a_file_that_is_none(tmp_path):
+    with sqlite3.connect(tmp_path / "old.sqlite") as db:
+        db.execute("CREATE TABLE answers (id INTEGER)")
+    db.close()
+    with pytest.raises(InputError, match="has format 0; this version reads format 2"):
+        Store(tmp_path / "old.sqlite")
+    (tmp_path / "text.sqlite").write_text("no database at all, but long enough to look like one" * 10)
+    with pytest.raises(InputError, match="cannot be used"):
+        Store(tmp_path / "text.sqlite")
+
+
+def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_path, monkeypatch):
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
+    target = {"kind": "scripted", "script": "planted.yaml"}
+    plan = make_plan(AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain"], samples={"per_condition": 200}), beside=tmp_path)
+    real = Store.__init__
+
+    def small(self, path):
+        real(self, path)
+        self.db.execute("PRAGMA max_page_count = 40")
+
+    monkeypatch.setattr(Store, "__init__", small)
+    with pytest.raises(InputError, match=r"run.sqlite: cannot be written \(database or disk is full\); what was written before is kept"):
+        run_audit(plan, tmp_path / "run")
+    monkeypatch.undo()
+    with Store(tmp_path / "run" / "run.sqlite") as store:
+        assert 0 < store.count() < 1600
+    found = run_audit(plan, tmp_path / "run", resume=True)
+    assert found["contexts"][0]["all"] == 1600
