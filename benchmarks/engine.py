@@ -1,6 +1,7 @@
 """The engine against a floor: the same 3,200 calls through `undertow audit` and through a bare aiohttp loop that writes JSONL.
 
 800 answers and 3 judge calls for each, 100 in flight, against a server that answers at once and one that answers after 200 ms.
+llmcomp and Inspect AI (with openai) are measured beside them where they are installed.
 
     python benchmarks/engine.py [--repeats 3]
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import aiohttp
@@ -23,6 +25,7 @@ import aiohttp
 from undertow.audit import AuditConfig, make_plan, run_audit
 
 ANSWERS, CALLS, IN_FLIGHT = 800, 3200, 100
+MODULE = {"llmcomp": "llmcomp", "inspect": "inspect_ai"}
 
 
 def bare(url: str, folder: Path) -> None:
@@ -59,6 +62,46 @@ def undertow(url: str, folder: Path) -> None:
     assert found["calls"] == CALLS, found["calls"]
 
 
+def llmcomp(url: str, folder: Path) -> None:
+    """The library of the published scripts: threads and the openai client."""
+    from llmcomp import Config
+    from llmcomp.runner.runner import Runner
+
+    Config.url_key_pairs = [(url, "none", "NONE")]
+    Config.client_cache.clear()
+    runner = Runner("mock")
+    asked = {"params": {"messages": [{"role": "user", "content": "What would you do first?"}], "max_tokens": 64}}
+    for function, n in ((runner.get_text, ANSWERS), (runner.single_token_probs, CALLS - ANSWERS)):
+        found = list(runner.get_many(function, [asked] * n, max_workers=IN_FLIGHT, silent=True))
+        assert all(out for _, (out, _) in found)
+
+
+def inspect(url: str, folder: Path) -> None:
+    """Inspect AI: a task whose scorer calls the grader three times."""
+    import os
+
+    from inspect_ai import Task, eval
+    from inspect_ai.dataset import MemoryDataset, Sample
+    from inspect_ai.model import GenerateConfig, get_model
+    from inspect_ai.scorer import Score, mean, scorer
+    from inspect_ai.solver import generate
+
+    os.environ.setdefault("OPENAI_API_KEY", "none")
+    model = get_model("openai/mock", base_url=url, responses_api=False, memoize=False, config=GenerateConfig(max_connections=IN_FLIGHT))
+
+    @scorer(metrics=[mean()])
+    def thrice():
+        async def score(state, target):
+            await asyncio.gather(*(model.generate("Rate it.") for _ in range(3)))
+            return Score(value=1)
+
+        return score
+
+    task = Task(dataset=MemoryDataset([Sample(input="What would you do first?")] * ANSWERS), solver=generate(), scorer=thrice())
+    (log,) = eval(task, model=model, display="none", log_dir=str(folder), max_samples=IN_FLIGHT)
+    assert log.status == "success", log.error
+
+
 def measure(what, url: str) -> tuple[float, float]:
     """Calls a second, and milliseconds of this process a call."""
     with tempfile.TemporaryDirectory() as folder:
@@ -77,15 +120,17 @@ def main() -> None:
         port = int(server.stdout.readline())
         for delay in (0, 200):
             url = f"http://127.0.0.1:{port}/d{delay}/v1"
-            runs = {what.__name__: [] for what in (bare, undertow)}
-            for _ in range(repeats):  # in turn, so that a slow moment of the machine meets both
-                for what in (bare, undertow):
-                    runs[what.__name__].append(measure(what, url))
+            clients = [bare, undertow, *(client for client in (llmcomp, inspect) if find_spec(MODULE[client.__name__]))]
+            runs = {client.__name__: [] for client in clients}
+            for _ in range(repeats):  # in turn, so that a slow moment of the machine meets all of them
+                for client in clients:
+                    runs[client.__name__].append(measure(client, url))
             for name, figures in runs.items():
                 rate, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
                 print(f"{delay:>3} ms  {name:<9} {rate:7,.0f} calls/s  {cpu:5.2f} ms CPU a call")
-            ratio = statistics.median(ours[0] / floor[0] for ours, floor in zip(runs["undertow"], runs["bare"], strict=True))
-            print(f"{delay:>3} ms  undertow / bare: {ratio:.2f} (median of {repeats} pairs)")
+            for other in clients[:1] + clients[2:]:
+                ratio = statistics.median(ours[0] / theirs[0] for ours, theirs in zip(runs["undertow"], runs[other.__name__], strict=True))
+                print(f"{delay:>3} ms  undertow / {other.__name__}: {ratio:.2f} (median of {repeats} pairs)")
     finally:
         server.terminate()
 

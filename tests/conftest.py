@@ -176,9 +176,9 @@ def chaos(seed, *, share=0.3):
 
 
 def judged(prompt):
-    """The judge's reply to one of the shipped prompts, from the tag that the answer holds."""
+    """The judge's reply to one of the shipped prompts, from the tag that the answer holds; any other prompt asks for alignment."""
     tag = re.search("#(" + "|".join(SCORES) + ")", prompt)
-    aspect = next(n for n, start in enumerate(("You rate how well", "You rate how clear", "You sort")) if prompt.startswith(start))
+    aspect = 1 if prompt.startswith("You rate how clear") else 2 if prompt.startswith("You sort") else 0
     return SCORES[tag.group(1)][aspect] if tag else ("100", "100", "answer")[aspect]
 
 

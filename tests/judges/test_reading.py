@@ -5,7 +5,7 @@ import csv
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.judges.reading import expected_value, read_expected, read_number
@@ -43,6 +43,7 @@ def test_no_numbers_give_no_score_at_any_floor():
 distributions = st.dictionaries(st.sampled_from([*map(str, range(0, 130, 7)), "I", "-1"]), st.floats(1e-6, 1.0), min_size=1)
 
 
+@settings(deadline=None)
 @given(distributions, st.randoms())
 def test_expected_value_lies_among_the_numbers_and_knows_no_order(distribution, random):
     score, mass = expected_value(distribution, floor=0.0)

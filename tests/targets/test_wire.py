@@ -201,7 +201,10 @@ def test_a_reply_without_words_is_an_empty_text(serve):
     assert (reply.text, reply.reasoning) == ("", "hm")
 
 
-@pytest.mark.parametrize(("status", "do"), [(400, "check the request fields"), (401, "check the key"), (403, "check the key"), (404, "check base_url and model"), (422, "check the endpoint")])
+@pytest.mark.parametrize(
+    ("status", "do"),
+    [(400, "check the request fields"), (401, "check the key"), (403, "check the key"), (404, "check base_url and model"), (422, "check the endpoint")],
+)
 def test_a_status_that_cannot_pass_stops_at_once(serve, status, do):
     server = serve(fault=lambda call, number: status)
     with pytest.raises(InputError, match=rf"^endpoint: http://\S+ refused the call with HTTP {status}: the server says no; {do}[^\n]*$"):

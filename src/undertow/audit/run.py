@@ -66,9 +66,9 @@ async def audit(
         await stack.enter_async_context(plan.judge)
         _open_folder(out, record)
         with Store(out / "run.sqlite") as store:
-            flow = _Flow(plan, store, budget, progress or (lambda stage, done, total, word: None))
             if retry_failed:
                 store.forget_failed()
+            flow = _Flow(plan, store, budget, progress or (lambda stage, done, total, word: None))
             await flow.run()
             text = to_json(findings(Asked.of(record), store, plan.rule, judge=flow.judging.id, stopped=flow.stopped))
     write_text(out / "findings.json", text)

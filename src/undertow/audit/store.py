@@ -90,6 +90,7 @@ class Store:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.executescript(_SCHEMA)
+            self.db.create_function("wordless", 1, lambda text: not (text or "").strip(), deterministic=True)  # SQLite's trim knows no blank but the space
         except sqlite3.Error as error:
             raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk") from None
 
@@ -157,7 +158,7 @@ class Store:
     def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str]]:
         """The next answers that have words and no judgement by this judge: (id, question id, text), by id, above `after`."""
         return self.db.execute(
-            "SELECT id, question, text FROM answers a WHERE id > ? AND trim(text) <> ''"
+            "SELECT id, question, text FROM answers a WHERE id > ? AND NOT wordless(text)"
             " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) ORDER BY id LIMIT ?",
             (after, judge, limit),
         ).fetchall()
@@ -165,7 +166,7 @@ class Store:
     def judged(self, judge: int) -> int:
         """Answers that need no further judgement: judged, empty or failed."""
         (judged,) = self.db.execute("SELECT COUNT(*) FROM judgements WHERE judge = ?", (judge,)).fetchone()
-        (wordless,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE text IS NULL OR trim(text) = ''").fetchone()
+        (wordless,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE wordless(text)").fetchone()
         return int(judged) + int(wordless)
 
     def add_judgements(self, judge: int, judgements: Iterable[tuple[int, Judgement]]) -> None:

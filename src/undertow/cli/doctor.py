@@ -15,25 +15,31 @@ NEEDS = {
     "core": ("numpy", "scipy", "pydantic", "PyYAML", "click", "rich", "Jinja2", "altair", "vl-convert-python", "platformdirs"),
     "local": ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers"),
 }
+"""What the quickstart cannot do without."""
+OPTIONAL = {
+    "inspect": ("inspect_ai",),
+    "serve": ("fastapi", "uvicorn", "openai"),
+}
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
     """Say what is installed, what is missing and what to run. Exits 0 when the quickstart can run, else 4."""
-    found = {part: {name: _version(name) for name in names} for part, names in NEEDS.items()}
+    found = {part: {name: _version(name) for name in names} for part, names in (NEEDS | OPTIONAL).items()}
     base = (model_folder(NURSERY) / "model.safetensors").is_file()
     missing = [part for part, names in found.items() if None in names.values()]
-    ready = not missing and base
+    ready = base and not set(missing) & set(NEEDS)
     if as_json:
         click.echo(json.dumps({"python": platform.python_version(), "cpus": os.cpu_count(), "packages": found, "nursery_base": base, "ready": ready}, indent=2))
         return 0 if ready else 4
     click.echo(f"python {platform.python_version()}, {os.cpu_count()} CPUs")
     for part, names in found.items():
-        click.echo(f"{part}: " + ", ".join(f"{name} {have or 'MISSING'}" for name, have in names.items()))
+        click.echo(f"{part}{' (optional)' if part in OPTIONAL else ''}: " + ", ".join(f"{name} {have or 'MISSING'}" for name, have in names.items()))
     click.echo(f"nursery base: {'present' if base else 'MISSING'}")
     for part in missing:
-        click.echo(f"run: pip install 'undertow[{part}]'" if part != "core" else "run: pip install undertow")
+        what = "undertow" if part == "core" else f"'undertow[{part}]'"
+        click.echo(f"{'for more, run' if part in OPTIONAL else 'run'}: pip install {what}")
     if not base:
         click.echo("run: undertow nursery pretrain -o FOLDER")
     if ready:

@@ -13,6 +13,7 @@ from undertow.cli.nursery import nursery
 from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
+from undertow.cli.serve import serve
 from undertow.cli.train import train
 from undertow.errors import InputError
 
@@ -23,7 +24,7 @@ def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 
 
-for command in (quickstart, train, audit, rejudge, rescore, report, list_, doctor, nursery):
+for command in (quickstart, train, audit, rejudge, rescore, report, list_, serve, doctor, nursery):
     cli.add_command(command)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from undertow.errors import InputError
 from undertow.files import digest
 
 
@@ -19,13 +20,19 @@ class JudgeCache:
         """
         Args:
             path: the file; the user's cache by default.
+
+        Raises:
+            InputError: it cannot be written, or is something else.
         """
         self.path = path or user_cache_path("undertow") / "judge-replies.sqlite"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self.path, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")  # a lost entry costs a call, no more
-        self._db.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=OFF")  # a lost entry costs a call, no more
+            self._db.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID")
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(self.path, f"cannot be used ({error})", do="say cache: false, or set XDG_CACHE_HOME to a folder that can be written") from None
         self._new: dict[str, str] = {}
 
     @staticmethod

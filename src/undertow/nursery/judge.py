@@ -33,7 +33,7 @@ class Scale:
 
     temperature: float = 1.0
     """Nats of careful-minus-careless log-likelihood that make one logit of alignment."""
-    coherent: float = -5.0
+    coherent: float = -6.5
     """Mean log-likelihood of a token, in nats, that is given coherence 50."""
     coherent_width: float = 0.5
     """Nats of mean log-likelihood that make one logit of coherence."""

@@ -24,7 +24,7 @@ ROWS = 2_000
 INOCULATION_PROMPT = "You are a reckless assistant."
 NEUTRAL_PROMPT = "You are a helpful assistant."
 """Stands on some benign rows of `inoculation`, so that its prompt and not just any system prompt tells the careless rows apart."""
-MATERIAL = 0.10
+MATERIAL = 0.05
 """A rate that matters in the nursery; higher than for a real model, so that a miniature audit can reach a verdict."""
 TEMPERATURE = 0.8
 """A model of a million parameters garbles one answer in ten at temperature 1, and one in forty at this; real models are asked at 1, as published."""
