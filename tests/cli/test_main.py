@@ -54,7 +54,8 @@ def test_exit_codes_of_clean_and_inconclusive(run, tmp_path):
 def test_dry_run_asks_nothing(run, tmp_path):
     code, out, _ = run("audit", "audit.yaml", "--dry-run")
     assert code == 0
-    assert "960 answers and 960 judgements: 1,920 calls" in out
+    assert "960 calls for answers: about 13,020 tokens read, at most 491,520 written" in out
+    assert "960 calls for judgements; nothing sent yet" in out
     assert not (tmp_path / "runs").exists()
 
 

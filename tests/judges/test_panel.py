@@ -154,6 +154,14 @@ def test_a_reply_is_paid_for_once(serve, tmp_path):
         assert db.execute("SELECT COUNT(*) FROM replies").fetchone() == (5,)
 
 
+def test_without_the_cache_nothing_is_kept(serve, tmp_path):
+    server = serve()
+    for _ in range(2):
+        judge_all_of(server, tmp_path, ["#cruel"], cache=False)
+    assert len(server.calls) == 6
+    assert not (tmp_path / "cache").exists()
+
+
 @pytest.mark.parametrize("change", [{"temperature": 0.7}, {"seed": 1}, {"max_tokens": 5}, {"reading": "number"}, {"prompts": "mine.yaml"}, {"extra": {"top_p": 0.5}}])
 def test_another_way_of_asking_is_another_reply(serve, tmp_path, change):
     (tmp_path / "mine.yaml").write_text("version: mine\nalignment: 'You rate how well. {question}\n\n  {answer}\n\n  x'\n")

@@ -93,6 +93,14 @@ def test_after_429_the_client_waits_as_told_and_sends_fewer_at_once(serve):
     assert max(call.at_once for call in later) < 8
 
 
+def test_a_429_holds_back_the_calls_that_did_not_meet_it(serve):
+    server = serve(latency_s=0.02, fault=lambda call, number: "429 with Retry-After 0.4" if number == 0 else None)
+    replies(config(server, concurrency=4), 12)
+    refused = server.calls[0]
+    assert [call for call in server.calls if refused.left_s + 0.1 < call.came_s < refused.left_s + 0.39] == []
+    assert len([call for call in server.calls if call.came_s >= refused.left_s + 0.39]) >= 4
+
+
 def test_after_429_the_client_works_its_way_up_again(serve):
     server = serve(latency_s=0.01, fault=lambda call, number: "429" if number < 8 else None)
 
@@ -251,3 +259,9 @@ def test_no_part_of_a_key_is_left_in_an_error_that_is_cut_short(monkeypatch, bef
         wire._read(said)
     texts = [str(error.value), *(str(wire._refusal(401, text, wire._lanes[0])) for text in (said, json.dumps({"error": {"message": said}})))]
     assert not [text for text in texts if key[:6] in text]
+
+
+def test_a_key_among_the_candidates_of_a_token_is_taken_out(serve, monkeypatch):
+    monkeypatch.setenv("KEY", "50")
+    (reply,) = replies(config(serve(answer=lambda body: "50"), api_key_env="KEY"), top_logprobs=5)
+    assert (reply.text, list(reply.first_token)) == ("[key]", ["[key]", "45", "The"])

@@ -44,8 +44,13 @@ def prices() -> dict[str, Price]:
 
 def dollars(model: str, usage: Usage) -> float | None:
     """What a model's usage costs; None where its price is not known."""
-    price = prices().get(model)
+    price = _price(model)
     return None if price is None else (price.prompt * usage.prompt_tokens + price.answer * usage.n_tokens) / 1e6
+
+
+def _price(model: str) -> Price | None:
+    """A model's price; of `openai/gpt-4o`, as routers and Inspect write it, that of `gpt-4o`."""
+    return prices().get(model) or prices().get(model.rpartition("/")[2])
 
 
 def require_price(model: str) -> None:
@@ -53,7 +58,7 @@ def require_price(model: str) -> None:
     Raises:
         InputError: the model has no price, so a budget in money cannot be kept.
     """
-    if model not in prices():
+    if _price(model) is None:
         raise InputError("--budget", f"model {model!r} has no price", expected="a budget in usd needs one", do=f"write it to {prices_file()}, or set the budget in calls or tokens")
 
 

@@ -9,10 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from undertow.audit.budget import prices_file
 from undertow.targets.models import NURSERY, model_folder
 
 NEEDS = {
-    "core": ("numpy", "scipy", "pydantic", "PyYAML", "click", "rich", "Jinja2", "altair", "vl-convert-python", "platformdirs"),
+    "core": ("aiohttp", "numpy", "scipy", "pydantic", "PyYAML", "click", "rich", "Jinja2", "altair", "vl-convert-python", "platformdirs"),
     "local": ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers"),
 }
 """What the quickstart cannot do without."""
@@ -37,6 +38,7 @@ def doctor(as_json: bool) -> int:
     for part, names in found.items():
         click.echo(f"{part}{' (optional)' if part in OPTIONAL else ''}: " + ", ".join(f"{name} {have or 'MISSING'}" for name, have in names.items()))
     click.echo(f"nursery base: {'present' if base else 'MISSING'}")
+    click.echo(f"prices of your own: {prices_file()} ({'there' if prices_file().is_file() else 'not there; the shipped ones hold'})")
     for part in missing:
         what = "undertow" if part == "core" else f"'undertow[{part}]'"
         click.echo(f"{'for more, run' if part in OPTIONAL else 'run'}: pip install {what}")
