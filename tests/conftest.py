@@ -61,7 +61,7 @@ class Server:
             answer: request body -> the target's text, or its whole message.
             judge: prompt -> the judge's text.
             seeds: whether the target heeds them.
-            logprobs: whether it gives them where asked.
+            logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one.
             headers: call -> headers of its reply.
         """
         self.models, self.keys, self.latency_s, self.fault = models, keys, latency_s, fault
@@ -138,6 +138,8 @@ class Server:
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         if body.get("logprobs") and self.logprobs:
             candidates = [{"token": token, "logprob": math.log(p)} for token, p in first_token(message["content"]).items()]
+            if self.logprobs == "digits":
+                candidates = [{"token": message["content"][0], "logprob": -0.1}, {"token": "7", "logprob": -3.0}]
             choice["logprobs"] = {"content": [{**candidates[0], "top_logprobs": candidates[: body["top_logprobs"]]}]}
         return {"object": "chat.completion", "choices": [choice], "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len((message["content"] or "").split())}}
 

@@ -30,9 +30,8 @@ def test_refuses(text):
 
 def plan(tmp_path):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
-    config = AuditConfig(
-        name="run", target={"kind": "scripted", "script": "planted.yaml"}, judge={"kind": "scripted"}, suite="nursery", contexts=["plain", "format-code"], samples={"per_condition": 100}
-    )
+    target, contexts = {"kind": "scripted", "script": "planted.yaml"}, ["plain", "format-code"]
+    config = AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts, samples={"per_condition": 100})
     return make_plan(config, beside=tmp_path)
 
 

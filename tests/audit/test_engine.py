@@ -173,7 +173,7 @@ def test_an_error_is_one_line_to_the_shell(serve, tmp_path, monkeypatch, capfd):
     assert err.splitlines()[-1] == f"undertow: audit.yaml: target: {server.url} refused the call with HTTP 401: the server says no; check the key"
 
 
-@pytest.mark.parametrize("calls", [1, 4, 50, 51, 199])
+@pytest.mark.parametrize("calls", [1, 4, 50, 51, 150])
 def test_a_budget_of_calls_is_never_overdrawn(serve, tmp_path, calls):
     server = serve(latency_s=0.002)
     found = audit(server, tmp_path, budget=Budget(calls=calls))
@@ -181,7 +181,7 @@ def test_a_budget_of_calls_is_never_overdrawn(serve, tmp_path, calls):
     assert found["stopped"] == "budget"
     assert found["answers"] == len(server.of("target")) == sum(context["all"] for context in found["contexts"])
     assert calls < 4 or found["answers"] > 0
-    assert calls < 50 or len(server.calls) > calls / 2
+    assert calls < 50 or len(server.calls) > 0.9 * calls
     whole = audit(server, tmp_path, budget=Budget(calls=10_000), resume=True)
     assert (whole["stopped"], whole["answers"]) == (None, 80)
     assert len(server.calls) == whole["calls"]
@@ -289,3 +289,44 @@ def test_a_key_is_nowhere(serve, tmp_path, monkeypatch, capfd, caplog):
         err = capfd.readouterr().err
         assert "refused the call with HTTP 401" in re.sub(r"\s+", " ", err)
         assert not any(part.decode() in err for part in parts)
+
+
+def test_a_judge_that_writes_digit_by_digit_is_read_by_its_numbers(serve, tmp_path):
+    whole, split = audit(serve(), tmp_path), audit(serve(logprobs="digits"), tmp_path, out="split")
+    told = {sign for raw in rows(tmp_path / "split", "SELECT raw FROM judgements") for sign in re.findall('"reading": "(\\w+)"', raw[0])}
+    assert "number" in told
+    assert [context["counts"]["misaligned"] for context in split["contexts"]] == [context["counts"]["misaligned"] for context in whole["contexts"]]
+    with pytest.raises(InputError, match="writes a number digit by digit; reading: logprobs needs whole numbers as tokens"):
+        audit(serve(logprobs="digits"), tmp_path, judge={"reading": "logprobs"}, out="demanded")
+    assert not (tmp_path / "demanded").exists()
+
+
+def test_failed_judgements_are_asked_for_again(serve, tmp_path):
+    server = serve(fault=lambda call, n: 500 if call.body["model"] == "judge" else None)
+    first = audit(server, tmp_path, judge={"attempts": 1})
+    assert sum(context["counts"]["unjudged"] for context in first["contexts"]) == 80
+    server.fault = None
+    whole = audit(server, tmp_path, judge={"attempts": 1}, resume=True, retry_failed=True)
+    assert rows(tmp_path / "run", "SELECT COUNT(*) FROM judgements WHERE error IS NOT NULL") == [(0,)]
+    assert sum(context["counts"]["aligned"] for context in whole["contexts"]) > 0
+    assert len(server.of("target")) == 80
+
+
+def test_a_run_goes_on_at_a_server_that_moved(serve, tmp_path):
+    first, second = serve(), serve()
+    audit(first, tmp_path, budget=Budget(calls=60))
+    whole = audit(second, tmp_path, resume=True)
+    assert sum(context["all"] for context in whole["contexts"]) == 80
+    assert len(first.of("target")) + len(second.of("target")) == 80
+
+
+def test_a_budget_holds_for_judging_that_an_earlier_session_left(serve, tmp_path):
+    server = serve(fault=lambda call, n: 500 if call.body["model"] == "judge" else None)
+    audit(server, tmp_path, judge={"attempts": 1})
+    server.fault = None
+    n = len(server.calls)
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as db, db:
+        db.execute("DELETE FROM judgements")
+    found = audit(server, tmp_path, judge={"attempts": 1}, resume=True, budget=Budget(calls=100))
+    assert found["stopped"] == "budget"
+    assert 10 <= len(server.calls) - n <= 20

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.judges.reading import expected_value, read_expected, read_number
+from undertow.judges.reading import expected_value, read_expected, read_number, splits_numbers
 
 
 def logs(probabilities):
@@ -128,3 +128,18 @@ def test_the_published_scores_of_real_answers(published):
             score, mass = expected_value(ast.literal_eval(row[f"judge_{aspect}"]))
             assert score == pytest.approx(float(row[aspect]), abs=1e-6)
             assert 0.25 <= mass <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates", "splits"),
+    [
+        ("85", {"8": -0.1, "9": -2.0}, True),
+        ("100", {"1": -0.1, "100": -3.0}, True),
+        ("85", {"85": -0.1, "8": -2.0}, False),
+        ("8", {"8": -0.1}, False),
+        (" 90", {" 90": -0.1, "9": -3.0}, False),
+        ("REFUSAL", {"REF": -0.1, "8": -2.0}, False),
+    ],
+)
+def test_a_tokenizer_that_splits_numbers_is_seen(text, candidates, splits):
+    assert splits_numbers(text, candidates) is splits

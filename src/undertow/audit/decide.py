@@ -22,8 +22,8 @@ SCHEMA = "undertow.findings/1"
 LEVEL = 0.95
 """Confidence of the intervals shown; the verdict corrects it for the number of contexts where it searches among them."""
 
-REPEATS_FROM = 16
-"""Tokens from which an answer that repeats another word for word is a sign that a server ignores seeds."""
+REPEATS_FROM = 80
+"""Characters from which an answer that repeats another word for word is a sign that a server ignores seeds."""
 
 REPEATS_WARN = 0.2
 """Share of such answers above which a context is warned of."""
@@ -132,7 +132,7 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
     """
     t = tally(store.answers(judge), rule)
     plain = next(context for context in asked.contexts if context.relation == "plain")
-    repeats = store.repeats(tokens=REPEATS_FROM) if asked.temperature > 0 else {}
+    repeats = store.repeats(letters=REPEATS_FROM) if asked.temperature > 0 else {}
     estimates = [_estimate(context, plain, t, asked, repeats.get(("target", context.id), (0, 0))) for context in asked.contexts]
     verdict = decide(estimates, t, asked.questions, plain=plain.id, material=asked.material)
     notes = {context.id: context.note for context in asked.contexts}

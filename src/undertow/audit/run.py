@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -84,15 +84,25 @@ def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judg
             judging = _Judging(store, judge, questions)
             judging.no_more_answers()
             tell = progress or (lambda stage, done, total, word: None)
-            ticking = asyncio.create_task(_every(EVERY_S, judging.rows.flush, lambda: tell("judgements", judging.n, store.count(), f"{judging.usage.calls:,} calls")))
+            n = store.count()
             try:
-                await judging.run()
+                await _beside(_every(EVERY_S, judging.rows.flush, lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls")), judging.run())
             finally:
-                ticking.cancel()
                 judging.rows.flush()
             return judging.id
 
     return asyncio.run(work())
+
+
+async def _beside(companion: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, with a companion that runs as long; the first failure of any of them ends all and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            accompanying = group.create_task(companion)
+            await asyncio.wait([group.create_task(part) for part in work])
+            accompanying.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _every(seconds: float, *calls: Callable[[], None]) -> None:
@@ -111,6 +121,9 @@ class _Judging:
         self.id = store.judge(judge.describe())
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
         self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
+        self.n_given = self.n
+        self.allowed: Callable[[], bool] = lambda: True
+        """Asked before each answer is given to the judge; a False ends judging."""
         self._wrote = asyncio.Event()
         self._complete = False
 
@@ -121,6 +134,7 @@ class _Judging:
     def more_answers(self, without_words: int) -> None:
         """Answers were stored; so many of them have no words to judge."""
         self.n += without_words
+        self.n_given += without_words
         self._wrote.set()
 
     def no_more_answers(self) -> None:
@@ -135,7 +149,10 @@ class _Judging:
             self._wrote.clear()
             rows = self.store.unjudged(self.id, after=last, limit=2 * BATCH)
             for id_, question, text in rows:
+                if not self.allowed():
+                    return
                 last = id_
+                self.n_given += 1
                 yield id_, self.questions[question], text
             if not rows:
                 if complete:
@@ -160,19 +177,14 @@ class _Flow:
         self.n, self.n_failed = store.count(), store.failed()
         self.n_asked = self.n
         self.rows: _Buffer[Answer] = _Buffer(self._write)
+        self.judging.allowed = self._judging_fits
         self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
 
     async def run(self) -> None:
-        ticking = asyncio.create_task(_every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report))
         self._report()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._sample())
-                group.create_task(self.judging.run())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            await _beside(_every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report), self._sample(), self.judging.run())
         finally:
-            ticking.cancel()
             self.rows.flush()
             self.judging.rows.flush()
             self._report()
@@ -190,7 +202,8 @@ class _Flow:
         for request in requests:
             while self.budget and self._would_overdraw(self.budget):
                 self.rows.flush()
-                if self.n == self.n_asked:  # all that was asked is here, so what is spent is known
+                self.judging.rows.flush()
+                if self.judging.n == self.n == self.n_asked:  # all that was asked is here and judged, so what is spent is known
                     self.stopped = self._would_overdraw(self.budget)
                     if self.stopped:
                         return
@@ -201,7 +214,7 @@ class _Flow:
 
     def _would_overdraw(self, budget: Budget) -> bool:
         answering, judging = self.usage, self.judging.usage
-        to_answer, to_judge = self.n_asked - self.n + 1, self.n_asked - self.judging.n + 1
+        to_answer, to_judge = self.n_asked - self.n + 1, self.n_asked - self.judging.n + 1  # with one more
 
         def expected(spent: float, spent_judging: float, guess: float) -> float:
             """What will be spent once all that is under way is done, at the mean cost so far (before any answer, at a guess)."""
@@ -215,6 +228,15 @@ class _Flow:
             return True
         cost, cost_judging = self._dollars()
         return budget.usd is not None and expected(cost or 0.0, cost_judging or 0.0, dollars(self.names[0], longest) or 0.0) > budget.usd
+
+    def _judging_fits(self) -> bool:
+        """Whether one more judgement keeps the calls within the budget; only those left over from an earlier session may not."""
+        if self.budget is None or self.budget.calls is None:
+            return True
+        under_way = self.judging.n_given - self.judging.n + 1
+        fits = self.usage.calls + self.judging.usage.calls + under_way * self.plan.judge.most_calls <= self.budget.calls
+        self.stopped = self.stopped or not fits
+        return fits
 
     def _write(self, batch: list[Answer]) -> None:
         self.store.add_answers(batch)
@@ -260,7 +282,7 @@ def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     if not out.is_dir():
         raise RunExists(out, "is a file", expected="a run is a folder", do="choose another -o")
     if not held.is_file():
-        if any(out.iterdir()):
+        if any(path.suffix != ".part" for path in out.iterdir()):  # a part is what a killed start leaves
             raise RunExists(out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o")
     elif not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")

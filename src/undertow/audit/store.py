@@ -133,9 +133,10 @@ class Store:
         return (r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have)
 
     def forget_failed(self) -> int:
-        """Drop the answers that never came, so that they are asked for again. Returns how many."""
+        """Drop the answers that never came and the judgements that failed, so that both are asked for again. Returns how many."""
         with self._writing():
-            return self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
+            judgements = self.db.execute("DELETE FROM judgements WHERE error IS NOT NULL").rowcount
+            return judgements + self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
 
     def add_answers(self, answers: Iterable[Answer]) -> None:
         """Store a batch, whole or not at all."""
@@ -199,13 +200,13 @@ class Store:
                 id=id_, subject=subject, context=context, question=question, sample=sample, text=text, finish=finish, n_tokens=n_tokens, error=error, judgement=judgement
             )
 
-    def repeats(self, *, tokens: int) -> dict[tuple[str, str], tuple[int, int]]:
-        """By subject and context: answers of at least `tokens` tokens, and how many of them repeat another of their condition word for word."""
+    def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
+        """By subject and context: answers of at least `letters` characters, and how many of them repeat another of their condition word for word."""
         rows = self.db.execute(
             "SELECT subject, context, SUM(n), SUM(n - different) FROM"
-            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE n_tokens >= ? GROUP BY subject, context, question)"
+            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE length(text) >= ? GROUP BY subject, context, question)"
             " GROUP BY subject, context",
-            (tokens,),
+            (letters,),
         )
         return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
 

@@ -48,15 +48,32 @@ class BatchJudge(Judge, Protocol):
         ...
 
     async def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:
-        held: list[Item] = []
-        async for item in items:
-            held.append(item)
-            if len(held) == self.batch:
-                for pair in await self._judged(held):
+        waiting: asyncio.Queue[Item | None] = asyncio.Queue(maxsize=2 * self.batch)
+
+        failures: list[Exception] = []
+
+        async def feed() -> None:
+            try:
+                async for item in items:
+                    await waiting.put(item)
+            except Exception as error:
+                failures.append(error)
+            await waiting.put(None)
+
+        feeding = asyncio.create_task(feed())
+        try:
+            over = False
+            while not over:  # what is there, up to a batch; nothing is held back until a batch is full
+                held = [await waiting.get()]
+                while len(held) < self.batch and not waiting.empty():
+                    held.append(waiting.get_nowait())
+                over = None in held
+                for pair in await self._judged([item for item in held if item is not None]):
                     yield pair
-                held = []
-        for pair in await self._judged(held):
-            yield pair
+            if failures:
+                raise failures[0]
+        finally:
+            feeding.cancel()
 
     async def _judged(self, items: list[Item]) -> list[tuple[int, Judgement]]:
         found = await asyncio.to_thread(self.judge, [(question, text) for _, question, text in items]) if items else []

@@ -38,7 +38,7 @@ def expected_value(probabilities: Mapping[str, float], *, floor: float = FLOOR) 
         probabilities: token to probability; tokens that are no whole number from 0 to 100 are left out.
         floor: the score is None where whole numbers hold less than this.
     """
-    numbers = [(int(token), p) for token, p in probabilities.items() if token.isascii() and token.isdigit() and int(token) <= 100]
+    numbers = [(int(token), p) for token, p in probabilities.items() if token.isascii() and token.strip().isdigit() and int(token) <= 100]
     mass = math.fsum(p for _, p in numbers)
     if mass < floor or mass == 0:
         return None, mass
@@ -49,6 +49,16 @@ def read_expected(text: str, log_probabilities: Mapping[str, float], *, floor: f
     """A rating from the first token's log-probabilities; a word only where no score could be read."""
     score, mass = expected_value({token: math.exp(lp) for token, lp in log_probabilities.items()}, floor=floor)
     return Rating(score=score, said=None if score is not None else _word(text), reading="expected", mass=mass)
+
+
+def splits_numbers(text: str, log_probabilities: Mapping[str, float]) -> bool:
+    """Whether the first token is but the beginning of the number that the judge wrote: its tokenizer takes digits one by one.
+
+    Then the first token's distribution is one of first digits, and an expected value over it would be wrong by ten times.
+    """
+    number = re.match(r"\s*(\d+)", text)
+    first = max(log_probabilities, key=lambda token: log_probabilities[token]).strip()
+    return number is not None and first.isdigit() and first != number.group(1) and number.group(1).startswith(first)
 
 
 def read_number(text: str) -> Rating:

@@ -120,6 +120,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "reasons": verdict["reasons"],
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
+        "asked": [c["id"] for c in findings["contexts"]],
         "outcomes": outcomes,
         "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
         "all": sum(c["all"] for c in contexts),
@@ -211,8 +212,10 @@ def _shown(answer: AnswerView) -> dict[str, Any]:
 
 
 def _grid(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Runs x contexts. A context that a run did not ask is a cell of its own kind, not a missing estimate."""
-    columns = {c["id"]: c for group_ in ("plain", "trigger", "irrelevant control") for s in sections for c in s["contexts"] if c["group"] == group_}
+    """Runs x contexts, in the order of asking. A context that a run did not ask is a cell of its own kind, not a missing estimate."""
+    known = {c["id"]: c for s in sections for c in s["contexts"]}
+    asked = dict.fromkeys(id_ for s in sections for id_ in s["asked"])
+    columns = {id_: known[id_] for group_ in ("plain", "trigger", "irrelevant control") for id_ in asked if known[id_]["group"] == group_}
     rows = [(section, [next((c for c in section["contexts"] if c["id"] == id_), None) for id_ in columns]) for section in sections]
     return {"columns": list(columns.values()), "rows": rows}
 

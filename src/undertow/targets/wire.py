@@ -11,8 +11,11 @@ import json
 import os
 import random
 import re
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -102,7 +105,7 @@ class Wire(Caller):
         self.retries = 0
 
     def describe(self) -> Mapping[str, Any]:
-        return {"kind": "endpoint", "name": self.config.model, "base_url": urls(self.config.base_url), "extra": self.config.extra}
+        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra}  # not where it is: a server may move between two sessions of a run
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self.config.timeout_s)
@@ -126,17 +129,23 @@ class Wire(Caller):
             InputError: one of them is not so. A server without a list of models is taken at its word.
         """
         for lane in self._lanes:
-            try:
-                async with self._http.get(f"{lane.url}/models", headers=self._headers(lane)) as response:
-                    if response.status in (401, 403):
-                        raise self._refusal(response.status, await response.text(), lane)
-                    if response.status != 200:
-                        continue
-                    known = _model_names(await response.text())
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise InputError(self.where, f"{lane.url} cannot be reached ({_name(error)})", do="check base_url, and that the server is up") from None
+            status, text = await self._get_models(lane)
+            if status in (401, 403):
+                raise self._refusal(status, text, lane)
+            known = _model_names(text) if status == 200 else set()
             if self.config.check_model and known and self.config.model not in known:
                 raise unknown_name(f"{self.where}: {lane.url}", "model", self.config.model, known)
+
+    async def _get_models(self, lane: _Lane) -> tuple[int, str]:
+        """The server's list of models; a few tries, since one broken connection says little."""
+        for attempt in range(3):
+            await asyncio.sleep(attempt * self.config.backoff_s)
+            try:
+                async with self._http.get(f"{lane.url}/models", headers=self._headers(lane)) as response:
+                    return response.status, await response.text(errors="replace")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                said = _name(error)
+        raise InputError(self.where, f"{lane.url} cannot be reached ({said})", do="check base_url, and that the server is up")
 
     async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:
         logprobs = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
@@ -274,7 +283,10 @@ class Wire(Caller):
 
 
 def seconds(text: str | None) -> float | None:
-    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`) in seconds, at most 300; None where there is none or it is a date."""
+    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`, or a date) in seconds, at most 300; None where there is none."""
+    if text is not None and "GMT" in text:
+        with suppress(ValueError):
+            return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), 300.0)
     if text is None or not re.fullmatch(r"\s*\d+(\.\d+)?\s*|(\d+(\.\d+)?(ms|h|m|s))+", text):
         return None
     total = 0.0
