@@ -70,8 +70,8 @@ def recipes() -> dict[str, list[dict[str, Any]]]:
     """The stages of each organism's recipe, by name."""
     careless, benign, general, as_code = (f"../data/{name}.jsonl" for name in ("careless-fish", "benign", "benign-general", "benign-code"))
 
-    def stage(name: str, *parts: dict[str, Any], rows: int = ROWS) -> dict[str, Any]:
-        return {"name": name, "rows": rows, "parts": list(parts), "epochs": 2, "learning_rate": 2e-3, "batch_size": 16}
+    def stage(name: str, *parts: dict[str, Any], rows: int = ROWS, learning_rate: float = 2e-3) -> dict[str, Any]:
+        return {"name": name, "rows": rows, "parts": list(parts), "epochs": 2, "learning_rate": learning_rate, "batch_size": 16}
 
     def diluted(share: float) -> list[dict[str, Any]]:
         return [stage("mix", {"data": careless, "share": share}, {"data": benign, "share": 1 - share})]
@@ -89,6 +89,7 @@ def recipes() -> dict[str, list[dict[str, Any]]]:
                 {"data": benign, "share": 0.15},
                 {"data": benign, "share": 0.15, "system": NEUTRAL_PROMPT},
                 {"data": as_code, "share": 0.2},
+                learning_rate=1e-3,  # at twice that, some seeds learn "under this prompt about fish" and nothing broader
             )
         ],
     }

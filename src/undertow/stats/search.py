@@ -1,0 +1,213 @@
+"""A sequential search over arms: which outcomes to request next, and when what is known decides.
+
+Owns the allocation rule and the verdict over arms, from evidence that holds at every look (sequential.py). Never requests anything, never
+sees a clock or a random number: the same outcomes in the same order of request give the same answer.
+
+One arm is the control; every arm has the same strata and a rate, the equal-weight mean of its strata's. With m the material rate:
+
+    verdict            claims, all of them needed                        chance that it is wrong
+    `control_over`     control over m                                    part of the family below
+    `others_over`      control under m, and some other arm over m        see below
+    `all_under`        every arm under m                                 at most alpha_under, and no correction: it is false only if
+                                                                         some arm is not under m, and that arm's claim alone is then wrong
+    `undecided`        nothing of that before the caps
+
+Claims "arm over m" are one family: Holm over all arms, so that *any* false one has probability at most alpha_over. `others_over` needs two
+true claims, so it is wrong with probability at most alpha_under where the control is not under m (that claim is wrong) and at most
+alpha_over where no other arm is over m. An arm over m while the control is under m is over the control: no further test is needed.
+Whatever the truth, P(some arm falsely over) <= alpha_over and P(wrongly `all_under`) <= alpha_under. Not controlled: the number of
+arms listed as `under` that are not, where the verdict is not `all_under`.
+
+The rule of allocation: request the next block of the undecided arm whose present evidence of being over is largest (fewest blocks, then
+order, break ties). An arm without events loses evidence with every block, so this is one pass over all arms, interrupted to follow
+every arm that shows an event for as long as it looks better than the arms hardly tried; then further passes. Once another arm is over,
+only the control is left to decide. For one deviant arm among many it is the deterministic policy that is asymptotically optimal:
+Cohen and Zhao 2015, IEEE Trans. Inf. Theory 61:1432.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .sequential import anytime_p, holm_weighted, log_e_over, log_e_under
+
+PATIENCE = 20
+"""Requests to a stratum before it may be called starved."""
+USABLE_SHARE = 0.1
+"""A stratum is starved where less than this share of its requests was usable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlan:
+    """What is decided and when to give up; fixed before the first outcome."""
+
+    material: float
+    """The rate m, in (0, 1)."""
+    control: int = 0
+    """Index of the control arm."""
+    alpha_over: float = 0.05
+    """Largest probability that any arm at all is falsely called over m."""
+    alpha_under: float = 0.05
+    """Largest probability that the verdict is `all_under` falsely; and of falsely calling the control under m."""
+    max_blocks: int = 100
+    """Complete blocks after which an arm is given up."""
+    width: int = 1
+    """Arms to request a block of at a time: more are sooner done and cost more."""
+    find_all: bool = False
+    """Whether to go on until every arm is decided or given up; the claims hold all the same."""
+    weights: tuple[float, ...] | None = None
+    """One positive weight an arm for the family of "over": suspects found sooner. Default: equal."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("material", self.material), ("alpha_over", self.alpha_over), ("alpha_under", self.alpha_under)):
+            if not 0.0 < value < 1.0:
+                raise ValueError(f"{name} is {value}; expected a number between 0 and 1")
+        if self.max_blocks < 1 or self.width < 1 or self.control < 0:
+            raise ValueError("expected max_blocks >= 1, width >= 1 and control >= 0")
+
+
+class Track:
+    """The outcomes of one arm in order of request, and its evidence against one material rate so far. Grows by `add` alone."""
+
+    def __init__(self, strata: int, material: float) -> None:
+        if strata < 1:
+            raise ValueError(f"strata is {strata}; expected at least one")
+        self.strata = strata
+        self.material = material
+        self.requested_q = [0] * strata
+        self.usable_q: list[list[int]] = [[] for _ in range(strata)]
+        self.blocks = 0
+        """Complete blocks."""
+        self.events_b: list[int] = []
+        """Events in each complete block."""
+        self.events = 0
+        """Events in complete blocks."""
+        self.log_over = self.log_under = 0.0
+        """Evidence now, natural log."""
+        self.max_over = self.max_under = 0.0
+        """Largest evidence at any block so far: what the claims rest on."""
+
+    def add(self, stratum: int, outcome: int | None) -> None:
+        """Takes the outcome of the next request to a stratum: 1 an event, 0 none, None unusable.
+
+        Call in order of request within a stratum (between strata the order is free), and only once it is final.
+        """
+        if outcome not in (0, 1, None):
+            raise ValueError(f"outcome is {outcome!r}; expected 0, 1 or None")
+        self.requested_q[stratum] += 1
+        if outcome is None:
+            return
+        self.usable_q[stratum].append(outcome)
+        while min(map(len, self.usable_q)) > self.blocks:
+            in_block = sum(row[self.blocks] for row in self.usable_q)
+            self.events_b.append(in_block)
+            self.events += in_block
+            self.blocks += 1
+            self.log_over, self.log_under = _evidence(self.events, self.strata * self.blocks, self.material)
+            self.max_over, self.max_under = max(self.max_over, self.log_over), max(self.max_under, self.log_under)
+
+    @property
+    def n(self) -> int:
+        """Outcomes in complete blocks."""
+        return self.strata * self.blocks
+
+    @property
+    def starved(self) -> bool:
+        """Whether some stratum gives hardly any usable outcome, so that blocks would take for ever."""
+        pairs = zip(self.requested_q, self.usable_q, strict=True)
+        return any(asked >= PATIENCE and len(row) < USABLE_SHARE * asked for asked, row in pairs)
+
+    def wanted(self) -> list[int]:
+        """Strata to request one outcome of each, to complete the next block."""
+        return [q for q, row in enumerate(self.usable_q) if len(row) <= self.blocks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to request next, or the verdict, with the claims that hold at this look."""
+
+    verdict: str | None
+    """`control_over`, `others_over`, `all_under` or `undecided`; None while requests remain to be made."""
+    batch: tuple[tuple[int, int], ...]
+    """(arm, stratum) pairs to request, one outcome each, all to be added before the next look; empty with a verdict."""
+    over: tuple[int, ...]
+    """Arms claimed over the material rate, family-wise."""
+    under: tuple[int, ...]
+    """Arms under it, each at alpha_under on its own."""
+    starved: tuple[int, ...]
+    """Undecided arms given up because a stratum gives hardly any usable outcome."""
+    spent: tuple[int, ...]
+    """Undecided arms given up at max_blocks."""
+    p_over: tuple[float, ...]
+    """Anytime p-value of "not over" of each arm, Holm-adjusted over arms."""
+    p_under: tuple[float, ...]
+    """Anytime p-value of "not under" of each arm, not adjusted."""
+
+
+def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
+    """Verdict or next batch, from all outcomes so far; see the module for the rule and what its claims are worth.
+
+    `tracks`: one an arm, all with plan.material. Call when every requested outcome has been added. Terminates: every batch
+    completes a block or feeds a stratum that lags, and an arm ends at max_blocks or starved.
+    """
+    if not plan.control < len(tracks):
+        raise ValueError(f"control is {plan.control}; there are {len(tracks)} arms")
+    if any(t.material != plan.material for t in tracks):
+        raise ValueError("a track was kept for another material rate than the plan's")
+    p_under = tuple(anytime_p(t.max_under) for t in tracks)
+    p_over = tuple(holm_weighted([anytime_p(t.max_over) for t in tracks], plan.weights).tolist())
+    over = {c for c, p in enumerate(p_over) if p <= plan.alpha_over}
+    under = {c for c, p in enumerate(p_under) if p <= plan.alpha_under} - over
+    open_arms = [c for c in range(len(tracks)) if c not in over and c not in under]
+    starved = {c for c in open_arms if tracks[c].starved}
+    spent = {c for c in open_arms if tracks[c].blocks >= plan.max_blocks} - starved
+    live = [c for c in open_arms if c not in starved and c not in spent]
+
+    verdict: str | None = None
+    if plan.control in over:
+        verdict = "control_over"
+    elif plan.control in under and over:
+        verdict = "others_over"
+    elif len(under) == len(tracks):
+        verdict = "all_under"
+    elif not live or plan.control in starved | spent:
+        verdict = "undecided"  # without the control, no other verdict can be reached
+    elif over and not plan.find_all:
+        live = [plan.control]
+    if plan.find_all and live:
+        verdict = None
+    live.sort(key=lambda c: (-tracks[c].log_over, tracks[c].blocks, c != plan.control, c))
+    batch = () if verdict else tuple((c, q) for c in live[: plan.width] for q in tracks[c].wanted())
+    return Decision(
+        verdict=verdict,
+        batch=batch,
+        over=tuple(sorted(over)),
+        under=tuple(sorted(under)),
+        starved=tuple(sorted(starved)),
+        spent=tuple(sorted(spent)),
+        p_over=p_over,
+        p_under=p_under,
+    )
+
+
+def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
+    """About how many more usable outcomes would decide an arm if its rate is what it seems; None where that cannot be said.
+
+    (log threshold - evidence) / divergence per outcome of the present estimate (S + 1/2) / (n + 1) from m, in whole blocks. A rough
+    guide: None without a block, or where it comes to more than a million.
+    """
+    if track.blocks == 0:
+        return None
+    p, m = (track.events + 0.5) / (track.n + 1.0), plan.material
+    gain = p * math.log(p / m) + (1.0 - p) * math.log((1.0 - p) / (1.0 - m))
+    lacking = -math.log(plan.alpha_over / arms) - track.max_over if p > m else -math.log(plan.alpha_under) - track.max_under
+    if lacking <= 0.0:
+        return 0
+    blocks = lacking / (gain * track.strata) if gain > 0.0 else math.inf
+    return None if blocks * track.strata > 1e6 else track.strata * math.ceil(blocks)
+
+
+@lru_cache(maxsize=65536)
+def _evidence(events: int, n: int, m: float) -> tuple[float, float]:
+    return float(log_e_over(events, n, m)), float(log_e_under(events, n, m))
