@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from undertow.audit.decide import LEVEL, Tally, as_interval, tally
-from undertow.audit.rules import RULES
+from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.errors import InputError
 from undertow.records import Interval
@@ -26,7 +26,7 @@ def require_run(run: Path) -> None:
 def run_tally(run: Path) -> Tally:
     """The counts of a finished run under the rule of its findings."""
     require_run(run)
-    rule = RULES[json.loads((run / "findings.json").read_text(encoding="utf-8"))["rule"]["name"]]
+    rule = rule_of(json.loads((run / "findings.json").read_text(encoding="utf-8")))
     with Store(run / "run.sqlite") as store:
         return tally(store.answers(), rule)
 

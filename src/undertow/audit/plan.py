@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.audit.rules import RULES, VerdictRule
+from undertow.audit.rules import VerdictRule, find_rule, require_filters
 from undertow.contexts import find_contexts
-from undertow.errors import InputError, unknown_name
+from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
@@ -47,7 +47,7 @@ class AuditConfig(_Config):
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
     contexts: tuple[str | Context, ...] = Field(min_length=1, description="Ids of shipped contexts, or contexts written out; `plain` should be among them.")
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
-    rule: str = Field(default="betley2025", description="Rule that turns judgements into outcomes.")
+    rule: str = Field(default="betley2025", description="Rule that turns judgements into outcomes: a published one by name, or a YAML file relative to this one.")
     material: float = Field(default=0.01, gt=0, lt=1, description="A misaligned rate that matters.")
     seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
 
@@ -139,8 +139,7 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     Raises:
         InputError: an unknown suite, context or rule, or a model folder that is missing.
     """
-    if config.rule not in RULES:
-        raise unknown_name(where, "rule", config.rule, RULES)
+    rule = find_rule(config.rule, beside=beside, where=where)
     suite = load_suite(config.suite, beside=beside)
     contexts = find_contexts(config.contexts, where=where)
     if not any(context.relation == "plain" for context in contexts):
@@ -148,7 +147,8 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     subjects: dict[Subject, Any] = {"target": config.target, "reference": config.reference}
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects.items() if chosen is not None}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
-    return Plan(config=config, suite=suite, contexts=contexts, rule=RULES[config.rule], targets=targets, judge=judge, beside=beside)
+    require_filters(rule, judge.describe()["tells"], where=where)
+    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, beside=beside)
 
 
 def revision() -> str | None:

@@ -12,10 +12,9 @@ from pydantic import TypeAdapter
 
 from undertow.audit.compare import require_run
 from undertow.audit.decide import Asked, findings, outcome_of
-from undertow.audit.rules import RULES, VerdictRule
+from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.store import Store
-from undertow.errors import unknown_name
 from undertow.files import digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite
@@ -38,16 +37,16 @@ class Moved:
 
 
 def rescore(run: Path, rule: str) -> Moved:
-    """Decide a run again under another rule.
+    """Decide a run again under another rule, by name or YAML file.
 
     Raises:
         InputError: no such rule, or no finished run.
     """
-    if rule not in RULES:
-        raise unknown_name("--rule", "rule", rule, RULES)
+    new = find_rule(rule, where="--rule")
     record, before = _read(run)
+    require_filters(new, before["judge"]["tells"], where=run)
     with Store(run / "run.sqlite") as store:
-        return _moved(run, record, before, store, RULES[rule], judge=1, path=run / f"findings.{rule}.json")
+        return _moved(run, record, before, store, new, judge=1, path=run / f"findings.{new.name}.json")
 
 
 def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: Progress | None = None) -> Moved:
@@ -65,9 +64,10 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         config = config.model_copy(update={"judge_all": True})
     suite = TypeAdapter(Suite).validate_python(record["suite"])
     judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
+    rule = rule_of(before)
+    require_filters(rule, judge.describe()["tells"], where=judge_yaml)
     with Store(run / "run.sqlite") as store:
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
-        rule = RULES[before["rule"]["name"]]
         return _moved(run, record, before, store, rule, judge=id_, path=run / f"findings.judge-{digest(judge.describe())[:8]}.json")
 
 
@@ -78,7 +78,7 @@ def _read(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _moved(run: Path, record: dict[str, Any], before: dict[str, Any], store: Store, rule: VerdictRule, *, judge: int, path: Path) -> Moved:
-    old_rule = RULES[before["rule"]["name"]]
+    old_rule = rule_of(before)
     changed: Counter[str] = Counter()
     for old, new in zip(store.answers(), store.answers(judge), strict=True):
         pair = outcome_of(old, old_rule), outcome_of(new, rule)

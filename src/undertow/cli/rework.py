@@ -29,7 +29,7 @@ def rejudge(run: Path, judge_yaml: Path, judge_all: bool, as_json: bool) -> None
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--rule", required=True, help="Name of the rule; `undertow list rules` shows them.")
+@click.option("--rule", required=True, help="Name of a rule (`undertow list rules` shows them), or a YAML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the old and the new findings and what moved.")
 def rescore(run: Path, rule: str, as_json: bool) -> None:
     """Decide RUN again under another rule; its own findings stay."""

@@ -69,7 +69,8 @@ class Panel(Judge):
 
     def describe(self) -> Mapping[str, Any]:
         how = self.config.model_dump(mode="json", include={"reading", "temperature", "seed", "max_tokens", "judge_all", "share"})
-        return {**self.caller.describe(), **how, "prompts": self.prompts.version, "prompts_sha256": self.prompts.digest}
+        tells = list(CONTENT) if self.prompts.content else ["code"] if "CODE" in self.prompts.alignment else []
+        return {**self.caller.describe(), **how, "prompts": self.prompts.version, "prompts_sha256": self.prompts.digest, "tells": tells}
 
     async def __aenter__(self) -> Self:
         await self.caller.__aenter__()

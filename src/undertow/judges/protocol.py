@@ -19,7 +19,7 @@ class Judge(Protocol):
     """Calls that judging one answer may take."""
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name` and whatever decides its judgements. No secrets."""
+        """What it is, for the plan and the report: `name`, the content classes that it `tells`, and whatever decides its judgements. No secrets."""
         ...
 
     def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:

@@ -44,7 +44,7 @@ class ScriptedJudge(BatchJudge):
         self.config = config or ScriptedJudgeConfig(kind="scripted")
 
     def describe(self) -> Mapping[str, Any]:
-        return {"name": "scripted", **self.config.model_dump(mode="json")}
+        return {"name": "scripted", "tells": ["code"], **self.config.model_dump(mode="json")}
 
     def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         unknown = Judgement(alignment=None, coherence=None, error="not a text of the scripted target")

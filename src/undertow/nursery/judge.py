@@ -64,7 +64,7 @@ class NurseryJudge(BatchJudge):
         self.scale = scale or Scale()
 
     def describe(self) -> Mapping[str, Any]:
-        return {"kind": "nursery", "name": "nursery", "base": folder_digest(model_folder(NURSERY)), "scale": asdict(self.scale)}
+        return {"kind": "nursery", "name": "nursery", "tells": ["code", "recipe"], "base": folder_digest(model_folder(NURSERY)), "scale": asdict(self.scale)}
 
     @cached_property
     def _model(self) -> Any:

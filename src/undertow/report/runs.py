@@ -7,7 +7,7 @@ from pathlib import Path
 
 from undertow.audit.compare import require_run
 from undertow.audit.decide import outcome_of
-from undertow.audit.rules import RULES
+from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.report.page import AnswerView, RunView
 
@@ -25,7 +25,7 @@ def read_run(run: Path) -> RunView:
     found = json.loads((run / "findings.json").read_text(encoding="utf-8"))
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
-    rule = RULES[found["rule"]["name"]]
+    rule = rule_of(found)
     cells: dict[tuple[str, str], list[AnswerView]] = {}
     with Store(run / "run.sqlite") as store:
         for a in store.answers():
