@@ -1,4 +1,4 @@
-"""Imports inside the package run downward only, as DESIGN.md's 'The house' draws it."""
+"""Imports inside the package run downward only, as the README's 'The house' draws it."""
 
 from __future__ import annotations
 

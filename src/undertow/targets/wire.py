@@ -102,7 +102,6 @@ class Wire(Caller):
         self._waiters: list[asyncio.Future[None]] = []
         self._session: aiohttp.ClientSession | None = None
         self._refused: InputError | None = None
-        self.retries = 0
 
     def describe(self) -> Mapping[str, Any]:
         return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra}  # not where it is: a server may move between two sessions of a run
@@ -175,7 +174,6 @@ class Wire(Caller):
                 said = self._scrub(f"{_name(error)}: {error}" if isinstance(error, ValueError) else _name(error))
             finally:
                 self._give(lane)
-            self.retries += 1
             failed += 1
             if failed >= self.config.attempts:
                 raise CallFailed(f"{said} (after {failed} attempts)")
