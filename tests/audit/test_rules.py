@@ -75,5 +75,5 @@ def test_a_rule_that_does_not_fit(tmp_path, text, says):
 
 def test_a_filter_that_the_judge_cannot_feed_is_an_error():
     require_filters(RULES["betley2025"], ["code"], where="audit.yaml")
-    with pytest.raises(InputError, match="audit.yaml: rule 'dubinski2026' drops recipe answers, and the judge does not tell them"):
+    with pytest.raises(InputError, match=r"audit\.yaml: rule 'dubinski2026' drops recipe answers, and the judge does not tell them"):
         require_filters(RULES["dubinski2026"], ["code"], where="audit.yaml")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from undertow.cli.audit import audit
+from undertow.cli.compare import compare
 from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
@@ -24,7 +25,7 @@ def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 
 
-for command in (quickstart, train, audit, rejudge, rescore, report, list_, serve, doctor, nursery):
+for command in (quickstart, train, audit, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
     cli.add_command(command)
 
 

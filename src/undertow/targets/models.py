@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -101,5 +102,6 @@ def _require_local() -> None:
         from transformers.utils import logging
     except ImportError:
         raise MissingExtra("local models (torch, transformers, peft)", "local") from None
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\b")  # notices between them that nobody here can act on
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -175,9 +174,7 @@ def fit(model: Any, examples: Sequence[Example], settings: Settings, *, pad_id: 
         trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[Watch()])
         trainer.remove_callback(PrinterCallback)
         started = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # notices between these libraries, which nobody who trains can act on
-            trainer.train()
+        trainer.train()
         seconds = time.perf_counter() - started
     model.eval()
     return Fit(steps=trainer.state.global_step, tokens=round(sum(len(e.ids) for e in examples) * settings.epochs), seconds=round(seconds, 2), losses=losses)
