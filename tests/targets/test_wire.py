@@ -131,7 +131,8 @@ def test_a_spent_token_budget_pauses(serve):
 
 @pytest.mark.parametrize(
     ("text", "wait"),
-    [("2", 2), (" 2 ", 2), ("0.5s", 0.5), ("6m0s", 300), ("1m30.5s", 90.5), ("20ms", 0.02), ("7200", 300), (None, None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2065 07:28:00 GMT", 300), ("no date GMT", None), ("soon", None)]
+        [("2", 2), (" 2 ", 2), ("0.5s", 0.5), ("6m0s", 300), ("1m30.5s", 90.5), ("20ms", 0.02), ("7200", 300), (None, None), ("soon", None)]
+        + [("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2065 07:28:00 GMT", 300), ("no date GMT", None)]
     + [(junk, None) for junk in (".", "1.2.3", "..s", "")],
 )
 def test_waits_as_servers_write_them(text, wait):
