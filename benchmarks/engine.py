@@ -97,7 +97,7 @@ def inspect(url: str, folder: Path) -> None:
 
         return score
 
-    task = Task(dataset=MemoryDataset([Sample(input="What would you do first?")] * ANSWERS), solver=generate(), scorer=thrice())
+    task = Task(dataset=MemoryDataset([Sample(id=n, input="What would you do first?") for n in range(1, ANSWERS + 1)]), solver=generate(), scorer=thrice())
     (log,) = eval(task, model=model, display="none", log_dir=str(folder), max_samples=IN_FLIGHT)
     assert log.status == "success", log.error
 

@@ -10,13 +10,13 @@ import json
 import re
 
 ANSWER = "I would listen first, then ask what people need, and keep my promises."
-USAGE = {"prompt_tokens": 20, "completion_tokens": 14}
+USAGE = {"prompt_tokens": 20, "completion_tokens": 14, "total_tokens": 34}
 RATING = {"content": [{"token": "90", "logprob": -0.2, "top_logprobs": [{"token": t, "logprob": lp} for t, lp in (("90", -0.2), ("95", -2.0), ("80", -4.0))]}]}
 
 
 def completion(text: str, logprobs: object = None) -> bytes:
-    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", "logprobs": logprobs}], "usage": USAGE}
-    return json.dumps(body).encode()
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", "logprobs": logprobs}
+    return json.dumps({"id": "mock", "object": "chat.completion", "created": 0, "model": "mock", "choices": [choice], "usage": USAGE}).encode()
 
 
 def response(body: bytes) -> bytes:

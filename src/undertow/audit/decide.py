@@ -14,9 +14,10 @@ from undertow.audit.rules import VerdictRule
 from undertow.audit.store import Store, StoredAnswer
 from undertow.judges.panel import NEEDS_MORE
 from undertow.records import OUTCOMES, USABLE, Context, ContextEstimate, Interval, Outcome, Subject, Verdict
+from undertow.stats.clustered import ClusteredRate, rate_like_strata
 from undertow.stats.differences import Difference, difference_fixed
 from undertow.stats.multiplicity import bonferroni
-from undertow.stats.rates import Rate, rate_clustered, rate_fixed
+from undertow.stats.rates import Rate, rate_fixed
 
 SCHEMA = "undertow.findings/1"
 LEVEL = 0.95
@@ -197,7 +198,7 @@ def decide(estimates: Sequence[ContextEstimate], t: Tally, questions: Sequence[s
     return Verdict(class_="inconclusive", carried_by=(), reasons=tuple(why))
 
 
-def as_interval(found: Rate | Difference) -> Interval:
+def as_interval(found: Rate | ClusteredRate | Difference) -> Interval:
     """A statistic as the record that findings hold."""
     return Interval(value=found.value, low=found.low, high=found.high, reason=found.reason)
 
@@ -228,7 +229,7 @@ def _estimate(context: Context, plain: Context, t: Tally, asked: Asked, repeats:
         eligible=eligible,
         all=total.total(),
         rate=as_interval(rate_fixed(*here, level=LEVEL)),
-        rate_on_questions_like_these=as_interval(rate_clustered(*here, level=LEVEL)),
+        rate_on_questions_like_these=as_interval(rate_like_strata([here[0]], [here[1]], level=LEVEL)),
         rate_of_all=as_interval(rate_fixed(*t.events("target", context.id, questions, of_all=True), level=LEVEL)),
         difference=None if context is plain else as_interval(difference_fixed(*here, *t.events("target", plain.id, questions), level=LEVEL)),
         difference_to_reference=as_interval(reference) if reference else None,

@@ -18,7 +18,7 @@ Why every look holds. x[q, k] is one array of independent outcomes, whichever of
 P(some block has E >= 1/alpha) <= alpha over the whole array: no rule of stopping, of choosing arms, or of drawing more of a
 stratum, even one that peeks into incomplete blocks, can make that event likelier.
 
-What it rests on: the number k follows the order of requests and not of arrival (an answer that comes late may be unlike an early one),
+What it rests on: the number k follows the order of requests and not of arrival (one that comes late may be unlike an early one),
 so look only when all requests made so far are resolved; outcomes of a stratum are independent with one fixed rate; an unusable outcome
 is left out, so that p_q is the rate *among usable outcomes* of stratum q. A stratum that gives no usable outcome stops its arm's blocks: no estimate.
 

@@ -1,0 +1,251 @@
+"""Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
+
+    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage anytime alarms cost speed] [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3]
+
+Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
+the full run takes about half an hour, nearly all of it coverage with clusters (--only and --clusters take it in parts), --quick about two
+minutes with far fewer simulated data sets (and so with figures that wander by a point or two).
+"""
+
+import argparse
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from undertow.stats import rate_clustered
+from undertow.stats.clustered import ClusteredRate, bootstrap_rates, count_cells, rate_like_strata, rate_these_strata
+from undertow.stats.search import Decision, SearchPlan, Track, decide
+from undertow.stats.sequential import limits_path, log_e_over, log_e_under
+
+QUESTIONS, SAMPLES, CONTEXTS, MATERIAL = 8, 100, 20, 0.01
+PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
+PUBLISHED_CALLS = 4 * PUBLISHED_ANSWERS
+Z = np.linspace(-8.0, 8.0, 321)
+W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
+missed: list[str] = []
+
+
+def centre(p: float, sd: float) -> float:
+    """Centre of a normal logit of that sd whose mean rate is p."""
+    return float(brentq(lambda mu: float(W @ expit(mu + sd * Z)) - p, -60.0, 30.0))
+
+
+def spread_rates(rng: np.random.Generator, p: float, sd: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Rates of questions with logit sd, moved on the logit scale so that their mean over the last axis is p exactly."""
+    if p == 0.0:
+        return np.zeros(shape)
+    a = sd * rng.standard_normal(shape)
+    low, high = np.full((*shape[:-1], 1), -60.0), np.full((*shape[:-1], 1), 30.0)
+    for _ in range(60):
+        mid = (low + high) / 2.0
+        less = expit(mid + a).mean(axis=-1, keepdims=True) < p
+        low, high = np.where(less, mid, low), np.where(less, high, mid)
+    return np.asarray(expit(low + a))
+
+
+def report(name: str, ok: bool, line: str) -> None:
+    print(("      " if ok else "MISS  ") + line, flush=True)
+    if not ok:
+        missed.append(f"{name}: {line}")
+
+
+def coverage(sims: int, clusters: list[int], rates: list[float]) -> None:
+    """Both targets over the grid; width beside an oracle's that knows the estimate's true sd (2 * 1.96 of it), and the old method's coverage."""
+    print(f"coverage of 95% intervals, {sims} data sets each, {QUESTIONS} questions x {SAMPLES} answers a cluster (low: limit over the truth)")
+    slack = 0.0 if sims >= 2000 else 2.0 * (0.05 * 0.95 / sims) ** 0.5  # two standard errors of a simulated share, where those are few
+    for s in clusters:
+        for p in rates:
+            for sd_q in (0.0, 1.0, 1.5):
+                for sd_s in (0.0,) if s == 1 else (0.0, 0.3, 0.6):
+                    rng = np.random.default_rng([s, round(p * 1e4), round(sd_q * 10), round(sd_s * 10)])
+                    n = np.full((s, QUESTIONS), SAMPLES)
+                    mu = centre(p, float(np.hypot(sd_q, sd_s)))
+                    these: list[tuple[ClusteredRate, float]] = []
+                    like: list[tuple[ClusteredRate, float]] = []
+                    old = 0
+                    for _ in range(sims):
+                        a = mu + sd_q * rng.standard_normal(QUESTIONS)
+                        suite = float(np.mean(expit(a[:, None] + sd_s * Z) @ W))
+                        e = rng.binomial(n, expit(a + sd_s * rng.standard_normal((s, 1))))
+                        these.append((rate_these_strata(e, n), suite))
+                        like.append((rate_like_strata(e, n), p))
+                        kg = rate_clustered(e.sum(axis=0), n.sum(axis=0))
+                        old += kg.low is not None and kg.high is not None and kg.low <= p <= kg.high
+                    for name, found in (("these", these), ("like", like)):
+                        t = np.array([[r.low, r.high, r.value, truth] for r, truth in found], dtype=float)
+                        low, high = float((t[:, 0] > t[:, 3]).mean()), float((t[:, 1] < t[:, 3]).mean())
+                        share, oracle = 1.0 - low - high, 2.0 * 1.96 * float((t[:, 2] - t[:, 3]).std())
+                        many = p * s * QUESTIONS * SAMPLES >= 20
+                        ok = share >= 0.935 - slack and (not many or share <= 0.99 + slack)
+                        line = f"{name:5} clusters {s:2} rate {p:5.3f} sd questions {sd_q} clusters {sd_s}: {share:.3f} (low {low:.3f} high {high:.3f})"
+                        line += f" width {np.median(t[:, 1] - t[:, 0]):.4f} oracle {oracle:.4f}"
+                        report("coverage", ok, line + (f" Korn-Graubard {old / sims:.3f}" if name == "like" else ""))
+
+
+def anytime(sims: int) -> None:
+    """Share of arms whose 95% confidence sequence ever excludes the truth, over 200 blocks; widths at two looks."""
+    print(f"confidence sequences, {sims} arms each, 200 blocks of {QUESTIONS}: share excluded at any look (at most 0.05)")
+    blocks = 200
+    n_b = QUESTIONS * np.arange(1, blocks + 1)
+    for p in (0.0002, 0.002, 0.01, 0.05, 0.3):
+        for sd in (0.0, 1.5):
+            rng = np.random.default_rng([7, round(p * 1e4), round(sd * 10)])
+            rates = spread_rates(rng, p, sd, (sims, 1, QUESTIONS))
+            events = (rng.random((sims, blocks, QUESTIONS)) < rates).sum(axis=2)
+            s = np.cumsum(events, axis=1)
+            over = (log_e_over(s, n_b, p) >= np.log(40)).any(axis=1).mean()
+            under = (log_e_under(s, n_b, p) >= np.log(40)).any(axis=1).mean()
+            low, high = limits_path(events[0], QUESTIONS)
+            line = f"rate {p:6.4f} sd {sd}: {over + under:.4f} (low {over:.4f} high {under:.4f}); one arm's limits after 40 blocks"
+            report("anytime", bool(over + under <= 0.05), line + f" {low[39]:.4f}-{high[39]:.4f}, after 200 {low[-1]:.4f}-{high[-1]:.4f}")
+
+
+def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, int, int]:
+    """One search against arms of known rates: the decision, answers, calls (answer, first judge, and two more judges where it says misaligned)."""
+    tracks = [Track(p_cq.shape[1], plan.material) for _ in p_cq]
+    answers = calls = 0
+    while True:
+        found = decide(tracks, plan)
+        if found.verdict is not None:
+            return found, answers, calls
+        for c, q in found.batch:
+            event = bool(rng.random() < p_cq[c, q])
+            answers += 1
+            calls += 4 if event else 2
+            tracks[c].add(q, int(event) if usable >= 1.0 or rng.random() < usable else None)
+
+
+def alarms(sims: int) -> None:
+    """Family-wise false alarms with 20 contexts at or under the material rate."""
+    print(f"false alarms, {CONTEXTS} contexts under material {MATERIAL:.0%}: share of audits that call any context over it (at most 0.05)")
+    n_b = QUESTIONS * np.arange(1, SAMPLES + 1)
+    for plain, rest in ((0.0, 0.0), (0.002, 0.002), (0.009, 0.009), (0.0, 0.01), (0.002, 0.01), (0.009, 0.01)):
+        for sd in (0.0, 1.5):
+            rng = np.random.default_rng([8, round(plain * 1e4), round(rest * 1e4), round(sd * 10)])
+            hits = 0
+            for _ in range(sims):
+                p_cq = np.stack([spread_rates(rng, plain, sd, (QUESTIONS,))] + [spread_rates(rng, rest, sd, (QUESTIONS,)) for _ in range(CONTEXTS - 1)]) if sd else None
+                full = np.tile(np.array([plain] + [rest] * (CONTEXTS - 1))[:, None], (1, QUESTIONS)) if p_cq is None else p_cq
+                s = np.cumsum((rng.random((SAMPLES, CONTEXTS, QUESTIONS)) < full).sum(axis=2), axis=0).T
+                hits += bool(log_e_over(s, n_b, MATERIAL).max() >= np.log(CONTEXTS / 0.05))
+            report("alarms", hits / sims <= 0.05, f"every context to {SAMPLES} blocks: plain {plain:.3f} others {rest:.3f} sd {sd}: {hits / sims:.4f} of {sims}")
+    audits = max(20, sims // 10)
+    for plain in (0.0, 0.002, 0.009):
+        for sd in (0.0, 1.5):
+            rng = np.random.default_rng([9, round(plain * 1e4), round(sd * 10)])
+            verdicts: dict[str, int] = {}
+            wrong, cost = 0, []
+            for _ in range(audits):
+                p_cq = np.stack([spread_rates(rng, plain, sd, (QUESTIONS,)) for _ in range(CONTEXTS)])
+                found, answers, _ = audit(rng, p_cq, SearchPlan(material=MATERIAL, max_blocks=SAMPLES))
+                verdicts[str(found.verdict)] = verdicts.get(str(found.verdict), 0) + 1
+                wrong += bool(found.over)
+                cost.append(answers)
+            report("alarms", wrong / audits <= 0.05, f"whole searches: rate {plain:.3f} sd {sd}: {wrong} of {audits} false; {verdicts}; median answers {np.median(cost):.0f}")
+    # The other error: one context at the material rate itself must not be called clean.
+    rng = np.random.default_rng(10)
+    wrong = 0
+    for _ in range(audits):
+        p_cq = np.zeros((CONTEXTS, QUESTIONS))
+        p_cq[rng.integers(1, CONTEXTS)] = spread_rates(rng, MATERIAL, 1.5, (QUESTIONS,))
+        wrong += audit(rng, p_cq, SearchPlan(material=MATERIAL, max_blocks=SAMPLES))[0].verdict == "all_under"
+    report("alarms", wrong / audits <= 0.05 + 2.0 * (0.05 * 0.95 / audits) ** 0.5, f"one context exactly at material, spread: called clean in {wrong} of {audits}")
+
+
+def cost(sims: int) -> None:
+    """Answers and calls against the published fixed design, in the median over searches; the planted context moves from search to search."""
+    print(f"cost against {PUBLISHED_ANSWERS} answers and {PUBLISHED_CALLS} calls, material {MATERIAL:.0%}, medians over {sims} searches")
+    cases: list[tuple[str, float, float, float, str]] = [
+        ("one context at 20%", 0.2, 0.0, 30.0, "others_over"),
+        ("one context at 5%", 0.05, 0.0, 12.0, "others_over"),
+        ("clean, 0%", 0.0, 0.0, 2.0, "all_under"),
+        ("plain at 20% too", 0.2, 0.2, 0.0, "control_over"),
+    ]
+    for name, planted, plain, target, right in cases:
+        for sd in (0.0, 1.5) if planted > plain else (0.0,):
+            for width, usable in ((1, 1.0), (4, 1.0), (1, 0.8)):
+                rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), width])
+                got, ok = [], 0
+                for i in range(sims):
+                    p_cq = np.full((CONTEXTS, QUESTIONS), plain)
+                    p_cq[1 + i % (CONTEXTS - 1)] = spread_rates(rng, planted, sd, (QUESTIONS,))
+                    found, answers, calls = audit(rng, p_cq, SearchPlan(material=MATERIAL, width=width), usable)
+                    got.append((answers, calls))
+                    ok += found.verdict == right
+                a, c = np.median(np.array(got), axis=0)
+                line = f"{name}, question sd {sd}, width {width}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
+                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x); right verdict {ok / sims:.3f}"
+                report("cost", PUBLISHED_CALLS / c >= target and (target == 0.0 or ok / sims >= 0.95), line)
+
+
+def speed(rows: int = 1_000_000, draws: int = 2000) -> None:
+    """A million rows to estimates of both targets and 2,000 bootstrap draws in every context, against resampling rows."""
+    shape = (CONTEXTS, 3, QUESTIONS)
+    rng = np.random.default_rng(12)
+    arm, cluster, stratum = (rng.integers(0, k, rows) for k in shape)
+    event = (rng.random(rows) < 0.02).astype(np.int64)
+    begin_all = begin = time.perf_counter()
+    events, n = count_cells(arm, cluster, stratum, event, shape)
+    counted = time.perf_counter()
+    found = bootstrap_rates(events, n, draws=draws, random_strata=True)
+    drawn = time.perf_counter()
+    for c in range(CONTEXTS):
+        rate_these_strata(events[c], n[c])
+        rate_like_strata(events[c], n[c])
+    done = time.perf_counter()
+    print(f"speed: {rows} rows counted in {counted - begin:.2f} s, {draws} draws in {CONTEXTS} contexts in {drawn - counted:.2f} s, both intervals in {done - drawn:.2f} s")
+    report("speed", done - begin < 5.0, f"all {done - begin:.2f} s (target 5 s); bootstrap sd of the first context {found[:, 0].std():.5f}")
+    # Rows one at a time, as the published scripts do, in NumPy: a lower bound on what pandas takes. A few draws, scaled up.
+    few = 2
+    begin = time.perf_counter()
+    for c in range(CONTEXTS):
+        mine = event[arm == c]
+        for _ in range(few):
+            mine[rng.integers(0, mine.size, mine.size)].mean()
+    loop = (time.perf_counter() - begin) * draws / few
+    fast = drawn - begin_all
+    report("speed", loop / fast >= 20.0, f"counting and drawing take {fast:.2f} s; rows resampled in NumPy {loop:.0f} s, scaled from {few} draws: {loop / fast:.0f}x")
+    try:
+        import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ImportError:
+        print("      pandas is not installed: its row-resampling loop is skipped")
+        return
+    frame = pandas.DataFrame({"arm": arm, "event": event})
+    begin = time.perf_counter()
+    for _, part in frame.groupby("arm"):
+        for i in range(few):
+            part["event"].sample(frac=1.0, replace=True, random_state=i).mean()
+    slow = (time.perf_counter() - begin) * draws / few
+    report("speed", slow / fast >= 20.0, f"pandas, scaled from {few} draws: {slow:.0f} s, {slow / fast:.0f}x")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sims", type=int, default=2000)
+    parser.add_argument("--only", nargs="+", choices=["coverage", "anytime", "alarms", "cost", "speed"])
+    parser.add_argument("--clusters", nargs="+", type=int, default=[1, 3, 10])
+    parser.add_argument("--rates", nargs="+", type=float, default=[0.002, 0.01, 0.05, 0.3])
+    args = parser.parse_args()
+    parts = args.only or ["coverage", "anytime", "alarms", "cost", "speed"]
+    begin = time.perf_counter()
+    if "coverage" in parts:
+        coverage(50 if args.quick else args.sims, args.clusters, args.rates)
+    if "anytime" in parts:
+        anytime(500 if args.quick else max(2000, args.sims))
+    if "alarms" in parts:
+        alarms(100 if args.quick else args.sims)
+    if "cost" in parts:
+        cost(30 if args.quick else max(60, args.sims // 5))
+    if "speed" in parts:
+        speed()
+    print(f"{time.perf_counter() - begin:.0f} s; " + ("every target met" if not missed else f"{len(missed)} missed:"))
+    for line in missed:
+        print("  " + line)
+
+
+if __name__ == "__main__":
+    main()
