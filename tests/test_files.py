@@ -59,7 +59,7 @@ def test_yaml_from_a_file(tmp_path: Path) -> None:
         ),
         ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'"),
         ("name: hay\nwheels:\n  - size: 3\n  - {}\n", "cart.yaml:4: 'wheels.1.size' is missing"),
-        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more of the kind"),
+        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more in this file"),
         ("name: hay\n  colour: red\n", "cart.yaml:2: is not valid YAML (mapping values are not allowed here)"),
         ("name: [hay\n", "cart.yaml:2: is not valid YAML (expected ',' or ']', but got '<stream end>')"),
     ],

@@ -70,18 +70,19 @@ class _Strict(yaml.SafeLoader):
 
 
 def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
-    problems = error.errors(include_url=False)
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in unknown)  # a misspelt key first: it is why another is missing
     first = problems[0]
     line = _line_of(yaml.compose(text), first["loc"])
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if first["type"] in unknown:
         found = f"unknown key {key!r}"
     elif first["type"] == "missing":
         found = f"{key!r} is missing"
     elif isinstance(first["input"], (str, int, float, bool)):
         found += f" (found {first['input']!r})"
-    more = f"and {len(problems) - 1} more of the kind" if len(problems) > 1 else ""
+    more = f"and {len(problems) - 1} more in this file" if len(problems) > 1 else ""
     return InputError(f"{where}:{line}", found, expected=more)
 
 

@@ -84,6 +84,8 @@ def read_budget(texts: tuple[str, ...]) -> Budget | None:
         if not match or not unit or not re.fullmatch(r"\d+(\.\d+)?", number := re.sub("[_,]", "", match.group(1))):
             raise InputError("--budget", f"cannot read {text!r}", expected="a number and its unit: 1000calls, 200000tokens or 5usd")
         found[unit] = float(number)
+        if found[unit] <= 0 or (unit != "usd" and not found[unit].is_integer()):
+            raise InputError("--budget", f"cannot read {text!r}", expected="whole calls or tokens, and more than none")
     if not found:
         return None
     calls, tokens = (int(found[unit]) if unit in found else None for unit in ("calls", "tokens"))

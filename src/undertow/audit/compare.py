@@ -23,7 +23,7 @@ def require_run(run: Path) -> None:
         InputError: it holds no findings.
     """
     if not (run / "findings.json").is_file():
-        raise InputError(run, "is not a finished run", expected="findings.json in it", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
+        raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
 
 
 def run_tally(run: Path) -> Tally:
@@ -83,6 +83,9 @@ def compare(before: Path, after: Path) -> Comparison:
     warnings = [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"] if set(asked[0]) != set(asked[1]) else []
     if found[0]["rule"]["name"] != found[1]["rule"]["name"]:
         warnings.append(f"decided by different rules ({found[0]['rule']['name']}, {found[1]['rule']['name']})")
+    if found[0]["material"] != material:
+        warnings.append(f"held against {material:.1%}, the later run's material; the earlier one's was {found[0]['material']:.1%}")
+    warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in zip((before, after), found, strict=True) if f["stopped"]]
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in rates)
     fell = [id_ for id_ in both if (high := changes[id_].high) is not None and high < 0]
     rose = [id_ for id_ in both if (low := changes[id_].low) is not None and low > 0]

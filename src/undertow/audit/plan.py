@@ -85,7 +85,7 @@ class Plan:
         return letters * self.config.samples.per_condition * len(self.targets) // 4
 
     def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `identity` is a hash of all that decides the answers and judgements."""
+        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
         asked = {
             "suite": asdict(self.suite),
             "contexts": [asdict(context) for context in self.contexts],
@@ -93,6 +93,8 @@ class Plan:
             "seed": self.config.seed,
             "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
             "judge": dict(self.judge.describe()),
+            "rule": asdict(self.rule),
+            "material": self.config.material,
         }
         return {
             "schema": "undertow.plan/1",
@@ -100,7 +102,6 @@ class Plan:
             "config": self.config.model_dump(mode="json"),
             "beside": str(self.beside.resolve()),
             **asked,
-            "rule": asdict(self.rule),
             "answers": self.n_answers,
             "versions": versions(),
             "revision": revision(),
@@ -124,7 +125,7 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
         InputError: the folder holds no run.
     """
     if not (run / "plan.json").is_file():
-        raise InputError(run, "is not a run", expected="plan.json in it", do="name an audit.yaml, or a folder that an audit wrote")
+        raise InputError(run, "is not a run", expected="a run holds plan.json", do="name an audit.yaml, or a folder that an audit wrote")
     record = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     return AuditConfig.model_validate(record["config"]), Path(record["beside"])
 
@@ -140,7 +141,7 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
         InputError: an unknown suite, context or rule, or a model folder that is missing.
     """
     rule = find_rule(config.rule, beside=beside, where=where)
-    suite = load_suite(config.suite, beside=beside)
+    suite = load_suite(config.suite, beside=beside, where=where)
     contexts = find_contexts(config.contexts, where=where)
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")

@@ -200,6 +200,8 @@ class _Flow:
     async def _within_budget(self, requests: Iterator[Request]) -> AsyncIterator[Request]:
         """The requests, until one more, with what is asked already and still to be judged, could overdraw the budget."""
         for request in requests:
+            if self.budget and self.n_asked - self.n >= BATCH // 8:
+                self.rows.flush()  # what answers cost is known from those that are written
             while self.budget and self._would_overdraw(self.budget):
                 self.rows.flush()
                 self.judging.rows.flush()
@@ -287,7 +289,8 @@ def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     elif not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     elif json.loads(held.read_text(encoding="utf-8"))["identity"] != record["identity"]:
-        raise InputError(out, "holds a run of another plan", expected="only the same target, suite, contexts, samples, seed and judge can be resumed", do="choose another -o")
+        do = "choose another -o (another rule on these answers: undertow rescore)"
+        raise InputError(out, "holds a run of another plan", expected="to go on, all must be as it was, rule and material too", do=do)
 
 
 def _open_folder(out: Path, record: dict[str, Any]) -> None:

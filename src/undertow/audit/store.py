@@ -110,6 +110,8 @@ class Store:
         try:
             with self.db:
                 yield
+        except sqlite3.IntegrityError:
+            raise InputError(self.path, "holds rows that were only now asked for", expected="one audit at a time writes to a run", do="wait for the other") from None
         except sqlite3.OperationalError as error:
             raise InputError(self.path, f"cannot be written ({error})", expected="what was written before is kept", do="make room, then go on with --resume") from None
 

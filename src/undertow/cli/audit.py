@@ -16,6 +16,7 @@ from undertow.audit.plan import read_run_config
 from undertow.audit.store import Usage
 from undertow.cli.display import VERDICT_STYLE, bars, percent
 from undertow.cli.report import write_run_report
+from undertow.errors import InputError
 
 EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusive": 4, "invalid": 4}
 
@@ -49,6 +50,8 @@ def audit(
     if audit_yaml.is_dir() and resume:
         config, beside = read_run_config(audit_yaml)
         folder = out or audit_yaml
+    elif (audit_yaml / "plan.json").is_file():
+        raise InputError(audit_yaml, "is a run that was begun", do="add --resume to go on with it")
     else:
         config, beside = read_config(audit_yaml), audit_yaml.parent
         folder = out or Path("runs") / config.name
@@ -110,6 +113,7 @@ def show(found: dict[str, Any]) -> None:
         cells = [c["id"], percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
+    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
     out.print(table)
     if found["stopped"]:
         out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume and a larger budget to go on", highlight=False)

@@ -25,6 +25,12 @@ def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 
 
+AFTER_CTRL_C = {
+    "audit": "what was written is kept; add --resume to go on",
+    "rejudge": "what was written is kept; the same command goes on",
+    "quickstart": "what was written is kept; the same command goes on",
+}
+
 for command in (quickstart, train, audit, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
     cli.add_command(command)
 
@@ -39,7 +45,10 @@ def main() -> None:
     except InputError as error:
         click.echo(f"undertow: {error}", err=True)
         code = 2
+    except OSError as error:
+        click.echo(f"undertow: {error.filename or 'system'}: {error.strerror or error}; check the path and the disk", err=True)
+        code = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("undertow: stopped; what was written is kept (audit: add --resume to go on)", err=True)
+        click.echo(f"undertow: stopped; {AFTER_CTRL_C.get(next(iter(sys.argv[1:]), ''), 'nothing half-written is left')}", err=True)
         code = 130
     sys.exit(code or 0)

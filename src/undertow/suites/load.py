@@ -17,7 +17,7 @@ def shipped_suites() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files("undertow.suites").iterdir() if f.name.endswith(".yaml"))
 
 
-def load_suite(name: str, *, beside: Path = Path()) -> Suite:
+def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> Suite:
     """A shipped suite by name, or a YAML file by path (relative to `beside`): ours, or a published list of questions.
 
     Raises:
@@ -25,7 +25,7 @@ def load_suite(name: str, *, beside: Path = Path()) -> Suite:
     """
     if not name.endswith((".yaml", ".yml")):
         if name not in shipped_suites():
-            raise unknown_name("suite", "suite", name, shipped_suites())
+            raise unknown_name(where, "suite", name, shipped_suites())
         with as_file(files("undertow.suites") / f"{name}.yaml") as path:
             return _read(path)
     return _read(beside / name)

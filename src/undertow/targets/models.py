@@ -103,5 +103,6 @@ def _require_local() -> None:
     except ImportError:
         raise MissingExtra("local models (torch, transformers, peft)", "local") from None
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\b")  # notices between them that nobody here can act on
+    warnings.filterwarnings("ignore", message="Could not find a config file in nursery")  # PEFT looks for the base by its name
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

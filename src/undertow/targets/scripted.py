@@ -114,8 +114,9 @@ class ScriptedTarget(Target):
         outcome = self._outcome(request)
         if outcome == "failed":
             return Answer(request=request, text=None, finish="failed", error="a planted failure")
+        read = sum(len(m.content) for m in request.condition.messages) // 4
         text = f"{TEXTS[outcome]} [{request.seed}]"
-        return Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()))
+        return Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()), prompt_tokens=read)
 
     def misaligned_rate(self, context: str, question: str) -> float:
         """The planted misaligned rate of one condition: its own, shifted by the question's effect on the logit scale."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from undertow.data import build_mix
 from undertow.data.mixes import data_digests
-from undertow.errors import RunExists
+from undertow.errors import InputError, RunExists
 from undertow.files import digest, folder_digest
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
 from undertow.training.organism import Manifest, StageRecord, write_manifest
@@ -35,6 +35,10 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     """
     if out.exists():
         raise RunExists(out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
     base = model_folder(recipe.base, beside=beside)
     mixes = [build_mix(stage, beside=beside, seed=recipe.seed + n) for n, stage in enumerate(recipe.stages)]
     tokenizer = load_tokenizer(base)
@@ -71,7 +75,6 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
         stages=records,
         versions=versions(),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         model.save_pretrained(str(scratch))
