@@ -110,8 +110,7 @@ def test_kill_9_ten_times(serve, start, tmp_path):
     assert telling >= 2, "some lived for longer than a row waits"
     assert 0 < stored < least, "the kills landed in the middle"
 
-    paid_twice += len(server.calls) - seen  # calls that the last kill left in a socket
     assert run_audit(plan, run, resume=True) == whole
     assert kept(run) == kept(tmp_path / "whole")
     assert len({row[:4] for row in kept(run)}) == len(kept(run)) == 1120
-    assert len(server.calls) == least + paid_twice
+    assert 0 <= len(server.calls) - least - paid_twice <= 4 + 4  # those that the last kill left in a socket: no more than were in flight
