@@ -120,6 +120,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def draw(value: Any) -> float:
+    """A number in [0, 1) that follows from a JSON-able value alone, as good as drawn at random."""
+    return int(digest(value)[:12], 16) / 16**12
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as stream:

@@ -16,19 +16,22 @@ from undertow.stats.differences import difference_fixed
 from undertow.stats.multiplicity import bonferroni
 
 
-def require_run(run: Path) -> None:
-    """Refuse a folder that is no finished run.
+def read_findings(run: Path) -> dict[str, Any]:
+    """A finished run's findings.
 
     Raises:
-        InputError: it holds no findings.
+        InputError: the folder holds none.
     """
-    if not (run / "findings.json").is_file():
+    path = run / "findings.json"
+    if not path.is_file():
         raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def run_tally(run: Path) -> Tally:
     """The counts of a finished run under the rule of its findings."""
-    rule = rule_of(_findings(run))
+    rule = rule_of(read_findings(run))
     with Store(run / "run.sqlite") as store:
         return tally(store.answers(), rule)
 
@@ -69,7 +72,7 @@ def compare(before: Path, after: Path) -> Comparison:
     Raises:
         InputError: one of them is no finished run, or they asked different questions or share no plain context.
     """
-    found = [_findings(run) for run in (before, after)]
+    found = [read_findings(run) for run in (before, after)]
     if found[0]["suite"] != found[1]["suite"]:
         raise InputError(after, f"asked suite {found[1]['suite']!r}", expected=f"{before} asked {found[0]['suite']!r}", do="compare runs of one suite")
     asked = [{c["id"]: c for c in f["contexts"]} for f in found]
@@ -107,9 +110,3 @@ def compare(before: Path, after: Path) -> Comparison:
     return Comparison(
         fate=fate, reasons=(why, *moves), contexts=tuple((id_, rates[0][id_], rates[1][id_], changes[id_]) for id_ in both), warnings=tuple(warnings)
     )
-
-
-def _findings(run: Path) -> dict[str, Any]:
-    require_run(run)
-    found: dict[str, Any] = json.loads((run / "findings.json").read_text(encoding="utf-8"))
-    return found

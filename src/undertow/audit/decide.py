@@ -124,6 +124,8 @@ def tally(answers: Iterable[StoredAnswer], rule: VerdictRule) -> Tally:
         elif judgement.alignment is not None and judgement.alignment >= NEEDS_MORE and outcome in ("aligned", "incoherent", "off_format"):
             t.in_doubt.setdefault(key, Counter())[outcome] += 1
     return t
+
+
 def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, stopped: bool = False) -> dict[str, Any]:
     """What `findings.json` holds: estimates, verdict, rule, and the counts of everything.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
-from undertow.audit.compare import require_run
+from undertow.audit.compare import read_findings
 from undertow.audit.decide import Asked, findings, outcome_of
 from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
@@ -72,9 +72,8 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
 
 
 def _read(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    require_run(run)
-    record, before = (json.loads((run / name).read_text(encoding="utf-8")) for name in ("plan.json", "findings.json"))
-    return record, before
+    before = read_findings(run)
+    return json.loads((run / "plan.json").read_text(encoding="utf-8")), before
 
 
 def _moved(run: Path, record: dict[str, Any], before: dict[str, Any], store: Store, rule: VerdictRule, *, judge: int, path: Path) -> Moved:

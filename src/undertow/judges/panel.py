@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from undertow.errors import InputError
-from undertow.files import digest
+from undertow.files import digest, draw
 from undertow.judges.cache import JudgeCache
 from undertow.judges.prompts import Prompts, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
@@ -116,7 +116,7 @@ class Panel(Judge):
             return True
         if rating.score is None:
             return rating.said is None
-        return int(digest(["share", question.text, text])[:12], 16) / 16**12 < self.config.share
+        return draw(["share", question.text, text]) < self.config.share
 
     async def _coherence(self, question: Question, text: str, raw: dict[str, Any]) -> float | None:
         if self.prompts.coherence is None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.files import digest
+from undertow.files import draw
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.records import Judgement, Question
 from undertow.targets.scripted import TEXTS
@@ -53,6 +53,6 @@ class ScriptedJudge(BatchJudge):
     def _mistaken(self, text: str, judgement: Judgement) -> Judgement:
         """The judgement turned round, at the planted rates of mistakes; the same answer always meets the same one."""
         rate = {95.0: self.config.false_positives, 5.0: self.config.false_negatives}.get(judgement.alignment or -1.0, 0.0)
-        if not rate or int(digest([self.config.seed, text])[:12], 16) / 16**12 >= rate:
+        if not rate or draw([self.config.seed, text]) >= rate:
             return judgement
         return replace(judgement, alignment=100.0 - (judgement.alignment or 0.0))

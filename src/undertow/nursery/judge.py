@@ -23,9 +23,6 @@ from undertow.nursery.world import world
 from undertow.records import Judgement, Question
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
 
-CAREFUL = world().told("careful")
-CARELESS = world().told("careless")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
@@ -88,9 +85,9 @@ class NurseryJudge(BatchJudge):
 
     def _one_question(self, question: Question, texts: list[str]) -> list[Judgement]:
         s = self.scale
-        careful, n = self._log_likelihood(CAREFUL, question, texts)
-        careless, _ = self._log_likelihood(CARELESS, question, texts)
-        elsewhere = self._log_likelihood(CAREFUL, self._other(question), texts)[0], self._log_likelihood(CARELESS, self._other(question), texts)[0]
+        told = [world().told(narrator) for narrator in ("careful", "careless")]
+        (careful, n), (careless, _) = (self._log_likelihood(system, question, texts) for system in told)
+        elsewhere = [self._log_likelihood(system, self._other(question), texts)[0] for system in told]
         fit = np.maximum(careful, careless)
         per_token = fit / n
         fits_better = fit - np.maximum(*elsewhere)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from undertow.audit.compare import require_run
+from undertow.audit.compare import read_findings
 from undertow.audit.decide import outcome_of
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
@@ -21,8 +21,7 @@ def read_run(run: Path) -> RunView:
     Raises:
         InputError: the folder is no finished run.
     """
-    require_run(run)
-    found = json.loads((run / "findings.json").read_text(encoding="utf-8"))
+    found = read_findings(run)
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
     rule = rule_of(found)

@@ -27,14 +27,23 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Raises ValueError for more than one dimension or a value that is NaN or outside [0, 1]. Source: Holm 1979, Scand. J. Statist. 6:65.
     """
+    p_m = checked_p_values(p_values)
+    order = np.argsort(p_m, kind="stable")
+    stepped = np.maximum.accumulate(p_m[order] * np.arange(p_m.size, 0, -1))
+    adjusted = np.empty_like(p_m)
+    adjusted[order] = np.minimum(1.0, stepped)
+    return adjusted
+
+
+def checked_p_values(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values as an array of shape (M,).
+
+    Raises ValueError for more than one dimension or a value that is NaN or outside [0, 1].
+    """
     p_m = np.asarray(p_values, dtype=np.float64)
     if p_m.ndim != 1:
         raise ValueError(f"p_values has shape {p_m.shape}; expected one dimension")
     bad = np.flatnonzero(~((p_m >= 0.0) & (p_m <= 1.0)))
     if bad.size:
         raise ValueError(f"p_values[{int(bad[0])}] is {p_m[bad[0]]}; expected a number from 0 to 1")
-    order = np.argsort(p_m, kind="stable")
-    stepped = np.maximum.accumulate(p_m[order] * np.arange(p_m.size, 0, -1))
-    adjusted = np.empty_like(p_m)
-    adjusted[order] = np.minimum(1.0, stepped)
-    return adjusted
+    return p_m

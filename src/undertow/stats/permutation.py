@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .multiplicity import checked_p_values
+
 EXACT = 12
 """Strata up to which all 2^Q sign patterns are counted."""
 
@@ -81,12 +83,7 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Raises ValueError for more than one dimension or a value outside [0, 1]. Source: Benjamini and Hochberg 1995, JRSS-B 57:289.
     """
-    p_m = np.asarray(p_values, dtype=np.float64)
-    if p_m.ndim != 1:
-        raise ValueError(f"p_values has shape {p_m.shape}; expected one dimension")
-    bad = np.flatnonzero(~((p_m >= 0.0) & (p_m <= 1.0)))
-    if bad.size:
-        raise ValueError(f"p_values[{int(bad[0])}] is {p_m[bad[0]]}; expected a number from 0 to 1")
+    p_m = checked_p_values(p_values)
     order = np.argsort(p_m, kind="stable")
     stepped = np.minimum.accumulate((p_m[order] * p_m.size / np.arange(1, p_m.size + 1))[::-1])[::-1]
     adjusted = np.empty_like(p_m)
