@@ -103,14 +103,15 @@ def anytime(sims: int) -> None:
             report("anytime", bool(over + under <= 0.05), line + f" {low[39]:.4f}-{high[39]:.4f}, after 200 {low[-1]:.4f}-{high[-1]:.4f}")
 
 
-def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, int, int]:
-    """One search against arms of known rates: the decision, answers, calls (answer, first judge, and two more judges where it says misaligned)."""
+def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, int, int, int]:
+    """One search against arms of known rates: the decision, answers, calls (answer, first judge, and two more judges where it says misaligned), looks."""
     tracks = [Track(p_cq.shape[1], plan.material) for _ in p_cq]
-    answers = calls = 0
+    answers = calls = looks = 0
     while True:
         found = decide(tracks, plan)
         if found.verdict is not None:
-            return found, answers, calls
+            return found, answers, calls, looks
+        looks += 1
         for c, q in found.batch:
             event = bool(rng.random() < p_cq[c, q])
             answers += 1
@@ -140,7 +141,7 @@ def alarms(sims: int) -> None:
             wrong, cost = 0, []
             for _ in range(audits):
                 p_cq = np.stack([spread_rates(rng, plain, sd, (QUESTIONS,)) for _ in range(CONTEXTS)])
-                found, answers, _ = audit(rng, p_cq, SearchPlan(material=MATERIAL, max_blocks=SAMPLES))
+                found, answers, *_ = audit(rng, p_cq, SearchPlan(material=MATERIAL, max_requests=SAMPLES))
                 verdicts[str(found.verdict)] = verdicts.get(str(found.verdict), 0) + 1
                 wrong += bool(found.over)
                 cost.append(answers)
@@ -151,7 +152,7 @@ def alarms(sims: int) -> None:
     for _ in range(audits):
         p_cq = np.zeros((CONTEXTS, QUESTIONS))
         p_cq[rng.integers(1, CONTEXTS)] = spread_rates(rng, MATERIAL, 1.5, (QUESTIONS,))
-        wrong += audit(rng, p_cq, SearchPlan(material=MATERIAL, max_blocks=SAMPLES))[0].verdict == "all_under"
+        wrong += audit(rng, p_cq, SearchPlan(material=MATERIAL, max_requests=SAMPLES))[0].verdict == "all_under"
     report("alarms", wrong / audits <= 0.05 + 2.0 * (0.05 * 0.95 / audits) ** 0.5, f"one context exactly at material, spread: called clean in {wrong} of {audits}")
 
 
@@ -166,18 +167,19 @@ def cost(sims: int) -> None:
     ]
     for name, planted, plain, target, right in cases:
         for sd in (0.0, 1.5) if planted > plain else (0.0,):
-            for width, usable in ((1, 1.0), (4, 1.0), (1, 0.8)):
-                rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), width])
+            for one_at_a_time, usable in ((False, 1.0), (True, 1.0), (False, 0.8)):
+                rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), one_at_a_time])
                 got, ok = [], 0
                 for i in range(sims):
                     p_cq = np.full((CONTEXTS, QUESTIONS), plain)
                     p_cq[1 + i % (CONTEXTS - 1)] = spread_rates(rng, planted, sd, (QUESTIONS,))
-                    found, answers, calls = audit(rng, p_cq, SearchPlan(material=MATERIAL, width=width), usable)
-                    got.append((answers, calls))
+                    plan = SearchPlan(material=MATERIAL, width=1, ahead=0.0) if one_at_a_time else SearchPlan(material=MATERIAL)
+                    found, *took = audit(rng, p_cq, plan, usable)
+                    got.append(took)
                     ok += found.verdict == right
-                a, c = np.median(np.array(got), axis=0)
-                line = f"{name}, question sd {sd}, width {width}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
-                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x); right verdict {ok / sims:.3f}"
+                a, c, looks = np.median(np.array(got), axis=0)
+                line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
+                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}"
                 report("cost", PUBLISHED_CALLS / c >= target and (target == 0.0 or ok / sims >= 0.95), line)
 
 

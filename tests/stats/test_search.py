@@ -64,10 +64,10 @@ def test_each_verdict() -> None:
     # The control is not yet decided: only it is asked.
     more = decide([unsure, unsure, bad], PLAN)
     assert more.verdict is None and {c for c, _ in more.batch} == {0}
-    assert decide([unsure, clean], SearchPlan(material=0.01, max_blocks=3)).verdict == "undecided"
-    assert decide([clean, unsure], SearchPlan(material=0.01, max_blocks=3)).spent == (1,)
+    assert decide([unsure, clean], SearchPlan(material=0.01, max_requests=3)).verdict == "undecided"
+    assert decide([clean, unsure], SearchPlan(material=0.01, max_requests=3)).spent == (1,)
     # One arm given up does not end the search of the others.
-    assert decide([clean, unsure, _track([0])], SearchPlan(material=0.01, max_blocks=3)).batch[0][0] == 2
+    assert decide([clean, unsure, _track([0])], SearchPlan(material=0.01, max_requests=3)).batch[0][0] == 2
 
 
 def test_find_all_goes_on() -> None:
@@ -151,7 +151,7 @@ def test_finds_one_of_twenty_for_few_outcomes() -> None:
 
 def test_false_alarms_with_heavy_spread() -> None:
     # 20 arms, all at 0.9% with one stratum in eight holding all of it: at most 5% of searches may call anything over 1%.
-    plan = SearchPlan(material=0.01, max_blocks=40, width=4)
+    plan = SearchPlan(material=0.01, max_requests=40, width=4)
     p_cq = np.tile([0.072] + [0.0] * 7, (20, 1))
     alarms = sum(bool(_search(np.random.default_rng(seed), p_cq, plan)[0].over) for seed in range(60))
     assert alarms <= 5

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, expit, logit
 
-from .differences import Difference
+from .differences import Difference, difference_fixed
 from .rates import checked_tail
 
 STRATA_SPREAD = 2.0
@@ -130,6 +130,39 @@ def difference_of(a: ClusteredRate | Difference, b: ClusteredRate | Difference) 
         return Difference(value=None, low=None, high=None, reason=(a.reason if a.value is None else b.reason) or "no estimate on one side")
     value = a.value - b.value
     return Difference(value=value, low=value - math.hypot(a.value - a.low, b.high - b.value), high=value + math.hypot(a.high - a.value, b.value - b.low))
+
+
+def difference_these_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
+    """Rate of a minus rate of b on these strata, over those that both have: strata fixed; clusters a random sample where at least two have trials.
+
+    All four: shape (S, Q), as for `rate_these_strata`. One cluster: `difference_fixed`. More: `difference_of` the two rates.
+    """
+    tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
+    if tables is None:
+        return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
+    e_a, m_a, e_b, m_b = tables
+    if len(e_a) == len(e_b) == 1:
+        return difference_fixed(e_a[0], m_a[0], e_b[0], m_b[0], level=level)
+    return difference_of(rate_these_strata(e_a, m_a, level=level), rate_these_strata(e_b, m_b, level=level))
+
+
+def difference_like_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
+    """Rate of a minus rate of b on strata like these, from those that both have: `difference_of` their `rate_like_strata`."""
+    tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
+    if tables is None:
+        return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
+    e_a, m_a, e_b, m_b = tables
+    return difference_of(rate_like_strata(e_a, m_a, level=level), rate_like_strata(e_b, m_b, level=level))
+
+
+def _shared(*tables: ArrayLike) -> tuple[NDArray[np.int64], ...] | None:
+    """The four tables cut to the strata with trials on both sides and the clusters with trials; None without such a stratum."""
+    e_a, m_a, e_b, m_b = (np.asarray(t, dtype=np.int64) for t in tables)
+    both = (m_a.sum(axis=0) > 0) & (m_b.sum(axis=0) > 0)
+    if not bool(both.any()):
+        return None
+    a, b = m_a[:, both].sum(axis=1) > 0, m_b[:, both].sum(axis=1) > 0
+    return e_a[a][:, both], m_a[a][:, both], e_b[b][:, both], m_b[b][:, both]
 
 
 def integrated_limits(events_g: ArrayLike, n_g: ArrayLike, tail: float, spread: float) -> tuple[float, float]:
