@@ -19,10 +19,10 @@ from markupsafe import Markup
 
 from undertow.errors import InputError
 from undertow.files import write_text
-from undertow.records import OUTCOMES
+from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
 
-SCHEMA = "undertow.findings/1"
+SCHEMA = "undertow.findings/2"
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS = 8, 2, 3, 1500
 """Of the sample that is shown: questions, answers in a cell, contexts beside plain, characters of an answer."""
 
@@ -104,6 +104,7 @@ def _environment() -> Environment:
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     findings = run.findings
     verdict = findings["verdict"]
+    seeds = {subject: target for subject, target in findings["targets"].items() if is_target(subject)}
     label, gloss = _VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
     contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
     outcomes = [*OUTCOMES, *sorted({o for c in contexts for o in c["counts"]} - set(OUTCOMES))]
@@ -133,9 +134,9 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "calls": findings["calls"],
         "suite": findings["suite"],
         "seed": findings["seed"],
-        "target": _named(findings.get("target")),
+        "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
         "rule": _pairs(findings.get("rule") or {}),
-        "details": [("target", _pairs(findings.get("target") or {})), ("judge", _pairs(findings.get("judge") or {}))],
+        "details": [*((subject, _pairs(target)) for subject, target in findings["targets"].items()), ("judge", _pairs(findings.get("judge") or {}))],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
