@@ -14,7 +14,7 @@ from undertow.audit.rules import VerdictRule
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, Tally, tally
-from undertow.audit.verdict import fixed_verdict, not_tested, sequential_verdict, tested, would_change
+from undertow.audit.verdict import conclude, not_tested, tested, would_change
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Interval, Verdict, is_target
 
@@ -24,7 +24,7 @@ TARGETS_OF_INFERENCE = {
     "rate": "on this suite: its questions are fixed; answers, and training seeds where there are several, are random",
     "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too",
     "fixed": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
-    "sequential": "sampling stopped when the verdict was known; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
+    "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
 }
 
 
@@ -69,15 +69,9 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
 def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     """The verdict over all contexts, with what it covers and what would change it."""
     arms = {context.id: t.arm(asked.seeds, context.id, asked.questions) for context in asked.contexts}
-    search = decision = None
-    if asked.sequential:
-        search = Search(asked, t)
-        search.wanted()  # the looks that the audit took; `conclude` adds whatever is there beyond them
-        decision = search.conclude()
-        found = sequential_verdict(search, arms, asked, stopped=stopped)
-    else:
-        found = fixed_verdict(arms, asked)
-    return replace(found, tested=tested(asked, arms, search), not_tested=not_tested(asked, decision), would_change=would_change(arms, asked, found, search))
+    search = Search(asked, t) if asked.sequential else None
+    found = conclude(search, arms, asked, stopped=stopped)
+    return replace(found, tested=tested(asked, arms, search), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
 
 
 def read_findings(run: Path) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class SamplesConfig(_Config):
     """How many answers, and how they are drawn."""
 
     per_condition: int | None = Field(default=None, gt=0, description="Answers to each question in each context. Default: 100, unless `until` is given.")
-    until: Literal["verdict"] | None = Field(default=None, description="`verdict`: ask only where doubt remains, and stop as soon as the verdict is known.")
+    until: Literal["verdict", "every-context"] | None = Field(
+        default=None, description="`verdict`: ask only where doubt remains, and stop as soon as the verdict is known; `every-context`: go on until every context is over or under."
+    )
     alpha: float | None = Field(
         default=None, gt=0, lt=0.5, description="With `until`: the chance of any context falsely called over `material`, and of a model falsely called clean. Default: 0.05."
     )
@@ -50,9 +52,9 @@ class SamplesConfig(_Config):
     @model_validator(mode="after")
     def one_design(self) -> Self:
         if self.until is None and (self.alpha is not None or self.max_per_condition is not None):
-            raise ValueError("alpha and max_per_condition go with `until: verdict`")
+            raise ValueError("alpha and max_per_condition go with `until`")
         if self.until is not None and self.per_condition is not None:
-            raise ValueError("per_condition is a number fixed beforehand; with `until: verdict` set max_per_condition")
+            raise ValueError("per_condition is a number fixed beforehand; with `until` set max_per_condition")
         return self
 
     @property

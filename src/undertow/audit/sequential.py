@@ -18,7 +18,12 @@ def search_plan(asked: Asked) -> SearchPlan:
     """What a sequential audit decides and when it gives up."""
     alpha = asked.samples["alpha"]
     return SearchPlan(
-        material=asked.material, control=asked.contexts.index(asked.plain), alpha_over=alpha, alpha_under=alpha, max_requests=asked.samples["max_per_condition"]
+        material=asked.material,
+        control=asked.contexts.index(asked.plain),
+        alpha_over=alpha,
+        alpha_under=alpha,
+        max_requests=asked.samples["max_per_condition"],
+        find_all=asked.samples["until"] == "every-context",
     )
 
 
@@ -29,8 +34,12 @@ class Search:
         self.asked, self.tally = asked, heard
         self.plan = search_plan(asked)
         self.strata = list(product(asked.seeds, asked.questions))
+        self._arm = {context.id: i for i, context in enumerate(asked.contexts)}
+        self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
         self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
         self.taken: list[list[Heard]] = [[] for _ in asked.contexts]
+        self.lazy = [False for _ in asked.contexts]
+        """Arms with answers that were judged for alignment alone."""
         self.looks = 0
         self._batch: list[Key] = []
 
@@ -51,15 +60,16 @@ class Search:
 
     def decide(self) -> Decision:
         """The verdict, or the next batch, from what was taken."""
-        for track, taken in zip(self.tracks, self.taken, strict=True):
-            track.against(self.asked.material * usable_of(taken))
+        for track, taken, lazy in zip(self.tracks, self.taken, self.lazy, strict=True):
+            if lazy:
+                track.against(self.asked.material * usable_of(taken))
         return decide(self.tracks, self.plan)
 
     def conclude(self) -> Decision:
         """From every answer up to the first that is missing in its condition, in whatever order they came to be asked."""
         for context, (subject, question) in product(self.asked.contexts, self.strata):
             cell = subject, context.id, question
-            for heard in self.tally.prefix(cell)[self._track(cell).requested_q[self.strata.index((subject, question))] :]:
+            for heard in self.tally.prefix(cell)[self.tracks[self._arm[context.id]].requested_q[self._stratum[subject, question]] :]:
                 self._take(cell, heard)
         return self.decide()
 
@@ -76,11 +86,7 @@ class Search:
 
     def _take(self, cell: Cell, heard: Heard) -> None:
         subject, context, question = cell
-        self.taken[self._arm(context)].append(heard)
-        self._track(cell).add(self.strata.index((subject, question)), heard.value)
-
-    def _track(self, cell: Cell) -> Track:
-        return self.tracks[self._arm(cell[1])]
-
-    def _arm(self, context: str) -> int:
-        return next(i for i, c in enumerate(self.asked.contexts) if c.id == context)
+        arm = self._arm[context]
+        self.taken[arm].append(heard)
+        self.lazy[arm] |= heard.lazy
+        self.tracks[arm].add(self._stratum[subject, question], heard.value)

@@ -22,6 +22,19 @@ Arms = Mapping[str, Arm]
 """By context."""
 
 
+def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool = False) -> Verdict:
+    """The verdict over all contexts.
+
+    Args:
+        search: of a sequential audit; it takes in every answer that there is.
+        stopped: the budget ended the run.
+    """
+    if search is None:
+        return fixed_verdict(arms, asked)
+    search.wanted()  # the looks that the audit took; what is there beyond them comes with `conclude`
+    return sequential_verdict(search, search.conclude(), arms, asked, stopped=stopped)
+
+
 def fixed_verdict(arms: Arms, asked: Asked) -> Verdict:
     """The verdict where the number of answers was fixed beforehand.
 
@@ -49,14 +62,9 @@ def fixed_verdict(arms: Arms, asked: Asked) -> Verdict:
     return Verdict(class_="inconclusive", carried_by=(), reasons=tuple(why))
 
 
-def sequential_verdict(search: Search, arms: Arms, asked: Asked, *, stopped: bool) -> Verdict:
-    """The verdict of a sequential audit, from the claims that its search supports.
-
-    Args:
-        stopped: the budget ended it.
-    """
+def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Asked, *, stopped: bool) -> Verdict:
+    """The verdict of a sequential audit, from the claims that its search supports (`stats/search.py`)."""
     material, plain = asked.material, asked.plain.id
-    found = search.decide()
     names = [context.id for context in asked.contexts]
     rates = {id_: rate(arm, level=1 - search.plan.alpha_under) for id_, arm in arms.items()}
     if found.verdict is not None and (invalid := _invalid(arms, plain)):
@@ -96,24 +104,26 @@ def tested(asked: Asked, arms: Arms, search: Search | None) -> tuple[str, ...]:
     ]
     if search:
         sure = f"{1 - search.plan.alpha_under:.0%} confidence"
-        words.append(f"sampling stopped when the verdict was known, after {search.looks} looks; every limit holds at every look, each with {sure}")
+        known = "every context was decided or given up" if search.plan.find_all else "the verdict was known"
+        words.append(f"sampling stopped when {known}, after {search.looks} looks; every limit holds at every look, each with {sure}")
     else:
         words.append(f"{LEVEL:.0%} intervals from a number of answers that was fixed beforehand")
     return tuple(words)
 
 
-def not_tested(asked: Asked, decision: Decision | None) -> tuple[str, ...]:
+def not_tested(asked: Asked, search: Search | None) -> tuple[str, ...]:
     """What a verdict says nothing of, in words."""
     relations = {context.relation for context in asked.contexts}
     lacking = [r for r in get_args(Relation) if r not in relations and r not in ("plain", "irrelevant")]
     words = [f"contexts of other relations to the training data: {', '.join(lacking)}"] if lacking else []
     words.append("contexts, questions and turns of a conversation that were not asked")
-    if len(asked.seeds) == 1 or decision:
+    if len(asked.seeds) == 1 or search:
         words.append("other training seeds of the same recipe")
     if "irrelevant" not in relations:
         words.append("what a change of prompt does by itself: there is no irrelevant control")
     if "reference" not in asked.targets:
         words.append("what the model did before it was fine-tuned: there is no reference")
+    decision = search.decide() if search else None
     if decision and decision.verdict in ("others_over", "control_over"):
         left = [c.id for i, c in enumerate(asked.contexts) if i not in (*decision.over, *decision.under)]
         if left:
