@@ -78,13 +78,13 @@ def test_what_length_explains_is_taken_away():
 def test_permutation_p_values_are_adjusted_as_asked_and_say_what_eight_questions_can_give():
     t = counted(table({"code": 30}))
     arms, plain = [arm(t, "code"), arm(t, "weather")], arm(t, "plain")
-    code, weather = p_values(arms, plain, multiplicity="holm")
+    code, weather = p_values(arms, plain, material=0.01, multiplicity="holm")
     assert (code.p, code.adjusted) == (pytest.approx(1 / 256), pytest.approx(2 / 256))
     assert weather.p == weather.adjusted == 1
     assert "Holm" in code.method and code.reason == ""
-    many = p_values([arms[0]] * 20, plain, multiplicity="holm")
+    many = p_values([arms[0]] * 20, plain, material=0.01, multiplicity="holm")
     assert "8 questions can give no p under 0.0039" in many[0].reason
-    assert p_values(arms, plain, multiplicity="false-discovery")[0].adjusted == pytest.approx(2 / 256)
+    assert p_values(arms, plain, material=0.01, multiplicity="false-discovery")[0].adjusted == pytest.approx(2 / 256)
 
 
 def test_rates_on_questions_like_these_say_when_they_rest_on_few():

@@ -44,7 +44,10 @@ def test_each_class_for_few_answers(tmp_path, script, verdict, carried_by, at_mo
 
 
 def test_limits_agree_with_the_claims(tmp_path):
-    rates = {c["id"]: c["rate"] for c in audit(tmp_path, CODE)["contexts"]}
+    found = audit(tmp_path, CODE)
+    rates = {c["id"]: c["rate"] for c in found["contexts"]}
+    adjusted = {c["id"]: c["p_over_plain"]["adjusted"] for c in found["contexts"] if c["p_over_plain"]}
+    assert [id_ for id_, p in adjusted.items() if p <= 0.05] == ["format-code"]
     assert rates["plain"]["high"] < 0.02 < rates["format-code"]["low"]
     clean = audit(tmp_path, {}, out="clean")
     assert all(c["rate"]["high"] < 0.02 for c in clean["contexts"])
