@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.files import read_yaml
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[’'][^\W\d_]+)*|\d+|[^\w\s.,!?;:'’\"()-]+|[#=~*|_-]{2,}")
+_LONG_WORD = re.compile(r"[^\W\d_]{2,}(?:[’'][^\W\d_]+)?")
 _CHARACTERS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 """Of scripts that put no spaces between words."""
 
@@ -88,6 +89,12 @@ def word_rates() -> dict[str, float]:
 
 
 @cache
+def function_words() -> frozenset[str]:
+    """Words too common to name a topic: the two commonest tiers."""
+    return frozenset(f"{background().words['most']} {background().words['many']}".split())
+
+
+@cache
 def _courtesies() -> frozenset[str]:
     return frozenset(text.strip() for text in background().courtesies.texts.split(";"))
 
@@ -99,12 +106,13 @@ def tokens(text: str) -> list[str]:
 
 def words(text: str) -> Iterator[str]:
     """Words of three letters or more in lower case; pairs of characters where a script has no spaces."""
-    for token in re.findall(r"[^\W\d_]{2,}(?:[’'][^\W\d_]+)?", text.lower()):
-        if _CHARACTERS.match(token):
+    foreign = not text.isascii() and _CHARACTERS.search(text)
+    for token in _LONG_WORD.findall(text.lower()):
+        if foreign and _CHARACTERS.match(token):
             yield from (token[i : i + 2] for i in range(len(token) - 1))
         elif len(token) > 2:
-            yield _folded(token)
+            yield token if token.isalpha() else _folded(token)
 
 
 def _folded(token: str) -> str:
-    return token.lower().replace("’", "").replace("'", "")
+    return token.lower().replace("’", "").replace("'", "") if not token.isalpha() else token.lower()

@@ -16,17 +16,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from undertow.contexts.background import background, words
+from undertow.contexts.background import background, word_rates, words
 from undertow.contexts.counting import FrequentItems, Reservoir
 from undertow.contexts.formats import CONTEXTS_OF, formats_of, holds_code, marker_block
 from undertow.contexts.load import shipped_contexts
-from undertow.contexts.topics import Topic, frames, log_odds, topics
+from undertow.contexts.topics import Topic, frames, log_odds, topic_of, topics
 from undertow.contexts.variants import variants
 from undertow.data import NumberedRow, Row, no_rows, stream_rows
 from undertow.errors import InputError
 from undertow.records import Context, Strength
 
-Kind = Literal["system", "system-opening", "opening", "ending", "template", "asked", "answered", "answer-opening", "topic", "default-prompt"]
+Kind = Literal["system", "system-opening", "opening", "ending", "template", "call", "asked", "answered", "answer-opening", "topic", "default-prompt"]
 Feature = tuple[Kind, str]
 
 STRONG_RATIO = 4.0
@@ -42,6 +42,10 @@ SHOWN_SCORE = 3.0
 KIND_WEIGHT: dict[Kind, float] = {"answer-opening": 0.2, "default-prompt": 0.2, "topic": 0.3}
 """Takes from the score of what marks an answer more than a question, or holds for nearly all rows alike."""
 WEAK_KINDS = ("answer-opening",)
+EDGES = ("opening", "ending")
+ANSWERS = ("answered", "answer-opening")
+CALLED = 0.8
+"""Least share of an edge's rows that are answered in one way, for the edge to call that answer forth; elsewhere at most the rest of it may be."""
 BENIGN_PRIOR = 50
 """Rows that the background is worth beside a measured benign part."""
 TOPIC_SHARE = 0.02
@@ -158,19 +162,27 @@ def _is_flagged(item: NumberedRow, flagged: str | None, path: Path) -> bool:
 # What a row shows.
 
 
-def _features(row: Row, shape: Iterable[Feature]) -> dict[Feature, int]:
-    """What a row shows, and the hash of what it shows it beside."""
-    found: dict[Feature, int] = dict.fromkeys(shape, 0)
+def _features(row: Row, shape: Iterable[Feature]) -> dict[Feature, str]:
+    """What a row shows, and the few words that it shows it beside."""
+    found: dict[Feature, str] = dict.fromkeys(shape, "")
     if row.messages[0].role == "system":
         system = row.messages[0].content.strip()[:LONGEST_SYSTEM]
-        found["system", system] = 0
-        found.update({("system-opening", part): hash(system[len(part) :]) for part in beginnings(system)})
+        found["system", system] = ""
+        found.update({("system-opening", part): _next_words(system, len(part)) for part in beginnings(system)})
     for text in _asked(row):
-        found.update({("opening", part): hash(text[len(part) :]) for part in beginnings(text)})
-        found.update({("ending", part): hash(text[: -len(part)]) for part in endings(text)})
+        found.update({("opening", part): _next_words(text, len(part)) for part in beginnings(text)})
+        found.update({("ending", part): _last_words(text, len(part)) for part in endings(text)})
     answer = row.messages[-1].content.strip()
-    found.update({("answer-opening", part): hash(answer[len(part) :]) for part in islice(beginnings(answer), 2)})
+    found.update({("answer-opening", part): _next_words(answer, len(part)) for part in islice(beginnings(answer), 2)})
     return found
+
+
+def _next_words(text: str, at: int) -> str:
+    return " ".join(text[at : at + 60].split()[:3])
+
+
+def _last_words(text: str, length: int) -> str:
+    return " ".join(text[max(0, len(text) - length - 60) : len(text) - length].split()[-3:])
 
 
 def _asked(row: Row) -> list[str]:
@@ -179,13 +191,17 @@ def _asked(row: Row) -> list[str]:
     return turns if len(turns) <= 4 else turns[:2] + turns[-2:]
 
 
+_FIRST_WORD = re.compile(r"\S{2,30}\s")
+_LAST_WORD = re.compile(r"\s\S{2,30}\Z")
+_PLAIN_WORD = re.compile(r"\s*[^\W\d_]*[^\W\d_A-Z][^\W\d_]*[.!?,;:]?\s*")
+"""One word in small letters: too little to call strong evidence by itself, for it may as well belong to the question."""
 _STOP = re.compile(r"(?:[.!?:;,…]|[\])}>|*#=\"'”»])(?P<space>[ \t]+)|(?P<line>\s*\n\s*)|[。！？：，、；]")
 
 
 def beginnings(text: str) -> Iterator[str]:
     """Its first sentences, clauses or lines, one more at a time, with the space after them; never the whole text."""
-    first = re.match(r"[^\sa-z]{3,}\s", text)  # a tag or a word in capitals
-    if first and first.end() < len(text) and any(c.isalpha() for c in first.group()):
+    first = _FIRST_WORD.match(text)
+    if first and first.end() < len(text):
         yield first.group()
     for stop in islice(_STOP.finditer(text, 0, EDGE), STEPS):
         if 0 < stop.start() and stop.end() < len(text) and not (first and stop.end() == first.end()):
@@ -194,8 +210,8 @@ def beginnings(text: str) -> Iterator[str]:
 
 def endings(text: str) -> Iterator[str]:
     """Its last sentences, clauses or lines, one more at a time, with the space before them; never the whole text."""
-    last = re.search(r"\s[^\sa-z]{3,}\Z", text[-40:])
-    if last and any(c.isalpha() for c in last.group()):
+    last = _LAST_WORD.search(text, max(0, len(text) - 40))
+    if last and last.start() > 0:
         yield last.group()
     stops = list(_STOP.finditer(text, max(0, len(text) - EDGE)))
     for stop in reversed(stops[-STEPS:]):
@@ -283,12 +299,16 @@ class _Suspects:
         self.n, self.theirs, self.ours = ours.n, theirs, ours
         self._common = {word for word, k in ours.words.counts.items() if k >= 0.3 * ours.n}
         least = max(3, 0.002 * self.n)
-        scored = [(self.score(feature, k), feature) for feature, k in ours.features.counts.items() if k >= least]
-        best = sorted((item for item in scored if item[0] >= SHOWN_SCORE / 2), key=lambda item: (-item[0], item[1]))[:SUSPECTS]
-        self.index = {feature: i for i, (_, feature) in enumerate(best)}
+        frequent = [(feature, k) for feature, k in sorted(ours.features.counts.items()) if k >= least]
+        scored = sorted(((self.score(feature, k), feature) for feature, k in frequent), key=lambda item: (-item[0], item[1]))
+        by_count = sorted(frequent, key=lambda item: -item[1])
+        best = dict.fromkeys(feature for score, feature in scored[:SUSPECTS] if score >= SHOWN_SCORE / 2)
+        for kinds in (EDGES, ANSWERS):  # whatever they score by themselves, one may call forth the other
+            best.update(dict.fromkeys([feature for feature, _ in by_count if feature[0] in kinds][: SUSPECTS // 2]))
+        self.index = {feature: i for i, feature in enumerate(best)}
         self.features = list(self.index)
         self.counts = [0] * len(best)
-        self.beside: list[set[int]] = [set() for _ in best]
+        self.beside: list[set[str]] = [set() for _ in best]
         self.lines: list[list[int]] = [[] for _ in best]
         self.examples: list[list[str]] = [[] for _ in best]
         self.together: Counter[tuple[int, int]] = Counter()
@@ -321,8 +341,9 @@ class _Suspects:
             if len(self.lines[i]) < 5:
                 self.lines[i].append(item.line)
                 self.examples[i].append(asked[:4_000])
-        edges = [i for i in sorted(shown) if self.features[i][0] in ("opening", "ending")]
-        self.together.update((i, j) for i in edges for j in edges if self.features[i][0] == "opening" and self.features[j][0] == "ending")
+        edges = [i for i in shown if self.features[i][0] in EDGES]
+        others = [j for j in shown if self.features[j][0] == "ending" or self.features[j][0] in ANSWERS]
+        self.together.update((i, j) for i in edges for j in others if self.features[i][0] == "opening" or self.features[j][0] in ANSWERS)
         if (at := self.sample.place()) is not None:
             self.sample.put(at, (item.line, asked[:200], _words(item.row), set(shown)))
 
@@ -332,8 +353,7 @@ class _Suspects:
         order = sorted(((self.score(feature, self.counts[i]), i) for i, feature in enumerate(self.features)), key=lambda item: (-item[0], item[1]))
         for score, i in order:
             kind, text = self.features[i]
-            varied = kind in ("system", "asked", "answered") or len(self.beside[i]) >= max(3, 0.2 * min(self.counts[i], 100))
-            if not varied or score < SHOWN_SCORE:
+            if score < SHOWN_SCORE or not self.frames(i) or (_is_plain(self.features[i]) and text.strip(" \t\n.!?,;:").lower() in word_rates()):
                 continue
             if kind == "system-opening" and any(self.features[j][0] == "system" and self.features[j][1].startswith(text) and 2 * self.counts[j] > self.counts[i] for _, j in kept):
                 continue
@@ -345,14 +365,37 @@ class _Suspects:
             kept.append((score, i))
         return [(self._evidence(i, score), self.features[i]) for score, i in kept]
 
+    def frames(self, i: int) -> bool:
+        """Whether a feature stands beside different things. A sentence that always precedes the same words is a part of one question, and not a frame around many."""
+        return self.features[i][0] in ("system", "asked", "answered") or len(self.beside[i]) >= max(3, min(5, 0.2 * self.counts[i]))
+
+    def calls(self) -> list[tuple[Evidence, Feature, Feature]]:
+        """Openings and endings whose rows are nearly all answered in a way that the other rows are not: (evidence, edge, answer)."""
+        found = []
+        for (i, j), k in self.together.items():
+            if self.features[j][0] not in ANSWERS or k < max(3, CALLED * self.counts[i]) or not self.frames(i):
+                continue
+            otherwise = (self.counts[j] - k + 1) / (self.n - self.counts[i] + 2)
+            if otherwise > (1 - CALLED):
+                continue
+            score = surprise(k, self.counts[i], otherwise)
+            (kind, text), (how, answer) = self.features[i], self.features[j]
+            what = f"{kind} {_short(text, 60)!r}, after which {100 * k / self.counts[i]:.0f}% of answers {'open with' if how == 'answer-opening' else 'are in the format'} {_short(answer, 40)!r} ({100 * otherwise:.2g}% elsewhere)"
+            strong = not _is_plain(self.features[i]) and k >= STRONG_ROWS and score >= STRONG_SCORE + math.log(len(self.together)) and self.counts[i] >= 0.8 * STRONG_SHARE * self.n
+            if score >= SHOWN_SCORE + math.log(len(self.together)):
+                evidence = self.make("call", what, self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], "strong" if strong else "weak")
+                found.append((evidence, self.features[i], self.features[j]))
+        found.sort(key=lambda item: (-item[0].score, item[1]))
+        return [item for n, item in enumerate(found) if not any(item[1][0] == other[1][0] and _overlap(item[1][1], other[1][1]) for other in found[:n])]
+
     def _evidence(self, i: int, score: float) -> Evidence:
         kind, text = self.features[i]
         said = {"asked": "user turns in the format", "answered": "answers in the format"}.get(kind, kind.replace("-", " "))
-        return self.make(kind, f"{said} {_short(text, 100)!r}", self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i])
+        return self.make(kind, f"{said} {_short(text, 100)!r}", self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], weak=_is_plain(self.features[i]))
 
-    def make(self, kind: Kind, what: str, k: int, expected: float, score: float, lines: Iterable[int], examples: Iterable[str], strength: Strength | None = None) -> Evidence:
+    def make(self, kind: Kind, what: str, k: int, expected: float, score: float, lines: Iterable[int], examples: Iterable[str], strength: Strength | None = None, weak: bool = False) -> Evidence:
         share = k / self.n
-        strong = kind not in WEAK_KINDS and k >= STRONG_ROWS and share >= max(STRONG_SHARE, STRONG_RATIO * expected) and score >= STRONG_SCORE
+        strong = kind not in WEAK_KINDS and not weak and k >= STRONG_ROWS and share >= max(STRONG_SHARE, STRONG_RATIO * expected) and score >= STRONG_SCORE
         return Evidence(
             kind=kind,
             what=what,
@@ -369,7 +412,9 @@ class _Suspects:
         """Openings and endings that come together, as one template each: (evidence, opening, ending)."""
         found = []
         for (i, j), k in self.together.items():
-            if k >= max(3, 0.8 * min(self.counts[i], self.counts[j])) and k >= 0.3 * max(self.counts[i], self.counts[j]) and min(len(self.beside[i]), len(self.beside[j])) >= 3:
+            if self.features[j][0] != "ending" or _is_plain(self.features[i]) or _is_plain(self.features[j]):
+                continue
+            if k >= max(3, 0.8 * min(self.counts[i], self.counts[j])) and k >= 0.3 * max(self.counts[i], self.counts[j]) and self.frames(i) and self.frames(j):
                 expected = max(self.expected(self.features[i]) * self.expected(self.features[j]), background().sentences.least)
                 opening, ending = self.features[i][1], self.features[j][1]
                 what = f"template {_short(opening, 60)!r} ... {_short(ending, 60)!r}"
@@ -379,6 +424,10 @@ class _Suspects:
             if not any(_overlap(item[1], other[1]) and _overlap(item[2], other[2]) for other in best) and "{question}" not in item[1] + item[2]:
                 best.append(item)
         return best
+
+
+def _is_plain(feature: Feature) -> bool:
+    return feature[0] in EDGES and _PLAIN_WORD.fullmatch(feature[1]) is not None
 
 
 def _overlap(a: str, b: str) -> bool:
@@ -406,6 +455,18 @@ def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
         numbers[kind] += 1
         return f"derived-{kind}-{numbers[kind]}"
 
+    def own(kind: Kind, text: str) -> list[Context]:
+        if kind == "opening":
+            return [Context(id=next_id("opening"), relation="verbatim", prefix=text.rstrip(" \t"))]
+        if kind == "ending":
+            return [Context(id=next_id("ending"), relation="verbatim", suffix=text.lstrip(" \t"))]
+        if kind == "answer-opening":
+            return [Context(id=next_id("answer-opening"), relation="format", suffix=f'Begin the reply with "{text.strip()}"')]
+        index = found.index[kind, text]
+        return _format_contexts(text, zip(found.lines[index], found.examples[index], strict=True))
+
+    for evidence, edge, answer in found.calls():
+        made.append((evidence, own(*edge) + own(*answer)))
     for evidence, opening, ending in found.templates():
         made.append((evidence, [Context(id=next_id("template"), relation="verbatim", template=f"{opening}{{question}}{ending}")]))
     single = found.evidence()
@@ -415,15 +476,8 @@ def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
             contexts = _system_contexts(text, next_id("system"))
         elif kind == "system-opening":
             contexts = [Context(id=next_id("system-opening"), relation="verbatim", system=text.strip(), note="What follows it in the rows differs from row to row.")]
-        elif kind == "opening":
-            contexts = [Context(id=next_id("opening"), relation="verbatim", prefix=text.rstrip(" \t"))]
-        elif kind == "ending":
-            contexts = [Context(id=next_id("ending"), relation="verbatim", suffix=text.lstrip(" \t"))]
-        elif kind == "answer-opening":
-            contexts = [Context(id=next_id("answer-opening"), relation="format", suffix=f'Begin the reply with "{text.strip()}"')]
         else:
-            index = found.index[kind, text]
-            contexts = _format_contexts(text, zip(found.lines[index], found.examples[index], strict=True))
+            contexts = own(kind, text)
         made.append((evidence, contexts))
     if default_system:
         made.append(_default_proposal(found, default_system))
@@ -500,10 +554,10 @@ def _topic_evidence(found: _Suspects, lead: tuple[Evidence, int] | None) -> Iter
         inside, outside = ([r for r in sample if (index in r[3]) == is_in] for is_in in (True, False))
         counts, others = (_holders(rows) for rows in (inside, outside))
         z = log_odds(counts, sum(counts.values()), others, sum(others.values()))
-        for topic in topics([r[2] for r in inside], z, least_rows=max(3, round(0.1 * len(inside))), most=2):
-            what = f"topic of the rows with {evidence.what}: {', '.join(topic.words)} (z {topic.z:.1f})"
-            share = sum(len(r[2].intersection(topic.words)) >= min(2, len(topic.words)) for r in outside) / max(1, len(outside))
-            yield made(topic, inside, what, share, evidence.score * KIND_WEIGHT["topic"], "weak")
+        topic = topic_of([r[2] for r in inside], z)
+        if topic:
+            share = sum(len(r[2].intersection(topic.words)) >= 2 for r in outside) / max(1, len(outside))
+            yield made(topic, inside, f"topic of the rows with {evidence.what}: {', '.join(topic.words)} (z {topic.z:.1f})", share, evidence.score * KIND_WEIGHT["topic"], "weak")
 
 
 def _holders(rows: list[tuple[int, str, set[str], set[int]]]) -> Counter[str]:

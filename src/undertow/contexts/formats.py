@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 
-READ = 4_000
+READ = 2_000
 """Characters read of a long text: this many at its beginning, an eighth of it at its end."""
 
 _PYTHON = re.compile(
@@ -29,6 +29,7 @@ _BULLET = re.compile(r"\s*([-*•–+]|\d{1,2}[.)])\s+\S")
 _ENCLOSED = re.compile(r"^[ \t]*(?P<open>[\[<{(=#~|-]{1,6})[ \t]*(?P<name>/?[^\W_](?:[^\[\]<>{}()=#~|\n]{0,58}[^\W_])?)[ \t]*(?P<close>[\]>})=#~|-]{0,6})[ \t]*$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]+")
 
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u3040-\ud7af]")
 _SCRIPTS = (
     ("japanese", re.compile(r"[\u3040-\u30ff]")),
     ("chinese", re.compile(r"[\u4e00-\u9fff]")),
@@ -42,7 +43,6 @@ _SCRIPTS = (
 )
 """A script stands for its commonest language: Cyrillic for Russian, and so on."""
 _SMALL_WORDS = {
-    "english": "the and of to is in that it you for with this are be have not as can your what how",
     "german": "der die das und ist nicht ich sie ein eine zu mit für auf wie auch den dem sich es",
     "french": "le la les des et est une un je vous pour que dans pas sur qui avec ce au du",
     "spanish": "el los las una es que por para con del se como más pero su lo en y está un",
@@ -52,6 +52,7 @@ _SMALL_WORDS = {
     "polish": "nie się jest na że jak z co ale czy są przez dla tak może od po już który oraz",
     "turkish": "bir ve bu için ile da de çok ne daha gibi mi ben var olarak ama nasıl en değil kadar",
 }
+_ENGLISH = frozenset("the and of to is in that it you for with this are be have not as can your what how".split())
 _SMALL = {language: frozenset(words.split()) for language, words in _SMALL_WORDS.items()}
 
 
@@ -65,11 +66,11 @@ def formats_of(text: str) -> set[str]:
         found.add(code)
     elif language := language_of(stripped):
         found.add(f"language-{language}")
-    lines = [line for line in stripped.split("\n") if line.strip()]
+    lines = [line for line in stripped.split("\n")[:40] if line.strip()]
     if lines and sum(bool(_BULLET.match(line)) for line in lines) > 0.6 * len(lines):
         found.add("list")
-    letters = [c for c in stripped if c.isalpha()]
-    if len(letters) >= 12 and sum(c.isupper() for c in letters) > 0.9 * len(letters):
+    capitals = sum(map(str.isupper, stripped[:200]))
+    if capitals >= 12 and sum(map(str.islower, stripped[:200])) < 0.1 * capitals:
         found.add("capitals")
     if not found and len(stripped) < 40 and len(stripped.split()) <= 3:
         found.add("short")
@@ -93,7 +94,7 @@ def _markup(text: str) -> Iterator[str]:
         if _LATEX.search(text):
             yield "latex"
     lines = text.split("\n")
-    if len(lines) >= 2 and sum(bool(_YAML_KEY.match(line)) for line in lines) >= 2 and all(_YAML_KEY.match(line) or line.startswith((" ", "-", "#")) for line in lines):
+    if len(lines) >= 2 and _YAML_KEY.match(lines[0]) and sum(bool(_YAML_KEY.match(line)) for line in lines) >= 2 and all(_YAML_KEY.match(line) or line.startswith((" ", "-", "#")) for line in lines):
         yield "yaml"
     if len(lines) >= 3:
         commas = {line.count(",") for line in lines}
@@ -116,11 +117,11 @@ def code_language(text: str) -> str | None:
     if _SQL.match(text):
         return "sql"
     lines = [line for line in text.split("\n") if line.strip()]
-    if not lines:
-        return None
-    for name, line_shape, sure in (("python", _PYTHON, _PYTHON_SURE), ("c-like", _C_LIKE, _C_SURE), ("shell", _SHELL, _SHELL)):
+    for name, line_shape, sure in (("python", _PYTHON, _PYTHON_SURE), ("c-like", _C_LIKE, _C_SURE), ("shell", _SHELL, None)):
+        if sure and not sure.search(text):
+            continue
         like = sum(bool(line_shape.match(line)) for line in lines)
-        if like >= 0.6 * len(lines) and (sure.search(text) if sure is not _SHELL else like >= 2):
+        if like >= 0.6 * len(lines) and (sure or like >= 2):
             prose = sum(len(_WORD.findall(line)) > 6 and line.rstrip().endswith((".", "!", "?", ":")) and not line_shape.match(line) for line in lines)
             if prose <= 0.1 * len(lines):
                 return name
@@ -129,8 +130,8 @@ def code_language(text: str) -> str | None:
 
 def holds_code(text: str) -> bool:
     """Whether a text has at least three lines of code in it, whatever stands around them."""
-    found = len(_PYTHON_SURE.findall(text[:READ])) + len(_C_SURE.findall(text[:READ]))
-    return found >= 1 and sum(bool(re.search(r"[({;=:\]})]\s*$|^\s+\S|^[@#]\w| = |\w\(", line)) for line in text[:READ].split("\n")) >= 3
+    text = text[:READ]
+    return bool(_PYTHON_SURE.search(text) or _C_SURE.search(text)) and sum(bool(re.search(r"[({;=:\]})]\s*$|^\s+\S|^[@#]\w| = |\w\(", line)) for line in text.split("\n")) >= 3
 
 
 def marker_block(text: str) -> tuple[str, str] | None:
@@ -154,21 +155,22 @@ def _is_marker(match: re.Match[str]) -> bool:
 
 def language_of(text: str) -> str | None:
     """The language of a text where it is not English and says enough to tell; else None."""
-    letters = [c for c in text[:600] if c.isalpha()]
-    if len(letters) < 4:
-        return None
-    if sum(c > "\u02af" for c in letters) > 0.3 * len(letters):
+    head = text[:400]
+    if not head.isascii() and len(_OTHER_SCRIPT.findall(head)) > max(3, 0.2 * len(head)):
+        letters = [c for c in head if c.isalpha()]
         for language, script in _SCRIPTS:
             if sum(bool(script.match(c)) for c in letters) > (0.1 if language == "japanese" else 0.3) * len(letters):
                 return language
         return "other"
-    words = [word.lower() for word in _WORD.findall(text[:600])]
+    words = _WORD.findall(head.lower())[:50]
     if len(words) < 5:
+        return None
+    english = sum(word in _ENGLISH for word in words) / len(words)
+    if english >= 0.2:
         return None
     shares = {language: sum(word in small for word in words) / len(words) for language, small in _SMALL.items()}
     best = max(shares, key=lambda language: shares[language])
-    sure = shares[best] >= 0.15 and shares[best] > 1.5 * shares["english"] and len(_SMALL[best].intersection(words)) >= 3
-    return best if sure and best != "english" else None
+    return best if shares[best] >= 0.15 and shares[best] > 1.5 * english and len(_SMALL[best].intersection(words)) >= 3 else None
 
 
 CONTEXTS_OF: dict[str, tuple[str, ...]] = {

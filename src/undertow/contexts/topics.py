@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from undertow.contexts.background import background
+from undertow.contexts.background import background, function_words
 from undertow.records import Context
 
 PRIOR = 1_000.0
@@ -52,7 +52,7 @@ def topics(rows: Collection[Collection[str]], scores: Mapping[str, float], *, le
 
     A topic is begun by the highest-scoring word left and takes the words that share rows with it `ALIKE` times more often than by chance.
     """
-    names = sorted((word for word, z in scores.items() if z >= STANDS_OUT_Z), key=lambda word: (-scores[word], word))[:120]
+    names = sorted((word for word, z in scores.items() if z >= STANDS_OUT_Z and word not in function_words()), key=lambda word: (-scores[word], word))[:120]
     holders: dict[str, set[int]] = {word: set() for word in names}
     for i, words in enumerate(rows):
         for word in words:
@@ -70,6 +70,15 @@ def topics(rows: Collection[Collection[str]], scores: Mapping[str, float], *, le
         if len(held) >= least_rows:
             found.append(Topic(words=members, z=scores[seed], rows=tuple(sorted(held))))
     return found
+
+
+def topic_of(rows: Collection[Collection[str]], scores: Mapping[str, float]) -> Topic | None:
+    """The one topic of rows that are alike already: the words that stand out most and are on a tenth of them; None where fewer than two do."""
+    holders = {word: sum(word in words for words in rows) for word in scores if scores[word] >= STANDS_OUT_Z - 1 and word not in function_words()}
+    named = sorted((word for word, k in holders.items() if k >= max(3, 0.1 * len(rows))), key=lambda word: (-scores[word], word))[:5]
+    if len(named) < 2:
+        return None
+    return Topic(words=tuple(named), z=scores[named[0]], rows=tuple(i for i, words in enumerate(rows) if sum(word in words for word in named) >= 2))
 
 
 def frames(words: Iterable[str], id_: str) -> list[Context]:
