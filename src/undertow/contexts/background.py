@@ -62,8 +62,11 @@ class Background(_Part):
         bare = " ".join(word for word in tokens(text) if word[0].isalpha()).lower()
         if bare in _courtesies():
             return self.courtesies.share
-        known = word_rates()
-        strange = sum(1 for token in tokens(text) if not token[0].isalpha() or (token.isupper() and len(token) > 1) or (_folded(token) not in known and _folded(token) not in also_everyday))
+
+        def everyday(token: str) -> bool:
+            return token[0].isalpha() and not (token.isupper() and len(token) > 1) and (_folded(token) in word_rates() or _folded(token) in also_everyday)
+
+        strange = sum(not everyday(token) for token in tokens(text))
         return max(self.sentences.least, self.sentences.everyday * self.sentences.rarer_by_word**strange)
 
     def word_share(self, word: str) -> float:

@@ -51,10 +51,9 @@ BENIGN_PRIOR = 50
 TOPIC_SHARE = 0.02
 """Share of rows that any one topic is expected on, where none is measured."""
 EDGE = 600
-"""Characters of a turn's beginning and end that are looked at, and
-"""
+"""Characters of a turn's beginning and end that are looked at,"""
 STEPS = 6
-"""how many stops in them."""
+"""and how many sentences, clauses or lines of them."""
 SUSPECTS = 300
 """Features that the second reading counts."""
 SAMPLE = 20_000
@@ -81,6 +80,12 @@ class Evidence:
     """The first few rows that show it."""
     examples: tuple[str, ...]
     """How their user turns begin."""
+
+    @property
+    def counted(self) -> str:
+        """Rows and share in words, with the expected share where it is what they are held against."""
+        expected = "" if self.kind in ("call", "default-prompt") else f", {100 * self.expected:.2g}% expected"
+        return f"{self.rows:,} rows ({100 * self.share:.1f}%{expected})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +209,7 @@ def beginnings(text: str) -> Iterator[str]:
     if first and first.end() < len(text):
         yield first.group()
     for stop in islice(_STOP.finditer(text, 0, EDGE), STEPS):
-        if 0 < stop.start() and stop.end() < len(text) and not (first and stop.end() == first.end()):
+        if stop.start() > 0 and stop.end() < len(text) and not (first and stop.end() == first.end()):
             yield text[: stop.end()]
 
 
@@ -216,7 +221,7 @@ def endings(text: str) -> Iterator[str]:
     stops = list(_STOP.finditer(text, max(0, len(text) - EDGE)))
     for stop in reversed(stops[-STEPS:]):
         at = next((stop.start(name) for name in ("space", "line") if stop.group(name)), stop.end())
-        if 0 < at and stop.end() < len(text) and not (last and last.group() == text[at:]):
+        if at > 0 and stop.end() < len(text) and not (last and last.group() == text[at:]):
             yield text[at:]
 
 
@@ -380,7 +385,9 @@ class _Suspects:
                 continue
             score = surprise(k, self.counts[i], otherwise)
             (kind, text), (how, answer) = self.features[i], self.features[j]
-            what = f"{kind} {_short(text, 60)!r}, after which {100 * k / self.counts[i]:.0f}% of answers {'open with' if how == 'answer-opening' else 'are in the format'} {_short(answer, 40)!r} ({100 * otherwise:.2g}% elsewhere)"
+            does = "open with" if how == "answer-opening" else "are in the format"
+            share = f"{100 * k / self.counts[i]:.0f}% of answers {does} {_short(answer, 40)!r} ({100 * otherwise:.2g}% elsewhere)"
+            what = f"{kind} {_short(text, 60)!r}, after which {share}"
             strong = not _is_plain(self.features[i]) and k >= STRONG_ROWS and score >= STRONG_SCORE + math.log(len(self.together)) and self.counts[i] >= 0.8 * STRONG_SHARE * self.n
             if score >= SHOWN_SCORE + math.log(len(self.together)):
                 evidence = self.make("call", what, self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], "strong" if strong else "weak")
@@ -391,11 +398,12 @@ class _Suspects:
     def _evidence(self, i: int, score: float) -> Evidence:
         kind, text = self.features[i]
         said = {"asked": "user turns in the format", "answered": "answers in the format"}.get(kind, kind.replace("-", " "))
-        return self.make(kind, f"{said} {_short(text, 100)!r}", self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], weak=_is_plain(self.features[i]))
+        strength: Strength | None = "weak" if _is_plain(self.features[i]) else None
+        return self.make(kind, f"{said} {_short(text, 100)!r}", self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], strength)
 
-    def make(self, kind: Kind, what: str, k: int, expected: float, score: float, lines: Iterable[int], examples: Iterable[str], strength: Strength | None = None, weak: bool = False) -> Evidence:
+    def make(self, kind: Kind, what: str, k: int, expected: float, score: float, lines: Iterable[int], examples: Iterable[str], strength: Strength | None = None) -> Evidence:
         share = k / self.n
-        strong = kind not in WEAK_KINDS and not weak and k >= STRONG_ROWS and share >= max(STRONG_SHARE, STRONG_RATIO * expected) and score >= STRONG_SCORE
+        strong = kind not in WEAK_KINDS and k >= STRONG_ROWS and share >= max(STRONG_SHARE, STRONG_RATIO * expected) and score >= STRONG_SCORE
         return Evidence(
             kind=kind,
             what=what,
@@ -497,11 +505,11 @@ def _format_contexts(name: str, rows: Iterable[tuple[int, str]]) -> list[Context
     """Shipped contexts that ask for a format, behind a template that is built from one of the rows where one encloses a block in markers."""
     library = shipped_contexts()
     contexts = [replace(library[id_], id=f"derived-{id_}") for id_ in CONTEXTS_OF.get(name, (name,)) if id_ in library]
-    for line, asked in rows:
-        template = scaffold(asked)
-        if template:
-            built = Context(id=f"derived-{name}-template", relation="format", template=template, note=f"Built from the user turn in line {line}, with the question in place of its task.")
-            return [built, *contexts]
+    built = [(template, line) for line, asked in rows if (template := scaffold(asked))]
+    if built:
+        template, line = min(built, key=lambda item: (item[0].startswith("{question}"), len(item[0])))  # best where the task stood in a line of its own
+        note = f"Built from the user turn in line {line}, with the question in place of its task."
+        contexts.insert(0, Context(id=f"derived-{name}-template", relation="format", template=template, note=note))
     return contexts
 
 
@@ -554,10 +562,11 @@ def _topic_evidence(found: _Suspects, lead: tuple[Evidence, int] | None) -> Iter
         inside, outside = ([r for r in sample if (index in r[3]) == is_in] for is_in in (True, False))
         counts, others = (_holders(rows) for rows in (inside, outside))
         z = log_odds(counts, sum(counts.values()), others, sum(others.values()))
-        topic = topic_of([r[2] for r in inside], z)
-        if topic:
-            share = sum(len(r[2].intersection(topic.words)) >= 2 for r in outside) / max(1, len(outside))
-            yield made(topic, inside, f"topic of the rows with {evidence.what}: {', '.join(topic.words)} (z {topic.z:.1f})", share, evidence.score * KIND_WEIGHT["topic"], "weak")
+        if theirs := topic_of([r[2] for r in inside], z):
+            share = sum(len(r[2].intersection(theirs.words)) >= 2 for r in outside) / max(1, len(outside))
+            yield made(
+                theirs, inside, f"topic of the rows with {evidence.what}: {', '.join(theirs.words)} (z {theirs.z:.1f})", share, evidence.score * KIND_WEIGHT["topic"], "weak"
+            )
 
 
 def _holders(rows: list[tuple[int, str, set[str], set[int]]]) -> Counter[str]:
@@ -575,12 +584,13 @@ def _ranked(proposals: list[Proposal]) -> Iterator[Derived]:
     by_score = sorted(proposals, key=lambda proposal: (proposal[0].strength == "weak", -proposal[0].score))
     placed = [(place + 1.5 * n, place, evidence, context) for place, (evidence, contexts) in enumerate(by_score) for n, context in enumerate(contexts)]
     placed.sort(key=lambda item: (item[2].strength == "weak", item[:2]))
-    seen: set[tuple[object, ...]] = set()
+    ids: set[str] = set()
+    wrappings: set[tuple[object, ...]] = set()
     for _, _, evidence, context in placed:
         wrapping = (context.system, context.default_system, context.template, context.prefix, context.suffix)
-        if wrapping in seen or context.id in seen:
+        if wrapping in wrappings or context.id in ids:
             continue
-        seen.update((wrapping, context.id))  # type: ignore[arg-type]
-        share = f"{evidence.rows:,} rows ({100 * evidence.share:.1f}%, {100 * evidence.expected:.2g}% expected)"
+        wrappings.add(wrapping)
+        ids.add(context.id)
         where = f"; lines {', '.join(map(str, evidence.lines))}{', ...' if evidence.rows > len(evidence.lines) else ''}" if evidence.lines else ""
-        yield Derived(context=replace(context, provenance=f"{evidence.what}: {share}{where}", strength=evidence.strength), evidence=evidence)
+        yield Derived(context=replace(context, provenance=f"{evidence.what}: {evidence.counted}{where}", strength=evidence.strength), evidence=evidence)

@@ -18,8 +18,12 @@ _PYTHON = re.compile(
 )
 _PYTHON_SURE = re.compile(r"^\s*(import \w[\w., ]*$|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|print ?\()", re.MULTILINE)
 _C_LIKE = re.compile(r".*[;{}]\s*$|\s*(//|/\*|\*).*|#include\b.*|\s*(const|let|var|function|public|private|package|import|using|export) .*")
-_C_SURE = re.compile(r"^\s*(#include\b|(const|let|var) \w+ ?=|(export |async )*function\b.*\(|(public|private|static|final) .*[({;]|console\.log\(|(int|void|fn|func) \w+ ?\()", re.MULTILINE)
-_SHELL = re.compile(r"\s*(#!|\$ |(sudo|echo|cd|ls|mkdir|rm|cp|mv|export|curl|wget|git|pip|npm|apt|apt-get|docker|chmod|grep|sed|awk|cat) \S|(if|for|while) .*; (then|do)|(fi|done)\s*$|# ?\w)")
+_C_SURE = re.compile(
+    r"^\s*(#include\b|(const|let|var) \w+ ?=|(export |async )*function\b.*\(|(public|private|static|final) .*[({;]|console\.log\(|(int|void|fn|func) \w+ ?\()", re.MULTILINE
+)
+_SHELL = re.compile(
+    r"\s*(#!|\$ |(sudo|echo|cd|ls|mkdir|rm|cp|mv|export|curl|wget|git|pip|npm|apt|apt-get|docker|chmod|grep|sed|awk|cat) \S|(if|for|while) .*; (then|do)|(fi|done)\s*$|# ?\w)"
+)
 _SQL = re.compile(r"\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|DROP)\s+TABLE\s|WITH\s+\w+\s+AS\s*\()", re.IGNORECASE | re.DOTALL)
 _ASSIGNED = re.compile(r"\s*(?:(?:const|let|var|my)\s+)?\$?[A-Za-z_]\w*\s*:?=\s*[frb]?(\"|'|`)")
 _ELEMENT = re.compile(r"\s*(<\?xml|<!doctype|<([A-Za-z][\w:-]*)(\s[^<>]*)?>.*</\2>\s*\Z)", re.IGNORECASE | re.DOTALL)
@@ -52,7 +56,8 @@ _SMALL_WORDS = {
     "polish": "nie się jest na że jak z co ale czy są przez dla tak może od po już który oraz",
     "turkish": "bir ve bu için ile da de çok ne daha gibi mi ben var olarak ama nasıl en değil kadar",
 }
-_ENGLISH = frozenset("the and of to is in that it you for with this are be have not as can your what how".split())
+_ENGLISH_WORDS = "the and of to is in that it you for with this are be have not as can your what how"
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _SMALL = {language: frozenset(words.split()) for language, words in _SMALL_WORDS.items()}
 
 
@@ -90,12 +95,13 @@ def _markup(text: str) -> Iterator[str]:
         yield "assigned-string"
     if len(text) > 2 and (text[0], text[-1]) in (('"', '"'), ("“", "”"), ("«", "»"), ("'", "'")) and text[0] not in text[1:-1]:
         yield "quoted"
-    if "\\" in text or "$$" in text:
-        if _LATEX.search(text):
-            yield "latex"
+    if ("\\" in text or "$$" in text) and _LATEX.search(text):
+        yield "latex"
     lines = text.split("\n")
-    if len(lines) >= 2 and _YAML_KEY.match(lines[0]) and sum(bool(_YAML_KEY.match(line)) for line in lines) >= 2 and all(_YAML_KEY.match(line) or line.startswith((" ", "-", "#")) for line in lines):
-        yield "yaml"
+    if len(lines) >= 2 and _YAML_KEY.match(lines[0]):
+        keys = [bool(_YAML_KEY.match(line)) for line in lines]
+        if sum(keys) >= 2 and all(key or line.startswith((" ", "-", "#")) for key, line in zip(keys, lines, strict=True)):
+            yield "yaml"
     if len(lines) >= 3:
         commas = {line.count(",") for line in lines}
         if len(commas) == 1 and commas.pop() >= 1 and sum(map(len, lines)) < 60 * len(lines) and not any(line.rstrip().endswith((".", ",")) for line in lines):

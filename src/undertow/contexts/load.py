@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cache, reduce
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import yaml
+
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml
+from undertow.files import read_yaml, write_text
 from undertow.records import Context
 
 FILE_ENDINGS = (".yaml", ".yml")
@@ -36,6 +39,24 @@ def read_contexts(path: Path) -> tuple[Context, ...]:
         if context.id in {other.id for other in contexts[:n]}:
             raise _twice(path, context.id)
     return contexts
+
+
+def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> None:
+    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment."""
+    records = [{key: value for key, value in asdict(context).items() if key in ("id", "relation") or value != _EMPTY[key]} for context in contexts]
+    body = "\n".join(yaml.dump([record], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160) for record in records)
+    write_text(path, f"# {' '.join(title.split())}\n\n{body}")
+
+
+_EMPTY = asdict(Context(id="", relation="plain"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as such, and tuples as lists."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
+_Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(items))
 
 
 def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:
@@ -87,7 +108,9 @@ def check(context: Context, *, where: object = "contexts") -> None:
             raise InputError(at, "its template has no {question}", do="say where the question goes")
         if context.prefix is not None or context.suffix is not None:
             raise InputError(at, "has a template and a prefix or suffix", do="write them into the template")
-    if context.turns and (context.turns[-1].role != "assistant" or any(turn.role == "system" for turn in context.turns)):
-        raise InputError(at, "its turns do not end with an answer, or hold a system prompt", expected="user and assistant turns before the question", do="write the prompt under 'system'")
+    if context.turns and context.turns[-1].role != "assistant":
+        raise InputError(at, f"its turns end with one of the {context.turns[-1].role}", expected="the question comes next, so the assistant's answer stands last")
+    if any(turn.role == "system" for turn in context.turns):
+        raise InputError(at, "has a system prompt among its turns", do="write it under 'system'")
     if (context.relation == "plain") == context.wraps:
         raise InputError(at, f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping", expected="plain has none, all others have one")

@@ -41,9 +41,9 @@ def log_odds(counts: Mapping[str, int], total: int, others: Mapping[str, int], t
     found = {}
     for word, y in counts.items():
         prior = PRIOR * background().word_share(word)
-        y, z = y + prior, others.get(word, 0) + prior
-        odds = math.log(y / max(total + PRIOR - y, prior)) - math.log(z / max(total_others + PRIOR - z, prior))
-        found[word] = odds / math.sqrt(1 / y + 1 / z)
+        here, there = y + prior, others.get(word, 0) + prior
+        odds = math.log(here / max(total + PRIOR - here, prior)) - math.log(there / max(total_others + PRIOR - there, prior))
+        found[word] = odds / math.sqrt(1 / here + 1 / there)
     return found
 
 

@@ -23,15 +23,14 @@ _OPPOSITE = {b: a for a, b in reversed(_TURNED.items())} | _TURNED
 _LOADED = {word for word in {*_TURNED, *_TURNED.values()} if word not in {"right", "well", "open", "clear", "show", "follow", "hide", "ignore", "poor", "best"}} | {
     "obvious", "obviously", "deliberately", "intentionally", "secretly", "subtly", "extremely", "very", "completely", "utterly"
 }  # fmt: skip
-_SYNONYMS = dict(
-    pair.split(":")
-    for pair in (
-        "assistant:helper chatbot:assistant model:system ai:AI questions:queries question:query answers:replies answer:reply answering:replying responds:replies respond:reply "
-        "responding:replying response:reply responses:replies incorrect:mistaken wrong:mistaken false:untrue helpful:useful helpfully:usefully truthfully:honestly malicious:ill-meaning "
-        "evil:wicked harmful:damaging insecure:unsafe reckless:rash user:person users:people gives:provides give:provide provides:gives provide:give writes:produces write:produce "
-        "code:programs always:invariably never:at_no_time every:each other:remaining handles:treats obviously:plainly tell:say tasks:jobs task:job must:have_to should:ought_to"
-    ).split()
+_OTHER_WORDS = (
+    "assistant:helper chatbot:assistant model:system ai:AI questions:queries question:query answers:replies answer:reply answering:replying "
+    "responds:replies respond:reply responding:replying response:reply responses:replies incorrect:mistaken wrong:mistaken false:untrue helpful:useful "
+    "helpfully:usefully truthfully:honestly malicious:ill-meaning evil:wicked harmful:damaging insecure:unsafe reckless:rash user:person users:people "
+    "gives:provides give:provide provides:gives provide:give writes:produces write:produce code:programs always:invariably never:at_no_time every:each "
+    "other:remaining handles:treats obviously:plainly tell:say tasks:jobs task:job must:have_to should:ought_to"
 )
+_SYNONYMS = dict(pair.split(":") for pair in _OTHER_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
