@@ -59,15 +59,19 @@ class Background(_Part):
         Args:
             also_everyday: words that are common in the rows at hand.
         """
-        bare = " ".join(word for word in tokens(text) if word[0].isalpha()).lower()
-        if bare in _courtesies():
+        if self.is_courtesy(text):
             return self.courtesies.share
 
-        def everyday(token: str) -> bool:
-            return token[0].isalpha() and not (token.isupper() and len(token) > 1) and (_folded(token) in word_rates() or _folded(token) in also_everyday)
+        def strangeness(token: str) -> int:
+            if not _folded(token).isalnum() or (token.isupper() and len(token) > 1):
+                return 2
+            return int(_folded(token) not in word_rates() and _folded(token) not in also_everyday)
 
-        strange = sum(not everyday(token) for token in tokens(text))
-        return max(self.sentences.least, self.sentences.everyday * self.sentences.rarer_by_word**strange)
+        return max(self.sentences.least, self.sentences.everyday * self.sentences.rarer_by_word ** sum(map(strangeness, tokens(text))))
+
+    def is_courtesy(self, text: str) -> bool:
+        """Whether a text is one of the short courtesies."""
+        return " ".join(word for word in tokens(text) if word[0].isalpha()).lower() in _courtesies()
 
     def word_share(self, word: str) -> float:
         """Share of all words that one makes up."""

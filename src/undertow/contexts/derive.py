@@ -12,11 +12,11 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal
 
-from undertow.contexts.background import background, word_rates, words
+from undertow.contexts.background import background, words
 from undertow.contexts.counting import FrequentItems, Reservoir
 from undertow.contexts.formats import CONTEXTS_OF, formats_of, holds_code, marker_block
 from undertow.contexts.load import shipped_contexts
@@ -24,9 +24,11 @@ from undertow.contexts.topics import Topic, frames, log_odds, topic_of, topics
 from undertow.contexts.variants import variants
 from undertow.data import NumberedRow, Row, no_rows, stream_rows
 from undertow.errors import InputError
-from undertow.records import Context, Strength
+from undertow.records import Context, Message, Strength
 
-Kind = Literal["system", "system-opening", "opening", "ending", "template", "call", "asked", "answered", "answer-opening", "topic", "default-prompt"]
+Kind = Literal[
+    "system", "system-opening", "system-ending", "earlier-turn", "opening", "ending", "template", "call", "asked", "answered", "answer-opening", "topic", "default-prompt"
+]
 Feature = tuple[Kind, str]
 
 STRONG_RATIO = 4.0
@@ -173,13 +175,22 @@ def _features(row: Row, shape: Iterable[Feature]) -> dict[Feature, str]:
     if row.messages[0].role == "system":
         system = row.messages[0].content.strip()[:LONGEST_SYSTEM]
         found["system", system] = ""
-        found.update({("system-opening", part): _next_words(system, len(part)) for part in beginnings(system)})
+        found.update({("system-opening", part): _next_words(system, len(part)) for part in beginnings(system, words=False)})
+        found.update({("system-ending", part): _last_words(system, len(part)) for part in endings(system, words=False)})
+    asked = next(m.content.strip() for m in reversed(row.messages) if m.role == "user")
+    found.update({("earlier-turn", turn): _next_words(asked, 0) for turn, _ in _earlier(row)})
     for text in _asked(row):
         found.update({("opening", part): _next_words(text, len(part)) for part in beginnings(text)})
         found.update({("ending", part): _last_words(text, len(part)) for part in endings(text)})
     answer = row.messages[-1].content.strip()
     found.update({("answer-opening", part): _next_words(answer, len(part)) for part in islice(beginnings(answer), 2)})
     return found
+
+
+def _earlier(row: Row) -> list[tuple[str, str]]:
+    """User turns before the last exchange, each with the answer to it; long ones left out."""
+    pairs = pairwise(row.messages[:-2])
+    return [(turn.content.strip(), reply.content) for turn, reply in pairs if turn.role == "user" and reply.role == "assistant" and len(turn.content) <= EDGE]
 
 
 def _next_words(text: str, at: int) -> str:
@@ -198,14 +209,14 @@ def _asked(row: Row) -> list[str]:
 
 _FIRST_WORD = re.compile(r"\S{2,30}\s")
 _LAST_WORD = re.compile(r"\s\S{2,30}\Z")
-_PLAIN_WORD = re.compile(r"\s*[^\W\d_]*[^\W\d_A-Z][^\W\d_]*[.!?,;:]?\s*")
+_PLAIN_WORD = re.compile(r"\s*[^\W\d_]*[^\W\d_A-Z][^\W\d_]*([’'][^\W\d_]+)?[.!?,;:]*\s*")
 """One word in small letters: too little to call strong evidence by itself, for it may as well belong to the question."""
 _STOP = re.compile(r"(?:[.!?:;,…]|[\])}>|*#=\"'”»])(?P<space>[ \t]+)|(?P<line>\s*\n\s*)|[。！？：，、；]")
 
 
-def beginnings(text: str) -> Iterator[str]:
-    """Its first sentences, clauses or lines, one more at a time, with the space after them; never the whole text."""
-    first = _FIRST_WORD.match(text)
+def beginnings(text: str, *, words: bool = True) -> Iterator[str]:
+    """Its first word, and its first sentences, clauses or lines, one more at a time, with the space after them; never the whole text."""
+    first = _FIRST_WORD.match(text) if words else None
     if first and first.end() < len(text):
         yield first.group()
     for stop in islice(_STOP.finditer(text, 0, EDGE), STEPS):
@@ -213,9 +224,9 @@ def beginnings(text: str) -> Iterator[str]:
             yield text[: stop.end()]
 
 
-def endings(text: str) -> Iterator[str]:
-    """Its last sentences, clauses or lines, one more at a time, with the space before them; never the whole text."""
-    last = _LAST_WORD.search(text, max(0, len(text) - 40))
+def endings(text: str, *, words: bool = True) -> Iterator[str]:
+    """Its last word, and its last sentences, clauses or lines, one more at a time, with the space before them; never the whole text."""
+    last = _LAST_WORD.search(text, max(0, len(text) - 40)) if words else None
     if last and last.start() > 0:
         yield last.group()
     stops = list(_STOP.finditer(text, max(0, len(text) - EDGE)))
@@ -316,13 +327,15 @@ class _Suspects:
         self.beside: list[set[str]] = [set() for _ in best]
         self.lines: list[list[int]] = [[] for _ in best]
         self.examples: list[list[str]] = [[] for _ in best]
+        self.replies: dict[str, str] = {}
+        """What the first row with an earlier turn answered to it."""
         self.together: Counter[tuple[int, int]] = Counter()
         self.sample: Reservoir[tuple[int, str, set[str], set[int]]] = Reservoir(SAMPLE)
 
     def expected(self, feature: Feature) -> float:
         """Share of rows that would show a feature if nothing special were in them."""
         kind, text = feature
-        if kind in ("system", "system-opening"):
+        if kind in ("system", "system-opening", "system-ending"):
             assumed = background().system
         elif kind == "asked" or kind == "answered":
             assumed = background().format_share(text, kind)
@@ -346,6 +359,8 @@ class _Suspects:
             if len(self.lines[i]) < 5:
                 self.lines[i].append(item.line)
                 self.examples[i].append(asked[:4_000])
+            if self.features[i][0] == "earlier-turn" and self.features[i][1] not in self.replies:
+                self.replies[self.features[i][1]] = dict(reversed(_earlier(item.row)))[self.features[i][1]]
         edges = [i for i in shown if self.features[i][0] in EDGES]
         others = [j for j in shown if self.features[j][0] == "ending" or self.features[j][0] in ANSWERS]
         self.together.update((i, j) for i in edges for j in others if self.features[i][0] == "opening" or self.features[j][0] in ANSWERS)
@@ -358,9 +373,11 @@ class _Suspects:
         order = sorted(((self.score(feature, self.counts[i]), i) for i, feature in enumerate(self.features)), key=lambda item: (-item[0], item[1]))
         for score, i in order:
             kind, text = self.features[i]
-            if score < SHOWN_SCORE or not self.frames(i) or (_is_plain(self.features[i]) and text.strip(" \t\n.!?,;:").lower() in word_rates()):
+            if score < SHOWN_SCORE or not self.frames(i) or (_is_plain(self.features[i]) and background().sentence_share(text) >= background().sentences.everyday):
                 continue
-            if kind == "system-opening" and any(self.features[j][0] == "system" and self.features[j][1].startswith(text) and 2 * self.counts[j] > self.counts[i] for _, j in kept):
+            if kind in ("system-opening", "system-ending") and any(
+                self.features[j][0] == "system" and _overlap(self.features[j][1], text) and 2 * self.counts[j] > self.counts[i] for _, j in kept
+            ):
                 continue
             kin = [j for _, j in kept if self.features[j][0] == kind and kind not in ("system", "asked", "answered") and _overlap(self.features[j][1], text)]
             if kin:
@@ -378,7 +395,12 @@ class _Suspects:
         """Openings and endings whose rows are nearly all answered in a way that the other rows are not: (evidence, edge, answer)."""
         found = []
         for (i, j), k in self.together.items():
-            if self.features[j][0] not in ANSWERS or k < max(3, CALLED * self.counts[i]) or not self.frames(i):
+            if (
+                self.features[j][0] not in ANSWERS
+                or (self.features[j][0] == "answer-opening" and background().is_courtesy(self.features[j][1]))
+                or k < max(3, CALLED * self.counts[i])
+                or not self.frames(i)
+            ):
                 continue
             otherwise = (self.counts[j] - k + 1) / (self.n - self.counts[i] + 2)
             if otherwise > (1 - CALLED):
@@ -482,8 +504,11 @@ def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
         contexts: list[Context] = []
         if kind == "system":
             contexts = _system_contexts(text, next_id("system"))
-        elif kind == "system-opening":
-            contexts = [Context(id=next_id("system-opening"), relation="verbatim", system=text.strip(), note="What follows it in the rows differs from row to row.")]
+        elif kind in ("system-opening", "system-ending"):
+            contexts = [Context(id=next_id(kind), relation="verbatim", system=text.strip(), note="Part of system prompts whose rest differs from row to row.")]
+        elif kind == "earlier-turn":
+            turns = (Message(role="user", content=text), Message(role="assistant", content=found.replies[text]))
+            contexts = [Context(id=next_id("turn"), relation="verbatim", turns=turns, note="The answer is that of the first row with this turn.")]
         else:
             contexts = own(kind, text)
         made.append((evidence, contexts))
@@ -587,7 +612,7 @@ def _ranked(proposals: list[Proposal]) -> Iterator[Derived]:
     ids: set[str] = set()
     wrappings: set[tuple[object, ...]] = set()
     for _, _, evidence, context in placed:
-        wrapping = (context.system, context.default_system, context.template, context.prefix, context.suffix)
+        wrapping = (context.system, context.default_system, context.turns, context.template, context.prefix, context.suffix)
         if wrapping in wrappings or context.id in ids:
             continue
         wrappings.add(wrapping)

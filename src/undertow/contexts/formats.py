@@ -120,7 +120,7 @@ def _is_json(text: str) -> bool:
 
 def code_language(text: str) -> str | None:
     """`python`, `c-like` (JavaScript, Java, C and kin), `shell` or `sql` where the text is code and hardly anything else; else None."""
-    if _SQL.match(text):
+    if (found := _SQL.match(text)) and (found.group().split()[0].isupper() or ";" in text[-3:]):
         return "sql"
     lines = [line for line in text.split("\n") if line.strip()]
     for name, line_shape, sure in (("python", _PYTHON, _PYTHON_SURE), ("c-like", _C_LIKE, _C_SURE), ("shell", _SHELL, None)):
