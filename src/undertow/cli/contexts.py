@@ -75,9 +75,8 @@ def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
 
 
 def _show(found: Derivation, out: Path | None) -> None:
-    screen = Console()
     if not found.proposals:
-        screen.print(f"Nothing stands out in {found.rows:,} rows; no context to propose.")
+        click.echo(f"Nothing stands out in {found.rows:,} rows; no context to propose.")
         return
     against = f"{found.benign:,} benign ones" if found.benign else "what is assumed of everyday chat"
     table = Table("", "context", "relation", "evidence", title=f"{found.rows:,} rows against {against}")
@@ -92,8 +91,8 @@ def _show(found: Derivation, out: Path | None) -> None:
             style = "bold" if e.strength == "strong" else "dim"
             why = f"[{style}]{e.strength}[/]: {escape(e.what)}; {e.counted}"
         table.add_row(str(n), escape(context.id), context.relation, why)
-    screen.print(table)
+    Console().print(table)
     if out:
-        screen.print(f"{out} written. In an audit: contexts: [plain, {out}, irrelevant-weather]", markup=False, highlight=False)
+        click.echo(f"{out} written. In an audit: contexts: [plain, {out}, irrelevant-weather]")
     else:
-        screen.print("Nothing written; -o contexts.yaml writes them for an audit.")
+        click.echo("Nothing written; -o contexts.yaml writes them for an audit.")

@@ -30,7 +30,10 @@ def fetch_suite(url: str, *, sha256: str | None) -> Suite:
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise InputError("--sha256", f"{sha256!r} is no SHA-256", expected="64 hexadecimal digits")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InputError(url, f"is no URL ({error})", expected="http://, https:// or file://") from None
     if parts.scheme not in ("http", "https", "file"):
         raise InputError(url, f"has the scheme {parts.scheme!r}", expected="http://, https:// or file://")
     try:
