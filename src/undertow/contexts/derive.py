@@ -56,6 +56,8 @@ EDGE = 600
 """Characters of a turn's beginning and end that are looked at,"""
 STEPS = 6
 """and how many sentences, clauses or lines of them."""
+DIFFERENT = 5
+"""Different neighbors that make a part of many rows a frame."""
 SUSPECTS = 300
 """Features that the second reading counts."""
 SAMPLE = 20_000
@@ -170,35 +172,36 @@ def _is_flagged(item: NumberedRow, flagged: str | None, path: Path) -> bool:
 
 
 def _features(row: Row, shape: Iterable[Feature]) -> dict[Feature, str]:
-    """What a row shows, and the few words that it shows it beside."""
+    """What a row shows, and the text that it stands in or before."""
     found: dict[Feature, str] = dict.fromkeys(shape, "")
     if row.messages[0].role == "system":
         system = row.messages[0].content.strip()[:LONGEST_SYSTEM]
-        found["system", system] = ""
-        found.update({("system-opening", part): _next_words(system, len(part)) for part in beginnings(system, words=False)})
-        found.update({("system-ending", part): _last_words(system, len(part)) for part in endings(system, words=False)})
-    asked = next(m.content.strip() for m in reversed(row.messages) if m.role == "user")
-    found.update({("earlier-turn", turn): _next_words(asked, 0) for turn, _ in _earlier(row)})
-    for text in _asked(row):
-        found.update({("opening", part): _next_words(text, len(part)) for part in beginnings(text)})
-        found.update({("ending", part): _last_words(text, len(part)) for part in endings(text)})
+        found["system", system] = system
+        found.update({("system-opening", part): system for part in beginnings(system, words=False)})
+        found.update({("system-ending", part): system for part in endings(system, words=False)})
+    turns = _asked(row)
+    found.update({("earlier-turn", turn): turns[-1] for turn, _ in _earlier(row)})
+    for text in turns:
+        found.update({("opening", part): text for part in beginnings(text)})
+        found.update({("ending", part): text for part in endings(text)})
     answer = row.messages[-1].content.strip()
-    found.update({("answer-opening", part): _next_words(answer, len(part)) for part in islice(beginnings(answer), 2)})
+    found.update({("answer-opening", part): answer for part in islice(beginnings(answer), 2)})
     return found
+
+
+def _beside(feature: Feature, text: str) -> str:
+    """The three words of a text next to a part of it; the first three, where the part comes before it."""
+    kind, part = feature
+    if kind in ("ending", "system-ending"):
+        return " ".join(text[max(0, len(text) - len(part) - 60) : len(text) - len(part)].split()[-3:])
+    at = 0 if kind == "earlier-turn" else len(part)
+    return " ".join(text[at : at + 60].split()[:3])
 
 
 def _earlier(row: Row) -> list[tuple[str, str]]:
     """User turns before the last exchange, each with the answer to it; long ones left out."""
     pairs = pairwise(row.messages[:-2])
     return [(turn.content.strip(), reply.content) for turn, reply in pairs if turn.role == "user" and reply.role == "assistant" and len(turn.content) <= EDGE]
-
-
-def _next_words(text: str, at: int) -> str:
-    return " ".join(text[at : at + 60].split()[:3])
-
-
-def _last_words(text: str, length: int) -> str:
-    return " ".join(text[max(0, len(text) - length - 60) : len(text) - length].split()[-3:])
 
 
 def _asked(row: Row) -> list[str]:
@@ -350,12 +353,12 @@ class _Suspects:
         return surprise(k, self.n, self.expected(feature)) * KIND_WEIGHT.get(feature[0], 1.0)
 
     def add(self, item: NumberedRow, shape: frozenset[Feature]) -> None:
-        shown = {self.index[feature]: beside for feature, beside in _features(item.row, shape).items() if feature in self.index}
+        shown = {self.index[feature]: text for feature, text in _features(item.row, shape).items() if feature in self.index}
         asked = next(m.content for m in reversed(item.row.messages) if m.role == "user")
-        for i, beside in shown.items():
+        for i, text in shown.items():
             self.counts[i] += 1
-            if len(self.beside[i]) < 50:
-                self.beside[i].add(beside)
+            if len(self.beside[i]) < DIFFERENT:
+                self.beside[i].add(_beside(self.features[i], text))
             if len(self.lines[i]) < 5:
                 self.lines[i].append(item.line)
                 self.examples[i].append(asked[:4_000])
@@ -389,7 +392,7 @@ class _Suspects:
 
     def frames(self, i: int) -> bool:
         """Whether a feature stands beside different things. A sentence that always precedes the same words is a part of one question, and not a frame around many."""
-        return self.features[i][0] in ("system", "asked", "answered") or len(self.beside[i]) >= max(3, min(5, 0.2 * self.counts[i]))
+        return self.features[i][0] in ("system", "asked", "answered") or len(self.beside[i]) >= max(3, min(DIFFERENT, 0.2 * self.counts[i]))
 
     def calls(self) -> list[tuple[Evidence, Feature, Feature]]:
         """Openings and endings whose rows are nearly all answered in a way that the other rows are not: (evidence, edge, answer)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from undertow.files import write_text
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +125,8 @@ def _message(raw: Any, where: str, n: int) -> Message:
         raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():
         raise InputError(where, f"message {n} has no text", expected="'content' must be a string that is not empty", do="mend or drop the row")
-    if _SURROGATE.search(raw["content"]):
-        raise InputError(where, f"message {n} holds half of a surrogate pair, which no text file can", do="mend or drop the row")
+    try:
+        raw["content"].encode()
+    except UnicodeEncodeError:
+        raise InputError(where, f"message {n} holds half of a surrogate pair, which no text file can", do="mend or drop the row") from None
     return Message(role=role, content=raw["content"])
