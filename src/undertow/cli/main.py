@@ -8,6 +8,7 @@ import click
 
 from undertow.cli.audit import audit
 from undertow.cli.compare import compare
+from undertow.cli.contexts import contexts
 from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
@@ -31,7 +32,7 @@ AFTER_CTRL_C = {
     "quickstart": "what was written is kept; the same command goes on",
 }
 
-for command in (quickstart, train, audit, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
+for command in (quickstart, train, audit, compare, rejudge, rescore, contexts, report, list_, serve, doctor, nursery):
     cli.add_command(command)
 
 
