@@ -112,7 +112,7 @@ def local(target: Target, where: object) -> LocalTarget:
         InputError: its weights are not on this machine.
     """
     if not isinstance(target, LocalTarget):
-        raise InputError(where, "has no weights on this machine", expected="screening reads likelihoods, so it takes kind: local alone", do="search its contexts by sampling instead")
+        raise InputError(where, "has no weights on this machine", expected="screening takes `kind: local` alone", do="search its contexts by sampling instead")
     return target
 
 

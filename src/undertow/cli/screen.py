@@ -103,9 +103,12 @@ def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
     def nats(value: float, error: float | None) -> str:
         return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
 
-    table = Table("context", "relation", "score", "own", "wraps", title=title)
+    table = Table("context", "relation", "score", "own", title=title)
+    table.add_column("wraps", no_wrap=True, overflow="ellipsis")
     for s in ranked[:top]:
         c = s.context
         wraps = next((f"{k}: {v}" for k, v in _as_written(c).items() if k not in ("id", "relation", "note")), "")
         table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), wraps)
-    Console().print(table, markup=False)
+    out = Console()
+    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out.print(table, markup=False)
