@@ -81,7 +81,7 @@ def test_ranks_by_what_is_asked(models, monkeypatch):
 
 def test_mistakes(models):
     target, base = models
-    with pytest.raises(InputError, match="target: has no weights.*by sampling instead"):
+    with pytest.raises(InputError, match=r"target: has no weights.*by sampling instead"):
         screen(ScriptedTarget(Script()), base, [HOT], QUESTIONS, REPLIES)
     with pytest.raises(InputError, match="base: is the target itself"):
         screen(target, target, [HOT], QUESTIONS, REPLIES)

@@ -81,7 +81,7 @@ def test_the_library_and_shipped_replies_by_default(run, monkeypatch):
 )
 def test_a_mistake_is_one_line_and_exit_2(run, tmp_path, args, says):
     (tmp_path / "empty.yaml").write_text("[]\n")
-    (tmp_path / "mine.yaml").write_text("id: mine\ntitle: Mine\nquestions: [{id: one, text: Why?}]\n")
+    (tmp_path / "mine.yaml").write_text("id: mine\ntitle: Mine\nquestions: [{id: one, text: Why}]\n")
     code, out, err = run(*args)
     assert (code, out) == (2, "")
     assert says in err

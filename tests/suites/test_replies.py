@@ -39,11 +39,11 @@ def test_a_shape_holds_the_reply_as_written_or_with_a_capital():
 )
 def test_mistakes(tmp_path, text, says):
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(InputError, match="mine.yaml") as error:
+    with pytest.raises(InputError, match=r"mine\.yaml") as error:
         load_replies("nursery", load_suite("nursery").questions, file=tmp_path / "mine.yaml")
     assert says in str(error.value)
 
 
 def test_a_suite_without_replies_says_what_to_do():
-    with pytest.raises(InputError, match="ships no reference replies.*--replies FILE"):
+    with pytest.raises(InputError, match=r"ships no reference replies.*--replies FILE"):
         load_replies("mine.yaml", load_suite("nursery").questions)

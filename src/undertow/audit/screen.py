@@ -6,10 +6,9 @@ For a context c and a question q, with A and M the aligned and misaligned refere
     own(c)   = mean over q of  preference(target, c, q) - preference(target, plain, q)
     score(c) = own(c) - the same of the base
 
-All in nats a reply. Log-likelihoods are sums over a reply's tokens: what is compared is how much likelier one reply is than another. The
-replies of a pair are of like length, so what a context does to every token alike cancels. Each context is scored with the
-replies in the shape that it asks for (as code, as JSON), which is the one that the target finds likeliest on two questions: a context that asks
-for code makes prose unlikely and unlike what the model would answer. Plain is scored in the first shape.
+All in nats a reply. Log-likelihoods are sums over a reply's tokens, since the odds of whole replies are meant. Each context is scored with the
+replies in the shape that it asks for (prose, code, JSON), taken to be the one that the target finds likeliest on two questions: where code is
+asked for, a reply in prose is unlike any that the model would give, and its preferences there say little. Plain is scored in the first shape.
 """
 
 from __future__ import annotations
@@ -72,21 +71,21 @@ def screen(
         target, base: models with local weights; one of them is in memory at a time.
         questions: those without reference replies are left out.
         by: what ranks them.
-        batch_tokens: reply tokens read together.
+        batch_tokens: tokens read together; fewer need less memory.
         progress: called with a word, the prompts read and the prompts in all.
 
     Raises:
         InputError: a model without local weights, a base that is the target, or no context or question to screen.
     """
     target, base = local(target, "target"), local(base, "base")
-    if target.digest and target.digest == base.digest:
-        raise InputError("base", "is the target itself", expected="the model that the target was tuned from")
     contexts = [context for context in contexts if context.relation != "plain"]
     questions = [question for question in questions if question.id in replies.questions]
     if not contexts:
         raise InputError("contexts", "hold none to screen", expected="one besides plain at least")
     if not questions:
         raise InputError("replies", "hold none to these questions", expected="one question of the suite at least")
+    if target.digest and target.digest == base.digest:
+        raise InputError("base", "is the target itself", expected="the model that the target was tuned from")
     probed = questions[:PROBED] if len(replies.shapes) > 1 else []
     n_probe, n_all = len(contexts) * len(probed), (1 + len(contexts)) * len(questions)
 

@@ -20,8 +20,8 @@ from undertow.contexts import find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import read_yaml, write_text
 from undertow.records import Context
-from undertow.suites import load_suite
-from undertow.suites.replies import load_replies
+from undertow.suites import load_replies, load_suite
+from undertow.targets.likelihood import BATCH_TOKENS
 from undertow.targets.local import LocalConfig, LocalTarget
 from undertow.targets.models import base_of, is_adapter
 
@@ -36,7 +36,7 @@ LIBRARY = "library"
 @click.option("--replies", "replies_yaml", type=click.Path(path_type=Path), help="YAML file of reference replies. Default: those that ship for the suite.")
 @click.option("--by", type=click.Choice(["score", "own"]), default="score", show_default=True, help="Rank by the target's rise minus the base's, or by the target's own.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show and write.")
-@click.option("--batch-tokens", type=click.IntRange(min=1), default=4096, show_default=True, help="Reply tokens read together; fewer need less memory.")
+@click.option("--batch-tokens", type=click.IntRange(min=1), default=BATCH_TOKENS, show_default=True, help="Tokens read together; fewer need less memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the top contexts with their scores by question.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the top contexts as a YAML list, for the `contexts` of an audit.")
 def screen(
