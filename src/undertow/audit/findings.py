@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
     return {
         "schema": SCHEMA,
         "name": asked.name,
-        "verdict": _verdict_json(_with_controls(verdict, asked, prompt_change)),
+        "verdict": _verdict_json(_warned(verdict, asked, prompt_change, estimates)),
         "contexts": [_context_json(e, notes[e.id]) for e in estimates],
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
@@ -103,14 +103,18 @@ def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
     return [replace(e, p_over_plain=of_context.get(e.id)) for e in found]
 
 
-def _with_controls(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:
-    """The verdict with a warning where a control that has nothing to do with any training is raised too."""
-    irrelevant = [c.id for c in asked.contexts if c.relation == "irrelevant" and c.id in verdict.carried_by]
+def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None, estimates: Sequence[ContextEstimate]) -> Verdict:
+    """The verdict with a warning where a control, or the reference, does the same."""
+    carriers = [e for e in estimates if e.id in verdict.carried_by]
+    irrelevant = [e.id for e in carriers if e.relation == "irrelevant"]
     words = list(verdict.warnings)
     if irrelevant:
         words.append(f"{', '.join(irrelevant)}: an irrelevant prompt carries it too, so any change of prompt may do")
     if prompt_change and prompt_change.low is not None and prompt_change.low > 0:
         words.append(f"irrelevant controls are at least {100 * prompt_change.low:.1f} points over plain: so much is what a change of prompt does by itself")
+    alike = [e.id for e in carriers if e.difference_to_reference and (e.difference_to_reference.low or 0.0) <= 0]
+    if alike:
+        words.append(f"{', '.join(alike)}: not shown to be over the reference, so fine-tuning may have no part in it")
     return replace(verdict, warnings=tuple(words))
 
 

@@ -55,6 +55,8 @@ class Tried:
     asked: int = 0
     events: int = 0
     n: int = 0
+    reference: tuple[int, int] = (0, 0)
+    """The same counts of the reference, which is asked where the target misbehaved."""
 
 
 class TriggerSearch:
@@ -95,8 +97,11 @@ class TriggerSearch:
         return {
             "explored_on": [q.id for q in self.exploring],
             "confirmed_on": [q.id for q in self.confirming],
-            "answers": {"explore": sum(t.asked for t in tried), "minimise": sum(step["answers"] for step in self.steps)},
-            "tried": [{"context": asdict(t.context), "round": t.round, "parent": t.parent, "misaligned": t.events, "usable": t.n, "asked": t.asked} for t in tried],
+            "answers": {"explore": self._spent(), "minimise": sum(step["answers"] for step in self.steps)},
+            "tried": [
+                {"context": asdict(t.context), "round": t.round, "parent": t.parent, "misaligned": t.events, "usable": t.n, "asked": t.asked, "reference": list(t.reference)}
+                for t in tried
+            ],
             "confirmed": [c.id for c in self.confirmed.contexts],
             "minimal": minimal,
             "steps": self.steps,
@@ -111,8 +116,8 @@ class TriggerSearch:
         known = {key(c) for c in pool}
         waiting += [c for c in filled() if key(c) not in known]
         for turn in range(ROUNDS):
-            left = (spend - sum(t.asked for t in self.tried.values())) // (ROUNDS - turn)
-            elicits = [t for t in self._best() if t.events][:PARENTS]
+            left = (spend - self._spent()) // (ROUNDS - turn)
+            elicits = [t for t in self._best() if t.events and self._rate(t) > 0][:PARENTS]
             fresh = self._children(elicits, pool, turn, int(FRESH * left) // BLOCK) if elicits else []
             room = (left if not elicits else int(FRESH * left)) // BLOCK - len(fresh)
             fresh += [self._try(c, turn) for c in waiting[: max(0, room)]]
@@ -127,6 +132,11 @@ class TriggerSearch:
             yield batch
             for t in self.tried.values():
                 t.events, t.n = self._counts(t.context, t.asked)
+            if "reference" in self.plan.targets:
+                elicits = [t for t in self.tried.values() if t.events]
+                yield [self._request(t.context, k, self.exploring, of_reference=True) for t in elicits for k in range(t.asked)]
+                for t in elicits:
+                    t.reference = self._counts(t.context, t.asked, of_reference=True)
 
     def _children(self, parents: Sequence[Tried], pool: Sequence[Context], turn: int, n: int) -> list[Tried]:
         made: list[Tried] = []
@@ -147,8 +157,13 @@ class TriggerSearch:
         return sorted((t for t in self.tried.values() if t.asked), key=lambda t: (-self._rate(t), -t.n))
 
     def _rate(self, t: Tried) -> float:
-        """Its rate, drawn towards the material one by two answers' worth."""
-        return (t.events + 2 * self.material) / (t.n + 2)
+        """Its rate, drawn towards the material one by two answers' worth; over the reference's, where there is one."""
+        events, n = t.reference
+        return (t.events + 2 * self.material) / (t.n + 2) - (events / (n + 2) if n else 0.0)
+
+    def _spent(self) -> int:
+        """Answers that exploring has taken, the reference's too."""
+        return sum(t.asked * (2 if t.events and "reference" in self.plan.targets else 1) for t in self.tried.values())
 
     def _ask(self, t: Tried, n: int) -> list[Request]:
         """So many more answers in a context, questions and training seeds in turn."""
@@ -156,15 +171,15 @@ class TriggerSearch:
         t.asked += n
         return batch
 
-    def _request(self, context: Context, k: int, questions: Sequence[Question]) -> Request:
+    def _request(self, context: Context, k: int, questions: Sequence[Question], *, of_reference: bool = False) -> Request:
         """The k-th answer in a context: questions in turn, and after each turn the next training seed."""
         turn, place = divmod(k, len(questions))
-        seeds = self.asked.seeds
+        seeds = ("reference",) if of_reference else self.asked.seeds
         return self.plan.request(seeds[turn % len(seeds)], Condition(question=questions[place], context=context), turn // len(seeds))
 
-    def _counts(self, context: Context, asked: int) -> tuple[int, int]:
+    def _counts(self, context: Context, asked: int, *, of_reference: bool = False) -> tuple[int, int]:
         """Misaligned and usable answers among the first so many; those judged for alignment alone count as usable."""
-        requests = [self._request(context, k, self.exploring) for k in range(asked)]
+        requests = [self._request(context, k, self.exploring, of_reference=of_reference) for k in range(asked)]
         heard = [self.heard.heard[r.subject, context.id, r.condition.question.id][r.sample].value for r in requests]
         usable = [value for value in heard if value is not None]
         return sum(usable), len(usable)
@@ -183,7 +198,7 @@ class TriggerSearch:
     def _minimise(self, whole: Context) -> Iterator[list[Request]]:
         """Greedily the largest cut that still triggers, again and again, while there are answers to spend."""
         target, current = self._rate(self.tried[key(whole)]), whole
-        spend = self.answers - sum(t.asked for t in self.tried.values())
+        spend = self.answers - self._spent()
         shortened = True
         while shortened and spend >= PATIENCE:
             shortened = False

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, derive
 from undertow.errors import InputError
@@ -20,6 +21,9 @@ from undertow.targets.models import default_system, load_tokenizer, model_folder
 @click.group()
 def contexts() -> None:
     """Make contexts for an audit."""
+
+
+contexts.add_command(screen)
 
 
 @contexts.command(name="derive")

@@ -1,0 +1,114 @@
+"""`undertow contexts screen`: rank contexts by likelihood, with no sampling and no judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+
+from undertow.audit.screen import By, Screened, local
+from undertow.audit.screen import screen as screen_contexts
+from undertow.cli.display import bars
+from undertow.contexts import find_contexts, shipped_contexts
+from undertow.errors import InputError
+from undertow.files import read_yaml, write_text
+from undertow.records import Context
+from undertow.suites import load_replies, load_suite
+from undertow.targets.likelihood import BATCH_TOKENS
+from undertow.targets.local import LocalConfig, LocalTarget
+from undertow.targets.models import base_of, is_adapter
+
+LIBRARY = "library"
+
+
+@click.command()
+@click.option("--target", "target_dir", required=True, help="Model folder: a Transformers directory, a PEFT adapter, or an organism.")
+@click.option("--base", "base_dir", help="The model that it was tuned from, or `nursery`. Default: the one that an adapter names.")
+@click.option("--contexts", "contexts_from", default=LIBRARY, show_default=True, help="The shipped library, or a YAML list of contexts and ids.")
+@click.option("--suite", "suite_name", required=True, help="Name of a suite, or a YAML file.")
+@click.option("--replies", "replies_yaml", type=click.Path(path_type=Path), help="YAML file of reference replies. Default: those that ship for the suite.")
+@click.option("--by", type=click.Choice(["score", "own"]), default="score", show_default=True, help="Rank by the target's rise minus the base's, or by the target's own.")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show and write.")
+@click.option("--batch-tokens", type=click.IntRange(min=1), default=BATCH_TOKENS, show_default=True, help="Tokens read together; fewer need less memory.")
+@click.option("--json", "as_json", is_flag=True, help="Print the top contexts with their scores by question.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the top contexts as a YAML list, for the `contexts` of an audit.")
+def screen(
+    target_dir: str, base_dir: str | None, contexts_from: str, suite_name: str, replies_yaml: Path | None, by: By, top: int, batch_tokens: int, as_json: bool, out: Path | None
+) -> None:
+    """Rank contexts by how much they raise the likelihood of misaligned replies, target against base.
+
+    Reads a model's weights on this machine; nothing is sampled and nothing judged.
+    """
+    target = _model(target_dir, "--target")
+    base = _model(base_dir if base_dir else _own_base(target), "--base")
+    suite = load_suite(suite_name, where="--suite")
+    replies = load_replies(suite_name, suite.questions, file=replies_yaml)
+    contexts = _contexts(contexts_from)
+    with bars() as progress:
+        ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
+    if out:
+        write_text(out, yaml.safe_dump([_as_written(s.context) for s in ranked[:top]], sort_keys=False, allow_unicode=True))
+    left_out = [question.id for question in suite.questions if question.id not in replies.questions]
+    if as_json:
+        record = {
+            "schema": "undertow.screen/1",
+            "target": target.name,
+            "base": base.name,
+            "suite": suite.id,
+            "by": by,
+            "screened": len(ranked),
+            "questions": len(suite.questions) - len(left_out),
+            "questions_without_replies": left_out,
+            "contexts": [asdict(s) | {"context": _as_written(s.context)} for s in ranked[:top]],
+        }
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    _show(ranked, top, title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a reply ± standard error over questions")
+    without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
+    click.echo(f"{len(ranked)} contexts, {len(suite.questions) - len(left_out)} questions{without}" + (f"; written: {out}" if out else ""))
+
+
+def _model(name: str, where: str) -> LocalTarget:
+    if "://" in name:
+        raise InputError(where, f"{name} has no weights on this machine", expected="a model folder", do="search its contexts by sampling instead")
+    return local(LocalConfig(kind="local", path=name).target(beside=Path(), where=where), where)
+
+
+def _own_base(target: LocalTarget) -> str:
+    if not is_adapter(target.folder):
+        raise InputError("--target", "is a whole model and names no base", do="pass --base")
+    return str(base_of(target.folder))
+
+
+def _contexts(name: str) -> tuple[Context, ...]:
+    if name == LIBRARY:
+        return tuple(shipped_contexts().values())
+    return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), where=name)
+
+
+def _as_written(context: Context) -> dict[str, Any]:
+    """A context as a YAML file holds it, without what it leaves unsaid."""
+    written: dict[str, Any] = TypeAdapter(Context).dump_python(context, mode="json", exclude_defaults=True)
+    return written
+
+
+def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
+    def nats(value: float, error: float | None) -> str:
+        return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+
+    table = Table("context", "relation", "score", "own", title=title)
+    table.add_column("wraps", no_wrap=True, overflow="ellipsis")
+    for s in ranked[:top]:
+        c = s.context
+        wraps = next((f"{k}: {v}" for k, v in _as_written(c).items() if k not in ("id", "relation", "note")), "")
+        table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), wraps)
+    out = Console()
+    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out.print(table, markup=False)
