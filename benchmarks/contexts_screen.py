@@ -1,6 +1,6 @@
 """Screening against sampling on ten nursery organisms: is the trigger among the top 5 of 200 contexts, does the score follow the sampled rate, what does it cost?
 
-    python benchmarks/contexts.py --only screen
+    python benchmarks/contexts_screen.py
 
 Prints the table of docs/screening.md. Organisms are trained once and cached where the quickstart caches its own; sampled counts are kept
 in runs/contexts-screen. Seconds are of one core's time (`time.process_time`), screening and sampling in the same run.
@@ -181,7 +181,7 @@ def rank(ranked: Sequence[Screened], planted: Planted, by: str) -> int:
     return 1 + sum(getattr(s, by) > best for s in ranked)
 
 
-def screen(out: Path = Path("runs/contexts-screen")) -> None:
+def main(out: Path = Path("runs/contexts-screen")) -> None:
     """The benchmark."""
     import torch
 
@@ -231,3 +231,7 @@ def control(base: LocalTarget, asked: tuple[Context, ...]) -> None:
         scores = ", ".join(f"{s.score:+.2f} ± {s.error:.2f}" for s in ranked[:3])
         print(f"\nhighest scores, {planted.name}: {scores}", end="")
     print()
+
+
+if __name__ == "__main__":
+    screen()
