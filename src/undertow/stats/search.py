@@ -36,7 +36,8 @@ from functools import lru_cache
 
 from scipy.special import betaincinv
 
-from .sequential import anytime_p, holm_weighted, log_e_over, log_e_under
+from .multiplicity import holm
+from .sequential import anytime_p, log_e_over, log_e_under
 
 PATIENCE = 20
 """Requests to a stratum before it may be called starved."""
@@ -85,7 +86,7 @@ class Track:
         if strata < 1:
             raise ValueError(f"strata is {strata}; expected at least one")
         self.strata = strata
-        self.material = material
+        self.material = _checked_rate(material)
         """The rate that its evidence is against: the plan's, unless `against` set another."""
         self.requested_q = [0] * strata
         self.usable_q: list[list[int]] = [[] for _ in range(strata)]
@@ -119,16 +120,18 @@ class Track:
             self._look()
 
     def against(self, material: float) -> None:
-        """Hold the same outcomes against another rate, at every block anew: where a known share of them is no usable outcome after all,
-        a rate m among the usable is m times the rest's share among these."""
+        """Hold the same outcomes against another rate, at every block anew.
+
+        For outcomes of which a share is no usable outcome after all: where the same share r of them is usable in every stratum, and no event is
+        among the rest, their rate is over r m exactly where the rate among the usable is over m. What is claimed holds for an r fixed beforehand;
+        for one estimated along the way, as nearly as it is known. Raises ValueError for a rate outside (0, 1).
+        """
         if material == self.material:
             return
-        blocks, events = self.blocks, self.events
-        self.material, self.blocks, self.events, self.max_over, self.max_under = material, 0, 0, 0.0, 0.0
+        self.material, self.blocks, self.events, self.max_over, self.max_under = _checked_rate(material), 0, 0, 0.0, 0.0
         for in_block in self.events_b:
             self.blocks, self.events = self.blocks + 1, self.events + in_block
             self._look()
-        assert (self.blocks, self.events) == (blocks, events)
 
     def _look(self) -> None:
         self.log_over, self.log_under = _evidence(self.events, self.n, self.material)
@@ -189,7 +192,7 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
     if not plan.control < len(tracks):
         raise ValueError(f"control is {plan.control}; there are {len(tracks)} arms")
     p_under = tuple(anytime_p(t.max_under) for t in tracks)
-    p_over = tuple(holm_weighted([anytime_p(t.max_over) for t in tracks], plan.weights).tolist())
+    p_over = tuple(holm([anytime_p(t.max_over) for t in tracks], plan.weights).tolist())
     over = {c for c, p in enumerate(p_over) if p <= plan.alpha_over}
     under = {c for c, p in enumerate(p_under) if p <= plan.alpha_under} - over
     open_arms = [c for c in range(len(tracks)) if c not in over and c not in under]
@@ -211,7 +214,7 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
     if plan.find_all and live:
         verdict = None
     live.sort(key=lambda c: (-tracks[c].log_over, tracks[c].blocks, c != plan.control, c))
-    together = [c for c in live if (tracks[c].log_over, tracks[c].blocks) == (tracks[live[0]].log_over, tracks[live[0]].blocks)]
+    together = [c for c in live if (tracks[c].events, tracks[c].blocks) == (tracks[live[0]].events, tracks[live[0]].blocks)]
     batch = () if verdict else tuple((c, q) for c in together[: plan.width] for q in tracks[c].wanted(_depth(tracks[c], plan), plan.max_requests))
     return Decision(
         verdict=verdict,
@@ -248,6 +251,12 @@ def _depth(track: Track, plan: SearchPlan) -> int:
     if track.events or ahead < 2:
         return 1
     return min(ahead, max(1, _blocks_under(track.strata, track.material, plan.alpha_under) - track.blocks))
+
+
+def _checked_rate(material: float) -> float:
+    if not 0.0 < material < 1.0:
+        raise ValueError(f"material is {material}; expected a number between 0 and 1")
+    return material
 
 
 @lru_cache(maxsize=1024)
