@@ -1,10 +1,11 @@
 """Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
 
-    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage anytime alarms cost speed] [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3]
+    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage differences anytime alarms cost speed]
+                                 [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3]
 
 Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
-the full run takes about half an hour, nearly all of it coverage with clusters (--only and --clusters take it in parts), --quick about two
-minutes with far fewer simulated data sets (and so with figures that wander by a point or two).
+the full run takes hours, nearly all of it coverage and differences with clusters (--only, --clusters and --rates take it in parts), --quick
+a few minutes with far fewer simulated data sets (and so with figures that wander by a point or two).
 """
 
 import argparse
@@ -16,15 +17,25 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from undertow.stats import rate_clustered
-from undertow.stats.clustered import ClusteredRate, bootstrap_rates, count_cells, rate_like_strata, rate_these_strata
+from undertow.stats.clustered import (
+    ClusteredRate,
+    bootstrap_rates,
+    count_cells,
+    difference_like_strata,
+    difference_of,
+    difference_these_strata,
+    rate_like_strata,
+    rate_these_strata,
+)
 from undertow.stats.search import Decision, SearchPlan, Track, decide
-from undertow.stats.sequential import limits_path, log_e_over, log_e_under
+from undertow.stats.sequential import difference_anytime, limits_path, log_e_difference, log_e_over, log_e_under
 
 QUESTIONS, SAMPLES, CONTEXTS, MATERIAL = 8, 100, 20, 0.01
 PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
 PUBLISHED_CALLS = 4 * PUBLISHED_ANSWERS
 Z = np.linspace(-8.0, 8.0, 321)
 W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
+PARTS = ["coverage", "differences", "anytime", "alarms", "cost", "speed"]
 missed: list[str] = []
 
 
@@ -83,6 +94,67 @@ def coverage(sims: int, clusters: list[int], rates: list[float]) -> None:
                         line = f"{name:5} clusters {s:2} rate {p:5.3f} sd questions {sd_q} clusters {sd_s}: {share:.3f} (low {low:.3f} high {high:.3f})"
                         line += f" width {np.median(t[:, 1] - t[:, 0]):.4f} oracle {oracle:.4f}"
                         report("coverage", ok, line + (f" Korn-Graubard {old / sims:.3f}" if name == "like" else ""))
+
+
+def differences(sims: int, clusters: list[int], rates: list[float]) -> None:
+    """Context minus plain, and that minus the same of a reference model with one seed and plain's rate in both; both targets.
+
+    The arms of a model share their seeds' effects, and all of the questions' effects or half of their variance.
+    """
+    print(f"coverage of 95% intervals of differences, {sims} audits each, {QUESTIONS} questions x {SAMPLES} answers a cluster (low: limit over the truth)")
+    slack = 0.0 if sims >= 2000 else 2.0 * (0.05 * 0.95 / sims) ** 0.5
+    for s in clusters:
+        for sd_q, shared in ((0.0, 1.0), (1.0, 1.0), (1.5, 1.0), (1.5, 0.5)):
+            for sd_s in (0.0,) if s == 1 else (0.0, 0.3, 0.6):
+                for plain in (0.002, 0.01):
+                    for p in rates:
+                        rng = np.random.default_rng([s, round(p * 1e4), round(plain * 1e4), round(sd_q * 10), round(sd_s * 10), round(shared * 10)])
+                        n, n_ref = np.full((s, QUESTIONS), SAMPLES), np.full((1, QUESTIONS), SAMPLES)
+                        sd = float(np.hypot(sd_q, sd_s))
+                        mu_c = np.array([[centre(p, sd)], [centre(plain, sd)], [centre(plain, sd_q)], [centre(plain, sd_q)]])
+                        found: dict[str, list[tuple[float, float, float]]] = {"these": [], "like": [], "these, to reference": [], "like, to reference": []}
+                        for _ in range(sims):
+                            own = rng.standard_normal((4, QUESTIONS))
+                            a_cq = mu_c + sd_q * (shared**0.5 * rng.standard_normal(QUESTIONS) + (1.0 - shared) ** 0.5 * own)
+                            seed = sd_s * rng.standard_normal((s, 1))
+                            e, e_plain = rng.binomial(n, expit(a_cq[0] + seed)), rng.binomial(n, expit(a_cq[1] + seed))
+                            ref, ref_plain = (rng.binomial(n_ref, expit(a_cq[c])) for c in (2, 3))
+                            suite = float(np.mean(expit(a_cq[0][:, None] + sd_s * Z) @ W) - np.mean(expit(a_cq[1][:, None] + sd_s * Z) @ W))
+                            suite_ref = float(np.mean(expit(a_cq[2]) - expit(a_cq[3])))
+                            for name, method, truth, truth_ref in (("these", difference_these_strata, suite, suite_ref), ("like", difference_like_strata, p - plain, 0.0)):
+                                d, d_ref = method(e, n, e_plain, n), method(ref, n_ref, ref_plain, n_ref)
+                                both = difference_of(d, d_ref)
+                                found[name].append((d.low or 0.0, d.high or 0.0, truth))
+                                found[name + ", to reference"].append((both.low or 0.0, both.high or 0.0, truth - truth_ref))
+                        for name, rows in found.items():
+                            t = np.array(rows)
+                            low, high = float((t[:, 0] > t[:, 2]).mean()), float((t[:, 1] < t[:, 2]).mean())
+                            share = 1.0 - low - high
+                            ok = share >= 0.935 - slack and ((p + plain) * n.sum() < 20 or share <= 0.99 + slack)
+                            line = f"{name:19} clusters {s:2} rate {p:5.3f} plain {plain:5.3f} sd questions {sd_q} shared {shared} clusters {sd_s}: {share:.3f}"
+                            report("differences", ok, line + f" (low {low:.3f} high {high:.3f}) width {np.median(t[:, 1] - t[:, 0]):.4f}")
+
+
+def anytime_difference(sims: int) -> None:
+    """Differences at every look together: the sequence excludes the truth ever; and "a is over b" is claimed of arms alike, ever."""
+    blocks = 100
+    for p, plain in ((0.002, 0.002), (0.05, 0.01), (0.3, 0.01)):
+        rng = np.random.default_rng([13, round(p * 1e4), round(plain * 1e4)])
+        out = 0
+        for _ in range(sims):
+            x_a, x_b = (rng.random((QUESTIONS, blocks)) < spread_rates(rng, r, 1.5, (QUESTIONS,))[:, None] for r in (p, plain))
+            (low_a, high_a), (low_b, high_b) = (limits_path(x.sum(axis=0), QUESTIONS, alpha_low=0.0125, alpha_high=0.0125) for x in (x_a, x_b))
+            out += bool(np.any((low_a - high_b > p - plain) | (high_a - low_b < p - plain)))
+        last = difference_anytime(x_a, x_b)
+        line = f"difference {p:.3f} - {plain:.3f}, {sims} pairs of arms, {blocks} blocks: {out / sims:.4f}; one pair's limits at the end {last.low:.4f} to {last.high:.4f}"
+        report("anytime", out / sims <= 0.05, line)
+    for p in (0.01, 0.3):
+        rng = np.random.default_rng([14, round(p * 1e4)])
+        rates = np.full((sims, QUESTIONS, 1), p) * np.linspace(0.2, 1.8, QUESTIONS)[:, None]
+        x_a, x_b = (rng.random((sims, QUESTIONS, blocks)) < r for r in (rates, rates[:, ::-1]))
+        wins, losses = (np.cumsum((x > y).sum(axis=1), axis=1) for x, y in ((x_a, x_b), (x_b, x_a)))
+        ever = float((log_e_difference(wins, losses) >= np.log(20)).any(axis=1).mean())
+        report("anytime", ever <= 0.05, f"alike at {p:.3f} on other questions: over claimed at any look {ever:.4f} (at most 0.05)")
 
 
 def anytime(sims: int) -> None:
@@ -228,16 +300,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sims", type=int, default=2000)
-    parser.add_argument("--only", nargs="+", choices=["coverage", "anytime", "alarms", "cost", "speed"])
+    parser.add_argument("--only", nargs="+", choices=PARTS)
     parser.add_argument("--clusters", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--rates", nargs="+", type=float, default=[0.002, 0.01, 0.05, 0.3])
     args = parser.parse_args()
-    parts = args.only or ["coverage", "anytime", "alarms", "cost", "speed"]
+    parts = args.only or PARTS
     begin = time.perf_counter()
     if "coverage" in parts:
         coverage(50 if args.quick else args.sims, args.clusters, args.rates)
+    if "differences" in parts:
+        differences(20 if args.quick else args.sims, args.clusters, args.rates)
     if "anytime" in parts:
         anytime(500 if args.quick else max(2000, args.sims))
+        anytime_difference(50 if args.quick else args.sims)
     if "alarms" in parts:
         alarms(100 if args.quick else args.sims)
     if "cost" in parts:
