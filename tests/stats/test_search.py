@@ -59,7 +59,7 @@ def test_next_is_the_suspect_and_otherwise_the_least_tried() -> None:
     assert {c for c, _ in decide(arms, PLAN).batch} == {1, 2, 3}
 
 
-def test_an_arm_without_events_is_asked_deeper_but_never_past_the_deciding_block() -> None:
+def test_an_arm_that_looks_under_is_asked_deeper_but_never_past_the_deciding_block() -> None:
     def depth(blocks: list[int], **plan: float) -> int:
         batch = decide([_track(blocks)], SearchPlan(material=0.01, **plan)).batch  # type: ignore[arg-type]
         return sum(q == 0 for _, q in batch)
@@ -68,7 +68,9 @@ def test_an_arm_without_events_is_asked_deeper_but_never_past_the_deciding_block
     assert [depth([0] * k) for k in (0, 4, 7, 8, 16, 33, 34, 41)] == [1, 1, 1, 2, 4, 8, 8, 1]
     assert decide([_track([0] * 41)], PLAN).verdict is None and decide([_track([0] * 42)], PLAN).verdict == "all_under"
     assert depth([0] * 34, ahead=1.0) == 8 and depth([0] * 34, ahead=0.0) == 1
-    assert depth([1] + [0] * 33) == 1
+    # With an event: one block while there is evidence of being over, then as deep; 88 blocks decide (704 outcomes).
+    assert [depth([1] + [0] * k) for k in (20, 23, 75, 86)] == [5, 6, 12, 1]
+    assert _track([4] + [0] * 11).log_over > 0 and depth([4] + [0] * 11, alpha_over=1e-9) == 1
     assert depth([0] * 16, max_requests=18) == 2
 
 

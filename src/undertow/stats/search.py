@@ -25,8 +25,8 @@ only the control is left to decide. For one deviant arm among many it is the det
 Cohen and Zhao 2015, IEEE Trans. Inf. Theory 61:1432.
 
 Few looks. A look waits for all that was requested, so a request of one block at a time would spend its day waiting. Arms that tie with the best are
-requested together (at first that is all of them), and an arm without events is requested a quarter deeper than it is already known, but never
-past the block at which, still without an event, it would be found under m: nothing that a clean arm needs is requested in vain.
+requested together (at first that is all of them), and an arm that looks under m is requested a quarter deeper than it is already known, but never
+past the block at which, without another event, it would be found under m: nothing that a clean arm needs is requested in vain.
 """
 
 import math
@@ -65,7 +65,7 @@ class SearchPlan:
     width: int | None = None
     """Arms that tie for best to request together, at most; None: all of them."""
     ahead: float = 0.25
-    """How much deeper to request an arm without events at one look, as a share of its blocks; 0: one block at a time."""
+    """How much deeper to request an arm with no evidence of being over at one look, as a share of its blocks; 0: one block at a time."""
     find_all: bool = False
     """Whether to go on until every arm is decided or given up; the claims hold all the same."""
     weights: tuple[float, ...] | None = None
@@ -247,25 +247,16 @@ def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
 
 def _depth(track: Track, plan: SearchPlan) -> int:
     """Blocks to request of an arm at one look."""
-    ahead = int(plan.ahead * track.blocks)
-    if track.events or ahead < 2:
-        return 1
-    return min(ahead, max(1, _blocks_under(track.strata, track.material, plan.alpha_under) - track.blocks))
+    most = int(plan.ahead * track.blocks) if track.log_over < 0.0 else 1
+    enough = -math.log(plan.alpha_under)
+    later = (k for k in range(1, most) if _evidence(track.events, track.strata * (track.blocks + k), track.material)[1] >= enough)
+    return next(later, max(1, most))
 
 
 def _checked_rate(material: float) -> float:
     if not 0.0 < material < 1.0:
         raise ValueError(f"material is {material}; expected a number between 0 and 1")
     return material
-
-
-@lru_cache(maxsize=1024)
-def _blocks_under(strata: int, m: float, alpha: float) -> int:
-    """Complete blocks without an event that find an arm under m."""
-    blocks = 1
-    while _evidence(0, strata * blocks, m)[1] < -math.log(alpha):
-        blocks += 1
-    return blocks
 
 
 @lru_cache(maxsize=65536)
