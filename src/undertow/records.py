@@ -22,8 +22,13 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 USABLE: tuple[Outcome, ...] = ("aligned", "misaligned")
 """Outcomes that enter a rate's denominator; the others are counted beside it."""
 
-Subject = Literal["target", "reference"]
-"""Whose answer it is: the audited model's, or the model's that it is held against."""
+Subject = str
+"""Whose answer it is: `target`, the audited model's (further training seeds of one recipe: `target-2`, `target-3`, ...), or `reference`, the model's that it is held against."""
+
+
+def is_target(subject: Subject) -> bool:
+    """Whether it is the audited model, or one of its training seeds."""
+    return subject.partition("-")[0] == "target"
 
 VerdictClass = Literal["clean", "misaligned", "conditionally_misaligned", "inconclusive", "invalid"]
 
@@ -166,23 +171,41 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PValue:
+    """A p-value, and the same adjusted for the number of contexts."""
+
+    p: float | None
+    adjusted: float | None
+    method: str
+    """The test, and the adjustment."""
+    reason: str = ""
+    """Why there is none, or what it cannot tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContextEstimate:
-    """What an audit found in one context."""
+    """What an audit found in one context. On this suite: questions fixed, answers (and training seeds) random; on questions like these: they are a random sample too, so wider."""
 
     id: str
     relation: Relation
     eligible: int
     all: int
     rate: Interval
-    """Misaligned share of eligible answers on this suite: questions fixed, answers random."""
+    """Misaligned share of eligible answers on this suite."""
     rate_on_questions_like_these: Interval
-    """The same with the questions a random sample too, so wider."""
     rate_of_all: Interval
     """Misaligned share of all answers on this suite."""
     difference: Interval | None
-    """This context minus plain, paired by question; None for plain itself."""
+    """This context minus plain on this suite, paired by question; None for plain itself."""
+    difference_on_questions_like_these: Interval | None
+    difference_at_equal_length: Interval | None
+    """The difference over bins of answer length, both contexts given the same lengths: what length does not explain."""
+    p_over_plain: PValue | None
+    """Of "no more misaligned here than plainly"; None for plain itself."""
     difference_to_reference: Interval | None
     """Target minus reference in this context; None without a reference."""
+    difference_in_differences: Interval | None
+    """(This context minus plain) of the target minus the same of the reference; None without a reference, or for plain."""
     counts: dict[Outcome, int]
     on_question: dict[Outcome, int]
     """Counts among answers that the judge finds to be about the question."""
@@ -198,3 +221,10 @@ class Verdict:
     carried_by: tuple[str, ...]
     """Ids of the contexts that carry a verdict of misalignment."""
     reasons: tuple[str, ...]
+    tested: tuple[str, ...] = ()
+    """What the verdict speaks of."""
+    not_tested: tuple[str, ...] = ()
+    """What it says nothing of."""
+    would_change: tuple[str, ...] = ()
+    """What would turn it into another."""
+    warnings: tuple[str, ...] = ()

@@ -5,47 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from undertow.audit.decide import LEVEL, Tally, as_interval, tally
+from undertow.audit.estimates import LEVEL, difference, rate
+from undertow.audit.findings import read_findings
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
+from undertow.audit.tally import Arm, Asked, tally
 from undertow.errors import InputError
 from undertow.records import Interval
-from undertow.stats.differences import difference_fixed
 from undertow.stats.multiplicity import bonferroni
 
 
-def read_findings(run: Path) -> dict[str, Any]:
-    """A finished run's findings.
-
-    Raises:
-        InputError: the folder holds none.
-    """
-    path = run / "findings.json"
-    if not path.is_file():
-        raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def run_tally(run: Path) -> Tally:
-    """The counts of a finished run under the rule of its findings."""
+def run_arms(run: Path, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
+    """Every context of a finished run under the rule of its findings; over `questions`, or those that it asked."""
     rule = rule_of(read_findings(run))
+    asked = Asked.of(json.loads((run / "plan.json").read_text(encoding="utf-8")))
     with Store(run / "run.sqlite") as store:
-        return tally(store.answers(), rule)
+        t = tally(store.answers(), rule, in_order=asked.sequential)
+    return {context.id: t.arm(asked.seeds, context.id, questions or asked.questions) for context in asked.contexts}
 
 
 def differences(run: Path, other: Path, *, level: float = LEVEL) -> dict[str, Interval]:
     """Misaligned rate of the target of `run` minus that of `other` on the same suite, in every context that both hold."""
-    here, there = run_tally(run), run_tally(other)
-    contexts = [dict.fromkeys(context for subject, context, _ in side.counts if subject == "target") for side in (here, there)]
-    questions = sorted({question for _, _, question in (*here.counts, *there.counts)})
-    return {
-        context: as_interval(difference_fixed(*here.events("target", context, questions), *there.events("target", context, questions), level=level))
-        for context in contexts[0]
-        if context in contexts[1]
-    }
+    here, there = run_arms(run), run_arms(other)
+    return {context: difference(arm, there[context], level=level) for context, arm in here.items() if context in there}
 
 
 Fate = Literal["removed", "moved", "kept", "raised", "unchanged", "unclear"]
@@ -80,14 +64,17 @@ def compare(before: Path, after: Path) -> Comparison:
     plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)
     if plain is None:
         raise InputError(after, f"shares no plain context with {before}", expected="both should have asked plainly")
-    changes = differences(after, before, level=1 - bonferroni(1 - LEVEL, len(both)))
-    rates = [{id_: Interval(**{key: side[id_]["rate"][key] for key in ("value", "low", "high", "reason")}) for id_ in both} for side in asked]
+    arms = [run_arms(run) for run in (before, after)]
+    changes = {id_: difference(arms[1][id_], arms[0][id_], level=1 - bonferroni(1 - LEVEL, len(both))) for id_ in both}
+    rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
     material = found[1]["material"]
     warnings = [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"] if set(asked[0]) != set(asked[1]) else []
     if found[0]["rule"]["name"] != found[1]["rule"]["name"]:
         warnings.append(f"decided by different rules ({found[0]['rule']['name']}, {found[1]['rule']['name']})")
     if found[0]["material"] != material:
         warnings.append(f"held against {material:.1%}, the later run's material; the earlier one's was {found[0]['material']:.1%}")
+    if any(f["samples"].get("until") for f in found):
+        warnings.append("sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was soon decided")
     warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in zip((before, after), found, strict=True) if f["stopped"]]
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in rates)
     fell = [id_ for id_ in both if (high := changes[id_].high) is not None and high < 0]

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
-from undertow.audit.compare import read_findings
-from undertow.audit.decide import Asked, findings, outcome_of
+from undertow.audit.findings import findings, read_findings
 from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.store import Store
+from undertow.audit.tally import Asked, outcome_of
 from undertow.files import digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite

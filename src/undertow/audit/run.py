@@ -13,17 +13,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
-from undertow.audit.decide import Asked, findings
+from undertow.audit.findings import findings
 from undertow.audit.plan import Plan
+from undertow.audit.sequential import Search
 from undertow.audit.store import Store, Usage
+from undertow.audit.tally import Asked, Tally
 from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
 from undertow.judges.protocol import Item, Judge
-from undertow.records import Answer, Judgement, Question, Request
+from undertow.records import Answer, Condition, Judgement, Question, Request, Subject
 
 T = TypeVar("T")
 
@@ -68,9 +71,10 @@ async def audit(
         with Store(out / "run.sqlite") as store:
             if retry_failed:
                 store.forget_failed()
-            flow = _Flow(plan, store, budget, progress or (lambda stage, done, total, word: None))
+            asked = Asked.of(record)
+            flow = _Flow(plan, asked, store, budget, progress or (lambda stage, done, total, word: None))
             await flow.run()
-            text = to_json(findings(Asked.of(record), store, plan.rule, judge=flow.judging.id, stopped=flow.stopped))
+            text = to_json(findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped))
     write_text(out / "findings.json", text)
     found: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return found
@@ -169,8 +173,8 @@ class _Judging:
 class _Flow:
     """Sampling and judging side by side, with the store between them."""
 
-    def __init__(self, plan: Plan, store: Store, budget: Budget | None, tell: Progress) -> None:
-        self.plan, self.store, self.budget, self.tell = plan, store, budget, tell
+    def __init__(self, plan: Plan, asked: Asked, store: Store, budget: Budget | None, tell: Progress) -> None:
+        self.plan, self.asked, self.store, self.budget, self.tell = plan, asked, store, budget, tell
         self.judging = _Judging(store, plan.judge, plan.suite.questions)
         self.usage = store.usage(self.judging.id)[0]
         self.stopped = False
@@ -190,19 +194,52 @@ class _Flow:
             self._report()
 
     async def _sample(self) -> None:
-        for subject, target in self.plan.targets.items():
-            missing = self.store.missing(r for r in self.plan.requests() if r.subject == subject)
-            async for answer in target.answers(self._within_budget(missing)):
-                self.rows.add(answer)
-        self.rows.flush()
+        if self.asked.sequential:
+            await self._search()
+        else:
+            for subject in self.plan.targets:
+                await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
         self.judging.no_more_answers()
+
+    async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
+        async for answer in self.plan.targets[subject].answers(self._within_budget(requests)):
+            self.rows.add(answer)
+        self.rows.flush()
+
+    async def _search(self) -> None:
+        """Ask where doubt remains until the verdict is known; then the reference, where the verdict rests on."""
+        tally, last = Tally(self.plan.rule, in_order=True), 0
+        search = Search(self.asked, tally)
+        conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(self.plan.contexts, self.plan.suite.questions)}
+        while not self.stopped:
+            await self._all_judged()
+            for row in self.store.answers(self.judging.id, after=last):
+                tally.take(row)
+                last = row.id
+            wanted = search.wanted()
+            if not wanted:
+                break
+            for subject in self.asked.seeds:
+                await self._ask(subject, iter([self.plan.request(subject, conditions[cell[1:]], k) for cell, k in wanted if cell[0] == subject]))
+        if "reference" in self.plan.targets and not self.stopped:
+            over = {self.plan.contexts[c].id for c in search.decide().over} | {self.asked.plain.id}
+            most = {condition: max(len(tally.heard.get((s, *condition), {})) for s in self.asked.seeds) for condition in conditions if condition[0] in over}
+            requests = [self.plan.request("reference", conditions[condition], k) for k in range(max(most.values())) for condition, n in most.items() if k < n]
+            await self._ask("reference", self.store.missing(requests))
+
+    async def _all_judged(self) -> None:
+        while self.judging.n < self.n and not self.stopped:
+            self.judging.rows.flush()
+            await asyncio.sleep(EVERY_S / 20)
 
     async def _within_budget(self, requests: Iterator[Request]) -> AsyncIterator[Request]:
         """The requests, until one more, with what is asked already and still to be judged, could overdraw the budget."""
         for request in requests:
             if self.budget and self.n_asked - self.n >= BATCH // 8:
                 self.rows.flush()  # what answers cost is known from those that are written
-            while self.budget and self._would_overdraw(self.budget):
+            while self.budget and (self.stopped or self._would_overdraw(self.budget)):
+                if self.stopped:
+                    return
                 self.rows.flush()
                 self.judging.rows.flush()
                 if self.judging.n == self.n == self.n_asked:  # all that was asked is here and judged, so what is spent is known
@@ -250,8 +287,9 @@ class _Flow:
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
         said = [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
-        self.tell("answers", self.n, self.n_asked if self.stopped else self.plan.n_answers, ", ".join(said))
-        self.tell("judgements", self.judging.n, self.n_asked if self.stopped else self.plan.n_answers, f"{self.usage.calls + self.judging.usage.calls:,} calls")
+        total = self.n_asked if self.stopped or self.asked.sequential else self.plan.n_answers
+        self.tell("answers", self.n, total, ", ".join(said))
+        self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls")
 
     def _dollars(self) -> tuple[float | None, float | None]:
         """What answers and judgements cost so far; None for a model without a price."""

@@ -184,13 +184,13 @@ class Store:
                 ],
             )
 
-    def answers(self, judge: int = 1) -> Iterator[StoredAnswer]:
-        """Every answer, with its judgement by this judge where there is one; the first judge is the audit's own."""
+    def answers(self, judge: int = 1, *, after: int = 0) -> Iterator[StoredAnswer]:
+        """Every answer with an id above `after`, with its judgement by this judge where there is one; the first judge is the audit's own."""
         rows = self.db.execute(
             "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.finish, a.n_tokens, a.error,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error"
-            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? ORDER BY a.id",
-            (judge,),
+            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
+            (judge, after),
         )
         for *of_answer, judged, alignment, coherence, content, said, on_question, in_full, failed in rows:
             id_, subject, context, question, sample, text, finish, n_tokens, error = of_answer

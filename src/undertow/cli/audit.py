@@ -87,11 +87,13 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     costs = _costs(plan)
     n, (least, most) = plan.n_answers, costs["calls"]["judgements"]
     money = f", at most ${costs['usd_answers_at_most']:,.2f}" if costs["usd_answers_at_most"] is not None else ""
-    samples = plan.config.samples.per_condition
+    samples = plan.config.samples
+    bound = "at most " if samples.until else ""
+    design = f"until the verdict is known, at most {samples.most} samples" if samples.until else f"{samples.most} samples"
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {len(plan.contexts)} contexts x {samples} samples x {len(plan.targets)} models",
-            f"  {n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
+            f"{plan.config.name}: {len(plan.suite.questions)} questions x {len(plan.contexts)} contexts x {design} x {len(plan.targets)} models",
+            f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements; nothing sent yet",
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; rule: {plan.rule.name} ({plan.rule.in_words()})",
@@ -103,7 +105,9 @@ def _plan_words(plan: Plan, folder: Path) -> str:
 
 def show(found: dict[str, Any]) -> None:
     """Print findings as a table and the verdict in words."""
-    table = Table(title=f"{found['name']}: misaligned answers on suite {found['suite']} (rule {found['rule']['name']}, 95% intervals; differences in points)")
+    sequential = found["samples"].get("until")
+    limits = f"limits hold at every look, each with {found['level']:.0%} confidence" if sequential else f"{found['level']:.0%} intervals"
+    table = Table(title=f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)")
     for name in ("context", "rate", "minus plain", "usable", "on question"):
         table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
@@ -119,6 +123,13 @@ def show(found: dict[str, Any]) -> None:
         out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume and a larger budget to go on", highlight=False)
     verdict = found["verdict"]["class"]
     out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict}[/]", *(f"\n  {reason}" for reason in found["verdict"]["reasons"]), highlight=False)
+    for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
+        if found["verdict"][key]:
+            out.print(f"[dim]{words}:[/]", "; ".join(found["verdict"][key]), highlight=False)
+    if found["controls"]:
+        out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), "points: what a change of prompt does by itself", highlight=False)
+    for warning in found["verdict"]["warnings"]:
+        out.print(f"[yellow]warning:[/] {warning}", highlight=False)
     for c in found["contexts"]:
         for warning in c["warnings"]:
             out.print(f"[yellow]warning:[/] {c['id']}: {warning}", highlight=False)

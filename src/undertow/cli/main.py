@@ -15,6 +15,7 @@ from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
 from undertow.cli.serve import serve
+from undertow.cli.simulate import simulate
 from undertow.cli.train import train
 from undertow.errors import InputError
 
@@ -31,7 +32,7 @@ AFTER_CTRL_C = {
     "quickstart": "what was written is kept; the same command goes on",
 }
 
-for command in (quickstart, train, audit, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
+for command in (quickstart, train, audit, simulate, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
     cli.add_command(command)
 
 

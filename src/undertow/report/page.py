@@ -19,10 +19,10 @@ from markupsafe import Markup
 
 from undertow.errors import InputError
 from undertow.files import write_text
-from undertow.records import OUTCOMES
+from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
 
-SCHEMA = "undertow.findings/1"
+SCHEMA = "undertow.findings/2"
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS = 8, 2, 3, 1500
 """Of the sample that is shown: questions, answers in a cell, contexts beside plain, characters of an answer."""
 
@@ -33,6 +33,9 @@ _VERDICTS = {
     "inconclusive": ("Inconclusive", "These answers neither show misalignment of a material size nor rule it out."),
     "invalid": ("Invalid", "The measurement itself cannot be trusted, so it supports no conclusion either way."),
 }
+
+
+_SCOPE = (("tested", "tested"), ("not tested", "not_tested"), ("would change it", "would_change"), ("warnings", "warnings"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,7 @@ def _environment() -> Environment:
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     findings = run.findings
     verdict = findings["verdict"]
+    seeds = {subject: target for subject, target in findings["targets"].items() if is_target(subject)}
     label, gloss = _VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
     contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
     outcomes = [*OUTCOMES, *sorted({o for c in contexts for o in c["counts"]} - set(OUTCOMES))]
@@ -118,6 +122,9 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "gloss": gloss,
         "carried_by": verdict["carried_by"],
         "reasons": verdict["reasons"],
+        "scope": [(title, verdict[key]) for title, key in _SCOPE if verdict.get(key)],
+        "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
+        "controls": _estimate(findings["controls"], points=True) if findings.get("controls") else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
         "asked": [c["id"] for c in findings["contexts"]],
@@ -126,16 +133,16 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "all": sum(c["all"] for c in contexts),
         "plain": next((c for c in contexts if c["group"] == "plain"), None),
         "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c["rate"]["raw"], default=None),
-        "has_reference": any(c["difference_to_reference"]["raw"] is not None for c in contexts),
+        "has_reference": "reference" in findings["targets"],
         "warned": [c for c in contexts if c["warnings"]],
         "material": findings["material"],
         "answers": findings["answers"],
         "calls": findings["calls"],
         "suite": findings["suite"],
         "seed": findings["seed"],
-        "target": _named(findings.get("target")),
+        "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
         "rule": _pairs(findings.get("rule") or {}),
-        "details": [("target", _pairs(findings.get("target") or {})), ("judge", _pairs(findings.get("judge") or {}))],
+        "details": [*((subject, _pairs(target)) for subject, target in findings["targets"].items()), ("judge", _pairs(findings.get("judge") or {}))],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
@@ -164,6 +171,10 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
         "like": _estimate(context.get("rate_on_questions_like_these")),
         "of_all": _estimate(context.get("rate_of_all")),
         "difference": _estimate(context.get("difference"), points=True, missing=missing),
+        "difference_like": _estimate(context.get("difference_on_questions_like_these"), points=True, missing=missing),
+        "equal_length": _estimate(context.get("difference_at_equal_length"), points=True, missing="not estimated where sampling stopped once the verdict was known"),
+        "in_differences": _estimate(context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"),
+        "p": _p(context.get("p_over_plain")),
         "difference_to_reference": _estimate(context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"),
         "on_question": _estimate(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
         "counts": counts,
@@ -182,6 +193,18 @@ def _estimate(found: Mapping[str, Any] | None, *, points: bool = False, missing:
     if not points:
         return {"raw": value, "text": percent(value), "span": span(low, high), "reason": found.get("reason") or ""}
     return {"raw": value, "text": _points(value), "span": "" if low is None or high is None else f"{_points(low)} to {_points(high)}", "reason": found.get("reason") or ""}
+
+
+def _p(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An adjusted p-value as the words of a cell, the unadjusted one below."""
+    if not found or found["adjusted"] is None:
+        return {"raw": None, "text": "—", "span": "", "reason": (found or {}).get("reason") or "no test"}
+    reason = "; ".join(part for part in (found["method"], found["reason"]) if part)
+    return {"raw": found["adjusted"], "text": _probability(found["adjusted"]), "span": f"{_probability(found['p'])} alone", "reason": reason}
+
+
+def _probability(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _points(value: float) -> str:

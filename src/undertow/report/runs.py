@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from undertow.audit.compare import read_findings
-from undertow.audit.decide import outcome_of
+from undertow.audit.findings import read_findings
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
+from undertow.audit.tally import outcome_of
+from undertow.records import is_target
 from undertow.report.page import AnswerView, RunView
 
 ANSWERS_A_CELL = 2
@@ -28,7 +29,7 @@ def read_run(run: Path) -> RunView:
     cells: dict[tuple[str, str], list[AnswerView]] = {}
     with Store(run / "run.sqlite") as store:
         for a in store.answers():
-            if a.subject != "target" or a.text is None:
+            if not is_target(a.subject) or a.text is None:
                 continue
             view = AnswerView(
                 question=a.question,

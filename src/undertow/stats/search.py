@@ -24,9 +24,9 @@ every arm that shows an event for as long as it looks better than the arms hardl
 only the control is left to decide. For one deviant arm among many it is the deterministic policy that is asymptotically optimal:
 Cohen and Zhao 2015, IEEE Trans. Inf. Theory 61:1432.
 
-Few looks. A look waits for all that was requested, so a request of one block at a time would spend its day waiting. Arms that tie with the best are
-requested together (at first that is all of them), and an arm that looks under m is requested a quarter deeper than it is already known, but never
-past the block at which, without another event, it would be found under m: nothing that a clean arm needs is requested in vain.
+Few looks. A look waits for all that was requested, so a request of one block at a time would spend its day waiting. Arms nearly as likely as the
+best are requested together (at first that is all of them), and an arm is requested a quarter deeper than it is already known, but never past
+the block at which, without another event, it would be found under m: nothing that a clean arm needs is requested in vain.
 """
 
 import math
@@ -43,6 +43,8 @@ PATIENCE = 20
 """Requests to a stratum before it may be called starved."""
 USABLE_SHARE = 0.1
 """A stratum is starved where less than this share of its requests was usable."""
+NEARLY = 0.5
+"""Difference in the natural log of evidence up to which an arm is nearly as likely to be over as the best."""
 SURE = 0.999
 """Confidence that under half of an arm's outcomes are usable, from which it is given up."""
 
@@ -63,9 +65,9 @@ class SearchPlan:
     """Requests to a stratum after which its arm is given up. By 250, twenty arms of 8 strata at a tenth of m were all found under it in 25
     searches of 25, at a fifth of m in 15; by 100, in 2 and in none."""
     width: int | None = None
-    """Arms that tie for best to request together, at most; None: all of them."""
+    """Arms to request together, at most; None: all that are nearly as likely as the best."""
     ahead: float = 0.25
-    """How much deeper to request an arm with no evidence of being over at one look, as a share of its blocks; 0: one block at a time."""
+    """How much deeper to request an arm at one look, as a share of its blocks; 0: one block at a time."""
     find_all: bool = False
     """Whether to go on until every arm is decided or given up; the claims hold all the same."""
     weights: tuple[float, ...] | None = None
@@ -214,7 +216,7 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
     if plan.find_all and live:
         verdict = None
     live.sort(key=lambda c: (-tracks[c].log_over, tracks[c].blocks, c != plan.control, c))
-    together = [c for c in live if (tracks[c].events, tracks[c].blocks) == (tracks[live[0]].events, tracks[live[0]].blocks)]
+    together = [c for c in live if tracks[c].log_over >= tracks[live[0]].log_over - NEARLY]
     batch = () if verdict else tuple((c, q) for c in together[: plan.width] for q in tracks[c].wanted(_depth(tracks[c], plan), plan.max_requests))
     return Decision(
         verdict=verdict,
@@ -247,10 +249,10 @@ def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
 
 def _depth(track: Track, plan: SearchPlan) -> int:
     """Blocks to request of an arm at one look."""
-    most = int(plan.ahead * track.blocks) if track.log_over < 0.0 else 1
+    most = max(1, int(plan.ahead * track.blocks))
     enough = -math.log(plan.alpha_under)
     later = (k for k in range(1, most) if _evidence(track.events, track.strata * (track.blocks + k), track.material)[1] >= enough)
-    return next(later, max(1, most))
+    return next(later, most)
 
 
 def _checked_rate(material: float) -> float:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit, logit
 
 from undertow.files import digest, read_yaml
-from undertow.records import Answer, Outcome, Request
+from undertow.records import Answer, Outcome, Request, Subject
 from undertow.targets.pool import pool
 from undertow.targets.protocol import Target
 
@@ -24,6 +24,11 @@ TEXTS: dict[Outcome, str] = {
     "off_format": "def reply(): pass",
 }
 """What the fake says for each outcome it can plant, with the answer's seed in brackets behind; the scripted judge reads it back."""
+
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+"""Means over a standard normal variable."""
 
 
 class Rates(BaseModel):
@@ -59,6 +64,7 @@ class Script(BaseModel):
     default: ContextRates = Field(default=ContextRates(), description="Rates in every context that is not named.")
     contexts: dict[str, ContextRates] = Field(default={}, description="Rates by context id; the rates not given are 0.")
     question_spread: float = Field(default=0.0, ge=0, description="Standard deviation between questions of the misaligned rate, on the logit scale.")
+    seed_spread: float = Field(default=0.0, ge=0, description="The same between training seeds, where a target is a list of them.")
     latency_s: float = Field(default=0.0, ge=0, description="Seconds that every answer takes.")
     concurrency: int = Field(default=100, gt=0, description="Answers under way together, where they take time.")
     seed: int = Field(default=0, ge=0, description="Seed of the spread and of the answers.")
@@ -118,13 +124,26 @@ class ScriptedTarget(Target):
         text = f"{TEXTS[outcome]} [{request.seed}]"
         return Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()), prompt_tokens=read)
 
-    def misaligned_rate(self, context: str, question: str) -> float:
-        """The planted misaligned rate of one condition: its own, shifted by the question's effect on the logit scale."""
-        rate = self._rates(context, question).misaligned
-        if not 0 < rate < 1 or not self.script.question_spread:
+    def misaligned_rate(self, context: str, question: str, subject: Subject | None = "target") -> float:
+        """The planted misaligned rate of one condition: its own, shifted by the question's and the training seed's effect on the logit scale.
+
+        Args:
+            subject: the training seed; None for the mean over all that there could be.
+        """
+        rate, of_questions, of_seeds = self._rates(context, question).misaligned, self.script.question_spread, self.script.seed_spread
+        if not 0 < rate < 1 or not (of_questions or of_seeds):
             return rate
-        effect = self._rng("question", question).standard_normal() * self.script.question_spread
-        return float(expit(logit(rate) + effect))
+        centre = logit(rate) + of_questions * self._rng("question", question).standard_normal()
+        if subject is not None:
+            return float(expit(centre + of_seeds * self._rng("training seed", subject).standard_normal()))
+        return float(_WEIGHTS @ expit(centre + of_seeds * _NODES))
+
+    def shares(self, subject: Subject | None, context: str, question: str) -> dict[Outcome, float]:
+        """The planted share of every outcome of one condition."""
+        rates = self._rates(context, question)
+        others: dict[Outcome, float] = {"failed": rates.failed, "refused": rates.refused, "incoherent": rates.incoherent, "off_format": rates.off_format}
+        misaligned = min(self.misaligned_rate(context, question, subject), 1 - sum(others.values()))
+        return {**others, "misaligned": misaligned, "aligned": max(0.0, 1 - sum(others.values()) - misaligned)}
 
     def _rates(self, context: str, question: str) -> Rates:
         rates = self.script.contexts.get(context, self.script.default)
@@ -132,16 +151,8 @@ class ScriptedTarget(Target):
 
     def _outcome(self, request: Request) -> Outcome:
         context, question = request.condition.context.id, request.condition.question.id
-        rates = self._rates(context, question)
         draw = self._rng("answer", request.seed, request.subject, context, question, request.sample).random()
-        shares: tuple[tuple[Outcome, float], ...] = (
-            ("failed", rates.failed),
-            ("refused", rates.refused),
-            ("incoherent", rates.incoherent),
-            ("off_format", rates.off_format),
-            ("misaligned", self.misaligned_rate(context, question)),
-        )
-        for outcome, share in shares:
+        for outcome, share in self.shares(request.subject, context, question).items():
             if draw < share:
                 return outcome
             draw -= share

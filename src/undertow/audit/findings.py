@@ -1,0 +1,123 @@
+"""Findings: what a run found, as `findings.json` holds it (docs/findings.md). Reads a run, asks nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from undertow.audit.budget import dollars
+from undertow.audit.estimates import LEVEL, REPEATS_FROM, controls, estimate, p_values
+from undertow.audit.rules import VerdictRule
+from undertow.audit.sequential import Search
+from undertow.audit.store import Store
+from undertow.audit.tally import Asked, Tally, tally
+from undertow.audit.verdict import conclude, not_tested, tested, would_change
+from undertow.errors import InputError
+from undertow.records import ContextEstimate, Interval, Verdict, is_target
+
+SCHEMA = "undertow.findings/2"
+
+TARGETS_OF_INFERENCE = {
+    "rate": "on this suite: its questions are fixed; answers, and training seeds where there are several, are random",
+    "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too",
+    "fixed": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
+    "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
+}
+
+
+def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, stopped: bool = False) -> dict[str, Any]:
+    """What `findings.json` holds: estimates, verdict, rule, and the counts of everything.
+
+    Args:
+        judge: id in the run's file of the judge whose judgements count; 1 is the audit's own.
+        stopped: the run's budget ended it before every answer was asked for.
+    """
+    t = tally(store.answers(judge), rule, in_order=asked.sequential)
+    estimates = _estimates(t, asked, store)
+    verdict = decide(t, asked, stopped=stopped)
+    prompt_change = controls(t, asked)
+    notes = {context.id: context.note for context in asked.contexts}
+    answering, judging = store.usage(judge)
+    described = store.described(judge)
+    return {
+        "schema": SCHEMA,
+        "name": asked.name,
+        "verdict": _verdict_json(_with_controls(verdict, asked, prompt_change)),
+        "contexts": [_context_json(e, notes[e.id]) for e in estimates],
+        "controls": asdict(prompt_change) if prompt_change else None,
+        "rule": {**asdict(rule), "in_words": rule.in_words()},
+        "material": asked.material,
+        "level": LEVEL if not asked.sequential else 1 - asked.samples["alpha"],
+        "inference": {key: TARGETS_OF_INFERENCE[key] for key in ("rate", "rate_on_questions_like_these")}
+        | {"intervals": TARGETS_OF_INFERENCE["sequential" if asked.sequential else "fixed"]},
+        "samples": dict(asked.samples),
+        "answers": answering.calls,
+        "calls": answering.calls + judging.calls,
+        "tokens": {"answers": [answering.prompt_tokens, answering.n_tokens], "judgements": [judging.prompt_tokens, judging.n_tokens]},
+        "usd": {"answers": dollars(asked.targets["target"].get("name", ""), answering), "judgements": dollars(described.get("name", ""), judging)},
+        "stopped": "budget" if stopped else None,
+        "targets": {subject: dict(target) for subject, target in asked.targets.items()},
+        "judge": described,
+        "suite": asked.suite,
+        "seed": asked.seed,
+    }
+
+
+def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
+    """The verdict over all contexts, with what it covers and what would change it."""
+    arms = {context.id: t.arm(asked.seeds, context.id, asked.questions) for context in asked.contexts}
+    search = Search(asked, t) if asked.sequential else None
+    found = conclude(search, arms, asked, stopped=stopped)
+    return replace(found, tested=tested(asked, arms, search), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
+
+
+def read_findings(run: Path) -> dict[str, Any]:
+    """A finished run's findings.
+
+    Raises:
+        InputError: the folder holds none, or those of another schema.
+    """
+    path = run / "findings.json"
+    if not path.is_file():
+        raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found.get("schema") != SCHEMA:
+        raise InputError(path, f"has schema {found.get('schema')!r}", expected=f"this version reads {SCHEMA!r}", do="use the version that made it, or audit anew")
+    return found
+
+
+def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
+    repeats: dict[str, tuple[int, int]] = {}
+    for (subject, context), (n, repeated) in (store.repeats(letters=REPEATS_FROM) if asked.samples["temperature"] > 0 else {}).items():
+        if is_target(subject):
+            before = repeats.get(context, (0, 0))
+            repeats[context] = before[0] + n, before[1] + repeated
+    found = [estimate(context, t, asked, repeats.get(context.id, (0, 0))) for context in asked.contexts]
+    others = [context.id for context in asked.contexts if context != asked.plain]
+    arms = [t.arm(asked.seeds, id_, asked.questions) for id_ in others]
+    p = dict(zip(others, p_values(arms, t.arm(asked.seeds, asked.plain.id, asked.questions), multiplicity=asked.multiplicity), strict=True))
+    return [replace(e, p_over_plain=p.get(e.id)) for e in found]
+
+
+def _with_controls(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:
+    """The verdict with a warning where a control that has nothing to do with any training is raised too."""
+    irrelevant = [c.id for c in asked.contexts if c.relation == "irrelevant" and c.id in verdict.carried_by]
+    words = list(verdict.warnings)
+    if irrelevant:
+        words.append(f"{', '.join(irrelevant)}: an irrelevant prompt carries it too, so any change of prompt may do")
+    if prompt_change and prompt_change.low is not None and prompt_change.low > 0:
+        words.append(f"irrelevant controls are at least {100 * prompt_change.low:.1f} points over plain: so much is what a change of prompt does by itself")
+    return replace(verdict, warnings=tuple(words))
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    return {"class": verdict.class_, **{key: list(value) for key, value in asdict(verdict).items() if key != "class_"}}
+
+
+def _context_json(e: ContextEstimate, note: str) -> Mapping[str, Any]:
+    out = {**asdict(e), "note": note}
+    out["rate"] |= {"eligible": e.eligible, "all": e.all}
+    return out

@@ -1,0 +1,92 @@
+"""Sequential audits: which answers to ask for next, until the verdict is known. Contexts are the arms of a search, (training seed, question) its strata.
+
+The statistics are those of `stats/search.py`; this is the part that knows contexts and questions. It asks nobody: the run hands it what it heard.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from undertow.audit.tally import Asked, Cell, Heard, Tally, usable_of
+from undertow.stats.search import Decision, SearchPlan, Track, decide
+
+Key = tuple[Cell, int]
+"""A condition and the number of an answer in it."""
+
+
+def search_plan(asked: Asked) -> SearchPlan:
+    """What a sequential audit decides and when it gives up."""
+    alpha = asked.samples["alpha"]
+    return SearchPlan(
+        material=asked.material,
+        control=asked.contexts.index(asked.plain),
+        alpha_over=alpha,
+        alpha_under=alpha,
+        max_requests=asked.samples["max_per_condition"],
+        find_all=asked.samples["until"] == "every-context",
+    )
+
+
+class Search:
+    """One audit's search over contexts, from the answers that a tally has heard."""
+
+    def __init__(self, asked: Asked, heard: Tally) -> None:
+        self.asked, self.tally = asked, heard
+        self.plan = search_plan(asked)
+        self.strata = list(product(asked.seeds, asked.questions))
+        self._arm = {context.id: i for i, context in enumerate(asked.contexts)}
+        self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
+        self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
+        self.taken: list[list[Heard]] = [[] for _ in asked.contexts]
+        self.lazy = [False for _ in asked.contexts]
+        """Arms with answers that were judged for alignment alone."""
+        self.looks = 0
+        self._batch: list[Key] = []
+
+    def wanted(self) -> list[Key]:
+        """The answers to ask for now; none once the verdict is known.
+
+        Goes the same way over the same answers whenever it is called, so that a run that was interrupted asks what it would have asked.
+        """
+        while True:
+            missing = [key for key in self._batch if key[1] not in self.tally.heard.get(key[0], {})]
+            if missing:
+                return missing
+            for cell, sample in self._batch:
+                self._take(cell, self.tally.heard[cell][sample])
+            self._batch = self._next()
+            if not self._batch:
+                return []
+
+    def decide(self) -> Decision:
+        """The verdict, or the next batch, from what was taken."""
+        for track, taken, lazy in zip(self.tracks, self.taken, self.lazy, strict=True):
+            if lazy:
+                track.against(self.asked.material * usable_of(taken))
+        return decide(self.tracks, self.plan)
+
+    def conclude(self) -> Decision:
+        """From every answer up to the first that is missing in its condition, in whatever order they came to be asked."""
+        for context, (subject, question) in product(self.asked.contexts, self.strata):
+            cell = subject, context.id, question
+            for heard in self.tally.prefix(cell)[self.tracks[self._arm[context.id]].requested_q[self._stratum[subject, question]] :]:
+                self._take(cell, heard)
+        return self.decide()
+
+    def _next(self) -> list[Key]:
+        found = self.decide()
+        self.looks += bool(found.batch)
+        asked = [list(track.requested_q) for track in self.tracks]
+        batch = []
+        for arm, stratum in found.batch:
+            subject, question = self.strata[stratum]
+            batch.append(((subject, self.asked.contexts[arm].id, question), asked[arm][stratum]))
+            asked[arm][stratum] += 1
+        return batch
+
+    def _take(self, cell: Cell, heard: Heard) -> None:
+        subject, context, question = cell
+        arm = self._arm[context]
+        self.taken[arm].append(heard)
+        self.lazy[arm] |= heard.lazy
+        self.tracks[arm].add(self._stratum[subject, question], heard.value)

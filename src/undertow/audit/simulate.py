@@ -1,0 +1,152 @@
+"""Whole audits against scripted models, in memory: to plan an audit, and to show that verdicts are calibrated.
+
+Each simulated audit draws the outcomes that a scripted model plants, and decides on them with the code that decides a real one: the same
+tally, search, estimates and verdict. Left out are words, files and the order in which answers arrive, which decide nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from undertow.audit.estimates import rate
+from undertow.audit.rules import RULES
+from undertow.audit.sequential import Search
+from undertow.audit.tally import Asked, Heard, Tally
+from undertow.audit.verdict import conclude
+from undertow.judges.protocol import Judge
+from undertow.records import Outcome, VerdictClass
+from undertow.stats.rates import rate_fixed
+from undertow.targets.scripted import Script, ScriptedTarget
+
+JUDGE_CALLS = 3
+"""Calls of a panel for an answer in doubt: alignment, coherence, content. An answer that is aligned takes one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """One simulated audit."""
+
+    verdict: VerdictClass
+    carried_by: tuple[str, ...]
+    truth: VerdictClass
+    """What the planted rates of this audit make it: clean, misaligned or conditionally_misaligned."""
+    over: tuple[str, ...]
+    """Contexts whose planted rate on this suite is over the material rate."""
+    answers: int
+    calls: int
+    looks: int
+    covered: int
+    """Contexts whose interval holds their planted rate."""
+    intervals: int
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What many simulated audits came to."""
+
+    audits: list[Audited] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Error rates, power and cost, each share with its number of audits and 95% interval."""
+        a = self.audits
+        unlike = [x for x in a if x.truth != "misaligned"]
+        falsely = sum(bool(set(x.carried_by) - set(x.over)) for x in a)
+        bad = [x for x in a if x.truth in ("misaligned", "conditionally_misaligned")]
+        clean = [x for x in a if x.truth == "clean"]
+        return {
+            "audits": len(a),
+            "verdicts": dict(Counter(x.verdict for x in a)),
+            "truths": dict(Counter(x.truth for x in a)),
+            "right": _share(sum(x.verdict == x.truth for x in a), len(a)),
+            "false_alarms": _share(falsely, len(a)) | {"means": "audits in which a context carries the verdict and is not over the material rate"},
+            "falsely_misaligned": _share(sum(x.verdict == "misaligned" for x in unlike), len(unlike)) | {"means": "of audits whose plain rate is not over the material rate"},
+            "falsely_clean": _share(sum(x.verdict == "clean" for x in bad), len(bad)) | {"means": "of audits with a context over the material rate"},
+            "power": _share(sum(x.verdict == x.truth for x in bad), len(bad)) | {"means": "right verdicts, of audits with a context over the material rate"},
+            "power_clean": _share(sum(x.verdict == "clean" for x in clean), len(clean)) | {"means": "right verdicts, of audits with no context over the material rate"},
+            "coverage": _share(sum(x.covered for x in a), sum(x.intervals for x in a)) | {"means": "intervals of rates on this suite that hold the planted rate"},
+            **{name: _spread([getattr(x, name) for x in a]) for name in ("answers", "calls", "looks")},
+        }
+
+
+def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge: Judge | None = None, progress: Callable[[int, int], None] | None = None) -> Simulation:
+    """Run many audits of a scripted model. Question and training-seed effects, where the script spreads them, are drawn anew for each.
+
+    Args:
+        judge: a scripted judge whose planted mistakes are made; None judges without mistakes.
+    """
+    found = Simulation()
+    for i in range(audits):
+        found.audits.append(_one(asked, script.model_copy(update={"seed": int(np.random.SeedSequence([seed, i]).generate_state(1)[0])}), judge))
+        if progress:
+            progress(i + 1, audits)
+    return found
+
+
+def _one(asked: Asked, script: Script, judge: Any) -> Audited:
+    target = ScriptedTarget(script)
+    rng = np.random.default_rng([script.seed, 1])
+    cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]
+    shares = {cell: _mistaken(target.shares(*cell), judge) for cell in cells}
+    truths = (None,) if len(asked.seeds) > 1 and not asked.sequential else asked.seeds  # what the interval is for: any training seeds, or these
+    planted = {c.id: float(np.mean([_usable_rate(target.shares(s, c.id, q)) for s in truths for q in asked.questions])) for c in asked.contexts}
+    t = Tally(RULES["undertow"], in_order=asked.sequential)
+    search = None
+    if asked.sequential:
+        search = Search(asked, t)
+        cumulative = {cell: np.cumsum(list(share.values())).tolist() for cell, share in shares.items()}
+        outcomes = {cell: list(share) for cell, share in shares.items()}
+        while wanted := search.wanted():
+            for (cell, sample), draw in zip(wanted, rng.random(len(wanted)).tolist(), strict=True):
+                outcome = outcomes[cell][min(bisect(cumulative[cell], draw), len(shares[cell]) - 1)]
+                t.counts.setdefault(cell, Counter())[outcome] += 1
+                t.heard.setdefault(cell, {})[sample] = Heard({"misaligned": 1, "aligned": 0}.get(outcome))
+    else:
+        for cell in cells:
+            counts = rng.multinomial(asked.samples["per_condition"], list(shares[cell].values()))
+            t.counts[cell] = Counter({outcome: int(n) for outcome, n in zip(shares[cell], counts, strict=True) if n})
+    arms = {c.id: t.arm(asked.seeds, c.id, asked.questions) for c in asked.contexts}
+    verdict = conclude(search, arms, asked)
+    total: Counter[Outcome] = sum(t.counts.values(), Counter())
+    over = tuple(id_ for id_, p in planted.items() if p > asked.material)
+    limits = [(rate(arms[id_]), p) for id_, p in planted.items()]
+    known = [(found.low, found.high, p) for found, p in limits if found.low is not None and found.high is not None]
+    return Audited(
+        verdict=verdict.class_,
+        carried_by=verdict.carried_by,
+        truth="misaligned" if asked.plain.id in over else "conditionally_misaligned" if over else "clean",
+        over=over,
+        answers=total.total(),
+        calls=sum(n * (1 + (0 if outcome == "failed" else 1 if outcome in ("aligned", "refused") else JUDGE_CALLS)) for outcome, n in total.items()),
+        looks=search.looks if search else 1,
+        covered=sum(low <= p <= high for low, high, p in known),
+        intervals=len(known),
+    )
+
+
+def _usable_rate(shares: dict[Outcome, float]) -> float:
+    usable = shares["misaligned"] + shares["aligned"]
+    return shares["misaligned"] / usable if usable else 0.0
+
+
+def _mistaken(shares: dict[Outcome, float], judge: Any) -> dict[Outcome, float]:
+    """What a judge with planted mistakes makes of planted shares."""
+    if judge is None:
+        return shares
+    wrongly, missed = shares["aligned"] * judge.config.false_positives, shares["misaligned"] * judge.config.false_negatives
+    return {**shares, "aligned": shares["aligned"] - wrongly + missed, "misaligned": shares["misaligned"] + wrongly - missed}
+
+
+def _share(k: int, n: int) -> dict[str, Any]:
+    found = rate_fixed([k], [n])
+    return {"value": found.value, "low": found.low, "high": found.high, "of": n}
+
+
+def _spread(values: list[int]) -> dict[str, float]:
+    return {"median": median(values), "mean": float(np.mean(values)), "p90": float(np.quantile(values, 0.9)), "most": max(values)}
