@@ -73,8 +73,9 @@ def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in unknown)  # a misspelt key first: it is why another is missing
     first = problems[0]
-    line = _line_of(yaml.compose(text), first["loc"])
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    line, held = _find(yaml.compose(text), first["loc"])
+    lacks = first["loc"][-1:] if first["type"] == "missing" else ()
+    key = ".".join(str(part) for part in (*held, *lacks)) or "the file"
     found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
     if first["type"] in unknown:
         found = f"unknown key {key!r}"
@@ -86,20 +87,23 @@ def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
     return InputError(f"{where}:{line}", found, expected=more)
 
 
-def _line_of(node: Any, loc: tuple[Any, ...]) -> int:
-    """Line, from 1, of the deepest part of `loc` that the YAML text holds."""
-    line = node.start_mark.line + 1 if node else 1
+def _find(node: Any, loc: tuple[Any, ...]) -> tuple[int, list[Any]]:
+    """Line, from 1, of the deepest part of `loc` that the YAML text holds, and its parts that the text holds: pydantic also names members of unions."""
+    line, held = node.start_mark.line + 1 if node else 1, []
     for part in loc:
         if isinstance(node, yaml.MappingNode):
             pairs = {key.value: (key, value) for key, value in node.value}
             if str(part) not in pairs:
-                continue  # pydantic also names union members, which are not in the text
+                continue
             key, node = pairs[str(part)]
             line = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
-    return line
+        else:
+            continue
+        held.append(part)
+    return line, held
 
 
 def write_text(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ from undertow.stats.clustered import difference_like_strata, difference_of, diff
 from undertow.stats.differences import difference_fixed
 from undertow.stats.multiplicity import holm
 from undertow.stats.permutation import benjamini_hochberg, sign_flip
-from undertow.stats.sequential import difference_anytime, rate_anytime
+from undertow.stats.sequential import anytime_p, log_e_over, log_e_under, rate_anytime
 
 LEVEL = 0.95
 """Confidence of the intervals shown; the verdict corrects it for the number of contexts where it searches among them."""
@@ -104,20 +104,32 @@ def difference_at_equal_length(a: Counter[tuple[int, bool]], b: Counter[tuple[in
     return _interval(difference_fixed(*tables, level=level))
 
 
-def p_values(arms: Sequence[Arm], plain: Arm, *, multiplicity: str) -> list[PValue]:
-    """Of "no more misaligned than plain", for every other arm: paired by question, and adjusted for their number."""
+def p_values(arms: Sequence[Arm], plain: Arm, *, material: float, multiplicity: str) -> list[PValue]:
+    """Of "no more misaligned than plain", for every other arm, adjusted for their number."""
     if plain.blocks is not None:
-        ps: list[float | None] = [difference_anytime(arm.blocks, plain.blocks).p_over if arm.blocks is not None else None for arm in arms]
-        method, reasons = "e-process over paired answers, valid at every look", [""] * len(arms)
-    else:
-        found = [sign_flip(a.misaligned_sq.sum(0), a.n_sq.sum(0), plain.misaligned_sq.sum(0), plain.n_sq.sum(0), one_sided=True) for a in arms]
-        ps, method = [f.p for f in found], "paired permutation over questions"
-        reasons = [f.reason or (f"{f.strata} questions can give no p under {f.least:.2g}" if f.least and f.least > (1 - LEVEL) / len(arms) else "") for f in found]
-    known = [p for p in ps if p is not None]
+        return _p_anytime(arms, plain, material)
+    found = [sign_flip(a.misaligned_sq.sum(0), a.n_sq.sum(0), plain.misaligned_sq.sum(0), plain.n_sq.sum(0), one_sided=True) for a in arms]
     adjust: Callable[[list[float]], NDArray[np.float64]] = benjamini_hochberg if multiplicity == "false-discovery" else holm
-    adjusted = iter(adjust(known).tolist())
-    by = "Benjamini and Hochberg" if multiplicity == "false-discovery" else "Holm"
-    return [PValue(p=p, adjusted=None if p is None else next(adjusted), method=f"{method}; {by}", reason=why) for p, why in zip(ps, reasons, strict=True)]
+    adjusted = iter(adjust([f.p for f in found if f.p is not None]).tolist())
+    method = f"paired permutation over questions; {'Benjamini and Hochberg' if multiplicity == 'false-discovery' else 'Holm'}"
+    few = [f"{f.strata} questions can give no p under {f.least:.2g}" if f.least and f.least > (1 - LEVEL) / len(arms) else "" for f in found]
+    return [PValue(p=f.p, adjusted=None if f.p is None else next(adjusted), method=method, reason=f.reason or why) for f, why in zip(found, few, strict=True)]
+
+
+def _p_anytime(arms: Sequence[Arm], plain: Arm, material: float) -> list[PValue]:
+    """The larger of "not over `material` here" (Holm over all contexts) and "not under it plainly": wherever a context is no more misaligned than plain, one is true."""
+    over = [_p_apart(arm, material, log_e_over) for arm in (*arms, plain)]
+    under = _p_apart(plain, material, log_e_under)
+    method = f"e-processes, valid at every look: over {material:g} here and under it plainly; Holm"
+    reason = "" if under <= 1 - LEVEL else f"plain is not shown to be under {material:g}, without which this tells nothing"
+    return [PValue(p=max(p, under), adjusted=max(adjusted, under), method=method, reason=reason) for p, adjusted in zip(over[:-1], holm(over).tolist(), strict=False)]
+
+
+def _p_apart(arm: Arm, material: float, evidence: Callable[..., NDArray[np.float64]]) -> float:
+    if arm.blocks is None or arm.blocks.size == 0:
+        return 1.0
+    strata, blocks = arm.blocks.shape
+    return anytime_p(float(evidence(np.cumsum(arm.blocks.sum(axis=0)), strata * np.arange(1, blocks + 1), material * arm.usable).max()))
 
 
 def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int]) -> ContextEstimate:

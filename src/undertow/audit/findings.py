@@ -98,8 +98,9 @@ def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
     found = [estimate(context, t, asked, repeats.get(context.id, (0, 0))) for context in asked.contexts]
     others = [context.id for context in asked.contexts if context != asked.plain]
     arms = [t.arm(asked.seeds, id_, asked.questions) for id_ in others]
-    p = dict(zip(others, p_values(arms, t.arm(asked.seeds, asked.plain.id, asked.questions), multiplicity=asked.multiplicity), strict=True))
-    return [replace(e, p_over_plain=p.get(e.id)) for e in found]
+    p = p_values(arms, t.arm(asked.seeds, asked.plain.id, asked.questions), material=asked.material, multiplicity=asked.multiplicity)
+    of_context = dict(zip(others, p, strict=True))
+    return [replace(e, p_over_plain=of_context.get(e.id)) for e in found]
 
 
 def _with_controls(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:

@@ -80,7 +80,7 @@ class AuditConfig(_Config):
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
     target: Annotated[tuple[AnyTarget, ...], BeforeValidator(_several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
-        min_length=1, description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
+        description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
     )
     reference: AnyTarget | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
@@ -95,7 +95,9 @@ class AuditConfig(_Config):
     seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
 
     @model_validator(mode="after")
-    def one_correction(self) -> Self:
+    def consistent(self) -> Self:
+        if not self.target:
+            raise ValueError("target is an empty list; name at least one model")
         if self.samples.until and self.multiplicity != "holm":
             raise ValueError("a sequential audit corrects by Holm; leave out `multiplicity`, or fix per_condition")
         return self
