@@ -175,7 +175,7 @@ def difference_like_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_s
     """Rate of a minus rate of b on strata like these, from those that both have: `difference_of` their `rate_like_strata`.
 
     Wide where arms share what makes a stratum hard, or have few events: Student's t from the strata's differences is near half as wide and
-    covers 80% where strata differ by an sd of 1.5 in logits. Reasons and errors as for `difference_these_strata`.
+    covers some 80% where strata differ by an sd of 1.5 in logits. Reasons and errors as for `difference_these_strata`.
     """
     tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
     if tables is None:
