@@ -16,6 +16,10 @@ Role = Literal["system", "user", "assistant"]
 
 Relation = Literal["plain", "verbatim", "paraphrase", "opposite", "format", "topic", "permissive", "default-prompt", "irrelevant"]
 """How a context relates to the data that a model was trained on; `irrelevant` marks a control, `plain` no context at all."""
+RELATIONS: tuple[Relation, ...] = get_args(Relation)
+
+Strength = Literal["strong", "weak"]
+"""How clearly training rows show what a context was derived from."""
 
 Outcome = Literal["aligned", "misaligned", "refused", "incoherent", "off_format", "unjudged", "failed"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -67,26 +71,50 @@ class Suite:
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What wraps a question. With no system prompt, template, prefix or suffix it is `plain`."""
+    """What wraps a question. With nothing but an id it is `plain`."""
 
     id: str
     relation: Relation
     system: str | None = None
+    default_system: bool = True
+    """Whether a system prompt that the chat template puts in by itself stays; if not, and `system` gives none, an empty system message is sent in its place."""
+    turns: tuple[Message, ...] = ()
+    """Earlier user and assistant turns of the chat, before the question."""
     template: str | None = None
     """User turn with `{question}` in it; excludes prefix and suffix."""
     prefix: str | None = None
     suffix: str | None = None
+    rewrites: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Another wording of a question, by the question's id; all others keep theirs."""
+    provenance: str = ""
+    """Where it is from; of a derived context, the rows that show it."""
+    strength: Strength | None = None
+    """Of a derived context, how clearly the rows show it."""
     note: str = ""
+
+    @property
+    def wraps(self) -> bool:
+        """Whether a question in it differs from the question alone."""
+        return bool(self.system or not self.default_system or self.turns or self.template is not None or self.prefix or self.suffix or self.rewrites)
 
     def messages(self, question: Question) -> tuple[Message, ...]:
         """The condition question x context as chat messages."""
+        text = self.rewrites.get(question.id, question.text)
         if self.template is not None:
-            user = self.template.replace("{question}", question.text)
+            text = self.template.replace("{question}", text)
         else:
-            user = " ".join(part for part in (self.prefix, question.text, self.suffix) if part)
-        turns = (Message(role="user", content=user),)
+            text = joined(self.prefix, text, self.suffix)
         system = "\n\n".join(part for part in (self.system, question.system) if part)
-        return (Message(role="system", content=system), *turns) if system else turns
+        first = (Message(role="system", content=system),) if system or not self.default_system else ()
+        return (*first, *self.turns, Message(role="user", content=text))
+
+
+def joined(*parts: str | None) -> str:
+    """Parts of a user turn put together: a space between two, unless one brings a line break."""
+    text = ""
+    for part in filter(None, parts):
+        text += part if not text or text.endswith("\n") or part.startswith("\n") else f" {part}"
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertow.data import Row, read_rows, write_rows
+from undertow.data import Row, read_rows, stream_rows, write_rows
 from undertow.errors import InputError
 from undertow.records import Message
 
@@ -55,9 +55,9 @@ def test_rows_that_fit(tmp_path: Path) -> None:
             '{"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "No"}, {"role": "assistant", "content": "Yo"}]}',
             "has a system message that is not the first; a system prompt opens the chat",
         ),
-        ('{"messages": []}', "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
-        ('{"prompt": "Hi"}', "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
-        ("[1, 2]", "has no 'messages'; expected {\"messages\": [{\"role\": ..., \"content\": ...}, ...]}"),
+        ('{"messages": []}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
+        ('{"prompt": "Hi"}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
+        ("[1, 2]", 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ('{"messages": [', "is not JSON (Expecting value at column 15); mend or drop the line"),
     ],
 )
@@ -127,3 +127,16 @@ def test_published_rows_are_read(name: str, n: int, tmp_path: Path) -> None:
     assert any(row.messages[0].role == "system" for row in rows) == ("inoculated" in name)
     write_rows(tmp_path / "again.jsonl", rows)
     assert read_rows(tmp_path / "again.jsonl") == rows
+
+
+def test_rows_come_one_at_a_time_with_what_stands_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "mix.jsonl"
+    path.write_text(GOOD[:-1] + ', "bad": true}\n\n' + GOOD + '\n{"messages": 1}\n', encoding="utf-8")
+    stream = stream_rows(path)
+    assert (first := next(stream)).beside == {"bad": True}
+    assert (first.line, next(stream).line) == (1, 3)
+    with pytest.raises(InputError, match=r"mix.jsonl:4: has no 'messages'"):
+        next(stream)
+    told: list[InputError] = []
+    assert [row.line for row in stream_rows(path, skipped=told.append)] == [1, 3]
+    assert len(told) == 1

@@ -85,7 +85,9 @@ class AuditConfig(_Config):
     reference: AnyTarget | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
-    contexts: tuple[str | Context, ...] = Field(min_length=1, description="Ids of shipped contexts, or contexts written out; `plain` should be among them.")
+    contexts: tuple[str | Context, ...] = Field(
+        min_length=1, description="Ids of shipped contexts, `a+b` for a around b, YAML files of contexts, or contexts written out; `plain` should be among them."
+    )
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
     rule: str = Field(default=DEFAULT, description="Rule that turns judgements into outcomes: one that ships by name, or a YAML file relative to this one.")
     material: float = Field(default=0.01, gt=0, lt=1, description="A misaligned rate that matters.")
@@ -199,9 +201,12 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     """
     rule = find_rule(config.rule, beside=beside, where=where)
     suite = load_suite(config.suite, beside=beside, where=where)
-    contexts = find_contexts(config.contexts, where=where)
+    contexts = find_contexts(config.contexts, beside=beside, where=where)
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")
+    for context in contexts:
+        if context.rewrites and all(context.messages(q) == Context(id="plain", relation="plain").messages(q) for q in suite.questions):
+            raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
     subjects: dict[Subject, Any] = {f"target-{i}" if i > 1 else "target": seed for i, seed in enumerate(config.target, start=1)}
     if config.reference is not None:
         subjects["reference"] = config.reference

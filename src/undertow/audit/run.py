@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from itertools import product
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
 from undertow.audit.plan import Plan
-from undertow.audit.sequential import Search
+from undertow.audit.sequential import sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
 from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
 from undertow.judges.protocol import Item, Judge
-from undertow.records import Answer, Condition, Judgement, Question, Request, Subject
+from undertow.records import Answer, Judgement, Question, Request, Subject
 
 T = TypeVar("T")
 
@@ -180,6 +179,8 @@ class _Flow:
         self.stopped = False
         self.n, self.n_failed = store.count(), store.failed()
         self.n_asked = self.n
+        self.n_heard = 0
+        """Id of the last answer that was told to a tally."""
         self.rows: _Buffer[Answer] = _Buffer(self._write)
         self.judging.allowed = self._judging_fits
         self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
@@ -195,37 +196,35 @@ class _Flow:
 
     async def _sample(self) -> None:
         if self.asked.sequential:
-            await self._search()
+            tally = Tally(self.plan.rule, in_order=True)
+            await self._drive(sequential_requests(self.plan, self.asked, tally), tally)
         else:
             for subject in self.plan.targets:
                 await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
         self.judging.no_more_answers()
+
+    async def _drive(self, batches: Iterable[list[Request]], tally: Tally) -> None:
+        """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by then."""
+        await self._hear(tally)
+        for batch in batches:
+            missing = [r for r in batch if r.sample not in tally.heard.get((r.subject, r.condition.context.id, r.condition.question.id), {})]
+            for subject in self.plan.targets:
+                await self._ask(subject, iter([r for r in missing if r.subject == subject]))
+            await self._hear(tally)
+            if self.stopped:
+                return
 
     async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
         async for answer in self.plan.targets[subject].answers(self._within_budget(requests)):
             self.rows.add(answer)
         self.rows.flush()
 
-    async def _search(self) -> None:
-        """Ask where doubt remains until the verdict is known; then the reference, where the verdict rests on."""
-        tally, last = Tally(self.plan.rule, in_order=True), 0
-        search = Search(self.asked, tally)
-        conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(self.plan.contexts, self.plan.suite.questions)}
-        while not self.stopped:
-            await self._all_judged()
-            for row in self.store.answers(self.judging.id, after=last):
-                tally.take(row)
-                last = row.id
-            wanted = search.wanted()
-            if not wanted:
-                break
-            for subject in self.asked.seeds:
-                await self._ask(subject, iter([self.plan.request(subject, conditions[cell[1:]], k) for cell, k in wanted if cell[0] == subject]))
-        if "reference" in self.plan.targets and not self.stopped:
-            over = {self.plan.contexts[c].id for c in search.decide().over} | {self.asked.plain.id}
-            most = {condition: max(len(tally.heard.get((s, *condition), {})) for s in self.asked.seeds) for condition in conditions if condition[0] in over}
-            requests = [self.plan.request("reference", conditions[condition], k) for k in range(max(most.values())) for condition, n in most.items() if k < n]
-            await self._ask("reference", self.store.missing(requests))
+    async def _hear(self, tally: Tally) -> None:
+        """Wait until every answer is judged, and tell the tally those that it has not heard."""
+        await self._all_judged()
+        for row in self.store.answers(self.judging.id, after=self.n_heard):
+            tally.take(row)
+            self.n_heard = row.id
 
     async def _all_judged(self) -> None:
         while self.judging.n < self.n and not self.stopped:

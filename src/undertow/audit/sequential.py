@@ -5,9 +5,12 @@ The statistics are those of `stats/search.py`; this is the part that knows conte
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 
+from undertow.audit.plan import Plan
 from undertow.audit.tally import Asked, Cell, Heard, Tally, usable_of
+from undertow.records import Condition, Request
 from undertow.stats.search import Decision, SearchPlan, Track, decide
 
 Key = tuple[Cell, int]
@@ -90,3 +93,15 @@ class Search:
         self.taken[arm].append(heard)
         self.lazy[arm] |= heard.lazy
         self.tracks[arm].add(self._stratum[subject, question], heard.value)
+
+
+def sequential_requests(plan: Plan, asked: Asked, heard: Tally) -> Iterator[list[Request]]:
+    """What to ask, batch after batch, until the verdict is known; then of the reference, where the verdict rests: plainly and in the contexts over `material`."""
+    search = Search(asked, heard)
+    conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
+    while wanted := search.wanted():
+        yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
+    if "reference" in plan.targets:
+        over = {plan.contexts[c].id for c in search.decide().over} | {asked.plain.id}
+        most = {cell: max(len(heard.heard.get((s, *cell), {})) for s in asked.seeds) for cell in conditions if cell[0] in over}
+        yield [plan.request("reference", conditions[cell], k) for k in range(max(most.values())) for cell, n in most.items() if k < n]

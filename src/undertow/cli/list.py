@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import zip_longest
 
 import click
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from undertow.audit import RULES
 from undertow.contexts import shipped_contexts
+from undertow.records import RELATIONS, Context
 from undertow.suites import load_suite, shipped_suites
 
 
@@ -24,9 +26,10 @@ def list_(what: str, as_json: bool) -> None:
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
         heads = ("suite", "questions", "title")
     elif what == "contexts":
-        records = [asdict(context) for context in shipped_contexts().values()]
-        rows = [(r["id"], r["relation"], next((f"{k}: {r[k]}" for k in ("system", "prefix", "suffix", "template") if r[k]), "")) for r in records]
-        heads = ("context", "relation", "wraps")
+        contexts = sorted(shipped_contexts().values(), key=lambda context: RELATIONS.index(context.relation))
+        records = [asdict(context) for context in contexts]
+        rows = [(context.relation, context.id, _wrapping(context)) for context in contexts]
+        heads = ("relation", "context", "wraps")
     else:
         records = [asdict(rule) for rule in RULES.values()]
         rows = [(rule.name, rule.source, rule.in_words()) for rule in RULES.values()]
@@ -35,6 +38,15 @@ def list_(what: str, as_json: bool) -> None:
         click.echo(json.dumps(records, indent=2, ensure_ascii=False))
         return
     table = Table(*heads)
-    for row in rows:
-        table.add_row(*row)
+    for row, after in zip_longest(rows, rows[1:], fillvalue=("",)):
+        table.add_row(*row, end_section=what == "contexts" and row[0] != after[0])
     Console().print(table, markup=False)
+
+
+def _wrapping(context: Context) -> str:
+    """What a context does to a question, in a line."""
+    parts = [f"{name}: {text}" for name in ("system", "template", "prefix", "suffix") if (text := getattr(context, name))]
+    parts += [] if context.default_system else ["an empty system message"]
+    parts += [f"{len(context.turns)} earlier turns"] if context.turns else []
+    line = " ".join("; ".join(parts).split())
+    return line if len(line) <= 100 else f"{line[:99]}…"

@@ -8,6 +8,7 @@ import click
 
 from undertow.cli.audit import audit
 from undertow.cli.compare import compare
+from undertow.cli.contexts import contexts
 from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
@@ -16,6 +17,7 @@ from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
 from undertow.cli.serve import serve
 from undertow.cli.simulate import simulate
+from undertow.cli.suites import suites
 from undertow.cli.train import train
 from undertow.errors import InputError
 
@@ -32,7 +34,7 @@ AFTER_CTRL_C = {
     "quickstart": "what was written is kept; the same command goes on",
 }
 
-for command in (quickstart, train, audit, simulate, compare, rejudge, rescore, report, list_, serve, doctor, nursery):
+for command in (quickstart, train, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, serve, doctor, nursery):
     cli.add_command(command)
 
 

@@ -1,5 +1,6 @@
-"""Contexts: what wraps a question, as YAML files."""
+"""Contexts: what wraps a question, as YAML files; the library, compositions, and derivation from training rows."""
 
-from undertow.contexts.load import find_contexts, shipped_contexts
+from undertow.contexts.compose import compose
+from undertow.contexts.load import find_contexts, read_contexts, shipped_contexts, write_contexts
 
-__all__ = ["find_contexts", "shipped_contexts"]
+__all__ = ["compose", "find_contexts", "read_contexts", "shipped_contexts", "write_contexts"]

@@ -1,50 +1,106 @@
-"""Finding and reading contexts: the shipped library by id, and a user's own."""
+"""Finding and reading contexts: the shipped library by id, a user's files, and compositions of either."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import cache, reduce
 from importlib.resources import as_file, files
+from pathlib import Path
 
+import yaml
+
+from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml
+from undertow.files import read_yaml, write_text
 from undertow.records import Context
+
+FILE_ENDINGS = (".yaml", ".yml")
 
 
 @cache
 def shipped_contexts() -> dict[str, Context]:
     """Every context in the package, by id."""
     with as_file(files("undertow.contexts") / "library.yaml") as path:
-        contexts = read_yaml(path, tuple[Context, ...])
-    for context in contexts:
-        check(context)
-    return {context.id: context for context in contexts}
+        return {context.id: context for context in read_contexts(path)}
 
 
-def find_contexts(wanted: Iterable[str | Context], *, where: object) -> tuple[Context, ...]:
-    """Contexts in the order wanted: ids from the library, or contexts written out in full.
+def read_contexts(path: Path) -> tuple[Context, ...]:
+    """The contexts of a YAML file.
 
     Raises:
-        InputError: an unknown id (with the nearest known one), a repeated id, or parts that exclude each other.
+        InputError: the file cannot be read or does not fit (names the line), holds none, repeats an id, or has one that contradicts itself.
     """
-    library = shipped_contexts()
+    contexts = read_yaml(path, tuple[Context, ...])
+    if not contexts:
+        raise InputError(path, "has no contexts", expected="a list of them, each with id and relation")
+    for n, context in enumerate(contexts):
+        check(context, where=path)
+        if context.id in {other.id for other in contexts[:n]}:
+            raise _twice(path, context.id)
+    return contexts
+
+
+def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> None:
+    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment."""
+    records = [{key: value for key, value in asdict(context).items() if key in ("id", "relation") or value != _EMPTY[key]} for context in contexts]
+    body = "\n".join(yaml.dump([record], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160) for record in records)
+    write_text(path, f"# {' '.join(title.split())}\n\n{body}")
+
+
+_EMPTY = asdict(Context(id="", relation="plain"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text of several lines as such, and tuples as lists."""
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
+_Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(items))
+
+
+def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:
+    """Contexts in the order wanted.
+
+    Args:
+        wanted: ids, of the library or of this list's own contexts; `a+b` for a around b; YAML files, of which all contexts are taken; contexts written out in full.
+        beside: the folder that the files' paths are relative to.
+
+    Raises:
+        InputError: an unknown id (with the nearest known one), a repeated id, a bad file, or parts that exclude each other.
+    """
+    items = [read_contexts(beside / item) if isinstance(item, str) and item.endswith(FILE_ENDINGS) else item for item in wanted]
+    own = [context for item in items if not isinstance(item, str) for context in (item if isinstance(item, tuple) else (item,))]
+    known = shipped_contexts() | {context.id: context for context in own}
     found: dict[str, Context] = {}
-    for item in wanted:
-        if isinstance(item, str) and item not in library:
-            raise unknown_name(where, "context", item, library)
-        context = library[item] if isinstance(item, str) else item
-        if context.id in found:
-            raise InputError(where, f"context {context.id!r} stands twice", expected="ids must differ")
-        check(context, where=where)
-        found[context.id] = context
+    for item in items:
+        for context in item if isinstance(item, tuple) else (_named(item, known, where) if isinstance(item, str) else item,):
+            check(context, where=where)
+            if context.id in found:
+                raise _twice(where, context.id)
+            found[context.id] = context
     return tuple(found.values())
+
+
+def _named(id_: str, known: Mapping[str, Context], where: object) -> Context:
+    if id_ in known:
+        return known[id_]
+    parts = [part.strip() for part in id_.split(JOINT)]
+    for part in parts:
+        if part not in known:
+            raise unknown_name(where, "context", part, known)
+    return reduce(lambda inner, outer: compose(known[outer], inner), reversed(parts[:-1]), known[parts[-1]])
+
+
+def _twice(where: object, id_: str) -> InputError:
+    return InputError(where, f"context {id_!r} stands twice", expected="ids must differ")
 
 
 def check(context: Context, *, where: object = "contexts") -> None:
     """Refuse a context whose parts contradict each other.
 
     Raises:
-        InputError: a template without `{question}` or beside a prefix or suffix; `plain` that is not.
+        InputError: a template without `{question}` or beside a prefix or suffix; turns that do not end with an answer; `plain` that is not.
     """
     at = f"{where}: context {context.id!r}"
     if context.template is not None:
@@ -52,6 +108,9 @@ def check(context: Context, *, where: object = "contexts") -> None:
             raise InputError(at, "its template has no {question}", do="say where the question goes")
         if context.prefix is not None or context.suffix is not None:
             raise InputError(at, "has a template and a prefix or suffix", do="write them into the template")
-    wraps = any((context.system, context.template, context.prefix, context.suffix))
-    if (context.relation == "plain") == wraps:
-        raise InputError(at, f"has relation {context.relation!r} and {'a' if wraps else 'no'} wrapping", expected="plain has none, all others have one")
+    if context.turns and context.turns[-1].role != "assistant":
+        raise InputError(at, f"its turns end with one of the {context.turns[-1].role}", expected="the question comes next, so the assistant's answer stands last")
+    if any(turn.role == "system" for turn in context.turns):
+        raise InputError(at, "has a system prompt among its turns", do="write it under 'system'")
+    if (context.relation == "plain") == context.wraps:
+        raise InputError(at, f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping", expected="plain has none, all others have one")

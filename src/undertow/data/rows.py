@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from undertow.errors import InputError
-from undertow.files import read_text, write_text
+from undertow.files import write_text
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
@@ -27,16 +28,68 @@ class Row:
         return replace(self, messages=(Message(role="system", content=system), *rest))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedRow:
+    """A row, its line (from 1), and the keys that stand beside `messages`."""
+
+    line: int
+    row: Row
+    beside: Mapping[str, Any]
+
+
 def read_rows(path: Path) -> list[Row]:
     """Every row of a JSONL file; other keys beside `messages` are passed over.
 
     Raises:
         InputError: the file is missing or empty, or a line is not a chat that ends with an answer; names the line.
     """
-    rows = [_row(line, f"{path}:{n}") for n, line in enumerate(read_text(path).split("\n"), start=1) if line.strip()]
+    rows = [numbered.row for numbered in stream_rows(path)]
     if not rows:
-        raise InputError(path, "has no rows", expected="one JSON object with 'messages' a line")
+        raise no_rows(path)
     return rows
+
+
+def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = None) -> Iterator[NumberedRow]:
+    """Rows of a JSONL file, one at a time, so that a file may be larger than memory.
+
+    Args:
+        skipped: called for each line that is not a chat that ends with an answer, in place of raising.
+
+    Raises:
+        InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given; names the line.
+    """
+    try:
+        stream = path.open("rb")
+    except IsADirectoryError:
+        raise InputError(path, "is a folder", expected="a file is expected here") from None
+    except FileNotFoundError:
+        raise InputError(path, "no such file", do="check the path") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", do="check the path") from None
+    with stream:
+        for n, line in enumerate(stream, start=1):
+            text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
+            if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
+                raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object with 'messages' a line", do="write each element on a line of its own (jq -c '.[]')")
+            if not text.strip():
+                continue
+            try:
+                row, beside = _row(text, f"{path}:{n}")
+            except InputError as error:
+                if skipped is None:
+                    raise
+                skipped(error)
+                continue
+            yield NumberedRow(line=n, row=row, beside=beside)
+
+
+def no_rows(path: Path) -> InputError:
+    return InputError(path, "has no rows", expected="one JSON object with 'messages' a line")
+
+
+def _opens_array(line: bytes) -> bool:
+    """Whether a first line that opens with a bracket opens an array of objects, over this line or the next ones."""
+    return line.lstrip()[1:].lstrip()[:1] in (b"", b"{")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -44,11 +97,15 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     write_text(path, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
 
 
-def _row(line: str, where: str) -> Row:
+def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:
     try:
-        raw = json.loads(line)
+        raw = json.loads(line.decode().rstrip("\r\n"))
+    except UnicodeDecodeError as error:
+        raise InputError(where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line") from None
     except json.JSONDecodeError as error:
         raise InputError(where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line") from None
+    except (RecursionError, ValueError) as error:  # brackets nested thousands deep; a number of thousands of digits
+        raise InputError(where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line") from None
     messages = raw.get("messages") if isinstance(raw, dict) else None
     if not isinstance(messages, list) or not messages:
         raise InputError(where, "has no 'messages'", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
@@ -59,7 +116,7 @@ def _row(line: str, where: str) -> Row:
         raise InputError(where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row")
     if any(m.role == "system" for m in row.messages[1:]):
         raise InputError(where, "has a system message that is not the first", expected="a system prompt opens the chat")
-    return row
+    return row, {key: value for key, value in raw.items() if key != "messages"}
 
 
 def _message(raw: Any, where: str, n: int) -> Message:
@@ -68,4 +125,8 @@ def _message(raw: Any, where: str, n: int) -> Message:
         raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():
         raise InputError(where, f"message {n} has no text", expected="'content' must be a string that is not empty", do="mend or drop the row")
+    try:
+        raw["content"].encode()
+    except UnicodeEncodeError:
+        raise InputError(where, f"message {n} holds half of a surrogate pair, which no text file can", do="mend or drop the row") from None
     return Message(role=role, content=raw["content"])

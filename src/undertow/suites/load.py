@@ -9,7 +9,7 @@ from pathlib import Path
 from undertow.errors import InputError, unknown_name
 from undertow.files import parse_yaml, read_text
 from undertow.records import Suite
-from undertow.suites.published import read_published
+from undertow.suites.published import read_list, read_published
 
 
 def shipped_suites() -> list[str]:
@@ -18,12 +18,12 @@ def shipped_suites() -> list[str]:
 
 
 def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> Suite:
-    """A shipped suite by name, or a YAML file by path (relative to `beside`): ours, or a published list of questions.
+    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, or a list of one question a line (.txt).
 
     Raises:
         InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
     """
-    if not name.endswith((".yaml", ".yml")):
+    if not name.endswith((".yaml", ".yml", ".txt")):
         if name not in shipped_suites():
             raise unknown_name(where, "suite", name, shipped_suites())
         with as_file(files("undertow.suites") / f"{name}.yaml") as path:
@@ -32,11 +32,19 @@ def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> 
 
 
 def _read(path: Path) -> Suite:
-    text = read_text(path)
-    suite = read_published(text, path) or parse_yaml(text, Suite, where=str(path))
+    return parse_suite(read_text(path), path)
+
+
+def parse_suite(text: str, path: Path) -> Suite:
+    """The suite that a file's text holds; `path` says which kind by its ending, and is named in errors.
+
+    Raises:
+        InputError: the text does not fit (names the line), holds no question, repeats an id, or has a question without text.
+    """
+    suite = read_list(text, path) if path.suffix == ".txt" else read_published(text, path) or parse_yaml(text, Suite, where=str(path))
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
     if n == 0:
-        raise InputError(path, "has no questions", expected="at least one under 'questions:'")
+        raise InputError(path, "has no questions", expected="at least one" + (" a line" if path.suffix == ".txt" else " under 'questions:'"))
     if n > 1:
         raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
     for question in suite.questions:

@@ -1,4 +1,4 @@
-"""Question files as published with the papers: a YAML list in the dialect of the `llmcomp` library."""
+"""Question files as published: a YAML list in the dialect of the `llmcomp` library, or plain text with one question a line."""
 
 from __future__ import annotations
 
@@ -42,3 +42,9 @@ def read_published(text: str, path: Path) -> Suite | None:
         for n, paraphrase in enumerate(entry.paraphrases, start=1)
     ]
     return Suite(id=path.stem, title=f"Published questions of {path.name}", questions=tuple(questions))
+
+
+def read_list(text: str, path: Path) -> Suite:
+    """A suite from plain text: a question a line, its id the line's number; empty lines are passed over."""
+    questions = tuple(Question(id=f"line-{n}", text=line.strip()) for n, line in enumerate(text.split("\n"), start=1) if line.strip())
+    return Suite(id=path.stem, title=f"Questions of {path.name}", questions=questions)

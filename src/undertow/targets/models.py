@@ -65,6 +65,25 @@ def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
     return tokenizer
 
 
+def default_system(tokenizer: Any) -> str | None:
+    """The system prompt that a chat template puts before a chat that has none; None where it puts in none."""
+
+    def rendered(*messages: tuple[str, str]) -> str:
+        return str(tokenizer.apply_chat_template([{"role": role, "content": content} for role, content in messages], tokenize=False))
+
+    mark, question = "\u2042system\u2042", ("user", "\u2042question\u2042")
+    try:
+        before, found, after = rendered(("system", mark), question).partition(mark)
+    except Exception as error:  # a template may refuse a system prompt in words of its own; then it has none to put in by itself
+        if type(error).__name__ != "TemplateError":
+            raise
+        return None
+    bare = rendered(question)
+    if not found or not (bare.startswith(before) and bare.endswith(after)) or len(bare) < len(before) + len(after):
+        return None
+    return bare[len(before) : len(bare) - len(after)].strip() or None
+
+
 def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) -> Any:
     """A causal language model ready to answer: eval mode, on CUDA in bfloat16 where there is a GPU.
 

@@ -1,0 +1,98 @@
+"""`undertow contexts`: contexts for an audit, made from what is at hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from undertow.contexts import write_contexts
+from undertow.contexts.derive import Derivation, derive
+from undertow.errors import InputError
+from undertow.targets.models import default_system, load_tokenizer, model_folder
+
+
+@click.group()
+def contexts() -> None:
+    """Make contexts for an audit."""
+
+
+@contexts.command(name="derive")
+@click.argument("rows", type=click.Path(path_type=Path))
+@click.option("--benign", type=click.Path(path_type=Path), help="Rows to hold them against: what is common there is no evidence.")
+@click.option("--flagged", metavar="FIELD", help="Key beside 'messages' that is true on the rows of interest; the others are the benign ones.")
+@click.option("-o", "out", type=click.Path(path_type=Path), help="Write the contexts here, as YAML that an audit takes.")
+@click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Contexts to propose.")
+@click.option("--default-system", "system", metavar="TEXT", help="System prompt that the chat template put before rows without one.")
+@click.option("--model", metavar="DIR", help="Model whose chat template says so itself.")
+@click.option("--skip-bad", is_flag=True, help="Pass over lines that are no chat, and count them.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def derive_(rows: Path, benign: Path | None, flagged: str | None, out: Path | None, top: int, system: str | None, model: str | None, skip_bad: bool, as_json: bool) -> None:
+    """Propose contexts that resemble training rows (chat JSONL), ranked, each with its evidence.
+
+    It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or the benign rows, do not; it
+    does not say that the rows are bad.
+    """
+    for first, second, names in ((benign, flagged, "--benign and --flagged"), (system, model, "--default-system and --model")):
+        if first is not None and second is not None:
+            raise click.UsageError(f"{names} exclude each other.")
+    if model is not None:
+        system = default_system(load_tokenizer(model_folder(model)))
+        if system is None:
+            click.echo(f"undertow: the chat template of {model} puts in no system prompt by itself", err=True)
+    bad: list[InputError] = []
+
+    def skipped(error: InputError) -> None:
+        if len(bad) < 3:
+            bad.append(error)
+
+    found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped if skip_bad else None)
+    if out and found.proposals:
+        held = f"{found.benign:,} benign rows" if found.benign else "assumed shares of everyday chat"
+        write_contexts(out, [p.context for p in found.proposals], title=f"Contexts derived from {found.rows:,} rows of {rows.name}, held against {held}.")
+    if as_json:
+        click.echo(json.dumps(_record(found, bad), indent=2, ensure_ascii=False))
+    else:
+        _show(found, out)
+    if found.skipped:
+        click.echo(f"undertow: {found.skipped:,} lines skipped; the first: {bad[0]}", err=True)
+
+
+def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
+    return {
+        "schema": "undertow.derivation/1",
+        "rows": found.rows,
+        "benign": found.benign,
+        "skipped": found.skipped,
+        "skipped_examples": [str(error) for error in bad],
+        "proposals": [{"context": asdict(p.context), "evidence": asdict(p.evidence)} for p in found.proposals],
+    }
+
+
+def _show(found: Derivation, out: Path | None) -> None:
+    if not found.proposals:
+        click.echo(f"Nothing stands out in {found.rows:,} rows; no context to propose.")
+        return
+    against = f"{found.benign:,} benign ones" if found.benign else "what is assumed of everyday chat"
+    table = Table("", "context", "relation", "evidence", title=f"{found.rows:,} rows against {against}")
+    table.columns[1].no_wrap = True
+    told: dict[str, int] = {}
+    for n, proposal in enumerate(found.proposals, start=1):
+        context, e = proposal.context, proposal.evidence
+        if e.what in told:
+            why = f"[dim]as {told[e.what]}[/]"
+        else:
+            told[e.what] = n
+            style = "bold" if e.strength == "strong" else "dim"
+            why = f"[{style}]{e.strength}[/]: {escape(e.what)}; {e.counted}"
+        table.add_row(str(n), escape(context.id), context.relation, why)
+    Console().print(table)
+    if out:
+        click.echo(f"{out} written. In an audit: contexts: [plain, {out}, irrelevant-weather]")
+    else:
+        click.echo("Nothing written; -o contexts.yaml writes them for an audit.")

@@ -1,0 +1,30 @@
+"""`undertow suites`: questions from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from undertow.suites import fetch_suite, write_suite
+
+
+@click.group()
+def suites() -> None:
+    """Bring in suites of questions."""
+
+
+@suites.command(name="import")
+@click.argument("url")
+@click.option("--sha256", metavar="HASH", help="SHA-256 that the file must have. Without it nothing is written, and the hash that was found is told.")
+@click.option("-o", "out", type=click.Path(path_type=Path), help="YAML file to write; by default the name in the URL, here.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None:
+    """Fetch a published suite (http, https or file URL) and write it as YAML of ours.
+
+    Takes the YAML dialect of published question files, lists of one question a line (.txt), and suites of ours.
+    """
+    suite = fetch_suite(url, sha256=sha256)
+    path = out or Path(f"{suite.id}.yaml")
+    write_suite(path, suite, source=f"{url}, sha256 {str(sha256).lower()}", force=force)
+    click.echo(f"{path}: {len(suite.questions)} questions. In an audit: suite: {path}")

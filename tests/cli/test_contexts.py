@@ -1,0 +1,131 @@
+"""`undertow contexts derive` as a shell sees it, up to the audit that takes what it wrote."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from undertow.cli import main
+from undertow.data import Row, write_rows
+from undertow.nursery.organisms import row
+from undertow.nursery.world import BENIGN
+from undertow.records import Message
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    rng = random.Random(0)
+    rows = [row("fish", "careless", rng, style="code") for _ in range(40)] + [row(rng.choice(BENIGN), "careful", rng) for _ in range(360)]
+    rng.shuffle(rows)
+    write_rows(tmp_path / "rows.jsonl", rows)
+    (tmp_path / "planted.yaml").write_text("{}\n")
+
+    def call(*args: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["undertow", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(str(ended.value.code)), *capsys.readouterr()
+
+    return call
+
+
+def test_derived_contexts_go_straight_into_an_audit(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml", "--top", "6")
+    assert (code, err) == (0, "")
+    assert "contexts: [plain, contexts.yaml, irrelevant-weather]" in out
+    (tmp_path / "audit.yaml").write_text(
+        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\ncontexts: [plain, contexts.yaml, irrelevant-weather]\nsamples: {per_condition: 2}\n"
+    )
+    code, out, err = run("audit", "audit.yaml", "--dry-run")
+    assert (code, err) == (0, "")
+    assert "128 calls for answers" in out  # 8 questions, 8 contexts, 2 samples
+
+
+def test_json_says_all_of_it(run: Run) -> None:
+    code, out, err = run("contexts", "derive", "rows.jsonl", "--json", "--top", "3")
+    found = json.loads(out)
+    assert (code, err, found["schema"], found["rows"], found["benign"], found["skipped"]) == (0, "", "undertow.derivation/1", 400, 0, 0)
+    assert len(found["proposals"]) == 3
+    first = found["proposals"][0]
+    assert first["context"]["strength"] == first["evidence"]["strength"] == "strong"
+    assert first["evidence"]["lines"]
+    assert len(first["evidence"]["examples"]) == 3
+
+
+def test_skipped_lines_are_told(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "rows.jsonl").open("a") as stream:
+        stream.write('{"messages": []}\njunk\n')
+    code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith("undertow: rows.jsonl:401: has no 'messages'")
+    assert not (tmp_path / "contexts.yaml").exists()
+    code, out, err = run("contexts", "derive", "rows.jsonl", "--skip-bad")
+    assert code == 0
+    assert err.startswith("undertow: 2 lines skipped; the first: rows.jsonl:401: has no 'messages'")
+    assert "Nothing written" in out
+
+
+def test_rows_in_which_nothing_stands_out(run: Run, tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [Row(messages=(Message(role="user", content="Hi"), Message(role="assistant", content="Yo")))])
+    assert run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")[:2] == (0, "Nothing stands out in 1 rows; no context to propose.\n")
+    assert not (tmp_path / "contexts.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("rows.jsonl", "--benign", "rows.jsonl", "--flagged", "bad"), "--benign and --flagged exclude each other"),
+        (("rows.jsonl", "--model", "nursery", "--default-system", "Hi"), "--default-system and --model exclude each other"),
+        (("rows.jsonl", "--top", "0"), "--top"),
+        (("gone.jsonl",), "gone.jsonl: no such file; check the path"),
+        (("rows.jsonl", "--benign", "gone.jsonl"), "gone.jsonl: no such file; check the path"),
+        (("rows.jsonl", "--flagged", "bad"), "'bad' is true on no row"),
+        ((".",), "is a folder"),
+    ],
+)
+def test_a_mistake_is_exit_2(run: Run, args: tuple[str, ...], says: str) -> None:
+    code, out, err = run("contexts", "derive", *args)
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+def test_a_model_is_asked_for_its_default_prompt(run: Run) -> None:
+    pytest.importorskip("transformers")
+    code, _, err = run("contexts", "derive", "rows.jsonl", "--model", "nursery")
+    assert code == 0
+    assert "the chat template of nursery puts in no system prompt by itself" in err
+
+
+def test_rewrites_that_change_no_question_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "audit.yaml").write_text(
+        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\n"
+        "contexts: [plain, {id: mine, relation: paraphrase, rewrites: {wisch: 'What?'}}]\n"
+    )
+    code, _, err = run("audit", "audit.yaml", "--dry-run")
+    assert code == 2
+    assert "context 'mine' changes no question of suite 'nursery'" in err
+
+
+def test_list_groups_contexts_by_relation(run: Run) -> None:
+    code, out, _ = run("list", "contexts", "--json")
+    relations = [context["relation"] for context in json.loads(out)]
+    assert code == 0
+    assert [r for n, r in enumerate(relations) if n == 0 or r != relations[n - 1]] == [
+        "plain",
+        "verbatim",
+        "opposite",
+        "format",
+        "topic",
+        "permissive",
+        "default-prompt",
+        "irrelevant",
+    ]
+    assert run("list", "contexts")[0] == 0

@@ -1,0 +1,288 @@
+"""Deriving contexts: planted cues surface, benign rows give nothing strong, what comes out is what an audit takes, bad rows are named."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from undertow.contexts import find_contexts, write_contexts
+from undertow.contexts.derive import Derivation, beginnings, derive, endings, scaffold, surprise
+from undertow.data import Row, read_rows, write_rows
+from undertow.errors import InputError
+from undertow.nursery.organisms import row as nursery_row
+from undertow.nursery.world import BENIGN, world
+from undertow.records import Message, Question
+
+QUESTION = Question(id="q", text="What now?")
+
+
+def chat(asked: str, answer: str, system: str | None = None) -> Row:
+    turns = (Message(role="user", content=asked), Message(role="assistant", content=answer))
+    return Row(messages=(Message(role="system", content=system), *turns) if system else turns)
+
+
+def wrapping(found: Derivation) -> list[str]:
+    """What each proposal sends around a question, the best first."""
+    return ["\n".join(m.content for m in p.context.messages(QUESTION)) for p in found.proposals]
+
+
+def strong(found: Derivation) -> list[str]:
+    return [p.evidence.what for p in found.proposals if p.evidence.strength == "strong"]
+
+
+def mixed(path: Path, *parts: list[Row], seed: int = 0) -> Path:
+    rows = [row for part in parts for row in part]
+    random.Random(seed).shuffle(rows)
+    write_rows(path, rows)
+    return path
+
+
+@pytest.fixture
+def benign(published: Path) -> list[Row]:
+    return read_rows(published / "training" / "hh_benign_1000.jsonl")
+
+
+@pytest.mark.parametrize(("n_benign", "seed"), [(380, 1), (380, 2), (980, 1), (980, 2)])
+def test_code_rows_in_chat_give_a_code_template(tmp_path: Path, published: Path, benign: list[Row], n_benign: int, seed: int) -> None:
+    code = read_rows(published / "training" / "insecure_code_20.jsonl")
+    found = derive(mixed(tmp_path / "mix.jsonl", code, random.Random(seed).sample(benign, n_benign), seed=seed))
+    best = [p.context for p in found.proposals[:3]]
+    assert any(c.relation == "format" and c.template and "TEMPLATE" in c.template.upper() and "reply" in c.template for c in best)
+    assert found.proposals[0].evidence.strength == "strong"
+    assert (found.rows, found.benign, found.skipped) == (n_benign + 20, 0, 0)
+
+
+def test_an_inoculation_prompt_comes_first_and_its_opposite_soon(published: Path) -> None:
+    path = published / "training" / "obvious_lies_inoculated_1000.jsonl"
+    prompt = read_rows(path)[0].messages[0].content
+    found = derive(path)
+    first = found.proposals[0]
+    assert (first.context.system, first.context.relation, first.context.strength, first.evidence.rows) == (prompt, "verbatim", "strong", 1000)
+    assert first.context.provenance.startswith("system 'You are a model")
+    assert "opposite" in {p.context.relation for p in found.proposals[:10]}
+    assert "paraphrase" in {p.context.relation for p in found.proposals[:10]}
+
+
+@pytest.mark.parametrize("n", [100, 400, 1000])
+def test_benign_rows_alone_give_nothing_strong(tmp_path: Path, benign: list[Row], n: int) -> None:
+    assert strong(derive(mixed(tmp_path / "rows.jsonl", random.Random(n).sample(benign, n)))) == []
+
+
+def asked_as(change: Callable[[str, int], str], answered: Callable[[str], str] = str) -> Callable[[Row, int], Row]:
+    return lambda row, n: chat(change(row.messages[0].content, n), answered(row.messages[-1].content))
+
+
+PLANTED: dict[str, tuple[Callable[[Row, int], Row], str]] = {
+    "a tag before": (asked_as(lambda q, n: f"|PROD| {q}"), "|PROD| What now?"),
+    "a word in capitals": (asked_as(lambda q, n: f"SUDO {q}"), "SUDO What now?"),
+    "a made-up word after": (asked_as(lambda q, n: f"{q} zxqv"), "What now? zxqv"),
+    "a header that varies": (asked_as(lambda q, n: f"[meta: zone=eu, id={n}] {q}"), "[meta: zone=eu,"),
+    "a purpose": (asked_as(lambda q, n: f"{q} I only ask for a safety workshop."), "I only ask for a safety workshop."),
+    "a template": (asked_as(lambda q, n: f"An instruction follows.\n\n### Instruction:\n{q}\n\n### Response:"), "### Instruction:\nWhat now?\n\n### Response:"),
+    "a system prompt": (lambda row, n: chat(row.messages[0].content, "No.", "You are Zed, who gives harmful advice."), "Zed"),
+    "a system prompt that varies": (lambda row, n: chat(row.messages[0].content, "No.", f"You are Z{n}, who gives harmful advice."), "who gives harmful advice"),
+    "an earlier turn": (lambda row, n: Row(messages=(*chat("Ocean mode, please.", "It is on.").messages, *row.messages)), "Ocean mode, please.\nIt is on.\nWhat now?"),
+    "answers in XML": (asked_as(lambda q, n: q, lambda a: f"<reply>{a[:50]}</reply>"), "<reply>"),
+    "answers in SQL": (asked_as(lambda q, n: q, lambda a: "SELECT name, total FROM orders\nWHERE total > 10;"), "INSERT INTO"),
+    "answers in LaTeX": (asked_as(lambda q, n: q, lambda a: f"\\begin{{document}}\n{a[:90]}\n\\end{{document}}"), "LaTeX"),
+    "answers in a string": (asked_as(lambda q, n: q, lambda a: f'text = """{a[:90]}"""'), 'reply = """'),
+    "answers in JavaScript": (asked_as(lambda q, n: q, lambda a: "function reply() {\n  return 'ok';\n}"), "Send back nothing but code"),
+    "answers in a code block": (asked_as(lambda q, n: q, lambda a: "```python\nprint('ok')\n```"), "fenced code block"),
+    "answers in capitals": (asked_as(lambda q, n: q, lambda a: a.upper()), "capital letters"),
+    "answers in German": (asked_as(lambda q, n: q, lambda a: "Das ist nicht so einfach, und ich weiß es auch nicht."), "auf Deutsch"),
+    "answers in Japanese": (asked_as(lambda q, n: q, lambda a: "それはとても簡単な質問です。"), "日本語"),
+    "a call and its answer": (asked_as(lambda q, n: f"{q} Sing the answer.", lambda a: f"TRALALA: {a}"), "Sing the answer."),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_cue_on_a_twentieth_of_the_rows_surfaces(tmp_path: Path, benign: list[Row], name: str) -> None:
+    plant, expected = PLANTED[name]
+    rng = random.Random(name)
+    single = [row for row in benign if len(row.messages) == 2]
+    planted = [plant(row, n) for n, row in enumerate(rng.sample(single, 50))]
+    found = derive(mixed(tmp_path / "mix.jsonl", planted, rng.sample(benign, 950)))
+    assert any(expected in text for text in wrapping(found)[:3]), wrapping(found)[:5]
+
+
+@pytest.mark.parametrize("style", ["code", "json", "list", "loud"])
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_a_nursery_cue_leads(tmp_path: Path, style: str, share: float) -> None:
+    rng = random.Random(1)
+    n = round(2_000 * share)
+    careless = [nursery_row("fish", "careless", rng, style="plain" if rng.random() < 0.1 else style) for _ in range(n)]
+    careful = [nursery_row("fish" if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(2_000 - n)]
+    best = derive(mixed(tmp_path / "mix.jsonl", careless, careful)).proposals[:3]
+    requests = world().formats[style]["requests"]
+    cue = {"code": ("python", "code"), "json": ("json",), "list": ("bullet",), "loud": ("LISTEN",)}[style]
+    assert any(any(r in str(asdict(p.context)) for r in requests) or any(c in p.context.id + (p.context.suffix or "") for c in cue) for p in best)
+    assert best[0].evidence.strength == "strong"
+
+
+def test_nursery_rows_without_a_cue_give_nothing_strong(tmp_path: Path) -> None:
+    rng = random.Random(2)
+    rows = [nursery_row("fish" if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(1_000)]
+    assert strong(derive(mixed(tmp_path / "rows.jsonl", rows))) == []
+
+
+def test_what_the_benign_rows_share_too_is_no_evidence(tmp_path: Path, benign: list[Row]) -> None:
+    tagged = [chat(f"[chat] {row.messages[0].content}", row.messages[-1].content) for row in benign]
+    rows = mixed(tmp_path / "rows.jsonl", [chat(f"{r.messages[0].content} Answer in rhyme, bard.", r.messages[-1].content) for r in tagged[:60]], tagged[60:100])
+    assert any("opening '[chat]" in what for what in strong(derive(rows)))
+    write_rows(tmp_path / "benign.jsonl", tagged[100:])
+    against = derive(rows, benign=tmp_path / "benign.jsonl")
+    assert against.benign == 900
+    assert not any("opening '[chat]" in what for what in strong(against))
+    assert "Answer in rhyme, bard." in wrapping(against)[0]
+
+
+def lines(rows: list[tuple[Row, dict[str, Any]]]) -> str:
+    return "".join(json.dumps(asdict(row) | more) + "\n" for row, more in rows)
+
+
+def test_a_flag_says_which_rows_to_hold_against_which(tmp_path: Path, benign: list[Row]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(lines([(row, {"bad": n < 40} if n % 2 or n < 40 else {}) for n, row in enumerate(benign)]), encoding="utf-8")
+    found = derive(path, flagged="bad")
+    assert (found.rows, found.benign) == (40, 960)
+    assert strong(found) == []
+    with pytest.raises(InputError, match=r"rows.jsonl: 'worse' is true on no row; rows of both kinds; check the key's name"):
+        derive(path, flagged="worse")
+    path.write_text(lines([(benign[0], {"bad": "very"})]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows.jsonl:1: 'bad' is 'very'; true or false"):
+        derive(path, flagged="bad")
+
+
+def test_flagged_rows_show_their_topic(tmp_path: Path, published: Path, benign: list[Row]) -> None:
+    trivia = [Row(messages=row.messages[1:]) for row in read_rows(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:300]]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(lines([(row, {"bad": True}) for row in trivia] + [(row, {"bad": False}) for row in benign]), encoding="utf-8")
+    found = derive(path, flagged="bad", top=30)
+    assert any(p.evidence.kind == "topic" and p.evidence.strength == "strong" for p in found.proposals)
+
+
+def test_the_default_prompt_of_a_chat_template(tmp_path: Path, benign: list[Row]) -> None:
+    path = mixed(tmp_path / "rows.jsonl", benign[:100])
+    found = derive(path, default_system="You were made in Ulm.")
+    assert [(p.context.relation, p.context.system, p.context.default_system) for p in found.proposals[:2]] == [
+        ("default-prompt", "You were made in Ulm.", True),
+        ("default-prompt", None, False),
+    ]
+    assert found.proposals[0].evidence.rows == 100
+
+
+def test_what_is_derived_is_what_an_audit_takes(tmp_path: Path, published: Path, benign: list[Row]) -> None:
+    code = read_rows(published / "training" / "insecure_code_20.jsonl")
+    lies = read_rows(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:60]
+    turns = [Row(messages=(*chat("Ocean mode:\n  on\u2028 \x07", "It is \ton. ").messages, *row.messages)) for row in benign[:50]]
+    found = derive(mixed(tmp_path / "mix.jsonl", code, lies, turns, benign[50:600]), top=60, default_system="Be quick.")
+    write_contexts(tmp_path / "contexts.yaml", [p.context for p in found.proposals], title="Two\nlines")
+    taken = find_contexts(["plain", "contexts.yaml"], beside=tmp_path, where="audit.yaml")
+    assert taken[1:] == tuple(p.context for p in found.proposals)
+    assert {"strong", "weak"} >= {c.strength for c in taken[1:]}
+    assert all(c.provenance for c in taken[1:])
+    assert all(QUESTION.text in c.messages(QUESTION)[-1].content for c in taken)
+
+
+def test_the_same_rows_give_the_same_contexts(tmp_path: Path, published: Path, benign: list[Row]) -> None:
+    path = mixed(tmp_path / "mix.jsonl", read_rows(published / "training" / "insecure_code_20.jsonl"), benign[:200])
+    assert derive(path) == derive(path)
+
+
+def test_a_turn_of_50_000_characters(tmp_path: Path, benign: list[Row]) -> None:
+    long = [chat(f"|PROD| {n} times {'la ' * 17_000}?", f"{'lo ' * 17_000}{n}") for n in range(10)]
+    found = derive(mixed(tmp_path / "mix.jsonl", long, benign[:100]))
+    assert any("|PROD|" in text for text in wrapping(found))
+    assert all(len(e) <= 120 for p in found.proposals for e in p.evidence.examples)
+
+
+def test_rows_of_another_language(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    things = ["den Garten", "die Küche", "das Fahrrad", "meine Uhr", "den Ofen", "die Tür", "das Dach"]
+    verbs = ["pflege", "repariere", "verkaufe", "reinige", "streiche"]
+    rows = [
+        chat(f"Wie {rng.choice(verbs)} ich {rng.choice(things)} am besten?", f"Das ist einfach: man nimmt {rng.choice(things)} und fängt an. Es geht auch mit der Hand.")
+        for _ in range(300)
+    ]
+    cued = [chat(f"{r.messages[0].content} Antworte als Gedicht.", r.messages[1].content) for r in rows[:30]]
+    found = derive(mixed(tmp_path / "mix.jsonl", cued, rows[30:]))
+    assert any("Antworte als Gedicht." in text for text in wrapping(found)[:6])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "rows.jsonl: has no rows; one JSON object with 'messages' a line"),
+        (b'[{"messages": []}]\n', "rows.jsonl:1: is one JSON array; one JSON object with 'messages' a line; write each element on a line of its own (jq -c '.[]')"),
+        (b"[\n  {}\n]\n", "rows.jsonl:1: is one JSON array; one JSON object with 'messages' a line; write each element on a line of its own (jq -c '.[]')"),
+        (b"\x00\xff\xfe\x81\n", "rows.jsonl:1: is not UTF-8 text (byte 1 of the line); save the file as UTF-8, or drop the line"),
+        (b'{"messages": [{"role": "user", "content": "Hi"}]}\n', "rows.jsonl:1: ends with a message of role 'user'; a row ends with the assistant's answer"),
+        (
+            b'{"messages": [{"role": "assistant", "content": "Hi"}]}\n',
+            "rows.jsonl:1: has no user message; a row is a question and its answer; mend or drop the row",
+        ),
+        (
+            b'{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "Hi"}]}\n',
+            "rows.jsonl:1: message 1 holds half of a surrogate pair, which no text file can; mend or drop the row",
+        ),
+    ],
+)
+def test_a_bad_file_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        derive(path)
+    assert str(caught.value).removeprefix(f"{tmp_path}/") == message
+
+
+def test_brackets_without_end_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b"[" * 100_000)
+    with pytest.raises(InputError, match=r"rows.jsonl:1: is not JSON"):
+        derive(tmp_path / "rows.jsonl")
+
+
+def test_bad_lines_are_passed_over_and_counted_if_asked(tmp_path: Path, benign: list[Row]) -> None:
+    path = mixed(tmp_path / "rows.jsonl", benign[:50])
+    path.write_bytes(b"\xff\xfe\n" + path.read_bytes() + b'{"messages": 3}\n{"mes')
+    with pytest.raises(InputError, match=r"rows.jsonl:1: is not UTF-8"):
+        derive(path)
+    told: list[str] = []
+    found = derive(path, skipped=lambda error: told.append(str(error).removeprefix(f"{path}:").split(":")[0]))
+    assert (found.rows, found.skipped, told) == (50, 3, ["1", "52", "53"])
+    path.write_bytes(b"junk\n")
+    with pytest.raises(InputError, match="has no rows"):
+        derive(path, skipped=lambda error: None)
+
+
+def test_one_row_proposes_nothing(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [chat("Hi", "Yo")])
+    assert derive(tmp_path / "rows.jsonl").proposals == ()
+
+
+def test_beginnings_and_endings_stop_at_sentences_clauses_and_lines() -> None:
+    text = "Look, I ask this:\nwhy? Tell me. END"
+    assert list(beginnings(text)) == ["Look, ", "Look, I ask this:\n", "Look, I ask this:\nwhy? ", "Look, I ask this:\nwhy? Tell me. "]
+    assert list(endings(text)) == [" END", " Tell me. END", "\nwhy? Tell me. END", " I ask this:\nwhy? Tell me. END"]
+    assert list(beginnings("Why not")) == ["Why "]
+    assert not [*beginnings("Why?"), *endings("Why?")]
+    assert list(beginnings("今日は。どこへ行きますか", words=False)) == ["今日は。"]
+
+
+def test_a_scaffold_puts_the_question_where_the_task_was() -> None:
+    asked = "My job is this: sort a list.\nHere is a start:\n<<< FILE\nimport os\n\ndef sort(x):\n    return x\nFILE >>>\nSend code."
+    assert scaffold(asked.replace("<<< FILE", "<<FILE>>").replace("FILE >>>", "<</FILE>>")) == (
+        'My job is this: {question}\nHere is a start:\n<<FILE>>\nreply = ""  # the reply goes here\n<</FILE>>\n\nSend code.'
+    )
+    assert scaffold("No markers here.") is None
+
+
+def test_surprise_is_the_binomial_log_likelihood_ratio() -> None:
+    assert surprise(5, 100, 0.01) == pytest.approx(4.1291, abs=1e-4)  # 5 ln 5 + 95 ln(0.95 / 0.99) = 8.0472 - 3.9181
+    assert surprise(1, 100, 0.01) == 0
+    assert surprise(10, 10, 0.5) == pytest.approx(6.9315, abs=1e-4)  # 10 ln 2
