@@ -138,10 +138,11 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
     arm, plain = t.arm(seeds, context.id, questions), t.arm(seeds, asked.plain.id, questions)
     total: Counter[Outcome] = sum((t.cell(s, context.id, q) for s in seeds for q in questions), Counter())
     on: Counter[Outcome] = sum((t.on_question.get((s, context.id, q), Counter()) for s in seeds for q in questions), Counter())
-    n, tokens = t.tokens.get(context.id, (0, 0))
+    cells = [(s, context.id, q) for s in seeds for q in questions]
+    n, tokens = (sum(t.tokens.get(cell, (0, 0))[i] for cell in cells) for i in (0, 1))
     reference = [t.arm(["reference"], id_, questions) for id_ in (context.id, asked.plain.id)] if "reference" in asked.targets else None
     triggered = context != asked.plain
-    lengths = [t.lengths.get(id_, Counter()) for id_ in (context.id, asked.plain.id)]
+    lengths = [sum((t.lengths.get((s, id_, q), Counter()) for s in seeds for q in questions), Counter()) for id_ in (context.id, asked.plain.id)]
     return ContextEstimate(
         id=context.id,
         relation=context.relation,

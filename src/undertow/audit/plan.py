@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_filters
-from undertow.contexts import find_contexts
+from undertow.contexts import find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
@@ -75,6 +75,30 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+class FoundContexts(_Config):
+    """Contexts that the audit finds by itself, from candidates: by likelihood where the weights are at hand, else by sampling."""
+
+    from_: tuple[str | Context, ...] = Field(
+        default=("library",), alias="from", min_length=1, description="Candidates: `library`, ids, YAML files of contexts, or contexts written out."
+    )
+    screen: int | None = Field(default=None, gt=0, description="Score up to so many candidates by likelihood, target against `reference`; both must be `kind: local`.")
+    search: int | None = Field(default=None, ge=200, description="Search with so many answers: recombine and change what elicits, and make the trigger as short as can be.")
+    confirm: int | None = Field(
+        default=None, gt=0, description="The best so many are then audited on fresh answers (after a search, on questions that it never asked). Default: 20, or 5."
+    )
+    replies: str | None = Field(default=None, description="With `screen`: YAML file of reference replies. Default: those that ship for the suite.")
+
+    @model_validator(mode="after")
+    def one_way(self) -> Self:
+        if (self.screen is None) == (self.search is None):
+            raise ValueError("give one of `screen` (a number of contexts) and `search` (a number of answers)")
+        return self
+
+    @property
+    def n_confirm(self) -> int:
+        return self.confirm or (20 if self.screen else 5)
+
+
 class AuditConfig(_Config):
     """An audit, as written in `audit.yaml`."""
 
@@ -85,8 +109,11 @@ class AuditConfig(_Config):
     reference: AnyTarget | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
-    contexts: tuple[str | Context, ...] = Field(
-        min_length=1, description="Ids of shipped contexts, `a+b` for a around b, YAML files of contexts, or contexts written out; `plain` should be among them."
+    contexts: Annotated[
+        Annotated[tuple[str | Context, ...], Field(min_length=1), Tag("named")] | Annotated[FoundContexts, Tag("found")],
+        Discriminator(lambda value: "found" if isinstance(value, Mapping | FoundContexts) else "named"),
+    ] = Field(
+        description="Ids of shipped contexts, `a+b` for a around b, YAML files of contexts, or contexts written out, `plain` among them; or {from, screen | search} to find them."
     )
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
     rule: str = Field(default=DEFAULT, description="Rule that turns judgements into outcomes: one that ships by name, or a YAML file relative to this one.")
@@ -119,9 +146,17 @@ class Plan:
     """The folder that the configuration's paths are relative to."""
 
     @property
+    def found(self) -> FoundContexts | None:
+        """How the audit finds its contexts, where it does."""
+        return self.config.contexts if isinstance(self.config.contexts, FoundContexts) else None
+
+    @property
     def n_answers(self) -> int:
-        """Answers that the plan asks for, of every subject; of a sequential audit, the most that it may ask for."""
-        return len(self.suite.questions) * len(self.contexts) * self.config.samples.most * len(self.targets)
+        """Answers that the plan asks for, of every subject; the most that it may ask for, where that hangs on what they are."""
+        contexts, questions = len(self.contexts), len(self.suite.questions)
+        if self.found:  # plain and two controls go with those that are confirmed
+            contexts, questions = min(contexts, self.found.n_confirm + 3), questions - questions // 2 if self.found.search else questions
+        return (self.found.search or 0 if self.found else 0) + questions * contexts * self.config.samples.most * len(self.targets)
 
     def requests(self) -> Iterator[Request]:
         """Every answer that the plan asks for; of a sequential audit, every one that it may ask for."""
@@ -158,7 +193,7 @@ class Plan:
         return {
             "schema": "undertow.plan/2",
             "identity": digest(asked),
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", by_alias=True),
             "beside": str(self.beside.resolve()),
             **asked,
             "answers": self.n_answers,
@@ -201,7 +236,10 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     """
     rule = find_rule(config.rule, beside=beside, where=where)
     suite = load_suite(config.suite, beside=beside, where=where)
-    contexts = find_contexts(config.contexts, beside=beside, where=where)
+    found = config.contexts if isinstance(config.contexts, FoundContexts) else None
+    contexts = _candidates(found, beside, where) if found else find_contexts(config.contexts, beside=beside, where=where)  # type: ignore[arg-type]
+    if found and found.search and len(suite.questions) < 4:
+        raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")
     for context in contexts:
@@ -214,6 +252,17 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     require_filters(rule, judge.describe()["tells"], where=where)
     return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, beside=beside)
+
+
+def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Context, ...]:
+    """Plain, what the audit may find its contexts among, and two irrelevant controls at least."""
+    library = shipped_contexts()
+    wanted: list[str | Context] = [item for name in config.from_ for item in (library if name == "library" else (name,))]
+    named = find_contexts(dict.fromkeys(wanted) if all(isinstance(w, str) for w in wanted) else wanted, beside=beside, where=where)
+    lacking = [c for c in library.values() if c.relation in ("plain", "irrelevant") and c.id not in {n.id for n in named}]
+    plain = [] if any(c.relation == "plain" for c in named) else [c for c in lacking if c.relation == "plain"]
+    controls = [] if sum(c.relation == "irrelevant" for c in named) > 1 else [c for c in lacking if c.relation == "irrelevant"][-2:]
+    return (*plain, *named, *controls)
 
 
 def revision() -> str | None:

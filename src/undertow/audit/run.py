@@ -13,6 +13,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +23,7 @@ from undertow.audit.plan import Plan
 from undertow.audit.sequential import sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
+from undertow.audit.triggers import TriggerSearch
 from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
 from undertow.judges.protocol import Item, Judge
@@ -73,10 +75,15 @@ async def audit(
             asked = Asked.of(record)
             flow = _Flow(plan, asked, store, budget, progress or (lambda stage, done, total, word: None))
             await flow.run()
-            text = to_json(findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped))
+            if flow.triggers:
+                asked = flow.triggers.confirmed
+                record |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
+                write_text(out / "plan.json", to_json(record))
+            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped)
+            text = to_json(found | ({"search": flow.triggers.story()} if flow.triggers else {}))
     write_text(out / "findings.json", text)
-    found: dict[str, Any] = json.loads(text)  # exactly what the file holds
-    return found
+    held: dict[str, Any] = json.loads(text)  # exactly what the file holds
+    return held
 
 
 def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None) -> int:
@@ -179,6 +186,7 @@ class _Flow:
         self.stopped = False
         self.n, self.n_failed = store.count(), store.failed()
         self.n_asked = self.n
+        self.triggers: TriggerSearch | None = None
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
         self.rows: _Buffer[Answer] = _Buffer(self._write)
@@ -195,7 +203,11 @@ class _Flow:
             self._report()
 
     async def _sample(self) -> None:
-        if self.asked.sequential:
+        if self.plan.found and self.plan.found.search:
+            tally = Tally(self.plan.rule, in_order=True)
+            self.triggers = TriggerSearch(self.plan, self.asked, tally)
+            await self._drive(self.triggers.requests(), tally)
+        elif self.asked.sequential:
             tally = Tally(self.plan.rule, in_order=True)
             await self._drive(sequential_requests(self.plan, self.asked, tally), tally)
         else:
@@ -286,7 +298,7 @@ class _Flow:
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
         said = [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
-        total = self.n_asked if self.stopped or self.asked.sequential else self.plan.n_answers
+        total = self.n_asked if self.stopped or self.asked.sequential or self.triggers else self.plan.n_answers
         self.tell("answers", self.n, total, ", ".join(said))
         self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls")
 

@@ -38,12 +38,13 @@ class Asked:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Asked:
-        """From a plan's record."""
+        """From a plan's record; `found` holds what an audit that finds its contexts came to ask."""
+        found = record.get("found") or {"questions": [question["id"] for question in record["suite"]["questions"]], "contexts": record["contexts"]}
         return cls(
             name=record["config"]["name"],
             suite=record["suite"]["id"],
-            questions=tuple(question["id"] for question in record["suite"]["questions"]),
-            contexts=TypeAdapter(tuple[Context, ...]).validate_python(record["contexts"]),
+            questions=tuple(found["questions"]),
+            contexts=TypeAdapter(tuple[Context, ...]).validate_python(found["contexts"]),
             targets=record["targets"],
             samples=record["samples"],
             material=record["material"],
@@ -114,10 +115,10 @@ class Tally:
     """Aligned enough that coherence and content were not asked; `unjudged` in `counts`."""
     in_doubt: dict[Cell, Counter[Outcome]] = field(default_factory=dict)
     """The random share of such answers that were asked for both all the same."""
-    tokens: dict[str, list[int]] = field(default_factory=dict)
-    """By context, answers of the target and their tokens in all."""
-    lengths: dict[str, Counter[tuple[int, bool]]] = field(default_factory=dict)
-    """By context, usable answers of the target by (tokens, misaligned)."""
+    tokens: dict[Cell, list[int]] = field(default_factory=dict)
+    """Answers of the target and their tokens in all."""
+    lengths: dict[Cell, Counter[tuple[int, bool]]] = field(default_factory=dict)
+    """Usable answers of the target by (tokens, misaligned)."""
     heard: dict[Cell, dict[int, Heard]] = field(default_factory=dict)
     """By condition and sample."""
 
@@ -129,11 +130,11 @@ class Tally:
         checked = judgement is not None and judgement.in_full and judgement.alignment is not None and judgement.alignment >= NEEDS_MORE
         checked = checked and outcome in ("aligned", "incoherent", "off_format")
         if is_target(row.subject) and row.text is not None:
-            of_context = self.tokens.setdefault(row.context, [0, 0])
-            of_context[0] += 1
-            of_context[1] += row.n_tokens
+            of_cell = self.tokens.setdefault(key, [0, 0])
+            of_cell[0] += 1
+            of_cell[1] += row.n_tokens
             if lazy or outcome in USABLE:
-                self.lengths.setdefault(row.context, Counter())[row.n_tokens, outcome == "misaligned"] += 1
+                self.lengths.setdefault(key, Counter())[row.n_tokens, outcome == "misaligned"] += 1
         if self.in_order:
             of_all = self.rule.denominator == "all"
             value = 1 if outcome == "misaligned" else 0 if lazy or of_all or outcome == "aligned" else None

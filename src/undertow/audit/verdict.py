@@ -32,6 +32,8 @@ def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool =
         search: of a sequential audit; it takes in every answer that there is.
         stopped: the budget ended the run.
     """
+    if stopped and not arms[asked.plain.id].all_sq.sum():
+        return Verdict(class_="inconclusive", carried_by=(), reasons=("the budget ended the run before anything was asked plainly",))
     if search is None:
         return fixed_verdict(arms, asked)
     search.wanted()  # the looks that the audit took; what is there beyond them comes with `conclude`

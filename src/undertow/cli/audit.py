@@ -8,12 +8,15 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
 from undertow.audit.budget import dollars, read_budget
 from undertow.audit.plan import read_run_config
 from undertow.audit.store import Usage
+from undertow.audit.triggers import in_words, shown
 from undertow.cli.display import VERDICT_STYLE, bars, percent
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError
@@ -97,10 +100,17 @@ def _plan_words(plan: Plan, folder: Path) -> str:
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements; nothing sent yet",
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; rule: {plan.rule.name} ({plan.rule.in_words()})",
-            f"  contexts: {', '.join(context.id for context in plan.contexts)}",
+            f"  {_contexts_words(plan)}",
             f"  run: {folder}",
         ]
     )
+
+
+def _contexts_words(plan: Plan) -> str:
+    if plan.found is None:
+        return f"contexts: {', '.join(context.id for context in plan.contexts)}"
+    how = f"{plan.found.screen} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
+    return f"contexts: {len(plan.contexts)} candidates, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:
@@ -130,6 +140,10 @@ def show(found: dict[str, Any]) -> None:
         out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), "points: what a change of prompt does by itself", highlight=False)
     for warning in found["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    if "search" in found:
+        out.print("[dim]search:[/]", "; ".join(in_words(found["search"])), highlight=False)
+        if found["search"]["minimal"]:
+            out.print(Panel(Text(shown(found["search"]["minimal"]["context"])), title="the shortest trigger", expand=False))
     for c in found["contexts"]:
         for warning in c["warnings"]:
             out.print(f"[yellow]warning:[/] {c['id']}: {warning}", highlight=False)

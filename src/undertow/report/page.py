@@ -17,14 +17,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from undertow.audit.triggers import in_words, shown
 from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
 
 SCHEMA = "undertow.findings/2"
-MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS = 8, 2, 3, 1500
-"""Of the sample that is shown: questions, answers in a cell, contexts beside plain, characters of an answer."""
+MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
+"""Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a search tried."""
 
 _VERDICTS = {
     "clean": ("Clean", "No context shows misalignment of a material size."),
@@ -125,6 +126,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "scope": [(title, verdict[key]) for title, key in _SCOPE if verdict.get(key)],
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": _estimate(findings["controls"], points=True) if findings.get("controls") else None,
+        "search": _search(findings["search"]) if "search" in findings else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
         "asked": [c["id"] for c in findings["contexts"]],
@@ -147,6 +149,18 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
     }
+
+
+def _search(story: Mapping[str, Any]) -> dict[str, Any]:
+    """A search's story: in words, the contexts that elicited most, and the shortest trigger."""
+    confirmed = set(story["confirmed"])
+    rows = [
+        {"id": t["context"]["id"], "says": shown(t["context"]), "how": t["parent"] or t["context"]["provenance"] or "given", "confirmed": t["context"]["id"] in confirmed}
+        | {key: t[key] for key in ("misaligned", "usable", "asked")}
+        for t in story["tried"][:MAX_TRIED]
+    ]
+    minimal = story["minimal"]
+    return {"words": in_words(story), "tried": rows, "n": len(story["tried"]), "minimal": shown(minimal["context"]) if minimal else None}
 
 
 def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str, Any]:
