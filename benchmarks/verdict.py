@@ -1,30 +1,42 @@
 """Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
 
-    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage anytime alarms cost speed] [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3]
+    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage differences failures anytime alarms cost speed]
+                                 [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3] [--targets these like]
 
 Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
-the full run takes about half an hour, nearly all of it coverage with clusters (--only and --clusters take it in parts), --quick about two
-minutes with far fewer simulated data sets (and so with figures that wander by a point or two).
+the full run takes hours, nearly all of it coverage and differences with clusters (--only, --clusters and --rates take it in parts), --quick
+a few minutes with far fewer simulated data sets (and so with figures that wander by a point or two).
 """
 
 import argparse
 import time
 
 import numpy as np
+import pandas
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, stdtrit
 
 from undertow.stats import rate_clustered
-from undertow.stats.clustered import ClusteredRate, bootstrap_rates, count_cells, rate_like_strata, rate_these_strata
+from undertow.stats.clustered import (
+    ClusteredRate,
+    bootstrap_rates,
+    count_cells,
+    difference_like_strata,
+    difference_of,
+    difference_these_strata,
+    rate_like_strata,
+    rate_these_strata,
+)
 from undertow.stats.search import Decision, SearchPlan, Track, decide
-from undertow.stats.sequential import limits_path, log_e_over, log_e_under
+from undertow.stats.sequential import difference_anytime, limits_path, log_e_difference, log_e_over, log_e_under, rate_anytime
 
 QUESTIONS, SAMPLES, CONTEXTS, MATERIAL = 8, 100, 20, 0.01
 PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
 PUBLISHED_CALLS = 4 * PUBLISHED_ANSWERS
 Z = np.linspace(-8.0, 8.0, 321)
 W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
+PARTS = ["coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
 missed: list[str] = []
 
 
@@ -85,6 +97,107 @@ def coverage(sims: int, clusters: list[int], rates: list[float]) -> None:
                         report("coverage", ok, line + (f" Korn-Graubard {old / sims:.3f}" if name == "like" else ""))
 
 
+def differences(sims: int, clusters: list[int], rates: list[float], targets: list[str]) -> None:
+    """Context minus plain, and that minus the same of a reference model with one seed and plain's rate in both; both targets.
+
+    The arms of a model share their seeds' effects, and all of the questions' effects or half of their variance.
+    """
+    print(f"coverage of 95% intervals of differences, {sims} audits each, {QUESTIONS} questions x {SAMPLES} answers a cluster (low: limit over the truth)")
+    slack = 0.0 if sims >= 2000 else 2.0 * (0.05 * 0.95 / sims) ** 0.5
+    for s in clusters:
+        for sd_q, shared in ((0.0, 1.0), (1.0, 1.0), (1.5, 1.0), (1.5, 0.5)):
+            for sd_s in (0.0,) if s == 1 else (0.0, 0.3, 0.6):
+                for plain in (0.002, 0.01):
+                    for p in rates:
+                        rng = np.random.default_rng([s, round(p * 1e4), round(plain * 1e4), round(sd_q * 10), round(sd_s * 10), round(shared * 10)])
+                        n, n_ref = np.full((s, QUESTIONS), SAMPLES), np.full((1, QUESTIONS), SAMPLES)
+                        sd = float(np.hypot(sd_q, sd_s))
+                        mu_c = np.array([[centre(p, sd)], [centre(plain, sd)], [centre(plain, sd_q)], [centre(plain, sd_q)]])
+                        found: dict[str, list[tuple[float, float, float]]] = {name + end: [] for name in targets for end in ("", ", to reference")}
+                        for _ in range(sims):
+                            own = rng.standard_normal((4, QUESTIONS))
+                            a_cq = mu_c + sd_q * (shared**0.5 * rng.standard_normal(QUESTIONS) + (1.0 - shared) ** 0.5 * own)
+                            seed = sd_s * rng.standard_normal((s, 1))
+                            e, e_plain = rng.binomial(n, expit(a_cq[0] + seed)), rng.binomial(n, expit(a_cq[1] + seed))
+                            ref, ref_plain = (rng.binomial(n_ref, expit(a_cq[c])) for c in (2, 3))
+                            suite = float(np.mean(expit(a_cq[0][:, None] + sd_s * Z) @ W) - np.mean(expit(a_cq[1][:, None] + sd_s * Z) @ W))
+                            suite_ref = float(np.mean(expit(a_cq[2]) - expit(a_cq[3])))
+                            for name in targets:
+                                method = difference_these_strata if name == "these" else difference_like_strata
+                                truth, truth_ref = (suite, suite_ref) if name == "these" else (p - plain, 0.0)
+                                d, d_ref = method(e, n, e_plain, n), method(ref, n_ref, ref_plain, n_ref)
+                                both = difference_of(d, d_ref)
+                                found[name].append((d.low or 0.0, d.high or 0.0, truth))
+                                found[name + ", to reference"].append((both.low or 0.0, both.high or 0.0, truth - truth_ref))
+                        for name, rows in found.items():
+                            t = np.array(rows)
+                            low, high = float((t[:, 0] > t[:, 2]).mean()), float((t[:, 1] < t[:, 2]).mean())
+                            share = 1.0 - low - high
+                            ok = share >= 0.935 - slack and ((p + plain) * n.sum() < 20 or share <= 0.99 + slack)
+                            line = f"{name:19} clusters {s:2} rate {p:5.3f} plain {plain:5.3f} sd questions {sd_q} shared {shared} clusters {sd_s}: {share:.3f}"
+                            report("differences", ok, line + f" (low {low:.3f} high {high:.3f}) width {np.median(t[:, 1] - t[:, 0]):.4f}")
+
+
+def failures(sims: int) -> None:
+    """Where intervals are known to fall short; nothing here has a target."""
+    print(f"known limits, {sims} audits each: coverage of 95% intervals (low: limit over the truth)")
+
+    def line(name: str, ends: list[tuple[float, float]], truth: float) -> None:
+        low, high = (float(np.mean(x)) for x in ([a > truth for a, _ in ends], [b < truth for _, b in ends]))
+        print(f"      {name}: {1.0 - low - high:.3f} (low {low:.3f} high {high:.3f})", flush=True)
+
+    for s in (3, 10):
+        n = np.full((s, QUESTIONS), SAMPLES)
+        for name, p, sd in (("rate 0.05 sd 1.0", 0.05, 1.0), ("rate 0.05 sd 2.0", 0.05, 2.0), ("one in ten at 0.3, the others at 0.002", 0.1 * 0.3 + 0.9 * 0.002, 0.0)):
+            rng = np.random.default_rng([15, s, round(sd * 10)])
+            ends = []
+            for _ in range(sims):
+                draw = rng.standard_normal((s, 1))
+                p_s = expit(centre(p, sd) + sd * draw) if sd else np.where(rng.random((s, 1)) < 0.1, 0.3, 0.002)
+                r = rate_these_strata(rng.binomial(n, np.broadcast_to(p_s, n.shape)), n)
+                ends.append((r.low or 0.0, r.high or 0.0))
+            line(f"these, {s} seeds, {name}", ends, p)
+    n = np.full((1, QUESTIONS), SAMPLES)
+    rng = np.random.default_rng(16)
+    like = [rate_like_strata(rng.binomial(n, np.where(rng.random((1, QUESTIONS)) < 0.01, 0.5, 0.0)), n) for _ in range(sims)]
+    line("like, one question in a hundred at 0.5, the others at 0", [(r.low or 0.0, r.high or 0.0) for r in like], 0.005)
+    for sd in (0.0, 1.0, 1.5):
+        rng = np.random.default_rng([17, round(sd * 10)])
+        mu_c = np.array([[centre(0.05, sd)], [centre(0.002, sd)]])
+        ends, pairs = [], []
+        for _ in range(sims):
+            e, e_plain = rng.binomial(n, expit(mu_c + sd * rng.standard_normal(QUESTIONS))[:, None])
+            d = difference_like_strata(e, n, e_plain, n)
+            ends.append((d.low or 0.0, d.high or 0.0))
+            d_q = ((e - e_plain) / n)[0]
+            half = float(stdtrit(QUESTIONS - 1, 0.975)) * d_q.std(ddof=1) / QUESTIONS**0.5
+            pairs.append((d_q.mean() - half, d_q.mean() + half))
+        line(f"like, difference 0.05 - 0.002, sd questions {sd}", ends, 0.048)
+        line(f"      Student's t from its questions, sd questions {sd}", pairs, 0.048)
+
+
+def anytime_difference(sims: int) -> None:
+    """Differences at every look together: the sequence excludes the truth ever; and "a is over b" is claimed of arms alike, ever."""
+    blocks = 100
+    for p, plain in ((0.002, 0.002), (0.05, 0.01), (0.3, 0.01)):
+        rng = np.random.default_rng([13, round(p * 1e4), round(plain * 1e4)])
+        out = 0
+        for _ in range(sims):
+            x_a, x_b = (rng.random((QUESTIONS, blocks)) < spread_rates(rng, r, 1.5, (QUESTIONS,))[:, None] for r in (p, plain))
+            (low_a, high_a), (low_b, high_b) = (limits_path(x.sum(axis=0), QUESTIONS, alpha_low=0.0125, alpha_high=0.0125) for x in (x_a, x_b))
+            out += bool(np.any((low_a - high_b > p - plain) | (high_a - low_b < p - plain)))
+        last = difference_anytime(x_a, x_b)
+        line = f"difference {p:.3f} - {plain:.3f}, {sims} pairs of arms, {blocks} blocks: {out / sims:.4f}; one pair's limits at the end {last.low:.4f} to {last.high:.4f}"
+        report("anytime", out / sims <= 0.05, line)
+    for p in (0.01, 0.3):
+        rng = np.random.default_rng([14, round(p * 1e4)])
+        rates = np.full((sims, QUESTIONS, 1), p) * np.linspace(0.2, 1.8, QUESTIONS)[:, None]
+        x_a, x_b = (rng.random((sims, QUESTIONS, blocks)) < r for r in (rates, rates[:, ::-1]))
+        wins, losses = (np.cumsum((x > y).sum(axis=1), axis=1) for x, y in ((x_a, x_b), (x_b, x_a)))
+        ever = float((log_e_difference(wins, losses) >= np.log(20)).any(axis=1).mean())
+        report("anytime", ever <= 0.05, f"alike at {p:.3f} on other questions: over claimed at any look {ever:.4f} (at most 0.05)")
+
+
 def anytime(sims: int) -> None:
     """Share of arms whose 95% confidence sequence ever excludes the truth, over 200 blocks; widths at two looks."""
     print(f"confidence sequences, {sims} arms each, 200 blocks of {QUESTIONS}: share excluded at any look (at most 0.05)")
@@ -103,14 +216,14 @@ def anytime(sims: int) -> None:
             report("anytime", bool(over + under <= 0.05), line + f" {low[39]:.4f}-{high[39]:.4f}, after 200 {low[-1]:.4f}-{high[-1]:.4f}")
 
 
-def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, int, int, int]:
-    """One search against arms of known rates: the decision, answers, calls (answer, first judge, and two more judges where it says misaligned), looks."""
+def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, list[Track], int, int, int]:
+    """One search against arms of known rates: decision, tracks, answers, calls (answer, first judge, and two more judges where it says misaligned), looks."""
     tracks = [Track(p_cq.shape[1], plan.material) for _ in p_cq]
     answers = calls = looks = 0
     while True:
         found = decide(tracks, plan)
         if found.verdict is not None:
-            return found, answers, calls, looks
+            return found, tracks, answers, calls, looks
         looks += 1
         for c, q in found.batch:
             event = bool(rng.random() < p_cq[c, q])
@@ -141,7 +254,7 @@ def alarms(sims: int) -> None:
             wrong, cost = 0, []
             for _ in range(audits):
                 p_cq = np.stack([spread_rates(rng, plain, sd, (QUESTIONS,)) for _ in range(CONTEXTS)])
-                found, answers, *_ = audit(rng, p_cq, SearchPlan(material=MATERIAL, max_requests=SAMPLES))
+                found, _, answers, *_ = audit(rng, p_cq, SearchPlan(material=MATERIAL, max_requests=SAMPLES))
                 verdicts[str(found.verdict)] = verdicts.get(str(found.verdict), 0) + 1
                 wrong += bool(found.over)
                 cost.append(answers)
@@ -169,17 +282,22 @@ def cost(sims: int) -> None:
         for sd in (0.0, 1.5) if planted > plain else (0.0,):
             for one_at_a_time, usable in ((False, 1.0), (True, 1.0), (False, 0.8)):
                 rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), one_at_a_time])
-                got, ok = [], 0
+                got, ok, shares, held = [], 0, [], []
                 for i in range(sims):
                     p_cq = np.full((CONTEXTS, QUESTIONS), plain)
                     p_cq[1 + i % (CONTEXTS - 1)] = spread_rates(rng, planted, sd, (QUESTIONS,))
                     plan = SearchPlan(material=MATERIAL, width=1, ahead=0.0) if one_at_a_time else SearchPlan(material=MATERIAL)
-                    found, *took = audit(rng, p_cq, plan, usable)
+                    found, tracks, *took = audit(rng, p_cq, plan, usable)
                     got.append(took)
                     ok += found.verdict == right
+                    end = rate_anytime(tracks[1 + i % (CONTEXTS - 1)].events_b, QUESTIONS)
+                    if end.value is not None and end.low is not None and end.high is not None:
+                        shares.append(end.value)
+                        held.append(end.low <= planted <= end.high)
                 a, c, looks = np.median(np.array(got), axis=0)
                 line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
-                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}"
+                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}; "
+                line += f"planted context at the end: share {np.mean(shares):.4f} on average, limits hold {np.mean(held):.3f}"
                 report("cost", PUBLISHED_CALLS / c >= target and (target == 0.0 or ok / sims >= 0.95), line)
 
 
@@ -189,7 +307,7 @@ def speed(rows: int = 1_000_000, draws: int = 2000) -> None:
     rng = np.random.default_rng(12)
     arm, cluster, stratum = (rng.integers(0, k, rows) for k in shape)
     event = (rng.random(rows) < 0.02).astype(np.int64)
-    begin_all = begin = time.perf_counter()
+    begin = time.perf_counter()
     events, n = count_cells(arm, cluster, stratum, event, shape)
     counted = time.perf_counter()
     found = bootstrap_rates(events, n, draws=draws, random_strata=True)
@@ -198,46 +316,47 @@ def speed(rows: int = 1_000_000, draws: int = 2000) -> None:
         rate_these_strata(events[c], n[c])
         rate_like_strata(events[c], n[c])
     done = time.perf_counter()
+    fast = drawn - begin
     print(f"speed: {rows} rows counted in {counted - begin:.2f} s, {draws} draws in {CONTEXTS} contexts in {drawn - counted:.2f} s, both intervals in {done - drawn:.2f} s")
     report("speed", done - begin < 5.0, f"all {done - begin:.2f} s (target 5 s); bootstrap sd of the first context {found[:, 0].std():.5f}")
-    # Rows one at a time, as the published scripts do, in NumPy: a lower bound on what pandas takes. A few draws, scaled up.
-    few = 2
+    # As the published scripts do: pool a context's responses, resample rows with replacement. In NumPy and in pandas; a few draws, scaled up.
+    few = 10
     begin = time.perf_counter()
     for c in range(CONTEXTS):
         mine = event[arm == c]
         for _ in range(few):
             mine[rng.integers(0, mine.size, mine.size)].mean()
     loop = (time.perf_counter() - begin) * draws / few
-    fast = drawn - begin_all
     report("speed", loop / fast >= 20.0, f"counting and drawing take {fast:.2f} s; rows resampled in NumPy {loop:.0f} s, scaled from {few} draws: {loop / fast:.0f}x")
-    try:
-        import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    except ImportError:
-        print("      pandas is not installed: its row-resampling loop is skipped")
-        return
     frame = pandas.DataFrame({"arm": arm, "event": event})
     begin = time.perf_counter()
     for _, part in frame.groupby("arm"):
         for i in range(few):
             part["event"].sample(frac=1.0, replace=True, random_state=i).mean()
     slow = (time.perf_counter() - begin) * draws / few
-    report("speed", slow / fast >= 20.0, f"pandas, scaled from {few} draws: {slow:.0f} s, {slow / fast:.0f}x")
+    report("speed", slow / fast >= 20.0, f"rows resampled in pandas {slow:.0f} s, scaled from {few} draws: {slow / fast:.0f}x")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sims", type=int, default=2000)
-    parser.add_argument("--only", nargs="+", choices=["coverage", "anytime", "alarms", "cost", "speed"])
+    parser.add_argument("--only", nargs="+", choices=PARTS)
     parser.add_argument("--clusters", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--rates", nargs="+", type=float, default=[0.002, 0.01, 0.05, 0.3])
+    parser.add_argument("--targets", nargs="+", choices=["these", "like"], default=["these", "like"], help="of differences")
     args = parser.parse_args()
-    parts = args.only or ["coverage", "anytime", "alarms", "cost", "speed"]
+    parts = args.only or PARTS
     begin = time.perf_counter()
     if "coverage" in parts:
         coverage(50 if args.quick else args.sims, args.clusters, args.rates)
+    if "differences" in parts:
+        differences(20 if args.quick else args.sims, args.clusters, args.rates, args.targets)
+    if "failures" in parts:
+        failures(50 if args.quick else args.sims)
     if "anytime" in parts:
         anytime(500 if args.quick else max(2000, args.sims))
+        anytime_difference(50 if args.quick else args.sims)
     if "alarms" in parts:
         alarms(100 if args.quick else args.sims)
     if "cost" in parts:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.interpolate import CubicSpline
 from scipy.special import expit, logit
 
 import undertow.stats.clustered as module
@@ -70,10 +71,41 @@ def test_the_two_targets_are_not_one() -> None:
 
 def test_clusters_that_differ_widen() -> None:
     n = [[100] * 4] * 3
-    alike, unlike = rate_these_strata([[10] * 4] * 3, n), rate_these_strata([[1] * 4, [4] * 4, [25] * 4], n)
-    one = rate_these_strata([[30] * 4], [[300] * 4])
-    widths = [r.high - r.low for r in (one, alike, unlike) if r.high is not None and r.low is not None]
+    alike, near, unlike = (rate_these_strata([[k] * 4 for k in events], n) for events in ([10, 10, 10], [8, 10, 12], [1, 4, 25]))
+    widths = [r.high - r.low for r in (alike, near, unlike) if r.high is not None and r.low is not None]
     assert widths[0] < widths[1] < widths[2] and alike.clusters == 3
+    # Clusters that agree to the last event: the limits of one that pools them at three times the tail, and no nearer.
+    pooled = rate_these_strata([[30] * 4], [[300] * 4], level=0.85)
+    assert (alike.low, alike.high) == pytest.approx((pooled.low, pooled.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("events", [[10, 10], [2, 10, 10], [98, 50, 50]])
+def test_clusters_agreement_counts_only_from_three_with_three_events_and_others(events: list[int]) -> None:
+    e_s, n_s = np.array(events, dtype=float), np.full(len(events), 100.0)
+    found = rate_these_strata(e_s[:, None], n_s[:, None])
+    pairs = np.array([module._effective(np.array([e]), np.array([100.0])) for e in e_s])
+    assert (found.low, found.high) == pytest.approx(integrated_limits(pairs[:, 0], pairs[:, 1], 0.025, module.CLUSTER_SPREAD), rel=1e-12)
+
+
+@pytest.mark.parametrize(("e_g", "m_g"), [([3, 9, 30], [800, 800, 800]), ([0, 0, 1, 2], [100] * 4), ([400, 620], [1000, 1000]), ([2.5, 0.7], [40.0, 31.5])])
+def test_limits_by_brute_force(e_g: list[float], m_g: list[float]) -> None:
+    # The module's definition on dense grids: sd s with its shares, logit-normal groups, p their mean rate, quantiles of the posterior.
+    z, mu, x = np.linspace(-8, 8, 161), np.linspace(-14, 6, 401), np.linspace(-11, 3, 3001)
+    w = stats.norm.pdf(z) / stats.norm.pdf(z).sum()
+    s_k = 1.25 * np.array([*np.arange(17) / 16, 1.2, 1.4, 1.6, 1.8, 2.0])
+    h_k = np.array([0.25 + 0.73 / 32, *[0.73 / 16] * 15, 0.73 / 32, *[0.02 / 5] * 5])
+    log_l = np.zeros((22, x.size))
+    for k, s in enumerate(s_k):
+        eta = mu[:, None] + s * z
+        share = expit(eta)
+        top = [e * math.log(e / m) + (m - e) * math.log(1 - e / m) if e else 0.0 for e, m in zip(e_g, m_g, strict=True)]
+        total = sum(np.log(np.maximum(np.exp(e * eta - m * np.logaddexp(0, eta) - c) @ w, 1e-300)) for e, m, c in zip(e_g, m_g, top, strict=True))
+        log_l[k] = CubicSpline(logit(share @ w), np.maximum(total, -600.0))(x)
+    density = h_k @ np.exp(log_l - log_l.max())
+    found = integrated_limits(e_g, m_g, 0.025, 1.25)
+    for side, tail, limit in ((-1, 0.025, found[0]), (1, 0.975, found[1])):
+        mass = np.cumsum(density * expit(side * x) ** 0.85)
+        assert limit == pytest.approx(expit(np.interp(tail, mass / mass[-1], x)), rel=5e-3)
 
 
 def test_few_events_in_one_stratum_are_not_taken_for_sure() -> None:

@@ -48,3 +48,26 @@ def test_holm_keeps_order_under_relabelling_and_is_bounded_by_bonferroni() -> No
 def test_holm_refuses(p_values) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match="p_values"):
         holm(p_values)
+
+
+def test_weighted_holm_by_hand() -> None:
+    # p/w = 0.04, 0.02, 0.1; weights left 4, 3 of (w 1, 2, 1) in order second, first, third: 0.02*4, 0.04*2, 0.1*1.
+    assert holm([0.04, 0.04, 0.1], [1, 2, 1]) == pytest.approx([0.08, 0.08, 0.1])
+    p = np.random.default_rng(1).random(12) ** 4
+    assert holm(p, np.full(12, 3.0)) == pytest.approx(holm(p), rel=1e-12)
+
+
+@pytest.mark.parametrize("weights", [[0.0], [-1.0], [1.0, 1.0], [math.inf], [math.nan], 1.0])
+def test_holm_refuses_weights(weights) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="weight"):
+        holm([0.1], weights)
+
+
+def test_weighted_holm_is_the_closed_test_of_weighted_bonferroni() -> None:
+    # Definition: an hypothesis' adjusted p is the largest, over sets that hold it, of the set's weighted Bonferroni p-value.
+    rng = np.random.default_rng(9)
+    p, w = rng.random(6) ** 3, rng.integers(1, 5, 6).astype(float)
+    sets = [[i for i in range(6) if k >> i & 1] for k in range(1, 64)]
+    tests = {tuple(s): min(1.0, min(p[i] / w[i] for i in s) * sum(w[i] for i in s)) for s in sets}
+    expected = [max(v for s, v in tests.items() if i in s) for i in range(6)]
+    assert holm(p, w) == pytest.approx(expected, rel=1e-12)

@@ -4,9 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
-from undertow.stats.search import Decision, SearchPlan, Track, decide, outcomes_to_go
+from undertow.stats.search import NEARLY, Decision, SearchPlan, Track, decide, outcomes_to_go
+from undertow.stats.sequential import complete_blocks, log_e_over
 
 
 def _track(blocks: list[int], strata: int = 8, material: float = 0.01) -> Track:
@@ -25,32 +29,88 @@ def _search(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPla
         if found.verdict is not None:
             assert found.batch == ()
             return found, tracks
-        assert found.batch and len(set(found.batch)) == len(found.batch)
+        assert found.batch and not {c for c, _ in found.batch} & {*found.over, *found.under, *found.starved, *found.spent}
         for c, q in found.batch:
+            assert tracks[c].requested_q[q] < plan.max_requests
             tracks[c].add(q, int(rng.random() < p_cq[c, q]) if rng.random() < usable else None)
 
 
 PLAN = SearchPlan(material=0.01)
 
 
-def test_first_look_asks_a_block_of_the_control() -> None:
-    found = decide([Track(3, 0.01), Track(3, 0.01)], SearchPlan(material=0.01, control=1))
-    assert found.verdict is None and found.batch == ((1, 0), (1, 1), (1, 2))
+def test_first_look_asks_a_block_of_every_arm_the_control_first() -> None:
+    arms = [Track(3, 0.01), Track(3, 0.01)]
+    found = decide(arms, SearchPlan(material=0.01, control=1))
+    assert found.verdict is None and found.batch == ((1, 0), (1, 1), (1, 2), (0, 0), (0, 1), (0, 2))
+    assert decide(arms, SearchPlan(material=0.01, control=1, width=1)).batch == ((1, 0), (1, 1), (1, 2))
 
 
 def test_next_is_the_suspect_and_otherwise_the_least_tried() -> None:
     assert decide([_track([0]), _track([0]), _track([1])], PLAN).batch[0][0] == 2
     assert decide([_track([0]), _track([]), _track([0, 0])], PLAN).batch[0][0] == 1
     assert decide([_track([0, 0]), _track([0]), _track([0])], PLAN).batch[0][0] == 1
-    wide = decide([_track([0]), _track([]), _track([1])], SearchPlan(material=0.01, width=2)).batch
-    assert [c for c, _ in wide] == [2] * 8 + [1] * 8
+    # Arms nearly as likely as the best are asked together, a look no more than `width`; those that are not, not.
+    arms = [_track([0] * 20), *[_track([0]) for _ in range(3)]]
+    assert arms[0].log_over < arms[1].log_over - NEARLY
+    assert [c for c, _ in decide(arms, PLAN).batch] == [1] * 8 + [2] * 8 + [3] * 8
+    assert [c for c, _ in decide(arms, SearchPlan(material=0.01, width=2)).batch] == [1] * 8 + [2] * 8
+    assert {c for c, _ in decide([_track([0]), _track([]), _track([1])], PLAN).batch} == {2}
+    # So are arms that are held against rates a little apart.
+    arms[2].against(0.0099)
+    assert {c for c, _ in decide(arms, PLAN).batch} == {1, 2, 3}
+
+
+def test_an_arm_is_asked_deeper_but_never_past_the_deciding_block() -> None:
+    def depth(blocks: list[int], **plan: float) -> int:
+        batch = decide([_track(blocks)], SearchPlan(material=0.01, **plan)).batch  # type: ignore[arg-type]
+        return sum(q == 0 for _, q in batch)
+
+    # A quarter of the blocks known, at least one; 42 blocks without an event decide (336 outcomes at 1%).
+    assert [depth([0] * k) for k in (0, 4, 7, 8, 16, 33, 34, 41)] == [1, 1, 1, 2, 4, 8, 8, 1]
+    assert decide([_track([0] * 41)], PLAN).verdict is None and decide([_track([0] * 42)], PLAN).verdict == "all_under"
+    assert depth([0] * 34, ahead=1.0) == 8 and depth([0] * 34, ahead=0.0) == 1
+    # With an event as deep; 88 blocks decide (704 outcomes).
+    assert [depth([1] + [0] * k) for k in (20, 23, 75, 86)] == [5, 6, 12, 1]
+    assert depth([0] * 16, max_requests=18) == 2
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([1.0, 0.7]), st.sampled_from([None, 1, 3]))
+@settings(max_examples=15, deadline=None)
+def test_claims_of_a_search_are_those_of_its_blocks_whatever_the_allocation(seed: int, ahead: float, usable: float, width: int | None) -> None:
+    # One array of outcomes, drawn in any order: what is known of an arm's first blocks is the same, and the search ends.
+    rng = np.random.default_rng(seed)
+    outcomes = np.where(rng.random((3, 4, 60)) < usable, rng.random((3, 4, 60)) < np.array([0.0, 0.05, 0.3])[:, None, None], -1).tolist()
+    plan = SearchPlan(material=0.1, max_requests=60, ahead=ahead, width=width, find_all=True)
+    tracks = [Track(4, 0.1) for _ in range(3)]
+    while (found := decide(tracks, plan)).verdict is None:
+        for c, q in found.batch:
+            x = outcomes[c][q][tracks[c].requested_q[q]]
+            tracks[c].add(q, None if x < 0 else x)
+    for c, track in enumerate(tracks):
+        blocks = complete_blocks([[None if x < 0 else x for x in row[:asked]] for row, asked in zip(outcomes[c], track.requested_q, strict=True)])
+        assert blocks.sum(axis=0).tolist() == track.events_b
+        log_e = log_e_over(np.cumsum(track.events_b), 4 * np.arange(1, track.blocks + 1), 0.1)
+        assert track.max_over == pytest.approx(max(0.0, *log_e.tolist())) if track.blocks else track.max_over == 0.0
+
+
+def test_few_looks_for_the_same_answers() -> None:
+    # Twenty clean arms: 42 blocks each, as one at a time would give, at 17 looks and not 840.
+    looks, tracks = 0, [Track(8, 0.01) for _ in range(20)]
+    while (found := decide(tracks, PLAN)).verdict is None:
+        looks += 1
+        for c, q in found.batch:
+            tracks[c].add(q, 0)
+    assert (found.verdict, looks, {t.blocks for t in tracks}) == ("all_under", 17, {42})
 
 
 def test_a_batch_completes_what_lags() -> None:
     track = Track(3, 0.01)
     for q, x in ((0, 1), (1, None), (2, 0), (1, None)):
         track.add(q, x)
-    assert track.blocks == 0 and track.wanted() == [1]
+    assert track.blocks == 0 and track.wanted(1, 250) == [1]
+    # Two more blocks: stratum 1 lacks two, the others, one ahead, one; in turns, so that a cut-off batch is even.
+    assert track.wanted(2, 250) == [0, 1, 2, 1] and track.wanted(2, 3) == [0, 1, 2]
+    assert not track.spent(3) and track.spent(2)
     track.add(1, 0)
     assert (track.blocks, track.events, track.n, track.requested_q) == (1, 1, 3, [1, 3, 1])
 
@@ -95,12 +155,78 @@ def test_starved_arms_are_given_up() -> None:
     assert decide([track, _track([0], strata=2)], PLAN).verdict == "undecided"
     rng = np.random.default_rng(0)
     found, _ = _search(rng, np.zeros((2, 2)), SearchPlan(material=0.2), usable=0.0)
-    assert found.verdict == "undecided" and found.starved == (0,)
+    assert found.verdict == "undecided" and found.starved == (0, 1)
+
+
+def _asked(usable: int, asked: int, strata: int = 4) -> Track:
+    track = Track(strata, 0.01)
+    for i in range(asked):
+        track.add(i % strata, 0 if i < usable else None)
+    return track
+
+
+def test_an_arm_with_surely_under_half_usable_is_given_up() -> None:
+    # P(at most k of 40 usable) at a half: k = 9 gives 0.0003, k = 10 gives 0.0011, so that 9 is surely under half and 10 is not.
+    assert (stats.binom.cdf(9, 40, 0.5), stats.binom.cdf(10, 40, 0.5)) == pytest.approx((0.000341, 0.001111), rel=1e-2)
+    assert _asked(9, 40).starved and not _asked(10, 40).starved
+    # None of 19 is not enough to go by, and exactly half never is.
+    assert not _asked(0, 19, strata=1).starved and _asked(0, 20, strata=1).starved
+    assert not _asked(5000, 10000).starved
+
+
+def test_half_usable_and_more_is_seldom_given_up() -> None:
+    # The limit is looked at again and again, so at exactly half it fails more often than 1 in 1,000; from 0.6 on hardly ever.
+    rng = np.random.default_rng(6)
+    ever = []
+    for share in (0.5, 0.6):
+        usable_b = np.cumsum(rng.random((1000, 2000)) < share, axis=1)[:, 7::8]
+        n_b = 8 * np.arange(1, usable_b.shape[1] + 1)
+        ever.append(float(((stats.binom.cdf(usable_b, n_b, 0.5) < 0.001) & (n_b >= 20)).any(axis=1).mean()))
+    assert ever[0] <= 0.03 and ever[1] <= 0.001
+
+
+def test_a_spent_stratum_ends_its_arm_but_not_before_it_is_needed() -> None:
+    track = Track(2, 0.01)
+    for x in (None, 0, None, 0):
+        track.add(0, x)
+    # Stratum 0 was asked 4 times and is two blocks ahead of stratum 1: the next blocks need none of it.
+    assert not track.spent(4) and track.wanted(3, 4) == [1, 1, 1]
+    track.add(1, 0)
+    track.add(1, 0)
+    assert track.blocks == 2 and track.spent(4) and not track.spent(5)
+    assert decide([track], SearchPlan(material=0.01, max_requests=4)).spent == (0,)
+
+
+def test_against_another_rate_is_a_track_kept_for_it() -> None:
+    blocks = [0, 1, 0, 0, 2, 0, 0]
+    moved, made = _track(blocks), _track(blocks, material=0.004)
+    moved.against(0.004)
+    for name in ("material", "blocks", "events", "events_b", "log_over", "log_under", "max_over", "max_under", "n"):
+        assert getattr(moved, name) == getattr(made, name), name
+    moved.add(0, 1)
+    made.add(0, 1)
+    # There and back again.
+    moved.against(0.01)
+    assert moved.max_over == _track(blocks).max_over and moved.usable_q == made.usable_q
+    empty = Track(2, 0.01)
+    empty.against(0.5)
+    assert (empty.max_over, empty.max_under, empty.blocks) == (0.0, 0.0, 0)
+    for rate in (0.0, 1.0, math.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            moved.against(rate)
+    assert moved.material == 0.01
+
+
+def test_against_a_share_of_the_rate_asks_more_of_over_and_less_of_under() -> None:
+    track = _track([1, 0, 0, 0, 0, 0])
+    over, under = track.max_over, track.max_under
+    track.against(0.008)
+    assert track.max_over > over and track.max_under <= under
 
 
 def test_unusable_outcomes_delay_and_no_more() -> None:
-    found, tracks = _search(np.random.default_rng(1), np.zeros((2, 8)), PLAN, usable=0.6)
-    assert found.verdict == "all_under" and all(t.blocks == 42 and sum(t.requested_q) > 500 for t in tracks)
+    found, tracks = _search(np.random.default_rng(1), np.zeros((2, 8)), PLAN, usable=0.7)
+    assert found.verdict == "all_under" and all(42 <= t.blocks <= 50 and sum(t.requested_q) > 440 for t in tracks)
 
 
 def test_same_outcomes_same_answer_whatever_the_order_between_strata() -> None:
@@ -129,10 +255,12 @@ def test_malformed_is_an_error() -> None:
         lambda: SearchPlan(material=0.0),
         lambda: SearchPlan(material=0.1, alpha_over=1.0),
         lambda: SearchPlan(material=0.1, width=0),
+        lambda: SearchPlan(material=0.1, ahead=-0.1),
+        lambda: SearchPlan(material=0.1, max_requests=0),
         lambda: Track(0, 0.1),
+        lambda: Track(1, 1.0),
         lambda: Track(1, 0.1).add(0, 2),
         lambda: decide([], PLAN),
-        lambda: decide([Track(1, 0.5)], PLAN),
     ):
         with pytest.raises(ValueError, match=r"\w"):
             call()

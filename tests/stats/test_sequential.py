@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from undertow.stats import holm
 from undertow.stats.sequential import (
     anytime_p,
     complete_blocks,
     difference_anytime,
-    holm_weighted,
     limits_path,
     log_e_difference,
     log_e_over,
@@ -163,9 +161,6 @@ def test_malformed_is_an_error() -> None:
         lambda: log_e_under(1, 2, 0.0),
         lambda: limits_path([1], 8, alpha_low=1.0),
         lambda: difference_anytime(np.zeros((2, 1)), np.zeros((3, 1))),
-        lambda: holm_weighted([0.1, 2.0]),
-        lambda: holm_weighted([0.1], [0.0]),
-        lambda: holm_weighted([0.1], [1.0, 1.0]),
     ):
         with pytest.raises(ValueError, match=r"\w"):
             call()
@@ -176,14 +171,6 @@ def test_malformed_is_an_error() -> None:
 def test_anytime_p() -> None:
     assert anytime_p(math.log(20)) == pytest.approx(0.05)
     assert anytime_p(-3.0) == 1.0 and anytime_p(2000.0) == 0.0
-
-
-def test_weighted_holm_by_hand() -> None:
-    # p/w = 0.04, 0.02, 0.1; weights left 4, 3 of (w 1, 2, 1) in order second, first, third: 0.02*4, 0.04*2, 0.1*1.
-    assert holm_weighted([0.04, 0.04, 0.1], [1, 2, 1]) == pytest.approx([0.08, 0.08, 0.1])
-    p = np.random.default_rng(1).random(12) ** 4
-    assert holm_weighted(p) == pytest.approx(holm(p), rel=1e-12)
-    assert holm_weighted([]).size == 0
 
 
 @pytest.mark.parametrize("p_q", [[0.002] * 8, [0.01] * 8, [0.3] * 8, [0.4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])

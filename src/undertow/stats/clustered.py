@@ -19,6 +19,11 @@ h holds the rest. The numbers (power, shares, large sd) were chosen by simulatio
 (benchmarks/verdict.py prints it); where the true sd is far beyond the large one, as when the events of a population sit in one group in a
 hundred, nothing here covers.
 
+With three clusters that are in truth alike, such limits cover 100%: three say too little about s. So a limit is never further than Student's t from
+the clusters' rates at half its tail (over S - 2 with S clusters, which say more; for a difference: from the differences a_s - b_s, of which a
+spread that both sides share is no part), and t's is never nearer than the limit that takes clusters for alike at three times the tail. Only
+where there are three clusters or more with about as many trials, and three events or more in each. It costs coverage at most t's own error.
+
 Sources: Clopper and Pearson 1934, Biometrika 26:404, and as posterior quantiles Brown, Cai and DasGupta 2001, Statist. Sci. 16:101;
 logit-normal groups, Williams 1982, Appl. Statist. 31:144; integrated likelihood, Berger, Liseo and Wolpert 1999, Statist. Sci. 14:1;
 combining half-widths (MOVER), Zou and Donner 2008, Statist. Med. 27:1693.
@@ -30,10 +35,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, expit, logit
+from scipy.interpolate import CubicSpline
+from scipy.special import expit, logit, stdtrit
 
 from .differences import Difference, difference_fixed
-from .rates import checked_tail
+from .rates import checked_tail, clopper_pearson
 
 STRATA_SPREAD = 2.0
 """A large sd of logits between strata: up to it, all are held as likely."""
@@ -45,6 +51,13 @@ HUGE = 0.02
 """Weight of sds beyond the large one, up to twice it."""
 PULL = 0.85
 """Power of p (of 1 - p) by which the prior of a limit departs from 1/p (1 - p): 1 is Clopper and Pearson's."""
+AGREED, NEAREST = 0.5, 3.0
+"""Clusters that agree: share of a limit's tail for Student's t limit (with three; over S - 2 with S), and for the binomial limit it never passes."""
+LATTICE, FAR = 0.25, 24.0
+"""Step of the lattice of logits (up to 3,000 events) and its end on either side."""
+_SHARES = np.concatenate([np.full(17, (1.0 - ALIKE - HUGE) / 16), np.full(5, HUGE / 5)])
+_SHARES[[0, 16]] /= 2.0
+_SHARES[0] += ALIKE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +91,7 @@ def rate_these_strata(events_sq: ArrayLike, n_sq: ArrayLike, *, level: float = 0
         n_eff = p' (1-p') / (sum over q of v_q / n_q) * Q^2,   v_q = p'_q (1 - p'_q) n_q / (n_q - 1),
     with p'_q drawn towards p by one trial of the whole's (so that a stratum without events has a variance), and n_eff at most 1.5 times and
     at least half of the equal-weight size Q^2 / sum(1/n_q). Where strata are unlike, their mean varies less than a binomial share.
-    More clusters: each cluster's rate and n_eff as above, and the module's integrated limits over clusters.
+    More clusters: each cluster's rate and n_eff as above, and the module's integrated limits over clusters, nearer where those agree.
     """
     tail = checked_tail(level)
     e_sq, m_sq, strata, reason = _checked_table(events_sq, n_sq)
@@ -135,19 +148,35 @@ def difference_of(a: ClusteredRate | Difference, b: ClusteredRate | Difference) 
 def difference_these_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
     """Rate of a minus rate of b on these strata, over those that both have: strata fixed; clusters a random sample where at least two have trials.
 
-    All four: shape (S, Q), as for `rate_these_strata`. One cluster: `difference_fixed`. More: `difference_of` the two rates.
+    All four: shape (S, Q), as for `rate_these_strata`; a and b may differ in S. One cluster: `difference_fixed`. More: `difference_of` the two
+    rates, and where both sides have as many clusters, nearer where the differences a_s - b_s agree, as the module says.
+    Row s is taken for the same cluster on both sides; where it is not, the order is arbitrary and the interval as good.
+
+    No stratum that both have: None, with a reason. Raises ValueError for malformed tables, unlike strata or a level outside (0, 1).
     """
+    tail = checked_tail(level)
     tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
     if tables is None:
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
     e_a, m_a, e_b, m_b = tables
     if len(e_a) == len(e_b) == 1:
         return difference_fixed(e_a[0], m_a[0], e_b[0], m_b[0], level=level)
-    return difference_of(rate_these_strata(e_a, m_a, level=level), rate_these_strata(e_b, m_b, level=level))
+    found = difference_of(rate_these_strata(e_a, m_a, level=level), rate_these_strata(e_b, m_b, level=level))
+    if e_a.shape != e_b.shape or not (_agreeable(e_a + e_b, m_a) and _agreeable(m_a + m_b - e_a - e_b, m_b)):
+        return found
+    near = difference_fixed(e_a.sum(axis=0), m_a.sum(axis=0), e_b.sum(axis=0), m_b.sum(axis=0), level=1.0 - 2.0 * min(0.49, NEAREST * tail))
+    ends = (found.value, found.low, found.high, near.value, near.low, near.high)
+    value, low, high, near_value, near_low, near_high = (math.nan if x is None else x for x in ends)  # none is: there are trials
+    half = _student((e_a / m_a - e_b / m_b).mean(axis=1), tail)
+    return Difference(value=value, low=max(low, value - max(half, near_value - near_low)), high=min(high, value + max(half, near_high - near_value)))
 
 
 def difference_like_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
-    """Rate of a minus rate of b on strata like these, from those that both have: `difference_of` their `rate_like_strata`."""
+    """Rate of a minus rate of b on strata like these, from those that both have: `difference_of` their `rate_like_strata`.
+
+    Wide where arms share what makes a stratum hard, or have few events: Student's t from the strata's differences is near half as wide and
+    covers some 80% where strata differ by an sd of 1.5 in logits. Reasons and errors as for `difference_these_strata`.
+    """
     tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
     if tables is None:
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
@@ -155,9 +184,11 @@ def difference_like_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_s
     return difference_of(rate_like_strata(e_a, m_a, level=level), rate_like_strata(e_b, m_b, level=level))
 
 
-def _shared(*tables: ArrayLike) -> tuple[NDArray[np.int64], ...] | None:
+def _shared(*tables: ArrayLike) -> tuple[NDArray[np.float64], ...] | None:
     """The four tables cut to the strata with trials on both sides and the clusters with trials; None without such a stratum."""
-    e_a, m_a, e_b, m_b = (np.asarray(t, dtype=np.int64) for t in tables)
+    (e_a, m_a), (e_b, m_b) = _checked_counts(*tables[:2]), _checked_counts(*tables[2:])
+    if e_a.shape[1] != e_b.shape[1]:
+        raise ValueError(f"a has {e_a.shape[1]} strata and b has {e_b.shape[1]}; expected the same strata in the same order")
     both = (m_a.sum(axis=0) > 0) & (m_b.sum(axis=0) > 0)
     if not bool(both.any()):
         return None
@@ -176,41 +207,52 @@ def integrated_limits(events_g: ArrayLike, n_g: ArrayLike, tail: float, spread: 
 
 @lru_cache(maxsize=4096)  # arms without events have one table
 def _integrated(groups: tuple[tuple[float, float], ...], tail: float, spread: float) -> tuple[float, float]:
-    e_g, m_g = np.array(groups).T
-    pairs, repeats = np.unique(np.stack([e_g, m_g]), axis=1, return_counts=True)
-    events, n = float(e_g.sum()), float(m_g.sum())
+    pairs: dict[tuple[float, float], int] = {}
+    for group in groups:
+        pairs[group] = pairs.get(group, 0) + 1
+    events, n = math.fsum(e for e, _ in groups), math.fsum(m for _, m in groups)
     centre = float(logit((events + 0.5) / (n + 1.0)))
-    reach = 3.0 + 12.0 / math.sqrt(min(events, n - events) + 1.0) + spread**2 / 2.0
-    coarse = np.linspace(centre - reach, centre + reach, 61)
-    log_l = _log_likelihood(pairs, repeats, coarse, _spreads(spread, 8, 3))
+    reach = 3.0 + 12.0 / math.sqrt(max(0.0, min(events, n - events)) + 1.0) + spread**2 / 2.0
+    # The log-likelihood is smooth on the scale of one logit, whatever the counts: a cubic spline over a lattice errs by its fourth
+    # derivative, at most some n / 8, times step^4 / 77. One lattice for all tables, so that groups of whole counts are found again.
+    step = LATTICE / 2.0 ** max(0, math.ceil(math.log2(max(1.0, min(events, n - events)) / 3000.0) / 4.0))
+    first, last = (round(max(-FAR, min(FAR, x)) / step + FAR / step) for x in (centre - reach, centre + reach))
+    window = slice(first, last + 1)
+    x, mu = _lattice(spread, step)
+    log_l = np.zeros_like(mu[:, window])
+    for (e, m), times in pairs.items():
+        whole = e.is_integer() and m.is_integer() and m <= 200.0  # of more, few come twice
+        log_l += times * (_whole_group(e, m, spread, step)[:, window] if whole else _one_group(e, m, mu[:, window], _spreads(spread)))
+    x = x[window]
+    curve = CubicSpline(x, log_l - log_l.max(), axis=1)
+    grid, density = x, _SHARES @ np.exp(log_l - log_l.max())
+    for _ in range(2):  # the second time, so that the steps suit a peak far narrower than the lattice's
+        seen = np.flatnonzero(density > 1e-9 * density.max())
+        grid = np.linspace(grid[max(0, seen[0] - 1)], grid[min(grid.size - 1, seen[-1] + 1)], 301)
+        density = _SHARES @ np.exp(curve(grid))
     limits = []
-    for side in (-1, 1):
-        if (side < 0 and events <= 0.0) or (side > 0 and events >= n):
-            limits.append(0.0 if side < 0 else 1.0)
-            continue
-        mass = _cumulative(log_l, coarse, 8, side)
-        first, last = (int(i) for i in np.searchsorted(mass, [tail / 300.0, 1.0 - tail / 300.0]))
-        grid = np.linspace(coarse[max(0, first - 1)], coarse[min(coarse.size - 1, last)], 81)
-        fine = _log_likelihood(pairs, repeats, grid, _spreads(spread, 16, 5))
-        limits.append(float(expit(np.interp(tail if side < 0 else 1.0 - tail, _cumulative(fine, grid, 16, side), grid))))
+    for side, edge, bound in ((-1, events <= 0.0, 0.0), (1, events >= n, 1.0)):
+        # p^-1 dp is (1 - p) dlogit(p), and (1-p)^-1 dp is p dlogit(p).
+        weighed = density * expit(side * grid) ** PULL
+        mass = np.concatenate([[0.0], np.cumsum((weighed[1:] + weighed[:-1]) / 2.0)])
+        limits.append(bound if edge else float(expit(np.interp((tail if side < 0 else 1.0 - tail) * mass[-1], mass, grid))))
     return limits[0], limits[1]
 
 
-def _spreads(spread: float, steps: int, beyond: int) -> NDArray[np.float64]:
-    return spread * np.concatenate([np.linspace(0.0, 1.0, steps + 1), 1.0 + np.arange(1, beyond + 1) / beyond])
+def _spreads(spread: float) -> NDArray[np.float64]:
+    return spread * np.concatenate([np.linspace(0.0, 1.0, 17), np.linspace(1.2, 2.0, 5)])
 
 
-def _cumulative(log_l: NDArray[np.float64], grid: NDArray[np.float64], steps: int, side: int) -> NDArray[np.float64]:
-    """Distribution function over the grid on the logit of p, the spread averaged over."""
-    beyond = log_l.shape[0] - steps - 1
-    weights = np.concatenate([np.full(steps + 1, (1.0 - ALIKE - HUGE) / steps), np.full(beyond, HUGE / beyond)])
-    weights[[0, steps]] /= 2.0
-    weights[0] += ALIKE
-    # p^-1 dp is (1 - p) dlogit(p), and (1-p)^-1 dp is p dlogit(p).
-    prior = expit(side * grid) ** PULL
-    density = prior * (weights @ np.exp(log_l - log_l.max()))
-    out = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2.0)])
-    return np.asarray(out / out[-1], dtype=np.float64)
+@lru_cache(maxsize=16)
+def _lattice(spread: float, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logits of rates, and the centre of the logit-normal that has that mean rate, shape (spreads, rates)."""
+    x = np.arange(-round(FAR / step), round(FAR / step) + 1, dtype=np.float64) * step
+    return x, np.stack([np.interp(x, _mean_table(float(s)), _MU) for s in _spreads(spread)])
+
+
+@lru_cache(maxsize=512)
+def _whole_group(e: float, m: float, spread: float, step: float) -> NDArray[np.float64]:
+    return _one_group(e, m, _lattice(spread, step)[1], _spreads(spread))
 
 
 def bootstrap_rates(events_csq: ArrayLike, n_csq: ArrayLike, *, draws: int = 2000, random_clusters: bool = True, random_strata: bool = False, seed: int = 0) -> NDArray[np.float64]:
@@ -262,13 +304,18 @@ def count_cells(arm: ArrayLike, cluster: ArrayLike, stratum: ArrayLike, event: A
     return np.bincount(cell[x.astype(bool)], minlength=size).reshape(shape).astype(np.int64), n.astype(np.int64)
 
 
-def _checked_table(events_sq: ArrayLike, n_sq: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int, str]:
-    """The table without clusters and strata that have no trials."""
+def _checked_counts(events_sq: ArrayLike, n_sq: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     e_sq, m_sq = np.asarray(events_sq, dtype=np.float64), np.asarray(n_sq, dtype=np.float64)
     if e_sq.ndim != 2 or e_sq.shape != m_sq.shape:
         raise ValueError(f"counts have shapes {e_sq.shape} and {m_sq.shape}; expected (cluster, stratum) twice")
     if not bool(np.all((e_sq >= 0) & (e_sq <= m_sq) & (m_sq == np.floor(m_sq)) & (e_sq == np.floor(e_sq)))):
         raise ValueError("expected whole counts with 0 <= events <= n")
+    return e_sq, m_sq
+
+
+def _checked_table(events_sq: ArrayLike, n_sq: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int, str]:
+    """The table without clusters and strata that have no trials."""
+    e_sq, m_sq = _checked_counts(events_sq, n_sq)
     s, q = (m_sq > 0).any(axis=1), (m_sq > 0).any(axis=0)
     left_out = int((~q).sum())
     return e_sq[s][:, q], m_sq[s][:, q], int(q.sum()), f"{left_out} strata without trials are left out" if left_out else ""
@@ -292,12 +339,26 @@ def _effective(e_q: NDArray[np.float64], m_q: NDArray[np.float64]) -> tuple[floa
 
 def _these(e_sq: NDArray[np.float64], m_sq: NDArray[np.float64], tail: float) -> tuple[float, float]:
     pairs = np.array([_effective(e_q, m_q) for e_q, m_q in zip(e_sq, m_sq, strict=True)])
-    if len(pairs) > 1:
-        return integrated_limits(pairs[:, 0], pairs[:, 1], tail, CLUSTER_SPREAD)
-    events, n = (float(x) for x in pairs[0])
-    low = 0.0 if events == 0 else float(betaincinv(events, n - events + 1.0, tail))
-    high = 1.0 if events == n else float(betaincinv(events + 1.0, n - events, 1.0 - tail))
-    return low, high
+    if len(pairs) == 1:
+        return clopper_pearson(float(pairs[0, 0]), float(pairs[0, 1] - pairs[0, 0]), tail)
+    low, high = integrated_limits(pairs[:, 0], pairs[:, 1], tail, CLUSTER_SPREAD)
+    if not (_agreeable(e_sq, m_sq) and _agreeable(m_sq - e_sq, m_sq)):
+        return low, high
+    e_q, m_q = e_sq.sum(axis=0), m_sq.sum(axis=0)
+    p, (events, n) = _equal_weight(e_q, m_q), _effective(e_q, m_q)
+    near_low, near_high = clopper_pearson(events, n - events, min(0.5, NEAREST * tail))
+    centre, half = float(logit(p)), _student((e_sq / m_sq).mean(axis=1), tail) / (p * (1.0 - p))
+    return max(low, min(near_low, float(expit(centre - half)))), min(high, max(near_high, float(expit(centre + half))))
+
+
+def _agreeable(events_sq: NDArray[np.float64], n_sq: NDArray[np.float64]) -> bool:
+    """Whether the spread of clusters' rates says something: three or more, three or more events in each, about as many trials, no empty cell."""
+    n_s = n_sq.sum(axis=1)
+    return len(n_s) >= 3 and bool(n_sq.all()) and bool(events_sq.sum(axis=1).min() >= 3) and bool(n_s.max() <= 2 * n_s.min())
+
+
+def _student(x_s: NDArray[np.float64], tail: float) -> float:
+    return -float(stdtrit(len(x_s) - 1, AGREED / (len(x_s) - 2) * tail)) * float(x_s.std(ddof=1)) / math.sqrt(len(x_s))
 
 
 def _further(c: float, limit: float, wide: float, pooled: float, side: float) -> float:
@@ -310,17 +371,11 @@ def _further(c: float, limit: float, wide: float, pooled: float, side: float) ->
     return float(expit(c + side * math.sqrt(own**2 + max(0.0, more**2 - less**2))))
 
 
-def _log_likelihood(pairs: NDArray[np.float64], repeats: NDArray[np.int64], grid: NDArray[np.float64], spreads: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over groups of the log of binomial likelihood averaged over a normal logit, without constants; shape (spreads, rates)."""
-    mu = np.stack([np.interp(grid, _mean_table(round(float(s), 9)), _MU) for s in spreads])
-    total = np.zeros((spreads.size, grid.size))
-    for (e, m), r in zip(pairs.T, repeats, strict=True):
-        total += r * _one_group(float(e), float(m), mu, spreads)
-    return total
-
-
 def _one_group(e: float, m: float, mu: NDArray[np.float64], spreads: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Trapezoid sums, which for such smooth integrands are exact to many digits at a step of half the narrower factor's width."""
+    """Log of the binomial likelihood averaged over a normal logit, without constants, at centres `mu`, shape (spreads, rates).
+
+    Trapezoid sums, which for such smooth integrands are exact to many digits at a step under the narrower factor's width.
+    """
     p = min(max(e, 0.5), m - 0.5) / m if m > 1.0 else 0.5
     width = 1.0 / math.sqrt(m * p * (1.0 - p))
     inner = 0.0 < e < m
@@ -334,7 +389,7 @@ def _one_group(e: float, m: float, mu: NDArray[np.float64], spreads: NDArray[np.
     out = np.empty_like(mu)
     narrow = (spreads < width) | (not inner)
     # The normal is the narrower factor, or the likelihood has no mode: nodes over the normal.
-    z = np.linspace(-5.0, 5.0, 31)
+    z = np.linspace(-5.0, 5.0, 17 if inner else 31)
     w = np.exp(-0.5 * z**2)
     w /= w.sum()
     if bool(narrow.any()):
@@ -345,10 +400,10 @@ def _one_group(e: float, m: float, mu: NDArray[np.float64], spreads: NDArray[np.
     if not bool(narrow.all()):
         # The likelihood is: nodes over the stretch where it is above exp(-15) of its peak, weighing the normal density there.
         left, right = max(6.0 * width, 15.0 / e), max(6.0 * width, 15.0 / (m - e))
-        eta_k = mode + np.arange(-left, right, 0.5 * width)
+        eta_k = mode + np.arange(-left, right, 0.75 * width)
         lik_k = np.exp(log_lik(eta_k) - top)
         keep = lik_k > 3e-7
-        eta_k, lik_k = eta_k[keep], lik_k[keep] * 0.5 * width
+        eta_k, lik_k = eta_k[keep], lik_k[keep] * 0.75 * width
         s = spreads[~narrow][:, None]
         dev = (eta_k - mu[~narrow][:, :, None]) / s[:, :, None]
         power = -0.5 * dev**2

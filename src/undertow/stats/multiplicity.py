@@ -19,19 +19,25 @@ def bonferroni(alpha: float, m: int) -> float:
     return alpha / m
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+def holm(p_values: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
     """Holm's adjusted p-values, in the order given; reject where they are at most the family-wise error rate.
 
-    `p_values`: shape (M,), each in [0, 1]; M may be 0. Returns shape (M,): with p sorted upwards, adjusted p_(i) is the largest
-    of (M - j + 1) p_(j) over j <= i, at most 1. Valid under any dependence.
+    `p_values`: shape (M,), each in [0, 1]; M may be 0. `weights`: shape (M,), positive, fixed before the data (a suspect may weigh more); by
+    default equal. Returns shape (M,): with p/w sorted upwards, adjusted (i) is the largest over j <= i of (p_(j) / w_(j)) * (sum of w over
+    ranks >= j), at most 1; with equal weights (M - j + 1) p_(j). Valid under any dependence, so on p-values that hold at every look too: the
+    error spent on hypotheses already rejected goes to those that are left.
 
-    Raises ValueError for more than one dimension or a value that is NaN or outside [0, 1]. Source: Holm 1979, Scand. J. Statist. 6:65.
+    Raises ValueError for more than one dimension, a value that is NaN or outside [0, 1], or weights that are not one positive number each.
+    Source: Holm 1979, Scand. J. Statist. 6:65; weights, its section 4.
     """
     p_m = checked_p_values(p_values)
-    order = np.argsort(p_m, kind="stable")
-    stepped = np.maximum.accumulate(p_m[order] * np.arange(p_m.size, 0, -1))
+    w_m = np.ones_like(p_m) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w_m.shape != p_m.shape or not bool(np.all(np.isfinite(w_m) & (w_m > 0.0))):
+        raise ValueError(f"weights has shape {w_m.shape}, p_values {p_m.shape}; expected one positive weight a p-value")
+    order = np.argsort(p_m / w_m, kind="stable")
+    left = np.cumsum(w_m[order][::-1])[::-1]
     adjusted = np.empty_like(p_m)
-    adjusted[order] = np.minimum(1.0, stepped)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_m[order] / w_m[order] * left))
     return adjusted
 
 

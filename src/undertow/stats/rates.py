@@ -1,7 +1,7 @@
 """Rates with intervals, from counts of events in groups.
 
-Owns the two readings of one table of counts: groups fixed (`rate_fixed`) and groups a random sample (`rate_clustered`), and the
-check of such a table (`checked_counts`). Never gives a number where there is no data: the fields are None and `reason` says why.
+Owns the two readings of one table of counts: groups fixed (`rate_fixed`) and groups a random sample (`rate_clustered`), the limits of
+Clopper and Pearson, and the check of such a table (`checked_counts`). Never gives a number where there is no data: the fields are None and `reason` says why.
 
 Array suffix: `_q`, one entry a group (a stratum where groups are fixed, a cluster where they are random).
 """
@@ -51,7 +51,7 @@ def rate_fixed(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) -> R
     events, n = int(e_q.sum()), int(m_q.sum())
     if n == 0:
         return Rate(value=None, low=None, high=None, events=0, n=0, reason="no trials")
-    low, high = _clopper_pearson(float(events), float(n - events), tail)
+    low, high = clopper_pearson(float(events), float(n - events), tail)
     return Rate(value=events / n, low=low, high=high, events=events, n=n)
 
 
@@ -90,8 +90,15 @@ def rate_clustered(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) 
     t_factor = (float(stdtrit(n - 1, tail)) / float(stdtrit(clusters - 1, tail))) ** 2
     n_eff = n / deff * t_factor
     # From whole counts, so that a side with none is exactly 0 and not a rounding error.
-    low, high = _clopper_pearson(n_eff * (events / n), n_eff * ((n - events) / n), tail)
+    low, high = clopper_pearson(n_eff * (events / n), n_eff * ((n - events) / n), tail)
     return Rate(value=p, low=low, high=high, events=events, n=n)
+
+
+def clopper_pearson(events: float, others: float, tail: float) -> tuple[float, float]:
+    """Limits for a binomial share with `tail` outside each, from events and other trials, which may be fractional (effective sizes)."""
+    low = 0.0 if events == 0 else float(betaincinv(events, others + 1.0, tail))
+    high = 1.0 if others == 0 else float(betaincinv(events + 1.0, others, 1.0 - tail))
+    return low, high
 
 
 def more_trials(events: int, n: int, m: float, *, level: float = 0.95, most: int = 1_000_000) -> int | None:
@@ -106,7 +113,7 @@ def more_trials(events: int, n: int, m: float, *, level: float = 0.95, most: int
     def decided(more: int) -> bool:
         expected = events + p * more
         k = math.floor(expected) if p > m else math.ceil(expected - 0.5)
-        low, high = _clopper_pearson(float(min(k, n + more)), float(n + more - min(k, n + more)), tail)
+        low, high = clopper_pearson(float(min(k, n + more)), float(n + more - min(k, n + more)), tail)
         return low > m or high < m
 
     far = 1
@@ -154,9 +161,3 @@ def _whole(name: str, counts: ArrayLike) -> NDArray[np.int64]:
     if not bool(np.all(np.isfinite(values))) or bool(np.any(values != np.floor(values.astype(np.float64)))):
         raise ValueError(f"{name} holds a number that is not whole; expected counts")
     return values.astype(np.int64)
-
-
-def _clopper_pearson(events: float, others: float, tail: float) -> tuple[float, float]:
-    low = 0.0 if events == 0 else float(betaincinv(events, others + 1.0, tail))
-    high = 1.0 if others == 0 else float(betaincinv(events + 1.0, others, 1.0 - tail))
-    return low, high

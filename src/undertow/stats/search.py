@@ -25,8 +25,8 @@ only the control is left to decide. For one deviant arm among many it is the det
 Cohen and Zhao 2015, IEEE Trans. Inf. Theory 61:1432.
 
 Few looks. A look waits for all that was requested, so a request of one block at a time would spend its day waiting. Arms nearly as likely as the
-best are requested together (at first that is all of them), and an arm is requested a quarter deeper than it is already known, but without
-an event never past the block at which it would be found under m: nothing that a clean arm needs is requested in vain.
+best are requested together (at first that is all of them), and an arm is requested a quarter deeper than it is already known, but never past
+the block at which, without another event, it would be found under m: nothing that a clean arm needs is requested in vain.
 """
 
 import math
@@ -36,7 +36,8 @@ from functools import lru_cache
 
 from scipy.special import betaincinv
 
-from .sequential import anytime_p, holm_weighted, log_e_over, log_e_under
+from .multiplicity import holm
+from .sequential import anytime_p, log_e_over, log_e_under
 
 PATIENCE = 20
 """Requests to a stratum before it may be called starved."""
@@ -87,7 +88,7 @@ class Track:
         if strata < 1:
             raise ValueError(f"strata is {strata}; expected at least one")
         self.strata = strata
-        self.material = material
+        self.material = _checked_rate(material)
         """The rate that its evidence is against: the plan's, unless `against` set another."""
         self.requested_q = [0] * strata
         self.usable_q: list[list[int]] = [[] for _ in range(strata)]
@@ -121,16 +122,18 @@ class Track:
             self._look()
 
     def against(self, material: float) -> None:
-        """Hold the same outcomes against another rate, at every block anew: where a known share of them is no usable outcome after all,
-        a rate m among the usable is m times the rest's share among these."""
+        """Hold the same outcomes against another rate, at every block anew.
+
+        For outcomes of which a share is no usable outcome after all: where the same share r of them is usable in every stratum, and no event is
+        among the rest, their rate is over r m exactly where the rate among the usable is over m. What is claimed holds for an r fixed beforehand;
+        for one estimated along the way, as nearly as it is known. Raises ValueError for a rate outside (0, 1).
+        """
         if material == self.material:
             return
-        blocks, events = self.blocks, self.events
-        self.material, self.blocks, self.events, self.max_over, self.max_under = material, 0, 0, 0.0, 0.0
+        self.material, self.blocks, self.events, self.max_over, self.max_under = _checked_rate(material), 0, 0, 0.0, 0.0
         for in_block in self.events_b:
             self.blocks, self.events = self.blocks + 1, self.events + in_block
             self._look()
-        assert (self.blocks, self.events) == (blocks, events)
 
     def _look(self) -> None:
         self.log_over, self.log_under = _evidence(self.events, self.n, self.material)
@@ -191,7 +194,7 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
     if not plan.control < len(tracks):
         raise ValueError(f"control is {plan.control}; there are {len(tracks)} arms")
     p_under = tuple(anytime_p(t.max_under) for t in tracks)
-    p_over = tuple(holm_weighted([anytime_p(t.max_over) for t in tracks], plan.weights).tolist())
+    p_over = tuple(holm([anytime_p(t.max_over) for t in tracks], plan.weights).tolist())
     over = {c for c, p in enumerate(p_over) if p <= plan.alpha_over}
     under = {c for c, p in enumerate(p_under) if p <= plan.alpha_under} - over
     open_arms = [c for c in range(len(tracks)) if c not in over and c not in under]
@@ -246,17 +249,16 @@ def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
 
 def _depth(track: Track, plan: SearchPlan) -> int:
     """Blocks to request of an arm at one look."""
-    ahead = max(1, int(plan.ahead * track.blocks))
-    return ahead if track.events else min(ahead, max(1, _blocks_under(track.strata, track.material, plan.alpha_under) - track.blocks))
+    most = max(1, int(plan.ahead * track.blocks))
+    enough = -math.log(plan.alpha_under)
+    later = (k for k in range(1, most) if _evidence(track.events, track.strata * (track.blocks + k), track.material)[1] >= enough)
+    return next(later, most)
 
 
-@lru_cache(maxsize=1024)
-def _blocks_under(strata: int, m: float, alpha: float) -> int:
-    """Complete blocks without an event that find an arm under m."""
-    blocks = 1
-    while _evidence(0, strata * blocks, m)[1] < -math.log(alpha):
-        blocks += 1
-    return blocks
+def _checked_rate(material: float) -> float:
+    if not 0.0 < material < 1.0:
+        raise ValueError(f"material is {material}; expected a number between 0 and 1")
+    return material
 
 
 @lru_cache(maxsize=65536)

@@ -1,7 +1,6 @@
 """Inference valid at every look: 0/1 outcomes from several strata, for the equal-weight mean of the strata's rates.
 
-Owns the e-processes for a rate and for a difference of two, the confidence sequence, and the family-wise correction of what they
-find. Never decides what to sample next (search.py does).
+Owns the e-processes for a rate and for a difference of two, and the confidence sequences. Never decides what to sample next (search.py does).
 
 The data of one arm are an array x[q, k]: the k-th usable outcome of stratum q, numbered in the order in which it was *requested*.
 Strata have their own fixed rates p_q; the target is p = mean(p_q). Block k is x[., k], one outcome of every stratum, and only
@@ -196,30 +195,6 @@ def difference_anytime(blocks_a: ArrayLike, blocks_b: ArrayLike, *, level: float
 def anytime_p(log_e_max: float) -> float:
     """p-value valid at every look: 1 / (largest E so far), at most 1. Source: Ville 1939; Shafer et al. 2011, Statist. Sci. 26:84."""
     return math.exp(-max(0.0, log_e_max))
-
-
-def holm_weighted(p_values_c: ArrayLike, weights_c: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Holm's adjusted p-values with weights, in the order given; reject where at most the family-wise error rate.
-
-    `weights_c`: positive, fixed before the data (a suspect may weigh more), by default equal, which is `holm`. With p/w sorted
-    upwards, adjusted (i) is the largest over j <= i of (p_(j) / w_(j)) * (sum of w over ranks >= j), at most 1. Valid under any dependence, so on
-    anytime p-values too: the error spent on arms already found goes to those that are left.
-
-    Source: Holm 1979, Scand. J. Statist. 6:65, section 4.
-    """
-    p_c = np.asarray(p_values_c, dtype=np.float64)
-    w_c = np.ones_like(p_c) if weights_c is None else np.asarray(weights_c, dtype=np.float64)
-    if p_c.ndim != 1 or w_c.shape != p_c.shape:
-        raise ValueError(f"p_values_c has shape {p_c.shape} and weights_c {w_c.shape}; expected one dimension and one weight a p-value")
-    if not bool(np.all((p_c >= 0.0) & (p_c <= 1.0))):
-        raise ValueError("p_values_c holds a number outside 0 to 1")
-    if not bool(np.all(np.isfinite(w_c) & (w_c > 0.0))):
-        raise ValueError("weights_c holds a number that is not positive")
-    order = np.argsort(p_c / w_c, kind="stable")
-    left = np.cumsum(w_c[order][::-1])[::-1]
-    adjusted = np.empty_like(p_c)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_c[order] / w_c[order] * left))
-    return adjusted
 
 
 def _invert(s_b: NDArray[np.int64], n_b: NDArray[np.int64], alpha: float, *, over: bool) -> NDArray[np.float64]:
