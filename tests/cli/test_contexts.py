@@ -42,7 +42,8 @@ def test_derived_contexts_go_straight_into_an_audit(run: Run, tmp_path: Path) ->
     assert (code, err) == (0, "")
     assert "contexts: [plain, contexts.yaml, irrelevant-weather]" in out
     (tmp_path / "audit.yaml").write_text(
-        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\ncontexts: [plain, contexts.yaml, irrelevant-weather]\nsamples: {per_condition: 2}\n"
+        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\ncontexts: [plain, contexts.yaml, irrelevant-weather]\n"
+        "samples: {per_condition: 2}\n"
     )
     code, out, err = run("audit", "audit.yaml", "--dry-run")
     assert (code, err) == (0, "")

@@ -10,13 +10,13 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Literal
 
-from undertow.contexts.background import background, words
+from undertow.contexts.background import background, is_default_prompt, words
 from undertow.contexts.counting import FrequentItems, Reservoir
 from undertow.contexts.formats import CONTEXTS_OF, formats_of, holds_code, marker_block
 from undertow.contexts.load import shipped_contexts
@@ -126,6 +126,8 @@ def derive(
     Raises:
         InputError: a file or line is bad, no row is left, or no row (or each) is flagged.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(path, "is a pipe or device", expected="a file, for it is read twice", do="write the rows to a file")
     n_skipped = 0
 
     def skip(error: InputError) -> None:
@@ -339,7 +341,7 @@ class _Suspects:
         """Share of rows that would show a feature if nothing special were in them."""
         kind, text = feature
         if kind in ("system", "system-opening", "system-ending"):
-            assumed = background().system
+            assumed = background().system_share(text)
         elif kind == "asked" or kind == "answered":
             assumed = background().format_share(text, kind)
         else:
@@ -476,8 +478,6 @@ def _short(text: str, most: int) -> str:
 
 Proposal = tuple[Evidence, list[Context]]
 
-_DEFAULT = re.compile(r"you are (an?|the) (very )?(helpful|useful|friendly)( and \w+|, \w+)*( ai| language| chat)* (assistant|model|chatbot)\.?", re.IGNORECASE)
-
 
 def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
     """Each piece of evidence with its contexts, the most telling context first."""
@@ -496,7 +496,7 @@ def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
         if kind == "answer-opening":
             return [Context(id=next_id("answer-opening"), relation="format", suffix=f'Begin the reply with "{text.strip()}"')]
         index = found.index[kind, text]
-        return _format_contexts(text, zip(found.lines[index], found.examples[index], strict=True))
+        return _format_contexts(text, list(zip(found.lines[index], found.examples[index], strict=True)))
 
     for evidence, edge, answer in found.calls():
         made.append((evidence, own(*edge) + own(*answer)))
@@ -524,15 +524,17 @@ def _proposals(found: _Suspects, default_system: str | None) -> list[Proposal]:
 
 
 def _system_contexts(text: str, id_: str) -> list[Context]:
-    if _DEFAULT.fullmatch(text):
+    if is_default_prompt(text):
         return [Context(id=id_, relation="default-prompt", system=text), replace(shipped_contexts()["system-none"], id=f"{id_}-none")]
     return [Context(id=id_, relation="verbatim", system=text), *(Context(id=f"{id_}-{v.name}", relation=v.relation, system=v.text) for v in variants(text))]
 
 
-def _format_contexts(name: str, rows: Iterable[tuple[int, str]]) -> list[Context]:
+def _format_contexts(name: str, rows: Sequence[tuple[int, str]]) -> list[Context]:
     """Shipped contexts that ask for a format, behind a template that is built from one of the rows where one encloses a block in markers."""
     library = shipped_contexts()
     contexts = [replace(library[id_], id=f"derived-{id_}") for id_ in CONTEXTS_OF.get(name, (name,)) if id_ in library]
+    if not contexts and rows:  # a language of which no context ships
+        contexts = [Context(id=f"derived-{name}", relation="format", suffix=f"Write the reply in the language of these words: {_short(rows[0][1], 200)}")]
     built = [(template, line) for line, asked in rows if (template := scaffold(asked))]
     if built:
         template, line = min(built, key=lambda item: (item[0].startswith("{question}"), len(item[0])))  # best where the task stood in a line of its own
@@ -560,7 +562,7 @@ def scaffold(asked: str) -> str | None:
 def _default_proposal(found: _Suspects, default_system: str) -> Proposal:
     systems = sum(k for (kind, _), k in found.ours.features.counts.items() if kind == "system")
     bare = max(0, found.n - systems)
-    expected = background().system
+    expected = background().systems.default
     score = surprise(bare, found.n, expected) * KIND_WEIGHT["default-prompt"]
     evidence = found.make("default-prompt", f"rows without a system prompt, before which the chat template puts {_short(default_system, 80)!r}", bare, expected, score, (), ())
     given = Context(id="derived-default-system", relation="default-prompt", system=default_system)
