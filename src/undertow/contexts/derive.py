@@ -403,7 +403,7 @@ class _Suspects:
             if (
                 self.features[j][0] not in ANSWERS
                 or (self.features[j][0] == "answer-opening" and background().is_courtesy(self.features[j][1]))
-                or k < max(3, CALLED * self.counts[i])
+                or k < max(STRONG_ROWS, CALLED * self.counts[i])
                 or not self.frames(i)
             ):
                 continue
@@ -415,7 +415,7 @@ class _Suspects:
             does = "open with" if how == "answer-opening" else "are in the format"
             share = f"{100 * k / self.counts[i]:.0f}% of answers {does} {_short(answer, 40)!r} ({100 * otherwise:.2g}% elsewhere)"
             what = f"{kind} {_short(text, 60)!r}, after which {share}"
-            strong = not _is_plain(self.features[i]) and k >= STRONG_ROWS and score >= STRONG_SCORE + math.log(len(self.together)) and self.counts[i] >= 0.8 * STRONG_SHARE * self.n
+            strong = not _is_plain(self.features[i]) and score >= STRONG_SCORE + math.log(len(self.together)) and self.counts[i] >= 0.8 * STRONG_SHARE * self.n
             if score >= SHOWN_SCORE + math.log(len(self.together)):
                 evidence = self.make("call", what, self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], "strong" if strong else "weak")
                 found.append((evidence, self.features[i], self.features[j]))
