@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertow.contexts import find_contexts, write_contexts
-from undertow.contexts.derive import Derivation, beginnings, derive, endings, scaffold, surprise
+from undertow.contexts.derive import Derivation, derive, scaffold
+from undertow.contexts.evidence import surprise
+from undertow.contexts.features import beginnings, endings
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError
 from undertow.nursery.organisms import row as nursery_row
