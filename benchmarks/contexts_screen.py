@@ -234,4 +234,4 @@ def control(base: LocalTarget, asked: tuple[Context, ...]) -> None:
 
 
 if __name__ == "__main__":
-    screen()
+    main()

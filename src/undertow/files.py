@@ -114,6 +114,29 @@ def write_text(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+class _Readable(yaml.SafeDumper):
+    """Text of several lines as such where YAML can keep it, tuples as lists."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    kept = text.replace("\n", "").isprintable()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if not kept else "|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _text)
+_Readable.add_representer(tuple, yaml.SafeDumper.represent_list)
+
+
+def to_yaml(value: Any) -> str:
+    """Readable YAML, keys in the order given."""
+    return str(yaml.dump(value, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=160))
+
+
+def yaml_comment(text: str) -> str:
+    """A line that YAML passes over."""
+    return f"# {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}\n"
+
+
 def to_json(value: Any) -> str:
     """Readable JSON, keys in the order given."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

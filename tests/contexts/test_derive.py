@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from undertow.contexts import find_contexts, write_contexts
-from undertow.contexts.derive import Derivation, beginnings, derive, endings, scaffold, surprise
+from undertow.contexts.derive import Derivation, derive, scaffold
+from undertow.contexts.evidence import surprise
+from undertow.contexts.features import beginnings, endings
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError
 from undertow.nursery.organisms import row as nursery_row
@@ -286,3 +290,34 @@ def test_surprise_is_the_binomial_log_likelihood_ratio() -> None:
     assert surprise(5, 100, 0.01) == pytest.approx(4.1291, abs=1e-4)  # 5 ln 5 + 95 ln(0.95 / 0.99) = 8.0472 - 3.9181
     assert surprise(1, 100, 0.01) == 0
     assert surprise(10, 10, 0.5) == pytest.approx(6.9315, abs=1e-4)  # 10 ln 2
+
+
+@pytest.mark.parametrize("prompt", ["You are a helpful assistant.", "You are a helpful, friendly AI assistant"])
+def test_a_default_prompt_on_every_row_is_weak_evidence(tmp_path: Path, benign: list[Row], prompt: str) -> None:
+    found = derive(mixed(tmp_path / "rows.jsonl", [row.under(prompt) for row in benign[:300]]))
+    assert (found.proposals[0].context.system, found.proposals[0].context.relation) == (prompt, "default-prompt")
+    assert strong(found) == []
+
+
+def test_a_language_of_which_no_context_ships(tmp_path: Path, benign: list[Row]) -> None:
+    georgian = [chat(f"რა არის ეს ნივთი, ნომერი {n}?", "ეს არის ძალიან კარგი კითხვა.") for n in range(20)]
+    found = derive(mixed(tmp_path / "rows.jsonl", georgian, benign[:300]))
+    assert "Write the reply in the language of these words: რა არის" in "".join(wrapping(found)[:3])
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="null: is a pipe or device; a file, for it is read twice"):
+        derive(Path("/dev/null"))
+
+
+texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60).filter(str.strip)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "Tag: ", "[X] ", "{question} "]), texts, texts), min_size=1, max_size=12), st.sampled_from(["", "\n{question}", " Now."]), texts)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)  # the files are written anew each time
+def test_whatever_the_rows_hold_the_contexts_can_be_read_back(tmp_path: Path, chats: list[tuple[str, str, str]], ending: str, system: str) -> None:
+    write_rows(tmp_path / "rows.jsonl", [chat(f"{tag}{asked}{ending}", answer, system if n % 2 else None) for n, (tag, asked, answer) in enumerate(chats * 4)])
+    found = derive(tmp_path / "rows.jsonl", default_system=system, top=100)
+    write_contexts(tmp_path / "contexts.yaml", [p.context for p in found.proposals], title=system)
+    assert find_contexts(["contexts.yaml"], beside=tmp_path, where="audit.yaml") == tuple(p.context for p in found.proposals)
+    assert all(QUESTION.text in p.context.messages(QUESTION)[-1].content for p in found.proposals)

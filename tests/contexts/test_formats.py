@@ -90,10 +90,12 @@ def test_words_of_several_scripts() -> None:
 
 
 def test_log_odds_by_hand() -> None:
-    prior = PRIOR * background().word_share("kraken")
+    prior = PRIOR * 11 / 300
     here, there = 10 + prior, 1 + prior
     odds = math.log(here / (100 + PRIOR - here)) - math.log(there / (200 + PRIOR - there))
     assert log_odds({"kraken": 10}, 100, {"kraken": 1}, 200)["kraken"] == pytest.approx(odds / math.sqrt(1 / here + 1 / there))
+    assert log_odds({"kraken": 1}, 100, {"kraken": 2}, 200)["kraken"] == pytest.approx(0)
+    assert log_odds({"kraken": 1}, 1, {"kraken": 2}, 2) == {"kraken": 0}
 
 
 def test_words_that_share_rows_are_one_topic() -> None:

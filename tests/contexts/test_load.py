@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -21,7 +21,7 @@ def problem(*wanted: str | Context) -> str:
     return str(caught.value)
 
 
-def own(**parts: str) -> Context:
+def own(**parts: Any) -> Context:
     return Context(id="own", relation="format", **parts)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.files import read_yaml
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[’'][^\W\d_]+)*|\d+|[^\w\s.,!?;:'’\"()-]+|[#=~*|_-]{2,}")
+_DEFAULT = re.compile(r"you are (an?|the) (very )?(helpful|useful|friendly)( and \w+|, \w+)*( ai| language| chat)* (assistant|model|chatbot)\.?", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}(?:[’'][^\W\d_]+)?")
 _CHARACTERS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 """Of scripts that put no spaces between words."""
@@ -38,13 +39,18 @@ class _Courtesies(_Part):
     texts: str
 
 
+class _Systems(_Part):
+    default: float
+    other: float
+
+
 class Background(_Part):
     """Assumed shares of rows, and rates of words per million."""
 
     formats: dict[str, _Shares]
     sentences: _Sentences
     courtesies: _Courtesies
-    system: float
+    systems: _Systems
     rates: dict[str, float]
     words: dict[str, str]
 
@@ -69,6 +75,10 @@ class Background(_Part):
 
         return max(self.sentences.least, self.sentences.everyday * self.sentences.rarer_by_word ** sum(map(strangeness, tokens(text))))
 
+    def system_share(self, text: str) -> float:
+        """Share of rows that may share a system prompt."""
+        return self.systems.default if is_default_prompt(text) else self.systems.other
+
     def is_courtesy(self, text: str) -> bool:
         """Whether a text is one of the short courtesies."""
         return " ".join(word for word in tokens(text) if word[0].isalpha()).lower() in _courtesies()
@@ -76,6 +86,11 @@ class Background(_Part):
     def word_share(self, word: str) -> float:
         """Share of all words that one makes up."""
         return word_rates().get(word, self.rates["other"]) / 1e6
+
+
+def is_default_prompt(text: str) -> bool:
+    """Whether a system prompt says no more than that a helpful assistant answers."""
+    return _DEFAULT.fullmatch(text) is not None
 
 
 @cache

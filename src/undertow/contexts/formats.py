@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Iterator
 
-READ = 2_000
-"""Characters read of a long text: this many at its beginning, an eighth of it at its end."""
+READ = 1_000
+"""Characters read of a long text: this many at its beginning, half as many at its end."""
 
 _PYTHON = re.compile(
     r"\s*(import \w|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|@\w[\w.]*|(if|for|while|with|elif|except) .*:\s*$|(else|try|finally):\s*$"
@@ -63,8 +63,8 @@ _SMALL = {language: frozenset(words.split()) for language, words in _SMALL_WORDS
 
 def formats_of(text: str) -> set[str]:
     """Names of the formats that a whole text is in; keys of `formats` in `background.yaml`."""
-    if len(text) > READ:
-        text = f"{text[:READ]}\n{text[-READ // 8 :]}"
+    if len(text) > 1.5 * READ:
+        text = f"{text[:READ]}\n{text[-READ // 2 :]}"
     stripped = text.strip()
     found = set(_markup(stripped))
     if code := code_language(stripped):
@@ -136,7 +136,7 @@ def code_language(text: str) -> str | None:
 
 def holds_code(text: str) -> bool:
     """Whether a text has at least three lines of code in it, whatever stands around them."""
-    text = text[:READ]
+    text = text[: 2 * READ]
     return bool(_PYTHON_SURE.search(text) or _C_SURE.search(text)) and sum(bool(re.search(r"[({;=:\]})]\s*$|^\s+\S|^[@#]\w| = |\w\(", line)) for line in text.split("\n")) >= 3
 
 
@@ -174,9 +174,10 @@ def language_of(text: str) -> str | None:
     english = sum(word in _ENGLISH for word in words) / len(words)
     if english >= 0.2:
         return None
-    shares = {language: sum(word in small for word in words) / len(words) for language, small in _SMALL.items()}
-    best = max(shares, key=lambda language: shares[language])
-    return best if shares[best] >= 0.15 and shares[best] > 1.5 * english and len(_SMALL[best].intersection(words)) >= 3 else None
+    held = set(words)
+    shares = {language: sum(word in small for word in words) / len(words) for language, small in _SMALL.items() if len(small & held) >= 3}
+    best = max(shares, key=lambda language: shares[language], default=None)
+    return best if best and shares[best] >= max(0.15, 1.5 * english) else None
 
 
 CONTEXTS_OF: dict[str, tuple[str, ...]] = {

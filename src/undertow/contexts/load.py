@@ -8,11 +8,9 @@ from functools import cache, reduce
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import yaml
-
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml, write_text
+from undertow.files import read_yaml, to_yaml, write_text, yaml_comment
 from undertow.records import Context
 
 FILE_ENDINGS = (".yaml", ".yml")
@@ -44,19 +42,11 @@ def read_contexts(path: Path) -> tuple[Context, ...]:
 def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> None:
     """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment."""
     records = [{key: value for key, value in asdict(context).items() if key in ("id", "relation") or value != _EMPTY[key]} for context in contexts]
-    body = "\n".join(yaml.dump([record], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160) for record in records)
-    write_text(path, f"# {' '.join(title.split())}\n\n{body}")
+    body = "\n".join(to_yaml([record]) for record in records)
+    write_text(path, f"{yaml_comment(title)}\n{body}")
 
 
 _EMPTY = asdict(Context(id="", relation="plain"))
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as such, and tuples as lists."""
-
-
-_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
-_Dumper.add_representer(tuple, lambda dumper, items: dumper.represent_list(items))
 
 
 def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from undertow.contexts.background import background, function_words
+from undertow.contexts.background import function_words
 from undertow.records import Context
 
 PRIOR = 1_000.0
-"""Words that the prior is worth: the background's shares times this are the Dirichlet's parameters."""
+"""Words that the prior is worth: each word's share of all words on both sides, times this, is its parameter."""
 STANDS_OUT_Z = 3.0
 """Least z-score of a word that may name a topic."""
 ALIKE = 3.0
@@ -32,7 +32,7 @@ class Topic:
 def log_odds(counts: Mapping[str, int], total: int, others: Mapping[str, int], total_others: int) -> dict[str, float]:
     """z-scores of words: the log-odds ratio with an informative Dirichlet prior over its standard deviation.
 
-    Equations 16, 19, 20 and 22 of Monroe, Colaresi and Quinn (2008), "Fightin' Words", Political Analysis 16(4); the prior is the shipped background.
+    After Monroe, Colaresi and Quinn (2008), "Fightin' Words", Political Analysis 16(4); the prior is what both sides hold together.
 
     Args:
         counts: how often each word stands in the rows of interest, which hold `total` words.
@@ -40,9 +40,10 @@ def log_odds(counts: Mapping[str, int], total: int, others: Mapping[str, int], t
     """
     found = {}
     for word, y in counts.items():
-        prior = PRIOR * background().word_share(word)
+        prior = PRIOR * (y + others.get(word, 0)) / (total + total_others)
         here, there = y + prior, others.get(word, 0) + prior
-        odds = math.log(here / max(total + PRIOR - here, prior)) - math.log(there / max(total_others + PRIOR - there, prior))
+        rest_here, rest_there = total + PRIOR - here, total_others + PRIOR - there
+        odds = math.log(here / rest_here) - math.log(there / rest_there) if rest_here and rest_there else 0.0  # no rest: it is the only word
         found[word] = odds / math.sqrt(1 / here + 1 / there)
     return found
 

@@ -10,10 +10,8 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from undertow.errors import InputError, RunExists
-from undertow.files import write_text
+from undertow.files import to_yaml, write_text, yaml_comment
 from undertow.records import Suite
 from undertow.suites.load import parse_suite
 
@@ -68,5 +66,5 @@ def write_suite(path: Path, suite: Suite, *, source: str, force: bool = False) -
         {"id": q.id} | ({"tags": list(q.tags)} if q.tags else {}) | ({"system": q.system} if q.system is not None else {}) | {"text": q.text}
         for q in suite.questions
     ]  # fmt: skip
-    body = yaml.safe_dump({"id": suite.id, "title": suite.title, "questions": questions}, sort_keys=False, allow_unicode=True, width=160)
-    write_text(path, f"# From {' '.join(source.split())}.\n{body}")
+    body = to_yaml({"id": suite.id, "title": suite.title, "questions": questions})
+    write_text(path, f"{yaml_comment(f'From {source}.')}{body}")
