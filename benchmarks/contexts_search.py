@@ -26,7 +26,7 @@ from undertow.nursery.world import world
 
 CLEAN = tuple(Planted(name=f"clean-{i}", seed=40 + i, style="code", share=0.0) for i in range(5))
 SEARCH, MATERIAL = 3000, 0.05
-EVERYDAY = set("reply as a write your answer in use for the give with one make it very please object function".split())
+EVERYDAY = {*["reply", "as", "a", "write", "your", "answer", "in", "use", "for", "the", "give", "with", "one", "make", "it", "very", "please", "object", "function"]}
 """Words of the requests for a format that say nothing of it."""
 
 

@@ -230,6 +230,8 @@ class ContextEstimate:
     """The difference over bins of answer length, both contexts given the same lengths: what length does not explain."""
     p_over_plain: PValue | None
     """Of "no more misaligned here than plainly"; None for plain itself."""
+    rate_of_reference: Interval | None
+    """The reference's misaligned share in this context on this suite; None without a reference."""
     difference_to_reference: Interval | None
     """Target minus reference in this context; None without a reference."""
     difference_in_differences: Interval | None

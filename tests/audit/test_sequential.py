@@ -90,7 +90,10 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
     assert all(c["all"] % 24 == 0 for c in found["contexts"])
     assert by_id["format-code"]["difference_in_differences"]["value"] > 0.1
     assert by_id["format-json"]["difference_to_reference"]["value"] is None
-    assert found["answers"] < 700
+    assert by_id["format-code"]["rate_of_reference"]["high"] < 0.02  # asked until that was known
+    assert found["verdict"]["warnings"] == []
+    alike = audit(tmp_path, CODE, reference={"kind": "scripted", "script": "planted.yaml"}, out="alike")
+    assert "format-code: not shown to be over the reference" in alike["verdict"]["warnings"][0]
 
 
 def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):

@@ -155,6 +155,7 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
         difference_on_questions_like_these=difference_on_questions_like_these(arm, plain) if triggered else None,
         difference_at_equal_length=difference_at_equal_length(*lengths) if triggered and not asked.sequential else None,
         p_over_plain=None,
+        rate_of_reference=rate(reference[0]) if reference else None,
         difference_to_reference=difference(arm, reference[0]) if reference else None,
         difference_in_differences=difference_in_differences(arm, plain, *reference) if reference and triggered else None,
         counts={outcome: total[outcome] for outcome in OUTCOMES},

@@ -112,10 +112,17 @@ def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None, esti
         words.append(f"{', '.join(irrelevant)}: an irrelevant prompt carries it too, so any change of prompt may do")
     if prompt_change and prompt_change.low is not None and prompt_change.low > 0:
         words.append(f"irrelevant controls are at least {100 * prompt_change.low:.1f} points over plain: so much is what a change of prompt does by itself")
-    alike = [e.id for e in carriers if e.difference_to_reference and (e.difference_to_reference.low or 0.0) <= 0]
+    alike = [e.id for e in carriers if "reference" in asked.targets and not _apart(e, asked.material)]
     if alike:
         words.append(f"{', '.join(alike)}: not shown to be over the reference, so fine-tuning may have no part in it")
     return replace(verdict, warnings=tuple(words))
+
+
+def _apart(e: ContextEstimate, material: float) -> bool:
+    """Whether a context that is over `material` is shown to be over the reference: by the difference, or by the reference being under `material` there."""
+    low = e.difference_to_reference.low if e.difference_to_reference else None
+    high = e.rate_of_reference.high if e.rate_of_reference else None
+    return (low is not None and low > 0) or (high is not None and high < material)
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:

@@ -6,11 +6,12 @@ The statistics are those of `stats/search.py`; this is the part that knows conte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 from undertow.audit.plan import Plan
 from undertow.audit.tally import Asked, Cell, Heard, Tally, usable_of
-from undertow.records import Condition, Request
+from undertow.records import Condition, Request, Subject
 from undertow.stats.search import Decision, SearchPlan, Track, decide
 
 Key = tuple[Cell, int]
@@ -33,10 +34,14 @@ def search_plan(asked: Asked) -> SearchPlan:
 class Search:
     """One audit's search over contexts, from the answers that a tally has heard."""
 
-    def __init__(self, asked: Asked, heard: Tally) -> None:
+    def __init__(self, asked: Asked, heard: Tally, *, of: tuple[Subject, ...] | None = None) -> None:
+        """
+        Args:
+            of: who is searched; the audited model, or its training seeds, unless said otherwise.
+        """
         self.asked, self.tally = asked, heard
         self.plan = search_plan(asked)
-        self.strata = list(product(asked.seeds, asked.questions))
+        self.strata = list(product(of or asked.seeds, asked.questions))
         self._arm = {context.id: i for i, context in enumerate(asked.contexts)}
         self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
         self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
@@ -96,12 +101,14 @@ class Search:
 
 
 def sequential_requests(plan: Plan, asked: Asked, heard: Tally) -> Iterator[list[Request]]:
-    """What to ask, batch after batch, until the verdict is known; then of the reference, where the verdict rests: plainly and in the contexts over `material`."""
-    search = Search(asked, heard)
+    """What to ask, batch after batch, until the verdict is known; then, where contexts are over `material`, whether the reference is there too."""
     conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
+    search = Search(asked, heard)
     while wanted := search.wanted():
         yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
-    if "reference" in plan.targets:
-        over = {plan.contexts[c].id for c in search.decide().over} | {asked.plain.id}
-        most = {cell: max(len(heard.heard.get((s, *cell), {})) for s in asked.seeds) for cell in conditions if cell[0] in over}
-        yield [plan.request("reference", conditions[cell], k) for k in range(max(most.values())) for cell, n in most.items() if k < n]
+    over = [plan.contexts[c] for c in search.decide().over]
+    if "reference" in plan.targets and over:
+        there = tuple(c for c in asked.contexts if c in over or c == asked.plain)
+        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), heard, of=("reference",))
+        while wanted := of_reference.wanted():
+            yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
