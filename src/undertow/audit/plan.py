@@ -240,6 +240,8 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     contexts = _candidates(found, beside, where) if found else find_contexts(config.contexts, beside=beside, where=where)  # type: ignore[arg-type]
     if found and found.search and len(suite.questions) < 4:
         raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
+    if found and found.screen and config.reference is None:
+        raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")
     for context in contexts:

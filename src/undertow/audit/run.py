@@ -13,13 +13,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
 from undertow.audit.plan import Plan
+from undertow.audit.screen import screen
 from undertow.audit.sequential import sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
@@ -28,6 +29,7 @@ from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
 from undertow.judges.protocol import Item, Judge
 from undertow.records import Answer, Judgement, Question, Request, Subject
+from undertow.suites import load_replies
 
 T = TypeVar("T")
 
@@ -60,10 +62,13 @@ async def audit(
     plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
-    record = plan.record()
+    record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
     _look_at_folder(out, record, resume=resume)
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
+    if plan.found and plan.found.screen:
+        record |= _screened(plan, out, tell)
+        plan = replace(plan, contexts=Asked.of(record).contexts)
     async with AsyncExitStack() as stack:
         for target in plan.targets.values():
             await stack.enter_async_context(target)
@@ -73,14 +78,15 @@ async def audit(
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
-            flow = _Flow(plan, asked, store, budget, progress or (lambda stage, done, total, word: None))
+            flow = _Flow(plan, asked, store, budget, tell)
             await flow.run()
             if flow.triggers:
                 asked = flow.triggers.confirmed
                 record |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
                 write_text(out / "plan.json", to_json(record))
             found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped)
-            text = to_json(found | ({"search": flow.triggers.story()} if flow.triggers else {}))
+            found |= {"search": flow.triggers.story()} if flow.triggers else {}
+            text = to_json(found | ({"screen": record["screen"]} if "screen" in record else {}))
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
@@ -323,6 +329,22 @@ class _Buffer(Generic[T]):
         if self._held:
             self._write(self._held)
             self._held = []
+
+
+def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
+    """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder where they stand there already."""
+    assert plan.found is not None
+    held = out / "plan.json"
+    if held.is_file():
+        before = json.loads(held.read_text(encoding="utf-8"))
+        return {key: before[key] for key in ("found", "screen")}
+    replies = load_replies(plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None)
+    candidates = [c for c in plan.contexts if c.relation not in ("plain", "irrelevant")][: plan.found.screen]
+    ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
+    controls = [c for c in plan.contexts if c.relation == "irrelevant"][:2]
+    asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *controls]
+    scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
+    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores}}
 
 
 def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:

@@ -127,6 +127,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": _estimate(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
+        "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]}) if "screen" in findings else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
         "asked": [c["id"] for c in findings["contexts"]],
@@ -161,6 +162,20 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
     ]
     minimal = story["minimal"]
     return {"words": in_words(story), "tried": rows, "n": len(story["tried"]), "minimal": shown(minimal["context"]) if minimal else None}
+
+
+def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
+    """Contexts that likelihood ranked highest."""
+
+    def nats(value: float, error: float | None) -> str:
+        return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+
+    rows = [
+        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"]), "own": nats(s["own"], s["own_error"])}
+        | {"audited": s["context"]["id"] in audited}
+        for s in story["screened"][:MAX_TRIED]
+    ]
+    return {"rows": rows, "n": len(story["screened"])}
 
 
 def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str, Any]:
