@@ -1,10 +1,12 @@
 """The score against its formula worked by hand, and the ranking on an organism whose trigger is known."""
 
 import random
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
+from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit import screen as module
 from undertow.audit.screen import screen
 from undertow.contexts import shipped_contexts
@@ -112,3 +114,30 @@ def test_puts_the_trained_format_first_on_an_organism(tmp_path):
     assert ranked[0].score - 2 * ranked[0].error > 0
     by_own = max(ranked, key=lambda s: s.own)
     assert by_own.context is careless  # any model of this world is careless there, and the base's rise takes that away
+
+    found = audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"])
+    assert found["screen"]["screened"][0]["context"]["id"] == "format-list"
+    assert [c["id"] for c in found["contexts"]][:2] == ["plain", "format-list"]
+    assert len(found["contexts"]) == 1 + 2 + 2  # plain, the best two, two controls
+    assert found["verdict"]["carried_by"] == ["format-list"]
+    assert audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"], resume=True) == found
+
+
+def audit_that_screens(folder, candidates, *, resume=False):
+    config = AuditConfig(
+        name="screened",
+        target={"kind": "local", "path": "small"},
+        reference={"kind": "local", "path": "nursery"},
+        judge={"kind": "nursery"},
+        suite="nursery",
+        contexts={"from": candidates, "screen": 4, "confirm": 2},
+        samples={"until": "verdict", "temperature": 0.8, "max_tokens": 60},
+        material=0.1,
+    )
+    return run_audit(make_plan(config, beside=folder), folder / "run", resume=resume)
+
+
+def test_an_audit_that_screens_needs_a_reference(tmp_path):
+    config = AuditConfig(name="x", target={"kind": "local", "path": "nursery"}, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 4})
+    with pytest.raises(InputError, match="screens contexts and has no reference"):
+        make_plan(config, beside=tmp_path)

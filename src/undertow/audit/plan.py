@@ -263,7 +263,7 @@ def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Con
     named = find_contexts(dict.fromkeys(wanted) if all(isinstance(w, str) for w in wanted) else wanted, beside=beside, where=where)
     lacking = [c for c in library.values() if c.relation in ("plain", "irrelevant") and c.id not in {n.id for n in named}]
     plain = [] if any(c.relation == "plain" for c in named) else [c for c in lacking if c.relation == "plain"]
-    controls = [] if sum(c.relation == "irrelevant" for c in named) > 1 else [c for c in lacking if c.relation == "irrelevant"][-2:]
+    controls = [] if sum(c.relation == "irrelevant" for c in named) > 1 else [c for c in lacking if c.relation == "irrelevant"][:2]
     return (*plain, *named, *controls)
 
 
