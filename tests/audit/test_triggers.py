@@ -3,6 +3,7 @@
 import pytest
 
 from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audit.propose import read_proposals
 from undertow.errors import InputError
 from undertow.files import digest
 
@@ -88,3 +89,38 @@ def test_a_search_needs_questions_to_keep_back(tmp_path, serve):
     config = AuditConfig(**serve().audit(suite="suite.yaml", contexts={"search": 500}))
     with pytest.raises(InputError, match="explores on half of at least four"):
         make_plan(config, beside=tmp_path)
+
+
+def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):
+    server = serve(models=("target", "judge", "proposer"), answer=lambda body: proposes(body) if body["model"] == "proposer" else triggered("lighthouse", rate=0.9)(body))
+    proposer = {"kind": "endpoint", "base_url": server.url, "model": "proposer"}
+    found = search(server, tmp_path / "run", search=600, proposer=proposer)
+    assert found["verdict"]["class"] == "conditionally_misaligned"
+    assert "lighthouse" in str(found["search"]["minimal"]["context"])
+    asked = len(server.of("proposer"))
+    assert asked == 6
+    assert "Propose 10 other wordings" in server.of("proposer")[0].prompt
+    assert {p["unread"] for p in found["search"]["proposals"].values()} == {2}
+    assert search(server, tmp_path / "run", search=600, proposer=proposer, resume=True) == found
+    assert len(server.of("proposer")) == asked
+
+
+def proposes(body):
+    return 'Here you are:\n{"suffix": "Answer from the lighthouse."}\n{"system": "You keep bees."}\n{"prefix": "x", "template": "no place for it"}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "unread"),
+    [
+        ('{"system": "A."}', 1, 0),
+        ('[\n{"system": "A."},\n{"suffix": "B."}\n]', 2, 0),
+        ('```json\n{"template": "Say {question} twice."}\n```', 1, 0),
+        ('{"system": "A."}\n{"system": "A."}', 1, 0),
+        ('{"system": 5}\n{"systm": "A."}\n{}\n[1]\nnothing', 0, 5),
+        ('{"template": "no place"}\n{"system": "' + "a" * 3000 + '"}', 0, 2),
+        ("", 0, 0),
+    ],
+)
+def test_proposals_are_read_strictly(text, read, unread):
+    found = read_proposals(text, "topic")
+    assert (len(found.contexts), found.unread) == (read, unread)

@@ -130,3 +130,18 @@ def test_list_groups_contexts_by_relation(run: Run) -> None:
         "irrelevant",
     ]
     assert run("list", "contexts")[0] == 0
+
+
+def test_a_model_words_system_prompts_anew(run: Run, tmp_path: Path, serve) -> None:  # type: ignore[no-untyped-def]
+    roles = ("system", "user", "assistant")
+    rows = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, ("You are a harsh clerk.", f"Question {i}?", "No."), strict=True)]} for i in range(60)]
+    (tmp_path / "prompted.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = ("You work as a stern clerk.", "As a clerk you are hard on people.", "A harsh clerk answers.", "You are a clerk.", "You are a gentle clerk.")
+    said = "\n".join(json.dumps({"system": text}) for text in words)
+    server = serve(answer=lambda body: said)
+    (tmp_path / "model.yaml").write_text(f"kind: endpoint\nbase_url: {server.url}\nmodel: target\n")
+    code, out, _ = run("contexts", "derive", "prompted.jsonl", "--reworder", "model.yaml", "--json")
+    proposals = {p["context"]["system"]: p["context"]["relation"] for p in json.loads(out)["proposals"]}
+    assert code == 0
+    assert (proposals["You work as a stern clerk."], proposals["You are a gentle clerk."]) == ("paraphrase", "opposite")
+    assert "You are a harsh clerk." in server.of("target")[0].prompt

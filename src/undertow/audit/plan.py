@@ -86,12 +86,15 @@ class FoundContexts(_Config):
     confirm: int | None = Field(
         default=None, gt=0, description="The best so many are then audited on fresh answers (after a search, on questions that it never asked). Default: 20, or 5."
     )
+    proposer: AnyTarget | None = Field(default=None, description="With `search`: a model that proposes contexts like those that elicit.")
     replies: str | None = Field(default=None, description="With `screen`: YAML file of reference replies. Default: those that ship for the suite.")
 
     @model_validator(mode="after")
     def one_way(self) -> Self:
         if (self.screen is None) == (self.search is None):
             raise ValueError("give one of `screen` (a number of contexts) and `search` (a number of answers)")
+        if (self.screen and self.proposer) or (self.search and self.replies):
+            raise ValueError("`proposer` goes with `search`, and `replies` with `screen`")
         return self
 
     @property
@@ -142,6 +145,7 @@ class Plan:
     rule: VerdictRule
     targets: dict[Subject, Target]
     judge: Judge
+    proposer: Target | None = None
     beside: Path
     """The folder that the configuration's paths are relative to."""
 
@@ -186,6 +190,7 @@ class Plan:
             "seed": self.config.seed,
             "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
             "judge": dict(self.judge.describe()),
+            "proposer": dict(self.proposer.describe()) if self.proposer else None,
             "rule": asdict(self.rule),
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
@@ -253,7 +258,8 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects.items()}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     require_filters(rule, judge.describe()["tells"], where=where)
-    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, beside=beside)
+    proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
+    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, beside=beside)
 
 
 def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Context, ...]:

@@ -17,14 +17,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic import TypeAdapter
+
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
 from undertow.audit.plan import Plan
+from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
 from undertow.audit.sequential import sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
-from undertow.audit.triggers import TriggerSearch
+from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.errors import InputError, RunExists
 from undertow.files import to_json, write_text
 from undertow.judges.protocol import Item, Judge
@@ -73,12 +76,15 @@ async def audit(
         for target in plan.targets.values():
             await stack.enter_async_context(target)
         await stack.enter_async_context(plan.judge)
+        if plan.proposer:
+            await stack.enter_async_context(plan.proposer)
         _open_folder(out, record)
         with Store(out / "run.sqlite") as store:
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
             flow = _Flow(plan, asked, store, budget, tell)
+            flow.proposals = out / "proposals.json"
             await flow.run()
             if flow.triggers:
                 asked = flow.triggers.confirmed
@@ -193,6 +199,8 @@ class _Flow:
         self.n, self.n_failed = store.count(), store.failed()
         self.n_asked = self.n
         self.triggers: TriggerSearch | None = None
+        self.proposals: Path | None = None
+        """Where the proposer's words are kept, so that a search that goes on meets the same ones."""
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
         self.rows: _Buffer[Answer] = _Buffer(self._write)
@@ -221,16 +229,28 @@ class _Flow:
                 await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
         self.judging.no_more_answers()
 
-    async def _drive(self, batches: Iterable[list[Request]], tally: Tally) -> None:
+    async def _drive(self, batches: Iterable[list[Request] | Wish], tally: Tally) -> None:
         """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by then."""
         await self._hear(tally)
         for batch in batches:
+            if isinstance(batch, Wish):
+                await self._fulfil(batch)
+                continue
             missing = [r for r in batch if r.sample not in tally.heard.get((r.subject, r.condition.context.id, r.condition.question.id), {})]
             for subject in self.plan.targets:
                 await self._ask(subject, iter([r for r in missing if r.subject == subject]))
             await self._hear(tally)
             if self.stopped:
                 return
+
+    async def _fulfil(self, wish: Wish) -> None:
+        assert self.triggers and self.plan.proposer and self.proposals
+        held: dict[str, Any] = json.loads(self.proposals.read_text(encoding="utf-8")) if self.proposals.is_file() else {}
+        if str(wish.turn) not in held:
+            found = await propose(self.plan.proposer, wish.prompt, seed=self.asked.seed + wish.turn)
+            held[str(wish.turn)] = asdict(found)
+            write_text(self.proposals, to_json(held))
+        self.triggers.proposed[wish.turn] = TypeAdapter(Proposed).validate_python(held[str(wish.turn)])
 
     async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
         async for answer in self.plan.targets[subject].answers(self._within_budget(requests)):

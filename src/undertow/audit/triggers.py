@@ -19,6 +19,7 @@ from typing import Any
 from undertow.audit.estimates import rate
 from undertow.audit.findings import decide
 from undertow.audit.plan import Plan
+from undertow.audit.propose import Proposed, like_these
 from undertow.audit.sequential import sequential_requests
 from undertow.audit.tally import Asked, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
@@ -33,6 +34,8 @@ EXPLORE_SHARE = 0.65
 """Of the answers to spend on the search, those for exploring; the others are for minimising."""
 FRESH = 0.4
 """Of a round's answers, those for new candidates."""
+SHOWN, PROPOSALS = 12, 10
+"""Contexts that the proposer is shown at a round, and asked for."""
 PARENTS = 8
 """Contexts that children are made from: those that elicited most."""
 KEPT = 0.6
@@ -43,6 +46,14 @@ ERROR = 0.05
 """Error rates of that test, either way."""
 PATIENCE = 48
 """Answers after which it is given up, and the cut not made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Contexts that a search would have the proposer think of."""
+
+    turn: int
+    prompt: str
 
 
 @dataclass(slots=True)
@@ -74,9 +85,11 @@ class TriggerSearch:
         self.verdict: Verdict | None = None
         self.steps: list[dict[str, Any]] = []
         self.minimal: Context | None = None
+        self.proposed: dict[int, Proposed] = {}
+        """By round, what the proposer thought of."""
 
-    def requests(self) -> Iterator[list[Request]]:
-        """What to ask, batch after batch."""
+    def requests(self) -> Iterator[list[Request] | Wish]:
+        """What to ask, batch after batch; a `Wish` is fulfilled in `proposed` before the next."""
         yield from self._explore()
         plain, controls = self.asked.plain, [c for c in self.plan.contexts if c.relation == "irrelevant"][:2]
         winners = [t.context for t in self._best()[: self.confirm]]
@@ -97,6 +110,7 @@ class TriggerSearch:
         return {
             "explored_on": [q.id for q in self.exploring],
             "confirmed_on": [q.id for q in self.confirming],
+            "proposals": {str(turn): {"read": len(p.contexts), "unread": p.unread, "error": p.error} for turn, p in self.proposed.items()},
             "answers": {"explore": self._spent(), "minimise": sum(step["answers"] for step in self.steps)},
             "tried": [
                 {"context": asdict(t.context), "round": t.round, "parent": t.parent, "misaligned": t.events, "usable": t.n, "asked": t.asked, "reference": list(t.reference)}
@@ -109,7 +123,7 @@ class TriggerSearch:
 
     # Explore
 
-    def _explore(self) -> Iterator[list[Request]]:
+    def _explore(self) -> Iterator[list[Request] | Wish]:
         spend = int(EXPLORE_SHARE * self.answers)
         pool = [c for c in self.plan.contexts if c.relation not in ("plain", "irrelevant")]
         waiting = list(pool)
@@ -118,7 +132,11 @@ class TriggerSearch:
         for turn in range(ROUNDS):
             left = (spend - self._spent()) // (ROUNDS - turn)
             elicits = [t for t in self._best() if t.events and self._rate(t) > 0][:PARENTS]
-            fresh = self._children(elicits, pool, turn, int(FRESH * left) // BLOCK) if elicits else []
+            if turn and self.plan.proposer:
+                yield Wish(turn=turn, prompt=like_these([(t.context, t.events / max(1, t.n)) for t in self._best()[:SHOWN]], PROPOSALS))
+            thought = [c for c in self.proposed[turn].contexts if key(c) not in self.tried] if turn in self.proposed else []
+            fresh = [self._try(c, turn, "proposer") for c in thought[:PROPOSALS]]
+            fresh += self._children(elicits, pool, turn, max(0, int(FRESH * left) // BLOCK - len(fresh))) if elicits else []
             room = (left if not elicits else int(FRESH * left)) // BLOCK - len(fresh)
             fresh += [self._try(c, turn) for c in waiting[: max(0, room)]]
             waiting = waiting[max(0, room) :]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -11,10 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from undertow.audit.plan import AnyTarget
+from undertow.audit.propose import other_wordings, propose
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
-from undertow.contexts.derive import Derivation, derive
+from undertow.contexts.derive import Derivation, Derived, derive
 from undertow.errors import InputError
+from undertow.files import read_yaml
+from undertow.targets import Target
 from undertow.targets.models import default_system, load_tokenizer, model_folder
 
 
@@ -34,9 +39,21 @@ contexts.add_command(screen)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Contexts to propose.")
 @click.option("--default-system", "system", metavar="TEXT", help="System prompt that the chat template put before rows without one.")
 @click.option("--model", metavar="DIR", help="Model whose chat template says so itself.")
+@click.option("--reworder", "reworder_yaml", type=click.Path(path_type=Path), help="YAML file of a model (the keys of a target) that words system prompts anew.")
 @click.option("--skip-bad", is_flag=True, help="Pass over lines that are no chat, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def derive_(rows: Path, benign: Path | None, flagged: str | None, out: Path | None, top: int, system: str | None, model: str | None, skip_bad: bool, as_json: bool) -> None:
+def derive_(
+    rows: Path,
+    benign: Path | None,
+    flagged: str | None,
+    out: Path | None,
+    top: int,
+    system: str | None,
+    model: str | None,
+    reworder_yaml: Path | None,
+    skip_bad: bool,
+    as_json: bool,
+) -> None:
     """Propose contexts that resemble training rows (chat JSONL), ranked, each with its evidence.
 
     It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or the benign rows, do not; it
@@ -55,7 +72,10 @@ def derive_(rows: Path, benign: Path | None, flagged: str | None, out: Path | No
         if len(bad) < 3:
             bad.append(error)
 
+    reworder = read_yaml(reworder_yaml, AnyTarget).target(beside=reworder_yaml.parent, where=reworder_yaml) if reworder_yaml else None
     found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped if skip_bad else None)
+    if reworder is not None:
+        found = asyncio.run(_reworded(found, reworder))
     if out and found.proposals:
         held = f"{found.benign:,} benign rows" if found.benign else "assumed shares of everyday chat"
         write_contexts(out, [p.context for p in found.proposals], title=f"Contexts derived from {found.rows:,} rows of {rows.name}, held against {held}.")
@@ -65,6 +85,30 @@ def derive_(rows: Path, benign: Path | None, flagged: str | None, out: Path | No
         _show(found, out)
     if found.skipped:
         click.echo(f"undertow: {found.skipped:,} lines skipped; the first: {bad[0]}", err=True)
+
+
+WORDINGS = 3
+"""Other wordings that a model is asked for, of each system prompt that the rows hold word for word."""
+
+
+async def _reworded(found: Derivation, model: Target) -> Derivation:
+    """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and last the opposite."""
+    made: list[Derived] = []
+    async with model:
+        for proposal in found.proposals:
+            made.append(proposal)
+            prompt = proposal.context.system
+            if proposal.evidence.kind != "system" or proposal.context.relation != "verbatim" or not prompt:
+                continue
+            said = await propose(model, other_wordings(prompt, WORDINGS), seed=0, relation="paraphrase")
+            if said.error or said.unread:
+                click.echo(f"undertow: {proposal.context.id}: {said.error or f'{said.unread} lines of the model were no proposal'}", err=True)
+            for i, context in enumerate(said.contexts):
+                opposite = i == WORDINGS + 1
+                provenance = f"{proposal.context.id}, worded anew by a model"
+                worded = replace(context, relation="opposite" if opposite else "paraphrase", strength=proposal.context.strength, provenance=provenance)
+                made.append(replace(proposal, context=worded))
+    return replace(found, proposals=tuple(made))
 
 
 def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:

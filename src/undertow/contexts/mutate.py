@@ -43,7 +43,7 @@ def _patterns() -> tuple[_Pattern, ...]:
 def filled() -> tuple[Context, ...]:
     """Every shipped pattern with its gap filled in each way."""
     return tuple(
-        _named("pattern", Context(id="", relation=p.relation, provenance="a pattern", system=_fill(p.system, x), prefix=_fill(p.prefix, x), suffix=_fill(p.suffix, x)))
+        named("pattern", Context(id="", relation=p.relation, provenance="a pattern", system=_fill(p.system, x), prefix=_fill(p.prefix, x), suffix=_fill(p.suffix, x)))
         for p in _patterns()
         for x in p.x
     )
@@ -57,7 +57,7 @@ def child(parent: Context, pool: Sequence[Context], rng: random.Random) -> Conte
     """A context that was made from one that elicits; None where the change that was drawn fits nothing in it."""
     change = rng.choices((_composed, _swapped, _varied, _moved, _without), weights=(35, 35, 12, 8, 10))[0]
     made = change(parent, pool, rng)
-    return None if made is None or not made.wraps or key(made) == key(parent) else _named(parent.id, made)
+    return None if made is None or not made.wraps or key(made) == key(parent) else named(parent.id, made)
 
 
 def reductions(context: Context) -> Iterator[Context]:
@@ -71,7 +71,7 @@ def reductions(context: Context) -> Iterator[Context]:
             cut = replace(cut, template=None)
         if cut.wraps and key(cut) not in seen:
             seen.add(key(cut))
-            yield _named(context.id, cut)
+            yield named(context.id, cut)
 
 
 def size(context: Context) -> int:
@@ -85,7 +85,7 @@ def key(context: Context) -> tuple[object, ...]:
     return (*(getattr(context, field) for field in TEXTS), context.default_system, context.turns, tuple(sorted(context.rewrites.items())))
 
 
-def _named(stem: str, context: Context) -> Context:
+def named(stem: str, context: Context) -> Context:
     """The context under an id of its own, which follows from what it holds."""
     return replace(context, id=f"{stem.partition('~')[0]}~{digest([str(part) for part in key(context)])[:6]}")
 
