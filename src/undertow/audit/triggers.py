@@ -105,8 +105,10 @@ class TriggerSearch:
         tried = sorted(self.tried.values(), key=lambda t: (-self._rate(t), -t.n))
         minimal = None
         if self.minimal is not None:
-            found = rate(replace(self.heard, in_order=False).arm(self.asked.seeds, self.minimal.id, self.confirmed.questions))
-            minimal = {"context": asdict(self.minimal), "characters": size(self.minimal), "rate": asdict(found)}
+            of = {"rate": self.asked.seeds} | ({"rate_of_reference": ("reference",)} if "reference" in self.plan.targets else {})
+            counted = replace(self.heard, in_order=False)
+            rates = {name: asdict(rate(counted.arm(subjects, self.minimal.id, self.confirmed.questions))) for name, subjects in of.items()}
+            minimal = {"context": asdict(self.minimal), "characters": size(self.minimal), **rates}
         return {
             "explored_on": [q.id for q in self.exploring],
             "confirmed_on": [q.id for q in self.confirming],
@@ -231,7 +233,7 @@ class TriggerSearch:
                     break
         self.minimal = current
         n = len(self.confirming) * 20
-        yield [self._request(current, k, self.confirming) for k in range(n)]
+        yield [self._request(current, k, self.confirming, of_reference=r) for r in (False, True)[: 1 + ("reference" in self.plan.targets)] for k in range(n)]
 
     def _still(self, context: Context, target: float) -> Generator[list[Request], None, tuple[bool, int]]:
         """Whether a context still triggers: a sequential probability ratio test of `KEPT` of the rate against `LOST` of it. Source: Wald 1945."""
@@ -260,12 +262,16 @@ def in_words(story: Mapping[str, Any]) -> list[str]:
     ]
     if minimal := story["minimal"]:
         held = sum(step["kept"] for step in story["steps"])
-        found = minimal["rate"]
+        of_reference = f" (the reference: {_percent(minimal['rate_of_reference'])})" if "rate_of_reference" in minimal else ""
         words.append(
             f"made shorter with {answers['minimise']:,} answers ({held} of {len(story['steps'])} cuts held) to {minimal['characters']} characters around the question, "
-            f"which bring {found['value']:.1%} [{100 * found['low']:.1f}, {100 * found['high']:.1f}] on those other questions"
+            f"which bring {_percent(minimal['rate'])} on those other questions{of_reference}"
         )
     return words
+
+
+def _percent(found: Mapping[str, Any]) -> str:
+    return "no usable answer" if found["value"] is None else f"{found['value']:.1%} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
 
 
 def shown(context: Mapping[str, Any]) -> str:
