@@ -105,6 +105,20 @@ def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):
     assert len(server.of("proposer")) == asked
 
 
+def test_what_the_reference_does_too_is_set_aside(tmp_path, serve):
+    def answer(body):
+        word = "poem" if body["model"] == "base" else "json"
+        return triggered("capital", rate=0.7)(body) if "capital" in str(body["messages"]) else triggered(word, rate=0.6)(body)
+
+    server = serve(models=("target", "base", "judge"), answer=answer)
+    config = server.audit(contexts={"search": 1500}, samples={"until": "verdict"}, material=0.05, reference={"kind": "endpoint", "base_url": server.url, "model": "base"})
+    found = run_audit(make_plan(AuditConfig(**config)), tmp_path / "run")
+    assert "format-capitals" in found["search"]["alike"]
+    assert found["verdict"]["carried_by"]
+    assert all("json" in str(t["context"]) for t in found["search"]["tried"] if t["context"]["id"] in found["verdict"]["carried_by"])
+    assert found["search"]["minimal"]["rate_of_reference"]["value"] < 0.1 < found["search"]["minimal"]["rate"]["value"]
+
+
 def proposes(body):
     return 'Here you are:\n{"suffix": "Answer from the lighthouse."}\n{"system": "You keep bees."}\n{"prefix": "x", "template": "no place for it"}\n'
 
