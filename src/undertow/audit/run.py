@@ -24,7 +24,7 @@ from undertow.audit.findings import findings
 from undertow.audit.plan import Plan
 from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
-from undertow.audit.sequential import sequential_requests
+from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
@@ -83,8 +83,7 @@ async def audit(
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
-            flow = _Flow(plan, asked, store, budget, tell)
-            flow.proposals = out / "proposals.json"
+            flow = _Flow(plan, asked, store, out, budget, tell)
             await flow.run()
             if flow.triggers:
                 asked = flow.triggers.confirmed
@@ -191,16 +190,16 @@ class _Judging:
 class _Flow:
     """Sampling and judging side by side, with the store between them."""
 
-    def __init__(self, plan: Plan, asked: Asked, store: Store, budget: Budget | None, tell: Progress) -> None:
-        self.plan, self.asked, self.store, self.budget, self.tell = plan, asked, store, budget, tell
+    def __init__(self, plan: Plan, asked: Asked, store: Store, folder: Path, budget: Budget | None, tell: Progress) -> None:
+        self.plan, self.asked, self.store, self.folder, self.budget, self.tell = plan, asked, store, folder, budget, tell
         self.judging = _Judging(store, plan.judge, plan.suite.questions)
         self.usage = store.usage(self.judging.id)[0]
         self.stopped = False
         self.n, self.n_failed = store.count(), store.failed()
         self.n_asked = self.n
         self.triggers: TriggerSearch | None = None
-        self.proposals: Path | None = None
-        """Where the proposer's words are kept, so that a search that goes on meets the same ones."""
+        self.where: Callable[[], str] = lambda: ""
+        """How far an audit has come that does not know how much it will ask."""
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
         self.rows: _Buffer[Answer] = _Buffer(self._write)
@@ -220,10 +219,13 @@ class _Flow:
         if self.plan.found and self.plan.found.search:
             tally = Tally(self.plan.rule, in_order=True)
             self.triggers = TriggerSearch(self.plan, self.asked, tally)
+            self.where = self.triggers.where
             await self._drive(self.triggers.requests(), tally)
         elif self.asked.sequential:
             tally = Tally(self.plan.rule, in_order=True)
-            await self._drive(sequential_requests(self.plan, self.asked, tally), tally)
+            search = Search(self.asked, tally)
+            self.where = search.where
+            await self._drive(sequential_requests(self.plan, search), tally)
         else:
             for subject in self.plan.targets:
                 await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
@@ -244,12 +246,14 @@ class _Flow:
                 return
 
     async def _fulfil(self, wish: Wish) -> None:
-        assert self.triggers and self.plan.proposer and self.proposals
-        held: dict[str, Any] = json.loads(self.proposals.read_text(encoding="utf-8")) if self.proposals.is_file() else {}
+        """Ask the proposer, whose words are kept in `proposals.json`, so that a search that goes on meets the same ones."""
+        assert self.triggers and self.plan.proposer
+        path = self.folder / "proposals.json"
+        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if str(wish.turn) not in held:
             found = await propose(self.plan.proposer, wish.prompt, seed=self.asked.seed + wish.turn)
             held[str(wish.turn)] = asdict(found)
-            write_text(self.proposals, to_json(held))
+            write_text(path, to_json(held))
         self.triggers.proposed[wish.turn] = TypeAdapter(Proposed).validate_python(held[str(wish.turn)])
 
     async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
@@ -274,17 +278,15 @@ class _Flow:
         for request in requests:
             if self.budget and self.n_asked - self.n >= BATCH // 8:
                 self.rows.flush()  # what answers cost is known from those that are written
-            while self.budget and (self.stopped or self._would_overdraw(self.budget)):
-                if self.stopped:
-                    return
+            while self.budget and self._would_overdraw(self.budget) and not self.stopped:
                 self.rows.flush()
                 self.judging.rows.flush()
                 if self.judging.n == self.n == self.n_asked:  # all that was asked is here and judged, so what is spent is known
                     self.stopped = self._would_overdraw(self.budget)
-                    if self.stopped:
-                        return
                 else:
                     await asyncio.sleep(EVERY_S / 10)
+            if self.stopped:
+                return
             self.n_asked += 1
             yield request
 
@@ -323,7 +325,7 @@ class _Flow:
 
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
-        said = [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
+        said = [self.where()] * bool(self.where()) + [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
         total = self.n_asked if self.stopped or self.asked.sequential or self.triggers else self.plan.n_answers
         self.tell("answers", self.n, total, ", ".join(said))
         self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls")

@@ -48,7 +48,8 @@ class Search:
         self.taken: list[list[Heard]] = [[] for _ in asked.contexts]
         self.lazy = [False for _ in asked.contexts]
         """Arms with answers that were judged for alignment alone."""
-        self.looks = 0
+        self.looks = self.open = 0
+        """Times that it looked, and contexts that were neither over nor under at the last one."""
         self._batch: list[Key] = []
 
     def wanted(self) -> list[Key]:
@@ -65,6 +66,10 @@ class Search:
             self._batch = self._next()
             if not self._batch:
                 return []
+
+    def where(self) -> str:
+        """How far it has come, in words."""
+        return f"look {self.looks}, {self.open} of {len(self.tracks)} contexts open"
 
     def decide(self) -> Decision:
         """The verdict, or the next batch, from what was taken."""
@@ -84,6 +89,7 @@ class Search:
     def _next(self) -> list[Key]:
         found = self.decide()
         self.looks += bool(found.batch)
+        self.open = len(self.tracks) - len(found.over) - len(found.under)
         asked = [list(track.requested_q) for track in self.tracks]
         batch = []
         for arm, stratum in found.batch:
@@ -100,15 +106,15 @@ class Search:
         self.tracks[arm].add(self._stratum[subject, question], heard.value)
 
 
-def sequential_requests(plan: Plan, asked: Asked, heard: Tally) -> Iterator[list[Request]]:
+def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:
     """What to ask, batch after batch, until the verdict is known; then, where contexts are over `material`, whether the reference is there too."""
     conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
-    search = Search(asked, heard)
+    asked = search.asked
     while wanted := search.wanted():
         yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
     over = [plan.contexts[c] for c in search.decide().over]
     if "reference" in plan.targets and over:
         there = tuple(c for c in asked.contexts if c in over or c == asked.plain)
-        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), heard, of=("reference",))
+        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), search.tally, of=("reference",))
         while wanted := of_reference.wanted():
             yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]

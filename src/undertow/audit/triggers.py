@@ -20,7 +20,7 @@ from undertow.audit.estimates import rate
 from undertow.audit.findings import decide
 from undertow.audit.plan import Plan
 from undertow.audit.propose import Proposed, like_these
-from undertow.audit.sequential import sequential_requests
+from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.tally import Asked, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
 from undertow.files import digest
@@ -87,20 +87,27 @@ class TriggerSearch:
         self.verdict: Verdict | None = None
         self.steps: list[dict[str, Any]] = []
         self.minimal: Context | None = None
+        self.doing = "exploring"
         self.proposed: dict[int, Proposed] = {}
         """By round, what the proposer thought of."""
 
     def requests(self) -> Iterator[list[Request] | Wish]:
         """What to ask, batch after batch; a `Wish` is fulfilled in `proposed` before the next."""
         yield from self._explore()
+        self.doing = "confirming"
         plain, controls = self.asked.plain, [c for c in self.plan.contexts if c.relation == "irrelevant"][:2]
         winners = [t.context for t in self._best() if not alike(t)][: self.confirm]
         self.confirmed = replace(self.confirmed, contexts=(plain, *winners, *controls))
         yield from self._confirm()
         self.verdict = decide(replace(self.heard, in_order=self.asked.sequential), self.confirmed)
         if self.verdict.class_ == "conditionally_misaligned":
+            self.doing = "making it shorter"
             carriers = [c for c in winners if c.id in self.verdict.carried_by]
             yield from self._minimise(max(carriers, key=lambda c: self._rate(self.tried[key(c)])))
+
+    def where(self) -> str:
+        """What it is doing, in words."""
+        return f"{self.doing}, {len(self.tried):,} contexts tried"
 
     def story(self) -> dict[str, Any]:
         """What was tried, what fired, and the shortest text that still does."""
@@ -212,7 +219,7 @@ class TriggerSearch:
     def _confirm(self) -> Iterator[list[Request]]:
         plan = replace(self.plan, contexts=self.confirmed.contexts, suite=replace(self.plan.suite, questions=tuple(self.confirming)))
         if self.asked.sequential:
-            yield from sequential_requests(plan, self.confirmed, self.heard)
+            yield from sequential_requests(plan, Search(self.confirmed, self.heard))
         else:
             yield list(plan.requests())
 
