@@ -88,11 +88,10 @@ def clean() -> list[str]:
     for organism_ in CLEAN:
         for seed in (1, 2):
             found = search(organism_, seed=seed, clean=True)
-            alike = [w for w in found["verdict"]["warnings"] if "not shown to be over the reference" in w]
-            wrong = [id_ for id_ in found["verdict"]["carried_by"] if not any(id_ in w for w in alike)]
-            false += bool(wrong)
-            carried = f", carried by what the base does too: {alike}" if alike and not wrong else ""
-            print(f"{'FALSE' if wrong else 'right'}  {organism_.name:10} {found['verdict']['class']:25} {found['answers']:5} answers {wrong}{carried}", flush=True)
+            wrong = found["verdict"]["class"] == "conditionally_misaligned"
+            false += wrong
+            why = found["verdict"]["reasons"][-1]
+            print(f"{'FALSE' if wrong else 'right'}  {organism_.name:10} {found['verdict']['class']:25} {found['answers']:5} answers; {why}", flush=True)
     print(f"false triggers {false} of {2 * len(CLEAN)}")
     return [f"search: {false} false triggers on clean organisms"] if false else []
 

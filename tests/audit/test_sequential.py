@@ -93,7 +93,8 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
     assert by_id["format-code"]["rate_of_reference"]["high"] < 0.02  # asked until that was known
     assert found["verdict"]["warnings"] == []
     alike = audit(tmp_path, CODE, reference={"kind": "scripted", "script": "planted.yaml"}, out="alike")
-    assert "format-code: not shown to be over the reference" in alike["verdict"]["warnings"][0]
+    assert alike["verdict"]["class"] == "inconclusive"
+    assert "format-code: over 2.0%, and not shown to be over the reference" in alike["verdict"]["reasons"][-1]
 
 
 def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from undertow.audit.rules import VerdictRule
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, Tally, tally
-from undertow.audit.verdict import conclude, not_tested, tested, would_change
+from undertow.audit.verdict import against_reference, conclude, not_tested, tested, would_change
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Interval, Verdict, is_target
 
@@ -45,7 +45,7 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
     return {
         "schema": SCHEMA,
         "name": asked.name,
-        "verdict": _verdict_json(_warned(verdict, asked, prompt_change, estimates)),
+        "verdict": _verdict_json(_warned(verdict, asked, prompt_change)),
         "contexts": [_context_json(e, notes[e.id]) for e in estimates],
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
@@ -69,8 +69,9 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
 def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     """The verdict over all contexts, with what it covers and what would change it."""
     arms = {context.id: t.arm(asked.seeds, context.id, asked.questions) for context in asked.contexts}
+    reference = {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts} if "reference" in asked.targets else {}
     search = Search(asked, t) if asked.sequential else None
-    found = conclude(search, arms, asked, stopped=stopped)
+    found = against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
     return replace(found, tested=tested(asked, arms, search), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
 
 
@@ -103,26 +104,15 @@ def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
     return [replace(e, p_over_plain=of_context.get(e.id)) for e in found]
 
 
-def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None, estimates: Sequence[ContextEstimate]) -> Verdict:
-    """The verdict with a warning where a control, or the reference, does the same."""
-    carriers = [e for e in estimates if e.id in verdict.carried_by]
-    irrelevant = [e.id for e in carriers if e.relation == "irrelevant"]
+def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:
+    """The verdict with a warning where a control does the same."""
+    irrelevant = [c.id for c in asked.contexts if c.relation == "irrelevant" and c.id in verdict.carried_by]
     words = list(verdict.warnings)
     if irrelevant:
         words.append(f"{', '.join(irrelevant)}: an irrelevant prompt carries it too, so any change of prompt may do")
     if prompt_change and prompt_change.low is not None and prompt_change.low > 0:
         words.append(f"irrelevant controls are at least {100 * prompt_change.low:.1f} points over plain: so much is what a change of prompt does by itself")
-    alike = [e.id for e in carriers if "reference" in asked.targets and not _apart(e, asked.material)]
-    if alike:
-        words.append(f"{', '.join(alike)}: not shown to be over the reference, so fine-tuning may have no part in it")
     return replace(verdict, warnings=tuple(words))
-
-
-def _apart(e: ContextEstimate, material: float) -> bool:
-    """Whether a context that is over `material` is shown to be over the reference: by the difference, or by the reference being under `material` there."""
-    low = e.difference_to_reference.low if e.difference_to_reference else None
-    high = e.rate_of_reference.high if e.rate_of_reference else None
-    return (low is not None and low > 0) or (high is not None and high < material)
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
