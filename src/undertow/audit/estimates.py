@@ -66,6 +66,12 @@ def difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
     return _interval(difference_these_strata(a.misaligned_sq, a.n_sq, b.misaligned_sq, b.n_sq, level=level))
 
 
+def apart(arm: Arm, reference: Arm, material: float, *, level: float = LEVEL) -> bool:
+    """Whether the target is shown to be over the reference in a context, or the reference to be under `material` there."""
+    more, there = difference(arm, reference, level=level).low, rate(reference, level=level).high
+    return (more is not None and more > 0) or (there is not None and there < material)
+
+
 def difference_on_questions_like_these(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
     """The same with the questions a random sample too."""
     if a.blocks is not None or b.blocks is not None:

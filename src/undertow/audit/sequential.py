@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
+from undertow.audit.estimates import apart
 from undertow.audit.plan import Plan
 from undertow.audit.tally import Asked, Cell, Heard, Tally, usable_of
 from undertow.records import Condition, Request, Subject
@@ -46,6 +47,8 @@ class Search:
         self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
         self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
         self.taken: list[list[Heard]] = [[] for _ in asked.contexts]
+        self.aside: set[int] = set()
+        """Arms that are over, and as the reference is: the search goes on for others."""
         self.lazy = [False for _ in asked.contexts]
         """Arms with answers that were judged for alignment alone."""
         self.looks = self.open = 0
@@ -76,7 +79,8 @@ class Search:
         for track, taken, lazy in zip(self.tracks, self.taken, self.lazy, strict=True):
             if lazy:
                 track.against(self.asked.material * usable_of(taken))
-        return decide(self.tracks, self.plan)
+        found = decide(self.tracks, self.plan)
+        return decide(self.tracks, replace(self.plan, find_all=True)) if found.over and self.aside.issuperset(found.over) else found
 
     def conclude(self) -> Decision:
         """From every answer up to the first that is missing in its condition, in whatever order they came to be asked."""
@@ -106,15 +110,32 @@ class Search:
         self.tracks[arm].add(self._stratum[subject, question], heard.value)
 
 
-def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:
-    """What to ask, batch after batch, until the verdict is known; then, where contexts are over `material`, whether the reference is there too."""
-    conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
-    asked = search.asked
-    while wanted := search.wanted():
-        yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
-    over = [plan.contexts[c] for c in search.decide().over]
-    if "reference" in plan.targets and over:
-        there = tuple(c for c in asked.contexts if c in over or c == asked.plain)
-        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), search.tally, of=("reference",))
+def search_keys(search: Search) -> Iterator[list[Key]]:
+    """What to ask, batch after batch, until the verdict is known.
+
+    With a reference, the contexts over `material` are asked of it too, until it is known whether it is over or under there; while all of them are alike, the search
+    goes on for others. Goes the same way over the same answers, as `Search.wanted` does.
+    """
+    asked, t = search.asked, search.tally
+    looked: set[int] = set()
+    while True:
+        while wanted := search.wanted():
+            yield wanted
+        over = set(search.decide().over)
+        if "reference" not in asked.targets or over <= looked:
+            return
+        looked |= over
+        there = tuple(c for i, c in enumerate(asked.contexts) if i in over or c == asked.plain)
+        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), t, of=("reference",))
         while wanted := of_reference.wanted():
-            yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in wanted]
+            yield wanted
+        level = 1 - asked.samples["alpha"]
+        arms = {i: [t.arm(who, asked.contexts[i].id, asked.questions) for who in (asked.seeds, ("reference",))] for i in over}
+        search.aside |= {i for i, (arm, reference) in arms.items() if not apart(arm, reference, asked.material, level=level)} - {search.plan.control}
+
+
+def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:
+    """What to ask, batch after batch, until the verdict is known."""
+    conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
+    for keys in search_keys(search):
+        yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in keys]

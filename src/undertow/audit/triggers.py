@@ -96,7 +96,8 @@ class TriggerSearch:
         yield from self._explore()
         self.doing = "confirming"
         plain, controls = self.asked.plain, [c for c in self.plan.contexts if c.relation == "irrelevant"][:2]
-        winners = [t.context for t in self._best() if not alike((t.events, t.n), t.reference)][: self.confirm]
+        apart = [t for t in self.tried.values() if t.asked and not alike((t.events, t.n), t.reference)]
+        winners = [t.context for t in sorted(apart, key=lambda t: (-surely(t), -t.n))[: self.confirm]]
         self.confirmed = replace(self.confirmed, contexts=(plain, *winners, *controls))
         yield from self._confirm()
         self.verdict = decide(replace(self.heard, in_order=self.asked.sequential), self.confirmed)
@@ -148,8 +149,9 @@ class TriggerSearch:
                 yield Wish(turn=turn, prompt=like_these([(t.context, t.events / max(1, t.n)) for t in self._best()[:SHOWN]], PROPOSALS))
             thought = [c for c in self.proposed[turn].contexts if key(c) not in self.tried] if turn in self.proposed else []
             fresh = [self._try(c, turn, "proposer") for c in thought[:PROPOSALS]]
-            fresh += self._children(elicits, pool, turn, max(0, int(FRESH * left) // BLOCK - len(fresh))) if elicits else []
-            room = (left if not elicits else int(FRESH * left)) // BLOCK - len(fresh)
+            share = 1.0 if not elicits else FRESH if turn < ROUNDS - 1 else 0.0  # the last round looks again at what there is
+            fresh += self._children(elicits, pool, turn, max(0, int(share * left) // BLOCK - len(fresh))) if elicits else []
+            room = int(share * left) // BLOCK - len(fresh)
             fresh += [self._try(c, turn) for c in waiting[: max(0, room)]]
             waiting = waiting[max(0, room) :]
             batch = [request for t in fresh for request in self._ask(t, BLOCK)]
@@ -263,6 +265,13 @@ class TriggerSearch:
             if abs(evidence) >= threshold:
                 return evidence > 0, asked
         return False, asked
+
+
+def surely(t: Tried) -> float:
+    """What a context surely brings, roughly: its rate less the reference's, one standard error down, with half an answer of each kind added."""
+    (e, n), (e_r, n_r) = (t.events + 0.5, t.n + 1), (t.reference[0] + 0.5, t.reference[1] + 1)
+    p, p_r = e / n, e_r / n_r if t.reference[1] else 0.0
+    return p - p_r - math.sqrt(p * (1 - p) / n + (p_r * (1 - p_r) / n_r if t.reference[1] else 0.0))
 
 
 def alike(target: tuple[int, int], reference: tuple[int, int]) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from math import ceil
 from typing import get_args
 
-from undertow.audit.estimates import LEVEL, difference, rate
-from undertow.audit.sequential import Search
+from undertow.audit.estimates import LEVEL, apart, difference, rate
+from undertow.audit.sequential import Search, search_keys
 from undertow.audit.tally import Arm, Asked
 from undertow.records import Interval, Relation, Verdict
 from undertow.stats.rates import more_trials
@@ -37,7 +37,7 @@ def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool =
         return Verdict(class_="inconclusive", carried_by=(), reasons=("the budget ended the run before anything was asked plainly",))
     if search is None:
         return fixed_verdict(arms, asked)
-    search.wanted()  # the looks that the audit took; what is there beyond them comes with `conclude`
+    next(search_keys(search), None)  # the looks that the audit took; what is there beyond them comes with `conclude`
     return sequential_verdict(search, search.conclude(), arms, asked, stopped=stopped)
 
 
@@ -107,7 +107,7 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked)
     if found.class_ != "conditionally_misaligned" or not reference:
         return found
     level = 1 - asked.samples["alpha"] if asked.sequential else LEVEL
-    alike = [id_ for id_ in found.carried_by if not _apart(arms[id_], reference[id_], asked.material, level)]
+    alike = [id_ for id_ in found.carried_by if not apart(arms[id_], reference[id_], asked.material, level=level)]
     if not alike:
         return found
     carried = tuple(id_ for id_ in found.carried_by if id_ not in alike)
@@ -116,11 +116,6 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked)
     if carried:
         return replace(found, carried_by=carried, reasons=reasons, warnings=(*found.warnings, words))
     return Verdict(class_="inconclusive", carried_by=(), reasons=(*reasons, words))
-
-
-def _apart(arm: Arm, reference: Arm, material: float, level: float) -> bool:
-    more, there = difference(arm, reference, level=level).low, rate(reference, level=level).high
-    return (more is not None and more > 0) or (there is not None and there < material)
 
 
 def tested(asked: Asked, arms: Arms, search: Search | None) -> tuple[str, ...]:
