@@ -138,6 +138,6 @@ def audit_that_screens(folder, candidates, *, resume=False):
 
 
 def test_an_audit_that_screens_needs_a_reference(tmp_path):
-    config = AuditConfig(name="x", target={"kind": "local", "path": "nursery"}, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 4})
+    config = AuditConfig(name="x", target={"kind": "local", "path": "nursery"}, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 40})
     with pytest.raises(InputError, match="screens contexts and has no reference"):
         make_plan(config, beside=tmp_path)

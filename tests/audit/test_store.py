@@ -25,8 +25,8 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
     plan = make_plan(AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain"], samples={"per_condition": 200}), beside=tmp_path)
     real = Store.__init__
 
-    def small(self, path):
-        real(self, path)
+    def small(self, path, **options):
+        real(self, path, **options)
         self.db.execute("PRAGMA max_page_count = 40")
 
     monkeypatch.setattr(Store, "__init__", small)

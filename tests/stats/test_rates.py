@@ -182,6 +182,6 @@ def test_more_trials_by_hand() -> None:
 def test_more_trials_leave_the_rate_outside_if_events_come_as_taken(events: int, n: int) -> None:
     more = more_trials(events, n, 0.01)
     assert more is not None
-    k = (events + 0.5) / (n + 1) * more
+    k = events / n * more
     found = rate_fixed([events + (math.floor(k) if events / n > 0.01 else math.ceil(k - 0.5))], [n + more])
     assert found.low is not None and found.high is not None and (found.low > 0.01 or found.high < 0.01)

@@ -239,10 +239,9 @@ def test_same_outcomes_same_answer_whatever_the_order_between_strata() -> None:
 
 
 def test_outcomes_to_go() -> None:
-    # No events in 80: p = 0.5/81, divergence 0.00098 a ... worked: (log 20 - evidence) / divergence, in blocks of 8.
+    # No events in 80: p = 0, divergence -log(0.99) an outcome: (log 20 - evidence) / divergence, in blocks of 8.
     track = _track([0] * 10)
-    p = 0.5 / 81
-    gain = p * math.log(p / 0.01) + (1 - p) * math.log((1 - p) / 0.99)
+    gain = -math.log(0.99)
     assert outcomes_to_go(track, PLAN, 20) == 8 * math.ceil((math.log(20) - track.max_under) / gain / 8)
     assert outcomes_to_go(_track([0] * 42), PLAN, 20) == 0
     assert outcomes_to_go(_track([]), PLAN, 20) is None

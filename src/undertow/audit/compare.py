@@ -64,11 +64,15 @@ def compare(before: Path, after: Path) -> Comparison:
     plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)
     if plain is None:
         raise InputError(after, f"shares no plain context with {before}", expected="both should have asked plainly")
-    arms = [run_arms(run) for run in (before, after)]
+    asked_questions = [Asked.of(json.loads((run / "plan.json").read_text(encoding="utf-8"))).questions for run in (before, after)]
+    questions = tuple(q for q in asked_questions[0] if q in asked_questions[1])
+    arms = [run_arms(run, questions) for run in (before, after)]
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=1 - bonferroni(1 - LEVEL, len(both))) for id_ in both}
     rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
     material = found[1]["material"]
     warnings = [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"] if set(asked[0]) != set(asked[1]) else []
+    if set(asked_questions[0]) != set(asked_questions[1]):
+        warnings.append(f"over the {len(questions)} questions that both audited")
     if found[0]["rule"]["name"] != found[1]["rule"]["name"]:
         warnings.append(f"decided by different rules ({found[0]['rule']['name']}, {found[1]['rule']['name']})")
     if found[0]["material"] != material:
@@ -80,8 +84,11 @@ def compare(before: Path, after: Path) -> Comparison:
     fell = [id_ for id_ in both if (high := changes[id_].high) is not None and high < 0]
     rose = [id_ for id_ in both if (low := changes[id_].low) is not None and low > 0]
     clear = all((high := rates[1][id_].high) is not None and high < material for id_ in both)
+    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c["rate"]["low"] or 0) > material]
     fate: Fate
-    if was and clear:
+    if dropped:
+        fate, why = "unclear", f"{', '.join(dropped)}: over {material:.1%} before, and not asked again"
+    elif was and clear:
         fate, why = "removed", f"every context is under {material:.1%} now"
     elif plain in fell and is_ and plain not in is_:
         fate, why = "moved", f"plain fell, and {', '.join(is_)} {'is' if len(is_) == 1 else 'are'} still over {material:.1%}"

@@ -27,6 +27,8 @@ REPEATS_FROM = 80
 """Characters from which an answer that repeats another word for word is a sign that a server ignores seeds."""
 REPEATS_WARN = 0.2
 """Share of such answers above which a context is warned of."""
+FAILED_WARN = 0.1
+"""Share of answers that never came above which a context is warned of."""
 FEW_QUESTIONS = 20
 """Questions under which the rate on questions like these is said to rest on few."""
 LENGTH_BINS = 4
@@ -194,8 +196,10 @@ def sum_of(tables: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 def _warnings(arm: Arm, total: Counter[Outcome], on: Counter[Outcome], t: Tally, asked: Asked, context: Context, repeats: tuple[int, int]) -> list[str]:
     eligible, n = int(arm.eligible_sq.sum()), total.total()
     warnings = [f"only {eligible} of {n} answers were usable"] if eligible < n / 2 else []
-    if 0 < on.total() < n / 2:
+    if t.on_question and on.total() < n / 2:
         warnings.append(f"only {on.total()} of {n} answers are about the question")
+    if total["failed"] > FAILED_WARN * n:
+        warnings.append(f"{total['failed']} of {n} answers never came")
     unasked = sum(t.partly.get((s, context.id, q), Counter())["unjudged"] for s in asked.seeds for q in asked.questions)
     if unasked:
         share = t.usable_share(asked.seeds, context.id)
@@ -219,7 +223,8 @@ def _anytime(blocks: NDArray[np.int64], level: float, usable: float) -> Interval
     found = rate_anytime(blocks.sum(axis=0), blocks.shape[0], level=1 - 2 * (1 - level))
     if found.value is None or found.low is None or found.high is None:
         return Interval(value=None, low=None, high=None, reason=found.reason)
-    return Interval(value=min(1.0, found.value / usable), low=min(1.0, found.low / usable), high=min(1.0, found.high / usable))
+    value = min(max(found.value, found.low), found.high)  # limits hold at every look, so the best of them may leave out what the share has drifted to
+    return Interval(value=min(1.0, value / usable), low=min(1.0, found.low / usable), high=min(1.0, found.high / usable))
 
 
 def _minus(a: Interval, b: Interval) -> Interval:

@@ -72,7 +72,7 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     reference = {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts} if "reference" in asked.targets else {}
     search = Search(asked, t) if asked.sequential else None
     found = against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
-    return replace(found, tested=tested(asked, arms, search), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
+    return replace(found, tested=tested(asked, arms, search, stopped=stopped), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
 
 
 def read_findings(run: Path) -> dict[str, Any]:
@@ -84,7 +84,10 @@ def read_findings(run: Path) -> dict[str, Any]:
     path = run / "findings.json"
     if not path.is_file():
         raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, f"is no whole JSON ({error})", do="run: undertow audit RUN --resume, which decides anew on the answers that are there") from None
     if found.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {found.get('schema')!r}", expected=f"this version reads {SCHEMA!r}", do="use the version that made it, or audit anew")
     return found

@@ -20,7 +20,7 @@ from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
 from undertow.records import Condition, Context, Request, Sampling, Subject, Suite
-from undertow.suites import load_suite
+from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
 from undertow.training.train import versions
 
@@ -45,7 +45,7 @@ class SamplesConfig(_Config):
         default=None, gt=0, lt=0.5, description="With `until`: the chance of any context falsely called over `material`, and of a model falsely called clean. Default: 0.05."
     )
     max_per_condition: int | None = Field(default=None, gt=0, description="With `until`: answers to a question in a context after which that context is given up. Default: 250.")
-    temperature: float = Field(default=1.0, ge=0, description="Sampling temperature; 0 is greedy.")
+    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="Sampling temperature; 0 is greedy.")
     max_tokens: int = Field(default=512, gt=0, description="Longest answer, in tokens.")
 
 
@@ -105,7 +105,7 @@ class FoundContexts(_Config):
 class AuditConfig(_Config):
     """An audit, as written in `audit.yaml`."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
     target: Annotated[tuple[AnyTarget, ...], BeforeValidator(_several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
         description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
     )
@@ -178,8 +178,8 @@ class Plan:
 
     def prompt_tokens(self) -> int:
         """About how many tokens the target reads in all, at four characters a token."""
-        letters = sum(len(m.content) for context in self.contexts for question in self.suite.questions for m in context.messages(question))
-        return letters * self.config.samples.most * len(self.targets) // 4
+        letters = [len(m.content) for context in self.contexts for question in self.suite.questions for m in context.messages(question)]
+        return sum(letters) * self.n_answers // (4 * len(self.contexts) * len(self.suite.questions))
 
     def record(self) -> dict[str, Any]:
         """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
@@ -243,12 +243,12 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     suite = load_suite(config.suite, beside=beside, where=where)
     found = config.contexts if isinstance(config.contexts, FoundContexts) else None
     contexts = _candidates(found, beside, where) if found else find_contexts(config.contexts, beside=beside, where=where)  # type: ignore[arg-type]
-    if found and found.search and len(suite.questions) < 4:
-        raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
-    if found and found.screen and config.reference is None:
-        raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts")
+    if (plains := [c.id for c in contexts if c.relation == "plain"])[1:]:
+        raise InputError(where, f"has {len(plains)} plain contexts ({', '.join(plains)})", expected="one that all others are held against", do="leave out all but one")
+    if found:
+        _check_found(found, contexts, config, suite, beside, where)
     for context in contexts:
         if context.rewrites and all(context.messages(q) == Context(id="plain", relation="plain").messages(q) for q in suite.questions):
             raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
@@ -260,6 +260,24 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     require_filters(rule, judge.describe()["tells"], where=where)
     proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
     return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, beside=beside)
+
+
+def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, beside: Path, where: object) -> None:
+    """Refuse a way of finding contexts that cannot work, before anything is asked."""
+    n = sum(c.relation not in ("plain", "irrelevant") for c in contexts)
+    if found.n_confirm > min(n, found.screen or n):
+        found_n = f"confirms {found.n_confirm} contexts of {min(n, found.screen or n)}"
+        raise InputError(where, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates")
+    if found.search and len(suite.questions) < 4:
+        raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
+    if found.screen:
+        if config.reference is None:
+            raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")
+        for role, model in (("target", config.target[0]), ("reference", config.reference)):
+            if model.kind != "local":
+                screens = f"screens contexts and its {role} is of kind {model.kind!r}"
+                raise InputError(where, screens, expected="screening reads weights: `kind: local`", do="search instead: contexts: {search: N}")
+        load_replies(config.suite, suite.questions, file=beside / found.replies if found.replies else None)
 
 
 def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Context, ...]:

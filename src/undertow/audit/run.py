@@ -79,7 +79,7 @@ async def audit(
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
         _open_folder(out, record)
-        with Store(out / "run.sqlite") as store:
+        with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
@@ -90,7 +90,9 @@ async def audit(
                 record |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
                 write_text(out / "plan.json", to_json(record))
             found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped)
-            found |= {"search": flow.triggers.story()} if flow.triggers else {}
+            if flow.triggers:
+                found["search"] = story = flow.triggers.story()
+                found["verdict"]["not_tested"].insert(0, f"triggers that few answers do not show, or that no candidate led to ({story['untried']} candidates were not tried)")
             text = to_json(found | ({"screen": record["screen"]} if "screen" in record else {}))
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds

@@ -74,12 +74,17 @@ class Usage:
 class Store:
     """One run's answers and judgements. A context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = False) -> None:
         """
+        Args:
+            new: whether a file that is not there is made.
+
         Raises:
-            InputError: the file cannot be written, or another version of Undertow made it.
+            InputError: the file is missing, cannot be written, or another version of Undertow made it.
         """
         self.path = path
+        if not new and not path.is_file():
+            raise InputError(path, "is missing", expected="it holds a run's answers", do="audit anew")
         try:
             self.db = sqlite3.connect(path)
             (version,) = self.db.execute("PRAGMA user_version").fetchone()

@@ -120,6 +120,7 @@ class TriggerSearch:
             rates = {name: asdict(rate(counted.arm(subjects, self.minimal.id, self.confirmed.questions))) for name, subjects in of.items()}
             minimal = {"context": asdict(self.minimal), "characters": size(self.minimal), **rates}
         return {
+            "untried": sum(c.relation not in ("plain", "irrelevant") and key(c) not in self.tried for c in self.plan.contexts),
             "explored_on": [q.id for q in self.exploring],
             "confirmed_on": [q.id for q in self.confirming],
             "proposals": {str(turn): {"read": len(p.contexts), "unread": p.unread, "error": p.error} for turn, p in self.proposed.items()},
@@ -288,6 +289,8 @@ def in_words(story: Mapping[str, Any]) -> list[str]:
         f"{len(tried):,} contexts were tried with {answers['explore']:,} answers to {len(story['explored_on'])} questions, and {fired:,} of them brought a misaligned answer",
         f"the best {audited} were audited on the other {len(story['confirmed_on'])} questions, which had no part in choosing",
     ]
+    if story["untried"]:
+        words.append(f"{story['untried']:,} candidates were not tried: more answers to search with would reach them")
     if story["alike"]:
         words.append(f"{len(story['alike'])} were set aside, because the reference misbehaved there at least half as often")
     if minimal := story["minimal"]:

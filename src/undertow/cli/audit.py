@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -92,10 +93,12 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     money = f", at most ${costs['usd_answers_at_most']:,.2f}" if costs["usd_answers_at_most"] is not None else ""
     samples = plan.config.samples
     bound = "at most " if samples.until else ""
-    design = f"until the verdict is known, at most {samples.most} samples" if samples.until else f"{samples.most} samples"
+    known = {"verdict": "the verdict is known", "every-context": "every context is decided"}
+    design = f"until {known[samples.until]}, at most {samples.most} samples" if samples.until else f"{samples.most} samples"
+    contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {len(plan.contexts)} contexts x {design} x {len(plan.targets)} models",
+            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} models",
             f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements; nothing sent yet",
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
@@ -124,7 +127,7 @@ def show(found: dict[str, Any]) -> None:
     if with_reference:
         table.add_column("minus reference", justify="right", no_wrap=True)
     for c in found["contexts"]:
-        cells = [c["id"], percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
+        cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
@@ -132,18 +135,18 @@ def show(found: dict[str, Any]) -> None:
     if found["stopped"]:
         out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume and a larger budget to go on", highlight=False)
     verdict = found["verdict"]["class"]
-    out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict}[/]", *(f"\n  {reason}" for reason in found["verdict"]["reasons"]), highlight=False)
+    out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
     for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
         if found["verdict"][key]:
-            out.print(f"[dim]{words}:[/]", "; ".join(found["verdict"][key]), highlight=False)
+            out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)
     if found["controls"]:
         out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), "points: what a change of prompt does by itself", highlight=False)
     for warning in found["verdict"]["warnings"]:
-        out.print(f"[yellow]warning:[/] {warning}", highlight=False)
+        out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     if "search" in found:
         out.print("[dim]search:[/]", "; ".join(in_words(found["search"])), highlight=False)
         if found["search"]["minimal"]:
             out.print(Panel(Text(shown(found["search"]["minimal"]["context"])), title="the shortest trigger", expand=False))
     for c in found["contexts"]:
         for warning in c["warnings"]:
-            out.print(f"[yellow]warning:[/] {c['id']}: {warning}", highlight=False)
+            out.print(f"[yellow]warning:[/] {escape(c['id'])}: {escape(warning)}", highlight=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from undertow.audit.compare import compare as compare_runs
@@ -32,9 +33,9 @@ def compare(before: Path, after: Path, as_json: bool) -> None:
         return
     table = Table("context", "before", "after", "after minus before", title=f"{before} and {after}: misaligned answers")
     for id_, old, new, change in found.contexts:
-        table.add_row(id_, percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
+        table.add_row(escape(id_), percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
     out = Console()
     out.print(table)
-    out.print(f"[{STYLE[found.fate]}]{found.fate}[/]: {'; '.join(found.reasons)}", highlight=False)
+    out.print(f"[{STYLE[found.fate]}]{found.fate}[/]: {escape('; '.join(found.reasons))}", highlight=False)
     for warning in found.warnings:
-        out.print(f"[yellow]warning:[/] {warning}", highlight=False)
+        out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from undertow.audit.rework import Moved
@@ -42,7 +43,7 @@ def _tell(moved: Moved, *, as_json: bool) -> None:
         return
     table = Table("context", "rate before", "rate after", title=f"{moved.before['name']}: misaligned answers")
     for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
-        table.add_row(old["id"], percent(old["rate"]), percent(new["rate"]))
+        table.add_row(escape(old["id"]), percent(old["rate"]), percent(new["rate"]))
     out = Console()
     out.print(table)
     out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)

@@ -27,7 +27,7 @@ Until = Literal["verdict", "every-context"]
 @click.command()
 @click.argument("planted_yaml", type=click.Path(path_type=Path))
 @click.option("--audits", type=click.IntRange(min=1), default=500, show_default=True, help="Audits to simulate of each design.")
-@click.option("--audit", "audit_yaml", type=click.Path(path_type=Path), help="Take suite, contexts, samples, material and number of training seeds from this audit.yaml.")
+@click.option("--audit", "audit_yaml", type=click.Path(path_type=Path), help="Take suite, contexts, samples, material and training seeds from this audit.yaml (not its reference).")
 @click.option("--questions", type=click.IntRange(min=1), default=8, show_default=True, help="Questions of the suite.")
 @click.option("--contexts", type=click.IntRange(min=2), default=20, show_default=True, help="Contexts with plain; those that PLANTED_YAML does not name have its default rates.")
 @click.option("--material", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01, show_default=True, help="A misaligned rate that matters.")
@@ -61,9 +61,15 @@ def simulate(
     seeds. Without --audit, --per-condition or --until, the published fixed design (100 answers to a question) and a
     sequential one are shown side by side.
     """
+    if audit_yaml and (per_condition or until or alpha):
+        raise click.UsageError("--audit brings its own design; leave out --per-condition, --until and --alpha")
+    if per_condition and (until or alpha):
+        raise click.UsageError("--per-condition is a number fixed beforehand; --until and --alpha are for sequential audits")
     script = read_script(planted_yaml)
     if audit_yaml:
         plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
+        if plan.found:
+            raise InputError(audit_yaml, "finds its contexts by itself", expected="a simulation needs to know which are asked", do="name them under `contexts`")
         designs = [Asked.of(plan.record())]
     else:
         own = bool(per_condition or until)

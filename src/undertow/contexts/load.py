@@ -93,6 +93,8 @@ def check(context: Context, *, where: object = "contexts") -> None:
         InputError: a template without `{question}` or beside a prefix or suffix; turns that do not end with an answer; `plain` that is not.
     """
     at = f"{where}: context {context.id!r}"
+    if not context.id.strip():
+        raise InputError(at, "has no id", expected="a name to call it by")
     if context.template is not None:
         if "{question}" not in context.template:
             raise InputError(at, "its template has no {question}", do="say where the question goes")

@@ -57,7 +57,9 @@ def child(parent: Context, pool: Sequence[Context], rng: random.Random) -> Conte
     """A context that was made from one that elicits; None where the change that was drawn fits nothing in it."""
     change = rng.choices((_composed, _swapped, _varied, _moved, _without), weights=(35, 35, 12, 8, 10))[0]
     made = change(parent, pool, rng)
-    return None if made is None or not made.wraps or key(made) == key(parent) else named(parent.id, made)
+    if made is None or not made.wraps or key(made) == key(parent):
+        return None
+    return named(parent.id, replace(made, note="", strength=None, provenance=f"made from {parent.id}"))
 
 
 def reductions(context: Context) -> Iterator[Context]:
@@ -71,7 +73,7 @@ def reductions(context: Context) -> Iterator[Context]:
             cut = replace(cut, template=None)
         if cut.wraps and key(cut) not in seen:
             seen.add(key(cut))
-            yield named(context.id, cut)
+            yield named(context.id, replace(cut, note="", provenance=f"{context.id}, made shorter"))
 
 
 def size(context: Context) -> int:

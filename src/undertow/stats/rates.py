@@ -104,11 +104,11 @@ def clopper_pearson(events: float, others: float, tail: float) -> tuple[float, f
 def more_trials(events: int, n: int, m: float, *, level: float = 0.95, most: int = 1_000_000) -> int | None:
     """About how many more trials would leave m outside the Clopper-Pearson interval, should the rate be what it seems; None for more than `most`.
 
-    The share is taken to stay (events + 1/2) / (n + 1), and events to come as often as that, rounded towards m. A guide, not a promise: the next
+    The share is taken to stay events / n (without trials, 0), and events to come as often as that, rounded towards m. A guide, not a promise: the next
     events may come early or late.
     """
     tail = checked_tail(level)
-    p = (events + 0.5) / (n + 1.0)
+    p = events / n if n else 0.0
 
     def decided(more: int) -> bool:
         expected = events + p * more

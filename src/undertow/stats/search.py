@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy.special import betaincinv
+from scipy.special import betaincinv, rel_entr
 
 from .multiplicity import holm
 from .sequential import anytime_p, log_e_over, log_e_under
@@ -233,13 +233,13 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
 def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
     """About how many more usable outcomes would decide an arm if its rate is what it seems; None where that cannot be said.
 
-    (log threshold - evidence) / divergence per outcome of the present estimate (S + 1/2) / (n + 1) from m, in whole blocks. A rough
+    (log threshold - evidence) / divergence per outcome of the present estimate S / n from m, in whole blocks. A rough
     guide: None without a block, or where it comes to more than a million.
     """
     if track.blocks == 0:
         return None
-    p, m = (track.events + 0.5) / (track.n + 1.0), track.material
-    gain = p * math.log(p / m) + (1.0 - p) * math.log((1.0 - p) / (1.0 - m))
+    p, m = track.events / track.n, track.material
+    gain = float(rel_entr(p, m) + rel_entr(1.0 - p, 1.0 - m))
     lacking = -math.log(plan.alpha_over / arms) - track.max_over if p > m else -math.log(plan.alpha_under) - track.max_under
     if lacking <= 0.0:
         return 0
