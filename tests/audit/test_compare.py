@@ -44,6 +44,33 @@ def test_each_fate(run, before, after, fate, says):
         assert change.value == pytest.approx(new.value - old.value)
 
 
+def test_a_bad_context_that_was_not_asked_again_is_not_forgotten(run):
+    found = compare(run("before", CODE), run("after", {}, contexts=("plain", "irrelevant-1")))
+    assert (found.fate, found.reasons[0]) == ("unclear", "format-code: over 3.0% before, and not asked again")
+
+
+def test_a_searched_run_is_compared_over_the_questions_that_both_audited(run, tmp_path):
+    before = run("before", CODE)
+    (tmp_path / "planted.yaml").write_text("{}")
+    target = {"kind": "scripted", "script": "planted.yaml"}
+    contexts = {"from": ["format-code", "format-json", "topic-fish"], "search": 200, "confirm": 3}
+    config = AuditConfig(name="s", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts, samples={"per_condition": 60}, material=0.03)
+    run_audit(make_plan(config, beside=tmp_path), tmp_path / "searched")
+    for found in (compare(before, tmp_path / "searched"), compare(tmp_path / "searched", before)):
+        assert "over the 4 questions that both audited" in found.warnings
+
+
+def test_a_run_without_its_answers_or_with_half_its_findings_is_refused(run):
+    before, after = run("before", CODE), run("after", {})
+    (after / "run.sqlite").unlink()
+    with pytest.raises(InputError, match=r"run.sqlite: is missing"):
+        compare(before, after)
+    assert not (after / "run.sqlite").exists()
+    (before / "findings.json").write_text("{")
+    with pytest.raises(InputError, match="is no whole JSON"):
+        compare(before, after)
+
+
 def test_contexts_of_one_run_alone_are_named_and_other_suites_refused(run):
     before = run("before", {})
     found = compare(before, run("after", {}, contexts=("plain", "format-json")))

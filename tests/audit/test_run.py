@@ -103,6 +103,23 @@ def test_a_run_is_never_overwritten(tmp_path):
         run_audit(other, tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("contexts", "says"),
+    [
+        (["plain", {"id": "", "relation": "topic", "prefix": "a"}], "has no id"),
+        (["plain", {"id": "plain-2", "relation": "plain"}], "has 2 plain contexts"),
+        ({"search": 500, "confirm": 500}, "confirms 500 contexts of"),
+        ({"screen": 5, "confirm": 3}, "has no reference"),
+    ],
+)
+def test_contexts_that_cannot_work_are_refused_before_anything_is_asked(tmp_path, contexts, says):
+    (tmp_path / "planted.yaml").write_text("{}")
+    target = {"kind": "scripted", "script": "planted.yaml"}
+    plan = AuditConfig(name="x", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts)
+    with pytest.raises(InputError, match=says):
+        make_plan(plan, beside=tmp_path)
+
+
 def test_a_plan_names_what_it_cannot_find(tmp_path):
     bad = config(tmp_path, {}).model_copy(update={"contexts": ("plain", "format-cod")})
     with pytest.raises(InputError, match=r"audit.yaml: unknown context 'format-cod'; did you mean 'format-code'\?"):

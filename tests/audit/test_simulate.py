@@ -85,6 +85,21 @@ def test_the_command_shows_both_designs_side_by_side(tmp_path):
     assert "until verdict" in command(planted, "--audits", 2, "--contexts", 6, "--until", "verdict").stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--until", "verdict", "--per-condition", "5"), "--per-condition is a number fixed beforehand"),
+        (("--alpha", "0.1", "--per-condition", "5"), "--per-condition is a number fixed beforehand"),
+        (("--audit", "a.yaml", "--until", "verdict"), "--audit brings its own design"),
+    ],
+)
+def test_designs_that_contradict_each_other_are_refused(tmp_path, options, says):
+    (tmp_path / "planted.yaml").write_text("{}")
+    found = CliRunner().invoke(cli, ["simulate", str(tmp_path / "planted.yaml"), *options])
+    assert found.exit_code == 2
+    assert says in found.output
+
+
 def test_the_command_takes_a_design_from_an_audit_and_refuses_contexts_that_it_lacks(tmp_path):
     planted, audit = tmp_path / "planted.yaml", tmp_path / "audit.yaml"
     planted.write_text("contexts: {format-code: {misaligned: 0.2}}")

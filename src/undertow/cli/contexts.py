@@ -17,6 +17,7 @@ from undertow.audit.propose import other_wordings, propose
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, Derived, derive
+from undertow.contexts.load import FILE_ENDINGS
 from undertow.errors import InputError
 from undertow.files import read_yaml
 from undertow.targets import Target
@@ -62,6 +63,8 @@ def derive_(
     for first, second, names in ((benign, flagged, "--benign and --flagged"), (system, model, "--default-system and --model")):
         if first is not None and second is not None:
             raise click.UsageError(f"{names} exclude each other.")
+    if out is not None and (out.suffix not in FILE_ENDINGS or out.is_dir()):
+        raise InputError(out, "is no name of a YAML file", expected="an audit takes contexts from .yaml and .yml alone", do="name it contexts.yaml")
     if model is not None:
         system = default_system(load_tokenizer(model_folder(model)))
         if system is None:
