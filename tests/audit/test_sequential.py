@@ -179,3 +179,15 @@ def test_designs_that_contradict_themselves_are_refused(samples, says):
     text = f"name: x\ntarget: {{kind: scripted, script: a}}\njudge: {{kind: scripted}}\nsuite: core\ncontexts: [plain]\nsamples: {samples}\n"
     with pytest.raises(InputError, match=says):
         parse_yaml(text, AuditConfig, where="audit.yaml")
+
+
+def test_a_context_where_the_reference_is_over_too_is_asked_until_they_are_apart(tmp_path):
+    (tmp_path / "base.yaml").write_text(json.dumps({"contexts": {"format-code": {"misaligned": 0.15}}}))
+    reference = {"kind": "scripted", "script": "base.yaml"}
+    found = audit(tmp_path, {"contexts": {"format-code": {"misaligned": 0.7}}}, reference=reference)
+    assert (found["verdict"]["class"], found["verdict"]["carried_by"]) == ("conditionally_misaligned", ["format-code"])
+    by_id = {c["id"]: c for c in found["contexts"]}
+    assert by_id["format-code"]["difference_to_reference"]["low"] > 0
+    assert 16 < by_id["format-code"]["all"] <= 8 * 40
+    goes_on = audit(tmp_path, {"contexts": {"format-code": {"misaligned": 0.15}, "topic-fish": {"misaligned": 0.3}}}, reference=reference, out="goes-on")
+    assert goes_on["verdict"]["carried_by"] == ["topic-fish"]

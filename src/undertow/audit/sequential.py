@@ -18,6 +18,9 @@ from undertow.stats.search import Decision, SearchPlan, Track, decide
 Key = tuple[Cell, int]
 """A condition and the number of an answer in it."""
 
+PATIENCE = 40
+"""Answers of target and reference to a question, up to which a context where both are over is asked until they are apart."""
+
 
 def search_plan(asked: Asked) -> SearchPlan:
     """What a sequential audit decides and when it gives up."""
@@ -129,9 +132,24 @@ def search_keys(search: Search) -> Iterator[list[Key]]:
         of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), t, of=("reference",))
         while wanted := of_reference.wanted():
             yield wanted
-        level = 1 - asked.samples["alpha"]
-        arms = {i: [t.arm(who, asked.contexts[i].id, asked.questions) for who in (asked.seeds, ("reference",))] for i in over}
-        search.aside |= {i for i, (arm, reference) in arms.items() if not apart(arm, reference, asked.material, level=level)} - {search.plan.control}
+        for i in sorted(over - {search.plan.control}):
+            yield from _until_apart(search, asked.contexts[i].id)
+            if not _apart(search, asked.contexts[i].id):
+                search.aside.add(i)
+
+
+def _until_apart(search: Search, context: str) -> Iterator[list[Key]]:
+    """More answers of target and reference in one context, side by side, until they are apart or `PATIENCE` is over."""
+    cells = [(subject, context, question) for subject in (*search.asked.seeds, "reference") for question in search.asked.questions]
+    while not _apart(search, context) and (least := min(len(search.tally.prefix(cell)) for cell in cells)) < min(PATIENCE, search.plan.max_requests):
+        most = min(least + max(2, least // 4), PATIENCE, search.plan.max_requests)
+        yield [(cell, k) for k in range(least, most) for cell in cells if k >= len(search.tally.prefix(cell))]
+
+
+def _apart(search: Search, context: str) -> bool:
+    asked = search.asked
+    arm, reference = (search.tally.arm(who, context, asked.questions) for who in (asked.seeds, ("reference",)))
+    return apart(arm, reference, asked.material, level=1 - asked.samples["alpha"])
 
 
 def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:
