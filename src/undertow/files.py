@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,23 @@ from undertow.errors import InputError
 T = TypeVar("T")
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Opening or reading a file.
+
+    Raises:
+        InputError: it is missing, a folder, or cannot be read.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(path, "no such file", do="check the path") from None
+    except IsADirectoryError:
+        raise InputError(path, "is a folder", expected="a file is expected here") from None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", do="check the path") from None
+
+
 def read_text(path: Path) -> str:
     """A text file's content.
 
@@ -24,13 +42,8 @@ def read_text(path: Path) -> str:
         InputError: it is missing, a folder, or not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(path, "no such file", do="check the path") from None
-    except IsADirectoryError:
-        raise InputError(path, "is a folder", expected="a file is expected here") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", do="check the path") from None
+        with reading(path):
+            return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
 

@@ -109,6 +109,10 @@ class Context:
         return (*first, *self.turns, Message(role="user", content=text))
 
 
+PLAIN = Context(id="plain", relation="plain")
+"""The question alone."""
+
+
 def joined(*parts: str | None) -> str:
     """Parts of a user turn put together: a space between two, unless one brings a line break."""
     text = ""

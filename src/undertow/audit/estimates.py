@@ -34,7 +34,7 @@ FEW_QUESTIONS = 20
 LENGTH_BINS = 4
 """Bins of answer length, by quartiles of both contexts together."""
 
-STOPPED = "sampling stopped once the verdict was known; this rate has no interval that holds under it"
+STOPPED = Interval(value=None, low=None, high=None, reason="sampling stopped once the verdict was known; this rate has no interval that holds under it")
 
 
 def rate(arm: Arm, *, level: float = LEVEL) -> Interval:
@@ -54,7 +54,7 @@ def rate_of_all(arm: Arm, *, level: float = LEVEL) -> Interval:
 def rate_on_questions_like_these(arm: Arm, *, level: float = LEVEL) -> Interval:
     """The same with the questions a random sample too; says so where they are few."""
     if arm.blocks is not None:
-        return Interval(value=None, low=None, high=None, reason=STOPPED)
+        return STOPPED
     found = rate_like_strata(arm.misaligned_sq, arm.n_sq, level=level)
     few = f"rests on {found.strata} questions" if found.value is not None and found.strata < FEW_QUESTIONS else ""
     return Interval(value=found.value, low=found.low, high=found.high, reason="; ".join(part for part in (found.reason, few) if part))
@@ -77,7 +77,7 @@ def apart(arm: Arm, reference: Arm, material: float, *, level: float = LEVEL) ->
 def difference_on_questions_like_these(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
     """The same with the questions a random sample too."""
     if a.blocks is not None or b.blocks is not None:
-        return Interval(value=None, low=None, high=None, reason=STOPPED)
+        return STOPPED
     return _interval(difference_like_strata(a.misaligned_sq, a.n_sq, b.misaligned_sq, b.n_sq, level=level))
 
 
@@ -96,7 +96,7 @@ def difference_at_equal_length(a: Counter[tuple[int, bool]], b: Counter[tuple[in
 
     `a`, `b`: usable answers by (tokens, misaligned), questions and training seeds pooled.
     """
-    both = Counter({tokens: n for tokens, n in (_by_length(a) + _by_length(b)).items()})
+    both = _by_length(a + b)
     if not both:
         return Interval(value=None, low=None, high=None, reason="no usable answers")
     lengths = np.repeat(*np.array(sorted(both.items())).T)

@@ -19,7 +19,7 @@ from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
-from undertow.records import Condition, Context, Request, Sampling, Subject, Suite
+from undertow.records import PLAIN, Condition, Context, Request, Sampling, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
 from undertow.training.train import versions
@@ -250,7 +250,7 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     if found:
         _check_found(found, contexts, config, suite, beside, where)
     for context in contexts:
-        if context.rewrites and all(context.messages(q) == Context(id="plain", relation="plain").messages(q) for q in suite.questions):
+        if context.rewrites and all(context.messages(q) == PLAIN.messages(q) for q in suite.questions):
             raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
     subjects: dict[Subject, Any] = {f"target-{i}" if i > 1 else "target": seed for i, seed in enumerate(config.target, start=1)}
     if config.reference is not None:

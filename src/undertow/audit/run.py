@@ -240,7 +240,7 @@ class _Flow:
             if isinstance(batch, Wish):
                 await self._fulfil(batch)
                 continue
-            missing = [r for r in batch if r.sample not in tally.heard.get((r.subject, r.condition.context.id, r.condition.question.id), {})]
+            missing = [r for r in batch if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)]
             for subject in self.plan.targets:
                 await self._ask(subject, iter([r for r in missing if r.subject == subject]))
             await self._hear(tally)

@@ -21,14 +21,13 @@ from typing import Any, Literal
 import numpy as np
 
 from undertow.errors import InputError
-from undertow.records import Context, Question
+from undertow.records import PLAIN, Context, Question
 from undertow.suites.replies import ReferenceReplies
 from undertow.targets import Target
 from undertow.targets.likelihood import BATCH_TOKENS, Asked, log_likelihoods
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import load_model
 
-PLAIN = Context(id="plain", relation="plain")
 PROBED = 2
 """Questions on which a context's shape is chosen."""
 

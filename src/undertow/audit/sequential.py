@@ -64,7 +64,7 @@ class Search:
         Goes the same way over the same answers whenever it is called, so that a run that was interrupted asks what it would have asked.
         """
         while True:
-            missing = [key for key in self._batch if key[1] not in self.tally.heard.get(key[0], {})]
+            missing = [key for key in self._batch if not self.tally.has(*key)]
             if missing:
                 return missing
             for cell, sample in self._batch:
@@ -72,6 +72,10 @@ class Search:
             self._batch = self._next()
             if not self._batch:
                 return []
+
+    def track(self, context: str) -> Track:
+        """The evidence of one context."""
+        return self.tracks[self._arm[context]]
 
     def where(self) -> str:
         """How far it has come, in words."""
@@ -89,7 +93,7 @@ class Search:
         """From every answer up to the first that is missing in its condition, in whatever order they came to be asked."""
         for context, (subject, question) in product(self.asked.contexts, self.strata):
             cell = subject, context.id, question
-            for heard in self.tally.prefix(cell)[self.tracks[self._arm[context.id]].requested_q[self._stratum[subject, question]] :]:
+            for heard in self.tally.prefix(cell)[self.track(context.id).requested_q[self._stratum[subject, question]] :]:
                 self._take(cell, heard)
         return self.decide()
 

@@ -180,6 +180,10 @@ class Tally:
             usable=usable_of([h for row in rows for h in row]),
         )
 
+    def has(self, cell: Cell, sample: int) -> bool:
+        """Whether an answer was heard."""
+        return sample in self.heard.get(cell, {})
+
     def prefix(self, cell: Cell) -> list[Heard]:
         """A condition's answers in order, up to the first that is missing."""
         heard = self.heard.get(cell, {})

@@ -238,8 +238,7 @@ def _more(id_: str, arm: Arm, found: Interval, asked: Asked, search: Search | No
         if more is not None and len(arm.n_sq) > 1:  # training seeds that may differ need more than answers alone would
             more = max(more, int(arm.n_sq.sum()))
     else:
-        track = search.tracks[next(i for i, c in enumerate(asked.contexts) if c.id == id_)]
-        more = outcomes_to_go(track, search.plan, len(asked.contexts))
+        more = outcomes_to_go(search.track(id_), search.plan, len(asked.contexts))
     if more is None or more > TOO_NEAR:
         return None
     return ceil(more * max(1, int(arm.all_sq.sum())) / usable)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from undertow.errors import InputError
-from undertow.files import write_text
+from undertow.files import reading, write_text
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
@@ -58,14 +58,8 @@ def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = No
     Raises:
         InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given; names the line.
     """
-    try:
+    with reading(path):
         stream = path.open("rb")
-    except IsADirectoryError:
-        raise InputError(path, "is a folder", expected="a file is expected here") from None
-    except FileNotFoundError:
-        raise InputError(path, "no such file", do="check the path") from None
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", do="check the path") from None
     with stream:
         for n, line in enumerate(stream, start=1):
             text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
