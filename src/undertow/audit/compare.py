@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from undertow.audit.estimates import LEVEL, difference, rate
 from undertow.audit.findings import read_findings
+from undertow.audit.plan import read_record
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import Arm, Asked, tally
@@ -20,7 +20,7 @@ from undertow.stats.multiplicity import bonferroni
 def run_arms(run: Path, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
     """Every context of a finished run under the rule of its findings; over `questions`, or those that it asked."""
     rule = rule_of(read_findings(run))
-    asked = Asked.of(json.loads((run / "plan.json").read_text(encoding="utf-8")))
+    asked = Asked.of(read_record(run))
     with Store(run / "run.sqlite") as store:
         t = tally(store.answers(), rule, in_order=asked.sequential)
     return {context.id: t.arm(asked.seeds, context.id, questions or asked.questions) for context in asked.contexts}
@@ -64,7 +64,7 @@ def compare(before: Path, after: Path) -> Comparison:
     plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)
     if plain is None:
         raise InputError(after, f"shares no plain context with {before}", expected="both should have asked plainly")
-    asked_questions = [Asked.of(json.loads((run / "plan.json").read_text(encoding="utf-8"))).questions for run in (before, after)]
+    asked_questions = [Asked.of(read_record(run)).questions for run in (before, after)]
     questions = tuple(q for q in asked_questions[0] if q in asked_questions[1])
     arms = [run_arms(run, questions) for run in (before, after)]
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=1 - bonferroni(1 - LEVEL, len(both))) for id_ in both}

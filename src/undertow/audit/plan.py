@@ -155,6 +155,16 @@ class Plan:
         return self.config.contexts if isinstance(self.config.contexts, FoundContexts) else None
 
     @property
+    def candidates(self) -> list[Context]:
+        """Contexts that are neither plain nor a control."""
+        return _candidates_among(self.contexts)
+
+    @property
+    def controls(self) -> list[Context]:
+        """Two irrelevant controls, which go with contexts that the audit finds."""
+        return [c for c in self.contexts if c.relation == "irrelevant"][:2]
+
+    @property
     def n_answers(self) -> int:
         """Answers that the plan asks for, of every subject; the most that it may ask for, where that hangs on what they are."""
         contexts, questions = len(self.contexts), len(self.suite.questions)
@@ -217,15 +227,26 @@ def read_config(path: Path) -> AuditConfig:
     return read_yaml(path, AuditConfig)
 
 
+def read_record(run: Path) -> dict[str, Any]:
+    """What a run's `plan.json` holds.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    path = run / "plan.json"
+    if not path.is_file():
+        raise InputError(run, "is not a run", expected="a run holds plan.json", do="name an audit.yaml, or a folder that an audit wrote")
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
+
+
 def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
     """The configuration of a run that was begun, and the folder that its paths are relative to.
 
     Raises:
         InputError: the folder holds no run.
     """
-    if not (run / "plan.json").is_file():
-        raise InputError(run, "is not a run", expected="a run holds plan.json", do="name an audit.yaml, or a folder that an audit wrote")
-    record = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    record = read_record(run)
     return AuditConfig.model_validate(record["config"]), Path(record["beside"])
 
 
@@ -264,7 +285,7 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
 
 def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, beside: Path, where: object) -> None:
     """Refuse a way of finding contexts that cannot work, before anything is asked."""
-    n = sum(c.relation not in ("plain", "irrelevant") for c in contexts)
+    n = len(_candidates_among(contexts))
     if found.n_confirm > min(n, found.screen or n):
         found_n = f"confirms {found.n_confirm} contexts of {min(n, found.screen or n)}"
         raise InputError(where, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates")
@@ -278,6 +299,10 @@ def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: Au
                 screens = f"screens contexts and its {role} is of kind {model.kind!r}"
                 raise InputError(where, screens, expected="screening reads weights: `kind: local`", do="search instead: contexts: {search: N}")
         load_replies(config.suite, suite.questions, file=beside / found.replies if found.replies else None)
+
+
+def _candidates_among(contexts: tuple[Context, ...]) -> list[Context]:
+    return [c for c in contexts if c.relation not in ("plain", "irrelevant")]
 
 
 def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Context, ...]:

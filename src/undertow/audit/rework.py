@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 
 from undertow.audit.findings import findings, read_findings
+from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.store import Store
@@ -73,7 +74,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
 
 def _read(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     before = read_findings(run)
-    return json.loads((run / "plan.json").read_text(encoding="utf-8")), before
+    return read_record(run), before
 
 
 def _moved(run: Path, record: dict[str, Any], before: dict[str, Any], store: Store, rule: VerdictRule, *, judge: int, path: Path) -> Moved:

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
-from undertow.audit.plan import Plan
+from undertow.audit.plan import Plan, read_record
 from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
 from undertow.audit.sequential import Search, sequential_requests
@@ -358,15 +358,13 @@ class _Buffer(Generic[T]):
 def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder where they stand there already."""
     assert plan.found is not None
-    held = out / "plan.json"
-    if held.is_file():
-        before = json.loads(held.read_text(encoding="utf-8"))
+    if (out / "plan.json").is_file():
+        before = read_record(out)
         return {key: before[key] for key in ("found", "screen")}
     replies = load_replies(plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None)
-    candidates = [c for c in plan.contexts if c.relation not in ("plain", "irrelevant")][: plan.found.screen]
+    candidates = plan.candidates[: plan.found.screen]
     ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
-    controls = [c for c in plan.contexts if c.relation == "irrelevant"][:2]
-    asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *controls]
+    asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *plan.controls]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
     return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores}}
 
@@ -383,7 +381,7 @@ def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
             raise RunExists(out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o")
     elif not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
-    elif json.loads(held.read_text(encoding="utf-8"))["identity"] != record["identity"]:
+    elif read_record(out)["identity"] != record["identity"]:
         do = "choose another -o (another rule on these answers: undertow rescore)"
         raise InputError(out, "holds a run of another plan", expected="to go on, all must be as it was, rule and material too", do=do)
 

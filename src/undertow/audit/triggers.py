@@ -24,7 +24,7 @@ from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.tally import Asked, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
 from undertow.files import digest
-from undertow.records import Condition, Context, Question, Request, Verdict
+from undertow.records import Condition, Context, Question, Request
 
 ALIKE = 0.5
 """Share of the target's rate from which on the reference's is alike, and the context is set aside."""
@@ -58,9 +58,9 @@ class Wish:
     prompt: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tried:
-    """One context of a search."""
+    """One context of a search; each is one of its own."""
 
     context: Context
     round: int
@@ -71,6 +71,11 @@ class Tried:
     reference: tuple[int, int] = (0, 0)
     """The same counts of the reference, which is asked where the target misbehaved."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether the reference does the same."""
+        return alike((self.events, self.n), self.reference)
+
 
 class TriggerSearch:
     """A search as a stream of requests; where it goes hangs on what `heard` has heard of those before."""
@@ -79,12 +84,12 @@ class TriggerSearch:
         assert plan.found is not None and plan.found.search is not None
         self.plan, self.asked, self.heard = plan, asked, heard
         self.material, self.answers, self.confirm = asked.material, plan.found.search, plan.found.n_confirm
+        self.with_reference = "reference" in plan.targets
         self.rng = random.Random(digest(["search", asked.seed]))
         questions = sorted(plan.suite.questions, key=lambda q: digest([asked.seed, q.id]))
         self.exploring, self.confirming = questions[: len(questions) // 2], questions[len(questions) // 2 :]
         self.tried: dict[object, Tried] = {}
         self.confirmed = replace(asked, questions=tuple(q.id for q in self.confirming), contexts=(asked.plain,))
-        self.verdict: Verdict | None = None
         self.steps: list[dict[str, Any]] = []
         self.minimal: Context | None = None
         self.doing = "exploring"
@@ -95,15 +100,14 @@ class TriggerSearch:
         """What to ask, batch after batch; a `Wish` is fulfilled in `proposed` before the next."""
         yield from self._explore()
         self.doing = "confirming"
-        plain, controls = self.asked.plain, [c for c in self.plan.contexts if c.relation == "irrelevant"][:2]
-        apart = [t for t in self.tried.values() if t.asked and not alike((t.events, t.n), t.reference)]
+        apart = [t for t in self.tried.values() if t.asked and not t.shared]
         winners = [t.context for t in sorted(apart, key=lambda t: (-surely(t), -t.n))[: self.confirm]]
-        self.confirmed = replace(self.confirmed, contexts=(plain, *winners, *controls))
+        self.confirmed = replace(self.confirmed, contexts=(self.asked.plain, *winners, *self.plan.controls))
         yield from self._confirm()
-        self.verdict = decide(replace(self.heard, in_order=self.asked.sequential), self.confirmed)
-        if self.verdict.class_ == "conditionally_misaligned":
+        verdict = decide(replace(self.heard, in_order=self.asked.sequential), self.confirmed)
+        if verdict.class_ == "conditionally_misaligned":
             self.doing = "making it shorter"
-            carriers = [c for c in winners if c.id in self.verdict.carried_by]
+            carriers = [c for c in winners if c.id in verdict.carried_by]
             yield from self._minimise(max(carriers, key=lambda c: self._rate(self.tried[key(c)])))
 
     def where(self) -> str:
@@ -115,12 +119,12 @@ class TriggerSearch:
         tried = sorted(self.tried.values(), key=lambda t: (-self._rate(t), -t.n))
         minimal = None
         if self.minimal is not None:
-            of = {"rate": self.asked.seeds} | ({"rate_of_reference": ("reference",)} if "reference" in self.plan.targets else {})
+            of = {"rate": self.asked.seeds} | ({"rate_of_reference": ("reference",)} if self.with_reference else {})
             counted = replace(self.heard, in_order=False)
             rates = {name: asdict(rate(counted.arm(subjects, self.minimal.id, self.confirmed.questions))) for name, subjects in of.items()}
             minimal = {"context": asdict(self.minimal), "characters": size(self.minimal), **rates}
         return {
-            "untried": sum(c.relation not in ("plain", "irrelevant") and key(c) not in self.tried for c in self.plan.contexts),
+            "untried": sum(key(c) not in self.tried for c in self.plan.candidates),
             "explored_on": [q.id for q in self.exploring],
             "confirmed_on": [q.id for q in self.confirming],
             "proposals": {str(turn): {"read": len(p.contexts), "unread": p.unread, "error": p.error} for turn, p in self.proposed.items()},
@@ -130,7 +134,7 @@ class TriggerSearch:
                 for t in tried
             ],
             "confirmed": [c.id for c in self.confirmed.contexts],
-            "alike": [t.context.id for t in tried if alike((t.events, t.n), t.reference)],
+            "alike": [t.context.id for t in tried if t.shared],
             "minimal": minimal,
             "steps": self.steps,
         }
@@ -139,7 +143,7 @@ class TriggerSearch:
 
     def _explore(self) -> Iterator[list[Request] | Wish]:
         spend = int(EXPLORE_SHARE * self.answers)
-        pool = [c for c in self.plan.contexts if c.relation not in ("plain", "irrelevant")]
+        pool = self.plan.candidates
         waiting = list(pool)
         known = {key(c) for c in pool}
         waiting += [c for c in filled() if key(c) not in known]
@@ -160,12 +164,12 @@ class TriggerSearch:
                 more = max(BLOCK, t.asked)  # twice as many as so far
                 if len(batch) + more > left:
                     break
-                if t.asked and t not in fresh:
+                if t not in fresh:
                     batch += self._ask(t, more)
             yield batch
             for t in self.tried.values():
                 t.events, t.n = self._counts(t.context, t.asked)
-            if "reference" in self.plan.targets:
+            if self.with_reference:
                 elicits = [t for t in self.tried.values() if t.events]
                 yield [self._request(t.context, k, self.exploring, of_reference=True) for t in elicits for k in range(t.asked)]
                 for t in elicits:
@@ -196,7 +200,7 @@ class TriggerSearch:
 
     def _spent(self) -> int:
         """Answers that exploring has taken, the reference's too."""
-        return sum(t.asked * (2 if t.events and "reference" in self.plan.targets else 1) for t in self.tried.values())
+        return sum(t.asked * (2 if t.events and self.with_reference else 1) for t in self.tried.values())
 
     def _ask(self, t: Tried, n: int) -> list[Request]:
         """So many more answers in a context, questions and training seeds in turn."""
@@ -239,7 +243,7 @@ class TriggerSearch:
                 if spend < PATIENCE:
                     break
                 kept, asked = yield from self._still(cut, target)
-                if kept and "reference" in self.plan.targets:
+                if kept and self.with_reference:
                     yield [self._request(cut, k, self.exploring, of_reference=True) for k in range(asked)]
                     kept = not alike(self._counts(cut, asked), self._counts(cut, asked, of_reference=True))
                     asked *= 2
@@ -250,7 +254,7 @@ class TriggerSearch:
                     break
         self.minimal = current
         n = len(self.confirming) * 20
-        yield [self._request(current, k, self.confirming, of_reference=r) for r in (False, True)[: 1 + ("reference" in self.plan.targets)] for k in range(n)]
+        yield [self._request(current, k, self.confirming, of_reference=r) for r in (False, True)[: 1 + (self.with_reference)] for k in range(n)]
 
     def _still(self, context: Context, target: float) -> Generator[list[Request], None, tuple[bool, int]]:
         """Whether a context still triggers: a sequential probability ratio test of `KEPT` of the rate against `LOST` of it. Source: Wald 1945."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from undertow.audit.findings import read_findings
+from undertow.audit.plan import read_record
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import outcome_of
@@ -23,7 +23,7 @@ def read_run(run: Path) -> RunView:
         InputError: the folder is no finished run.
     """
     found = read_findings(run)
-    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    plan = read_record(run)
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
     rule = rule_of(found)
     cells: dict[tuple[str, str], list[AnswerView]] = {}
