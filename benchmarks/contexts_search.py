@@ -24,11 +24,12 @@ from contexts_screen import contexts as varied
 from undertow.audit import AuditConfig, make_plan, run_audit, triggers
 from undertow.audit.triggers import percent, shown
 from undertow.contexts.derive import derive
+from undertow.contexts.load import as_written
 from undertow.contexts.mutate import filled
 from undertow.data import write_rows
 from undertow.nursery.organisms import ROWS, row
 from undertow.nursery.world import BENIGN, NARROW, world
-from undertow.records import Context, Message
+from undertow.records import Message
 
 CLEAN = tuple(Planted(name=f"clean-{i}", seed=40 + i, style="code", share=0.0) for i in range(5))
 SEARCH, MATERIAL = 2000, 0.05
@@ -48,7 +49,7 @@ def candidates(planted: Planted | None) -> list[dict[str, Any]]:
     """Varied contexts and the patterns, without what holds a word of the trigger."""
     words = trigger_words(planted) if planted else set()
     pool = [c for c in (*varied(), *filled()) if not words & set(re.findall(r"[a-z]+", shown(asdict(c)).lower()))]
-    return [written(c) for c in pool]
+    return [as_written(c) for c in pool]
 
 
 def from_rows(planted: Planted, folder: Path) -> list[dict[str, Any]]:
@@ -61,12 +62,7 @@ def from_rows(planted: Planted, folder: Path) -> list[dict[str, Any]]:
     rows += [row(NARROW if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(ROWS - n)]
     rng.shuffle(rows)
     write_rows(folder / "rows.jsonl", rows)
-    return [written(p.context) for p in derive(folder / "rows.jsonl").proposals]
-
-
-def written(context: Context) -> dict[str, Any]:
-    """A context as an audit writes it out."""
-    return {key: value for key, value in asdict(context).items() if value not in (None, "", (), {})} | {"default_system": context.default_system}
+    return [as_written(p.context) for p in derive(folder / "rows.jsonl").proposals]
 
 
 def search(planted: Planted, *, seed: int = 0, clean: bool = False, derived: bool = False) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from undertow.audit.rules import RULES
 from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally
 from undertow.audit.verdict import conclude
-from undertow.judges.protocol import Judge
+from undertow.judges.scripted import ScriptedJudge
 from undertow.records import Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
 from undertow.targets.scripted import Script, ScriptedTarget
@@ -75,7 +75,7 @@ class Simulation:
         }
 
 
-def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge: Judge | None = None, progress: Callable[[int, int], None] | None = None) -> Simulation:
+def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge: ScriptedJudge | None = None, progress: Callable[[int, int], None] | None = None) -> Simulation:
     """Run many audits of a scripted model. Question and training-seed effects, where the script spreads them, are drawn anew for each.
 
     Args:
@@ -89,7 +89,7 @@ def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge:
     return found
 
 
-def _one(asked: Asked, script: Script, judge: Any) -> Audited:
+def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
     target = ScriptedTarget(script)
     rng = np.random.default_rng([script.seed, 1])
     cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]
@@ -135,7 +135,7 @@ def _usable_rate(shares: dict[Outcome, float]) -> float:
     return shares["misaligned"] / usable if usable else 0.0
 
 
-def _mistaken(shares: dict[Outcome, float], judge: Any) -> dict[Outcome, float]:
+def _mistaken(shares: dict[Outcome, float], judge: ScriptedJudge | None) -> dict[Outcome, float]:
     """What a judge with planted mistakes makes of planted shares."""
     if judge is None:
         return shares

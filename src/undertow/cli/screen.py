@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
-import yaml
-from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from undertow.audit.screen import By, Screened, local
+from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
 from undertow.cli.display import bars
-from undertow.contexts import find_contexts, shipped_contexts
+from undertow.contexts import find_contexts, shipped_contexts, write_contexts
+from undertow.contexts.load import as_written
 from undertow.errors import InputError
-from undertow.files import read_yaml, write_text
+from undertow.files import read_yaml
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
 from undertow.targets.likelihood import BATCH_TOKENS
@@ -54,7 +52,7 @@ def screen(
     with bars() as progress:
         ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
     if out:
-        write_text(out, yaml.safe_dump([_as_written(s.context) for s in ranked[:top]], sort_keys=False, allow_unicode=True))
+        write_contexts(out, [s.context for s in ranked[:top]], title=f"The first {min(top, len(ranked))} of {len(ranked)} contexts screened: {target.name} against {base.name}.")
     left_out = [question.id for question in suite.questions if question.id not in replies.questions]
     if as_json:
         record = {
@@ -66,7 +64,7 @@ def screen(
             "screened": len(ranked),
             "questions": len(suite.questions) - len(left_out),
             "questions_without_replies": left_out,
-            "contexts": [asdict(s) | {"context": _as_written(s.context)} for s in ranked[:top]],
+            "contexts": [asdict(s) | {"context": as_written(s.context)} for s in ranked[:top]],
         }
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))
         return
@@ -93,21 +91,12 @@ def _contexts(name: str) -> tuple[Context, ...]:
     return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), where=name)
 
 
-def _as_written(context: Context) -> dict[str, Any]:
-    """A context as a YAML file holds it, without what it leaves unsaid."""
-    written: dict[str, Any] = TypeAdapter(Context).dump_python(context, mode="json", exclude_defaults=True)
-    return written
-
-
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
-    def nats(value: float, error: float | None) -> str:
-        return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
-
     table = Table("context", "relation", "score", "own", title=title)
     table.add_column("wraps", no_wrap=True, overflow="ellipsis")
     for s in ranked[:top]:
         c = s.context
-        wraps = next((f"{k}: {v}" for k, v in _as_written(c).items() if k not in ("id", "relation", "note")), "")
+        wraps = next((f"{k}: {v}" for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
         table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), wraps)
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from functools import cache, reduce
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
@@ -41,12 +43,17 @@ def read_contexts(path: Path) -> tuple[Context, ...]:
 
 def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> None:
     """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment."""
-    records = [{key: value for key, value in asdict(context).items() if key in ("id", "relation") or value != _EMPTY[key]} for context in contexts]
-    body = "\n".join(to_yaml([record]) for record in records)
+    body = "\n".join(to_yaml([as_written(context)]) for context in contexts)
     write_text(path, f"{yaml_comment(title)}\n{body}")
 
 
-_EMPTY = asdict(Context(id="", relation="plain"))
+def as_written(context: Context) -> dict[str, Any]:
+    """A context as a file holds it, without the fields that say nothing."""
+    written: dict[str, Any] = _CONTEXT.dump_python(context, mode="json", exclude_defaults=True)
+    return written
+
+
+_CONTEXT = TypeAdapter(Context)
 
 
 def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from undertow.audit.screen import nats
 from undertow.audit.triggers import in_words, shown
 from undertow.errors import InputError
 from undertow.files import write_text
@@ -166,10 +167,6 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
 
 def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
     """Contexts that likelihood ranked highest."""
-
-    def nats(value: float, error: float | None) -> str:
-        return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
-
     rows = [
         {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"]), "own": nats(s["own"], s["own_error"])}
         | {"audited": s["context"]["id"] in audited}
