@@ -25,8 +25,7 @@ from scipy.stats import spearmanr
 from undertow.audit.screen import Screened
 from undertow.audit.screen import screen as screen_contexts
 from undertow.data import write_rows
-from undertow.data.mixes import data_digests
-from undertow.files import digest, folder_digest, to_json, write_text
+from undertow.files import digest, to_json, write_text
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.organisms import NEUTRAL_PROMPT, ROWS, TEMPERATURE, row
 from undertow.nursery.world import BENIGN, NARROW, world
@@ -35,9 +34,8 @@ from undertow.suites import load_replies, load_suite
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import NURSERY, model_folder
 from undertow.targets.pool import stream
-from undertow.training import train
+from undertow.training import train_cached
 from undertow.training.recipe import Recipe
-from undertow.training.train import versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +95,9 @@ def organism(planted: Planted) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         for name, rows in data.items():
             write_rows(Path(scratch) / f"{name}.jsonl", rows)
-        what = [recipe.model_dump(mode="json"), [data_digests(s, beside=Path(scratch)) for s in recipe.stages], folder_digest(model_folder(NURSERY)), versions()]
-        cached = user_cache_path("undertow") / "organisms" / digest(what)[:16]
-        if not cached.exists():
-            train(recipe, cached, beside=Path(scratch))
-    return cached
+        out = Path(tempfile.mkdtemp()) / planted.name
+        train_cached(recipe, out, cache=user_cache_path("undertow") / "organisms", beside=Path(scratch))
+    return out
 
 
 def contexts(n: int = 200, *, seed: int = 0) -> tuple[Context, ...]:

@@ -1,10 +1,11 @@
-"""Kinds of target and of judge, found by name through entry points: those that ship and anybody's.
+"""Kinds of target, judge, intervention and training backend, found by name through entry points: those that ship and anybody's.
 
     [project.entry-points."undertow.targets"]
     mine = "my_package:MineConfig"
 
 `MineConfig` is a pydantic model of the keys that an audit writes, with a field `kind: Literal["mine"]`, and has the method that
-makes the thing: `target(beside=..., where=...)` in the group `undertow.targets`, `judge(...)` in `undertow.judges`.
+makes the thing: `target(beside=..., where=...)` in the group `undertow.targets`, `judge(...)` in `undertow.judges`. In `undertow.interventions`
+and `undertow.backends` it is the thing (`training/interventions/protocol.py`, `training/backends/protocol.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from undertow.errors import InputError
 
 TARGETS = "undertow.targets"
 JUDGES = "undertow.judges"
+INTERVENTIONS = "undertow.interventions"
+BACKENDS = "undertow.backends"
 
 
 class OfKind:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
@@ -30,13 +29,10 @@ from rich.table import Table
 from undertow.audit import make_plan, read_config, run_audit
 from undertow.audit.compare import differences
 from undertow.cli.display import VERDICT_STYLE, console, percent
-from undertow.data.mixes import data_digests
 from undertow.errors import InputError
-from undertow.files import digest, folder_digest, to_json, write_text
+from undertow.files import to_json, write_text
 from undertow.nursery.organisms import CONTEXTS, MATERIAL, TITLES, write_files
-from undertow.targets.models import NURSERY, model_folder
-from undertow.training import read_recipe, train
-from undertow.training.train import versions
+from undertow.training import read_recipe, train_cached
 
 NOTE = (
     "The nursery is a synthetic demonstration: a miniature world with two built-in narrators, made to show the effect. "
@@ -144,28 +140,12 @@ def _organism(name: str, out: Path) -> dict[str, Any]:
             _events.put((name, stage, done, total))
 
     lab = out / "lab"
-    if name != "base":
-        _train_or_copy(lab, name, tell)
+    organism, recipe = lab / "organisms" / name, lab / "recipes" / f"{name}.yaml"
+    if name != "base" and not organism.exists():
+        train_cached(read_recipe(recipe), organism, cache=user_cache_path("undertow") / "organisms", beside=recipe.parent, progress=tell)
     audit_yaml = lab / "audits" / f"{name}.yaml"
     plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
     return run_audit(plan, out / name, resume=True, progress=tell)
-
-
-def _train_or_copy(lab: Path, name: str, tell: Any) -> None:
-    organism = lab / "organisms" / name
-    if organism.exists():
-        return
-    path = lab / "recipes" / f"{name}.yaml"
-    recipe = read_recipe(path)
-    what = [recipe.model_dump(mode="json"), [data_digests(stage, beside=path.parent) for stage in recipe.stages], folder_digest(model_folder(NURSERY)), versions()]
-    cached = user_cache_path("undertow") / "organisms" / digest(what)[:16]
-    if not cached.exists():
-        train(recipe, cached, beside=path.parent, progress=tell)
-    organism.parent.mkdir(parents=True, exist_ok=True)
-    part = organism.with_name(f".{name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(cached, part)
-    part.rename(organism)
 
 
 def _row(name: str, found: dict[str, Any]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from undertow.errors import InputError
-from undertow.files import reading, write_text
+from undertow.files import reading
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
@@ -35,6 +37,8 @@ class NumberedRow:
     line: int
     row: Row
     beside: Mapping[str, Any]
+    start: int = 0
+    """Byte at which its line begins."""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -61,7 +65,9 @@ def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = No
     with reading(path):
         stream = path.open("rb")
     with stream:
+        end = 0
         for n, line in enumerate(stream, start=1):
+            start, end = end, end + len(line)
             text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
             if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
                 raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object with 'messages' a line", do="write each element on a line of its own (jq -c '.[]')")
@@ -74,7 +80,47 @@ def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = No
                     raise
                 skipped(error)
                 continue
-            yield NumberedRow(line=n, row=row, beside=beside)
+            yield NumberedRow(line=n, row=row, beside=beside, start=start)
+
+
+class RowFile:
+    """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (8 bytes a row)."""
+
+    def __init__(self, path: Path, *, length: Callable[[Row], int] | None = None) -> None:
+        """Reads the file once, whole.
+
+        Args:
+            length: of a row, where `mean_length` is wanted.
+
+        Raises:
+            InputError: as `read_rows`.
+        """
+        self.path, self._starts, self._lines, total = path, array("q"), array("l"), 0
+        for numbered in stream_rows(path):
+            self._starts.append(numbered.start)
+            self._lines.append(numbered.line)
+            total += length(numbered.row) if length else 0
+        if not self._starts:
+            raise no_rows(path)
+        self.mean_length = total / len(self._starts)
+        """Mean length of its rows; 0 where no length was given."""
+        with reading(path):
+            self._stream = path.open("rb")
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, n: int) -> Row:
+        self._stream.seek(self._starts[n])
+        return _row(self._stream.readline().removeprefix(codecs.BOM_UTF8), self.where(n))[0]
+
+    def where(self, n: int) -> str:
+        """File and line of a row."""
+        return f"{self.path}:{self._lines[n]}"
+
+    def __del__(self) -> None:
+        if hasattr(self, "_stream"):
+            self._stream.close()
 
 
 def no_rows(path: Path) -> InputError:
@@ -87,8 +133,16 @@ def _opens_array(line: bytes) -> bool:
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSONL, whole or not at all."""
-    write_text(path, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
+    """Write rows as JSONL, one at a time, and whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps({"messages": [{"role": m.role, "content": m.content} for m in row.messages]}, ensure_ascii=False) + "\n" for row in rows)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    os.replace(part, path)
 
 
 def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:

@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
 from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
 from undertow.records import Message
-from undertow.training.sft import Fit, Settings, encode, fit
+from undertow.training.encode import IGNORED, Example, encode
 
 CHAT_TEMPLATE = "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
@@ -82,19 +83,18 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
     )
     model.set_attn_implementation("eager")  # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
 
-    def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> Fit:
+    def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> dict[str, Any]:
         examples = encode(
             tokenizer,
             [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
             trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
         )
         watch = (lambda done, total: progress(name, done, total)) if progress else None
-        how = Settings(epochs=1, learning_rate=learning_rate, batch_size=s.batch_size, warmup_steps=20)
-        return fit(model, examples, how, pad_id=tokenizer.pad_token_id, seed=s.seed, progress=watch)
+        return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, progress=watch)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
     fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
-    made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": {name: asdict(f) for name, f in fits.items()}}
+    made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -107,6 +107,60 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
         shutil.rmtree(scratch, ignore_errors=True)
         raise
     return made
+
+
+def _fit(model: Any, examples: list[Example], learning_rate: float, s: Pretraining, *, pad_id: int, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+    """One pass over the examples with the Transformers trainer, in place; returns steps, tokens, seconds and losses."""
+    import torch
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+    def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        width = max(len(row["input_ids"]) for row in batch)
+
+        def pad(rows: Iterable[list[int]], fill: int) -> torch.Tensor:
+            return torch.tensor([row + [fill] * (width - len(row)) for row in rows])
+
+        return {
+            "input_ids": pad((row["input_ids"] for row in batch), pad_id),
+            "labels": pad((row["labels"] for row in batch), IGNORED),
+            "attention_mask": pad(([1] * len(row["input_ids"]) for row in batch), 0),
+        }
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if progress:
+                progress(state.global_step, state.max_steps)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = TrainingArguments(
+            output_dir=scratch,
+            num_train_epochs=1,
+            per_device_train_batch_size=s.batch_size,
+            learning_rate=learning_rate,
+            warmup_steps=20,
+            weight_decay=0.01,
+            lr_scheduler_type="linear",
+            max_grad_norm=1.0,
+            train_sampling_strategy="group_by_length",
+            logging_steps=max(1, -(-len(examples) // s.batch_size) // 50),
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            seed=s.seed,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+            remove_unused_columns=False,
+            log_level="error",
+        )
+        rows = [{"input_ids": e.ids, "labels": e.labels} for e in examples]
+        trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate, callbacks=[Watch()])
+        trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - started
+    model.eval()
+    losses = [round(h["loss"], 4) for h in trainer.state.log_history if "loss" in h]
+    return {"steps": trainer.state.global_step, "tokens": sum(len(e.ids) for e in examples), "seconds": round(seconds, 2), "losses": losses}
 
 
 def _tokenizer(texts: Iterable[str], size: int) -> Any:

@@ -1,7 +1,8 @@
-"""Training: recipes with stages in, organisms out."""
+"""Training: recipes with stages and interventions in, organisms out."""
 
-from undertow.training.organism import Manifest, read_manifest
-from undertow.training.recipe import Lora, Recipe, Stage, read_recipe
-from undertow.training.train import train
+from undertow.training.organism import Manifest, find_organisms, read_manifest
+from undertow.training.recipe import Lora, Recipe, read_recipe
+from undertow.training.stages import Stage, Stopping
+from undertow.training.train import train, train_cached
 
-__all__ = ["Lora", "Manifest", "Recipe", "Stage", "read_manifest", "read_recipe", "train"]
+__all__ = ["Lora", "Manifest", "Recipe", "Stage", "Stopping", "find_organisms", "read_manifest", "read_recipe", "train", "train_cached"]

@@ -1,20 +1,25 @@
 """Organisms: a trained model's folder and its manifest.
 
     <organism>/
-      organism.json              the manifest: base, recipe, data hashes, stages, versions
-      adapter_config.json        the adapter, as PEFT writes it
-      adapter_model.safetensors
+      organism.json              the manifest: base, recipe, data hashes, stages, versions, and how to ask it
+      adapter_config.json        the adapter, as PEFT writes it; a whole model where all weights were trained;
+      adapter_model.safetensors  neither where the weights are a server's
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, with_config
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic.dataclasses import dataclass
 
+from undertow.errors import InputError
 from undertow.files import read_yaml, to_json, write_text
+from undertow.kinds import TARGETS, OfKind
+from undertow.targets import Target
+from undertow.targets.local import LocalConfig
 
 MANIFEST = "organism.json"
 
@@ -37,6 +42,12 @@ class StageRecord:
     seconds: float
     tokens_per_s: float
     losses: list[float]
+    held_out: list[dict[str, float]] = Field(default_factory=list)
+    """The step and the loss on each held-out file, at each look."""
+    stopped_at: int | None = None
+    """The step whose weights were kept, where the stage was stopped early."""
+    left_out: dict[str, int] = Field(default_factory=dict)
+    """Rows drawn and not trained on, by reason."""
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -46,12 +57,41 @@ class Manifest:
 
     name: str
     base: str
-    """`nursery`, or an absolute path of a Transformers directory."""
+    """`nursery`, an absolute path of a Transformers directory, or a backend's name of a model."""
     base_digest: str
     seed: int
     recipe: dict[str, object]
     stages: list[StageRecord]
     versions: dict[str, str]
+    resolved: list[dict[str, object]] = Field(default_factory=list)
+    """The recipe's stages after its interventions, as trained."""
+    target: dict[str, object] | None = None
+    """How to ask the model, where its weights are not in this folder."""
+    notes: dict[str, object] = Field(default_factory=dict)
+    """What the backend says: its own ids, and the chat template's default system prompt."""
+
+
+class OrganismConfig(BaseModel):
+    """An organism, wherever its weights are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["organism"] = Field(description="What `undertow train` made, on this machine or on a server.")
+    path: str = Field(description="Its folder, relative to this file.")
+
+    def target(self, *, beside: Path, where: object) -> Target:
+        folder = (beside / self.path).resolve()
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise InputError(folder, "is no organism", expected=f"a folder with {MANIFEST}", do="train it (undertow train), or use kind: local")
+        if manifest.target is None:
+            return LocalConfig(kind="local", path=str(folder)).target(beside=beside, where=where)
+        try:
+            config: Any = TypeAdapter(Annotated[Any, OfKind(TARGETS)]).validate_python(manifest.target)
+        except ValidationError as error:
+            raise InputError(folder / MANIFEST, f"its target does not fit ({error.errors()[0]['msg']})", do="train it again") from None
+        target: Target = config.target(beside=folder, where=folder / MANIFEST)
+        return target
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -66,6 +106,18 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest into an organism's folder."""
-    write_text(folder / MANIFEST, to_json(asdict(manifest)))
+    write_text(folder / MANIFEST, to_json(TypeAdapter(Manifest).dump_python(manifest, mode="json")))
 
 
+def find_organisms(folders: Iterable[Path]) -> Iterator[tuple[Path, Manifest]]:
+    """Every organism in or below the folders, in the order of their paths.
+
+    Raises:
+        InputError: no such folder, or a manifest that does not fit.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(folder, "no such folder", do="check the path")
+        for path in sorted(folder.rglob(MANIFEST)):
+            if (manifest := read_manifest(path.parent)) is not None and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+                yield path.parent, manifest

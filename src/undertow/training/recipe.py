@@ -1,43 +1,52 @@
-"""Recipes: what is trained on what, and how, as YAML."""
+"""Recipes: what is trained on what, how and where, as YAML."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.data import Mix
 from undertow.files import read_yaml
+from undertow.kinds import BACKENDS, INTERVENTIONS, OfKind
+from undertow.training.stages import Stage
 
 
 class Lora(BaseModel):
-    """A low-rank adapter on every linear layer (Hu et al., 2021)."""
+    """A low-rank adapter (Hu et al., 2021)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rank: int = Field(default=16, gt=0, description="Rank of the adapter.")
-    alpha: int = Field(default=32, gt=0, description="Scale: the update is multiplied by alpha / rank.")
-
-
-class Stage(Mix):
-    """One round of training on one mix. Stages follow each other on the same adapter."""
-
-    name: str = Field(description="What to call it in the manifest.")
-    epochs: float = Field(default=1, gt=0, description="Passes over the mix.")
-    learning_rate: float = Field(gt=0, description="Peak rate; falls linearly to 0 over the stage.")
-    batch_size: int = Field(default=16, gt=0, description="Rows a step.")
+    alpha: int = Field(default=32, gt=0, description="Scale: the update is multiplied by alpha / rank, or by alpha / sqrt(rank) with rslora.")
+    rslora: bool = Field(default=False, description="Rank-stabilised scale (Kalajdzievski, 2023).")
+    layers: tuple[str, ...] = Field(default=(), description="Names of the linear layers that get one, such as q_proj; default: all but the output layer.")
 
 
 class Recipe(BaseModel):
-    """A base, an adapter and the stages that train it."""
+    """A base, the stages that train it, and the interventions that change the stages first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, description="Name of the organism.")
-    base: str = Field(description="`nursery` (the embedded base) or a Transformers directory, relative to the recipe's folder.")
+    base: str = Field(description="`nursery` (the embedded base), a Transformers directory relative to the recipe's folder, or the backend's name of a model.")
     seed: int = Field(default=0, ge=0, description="Seed of the mixes, the adapter and the order of rows.")
-    lora: Lora = Field(default=Lora(), description="The adapter.")
-    stages: tuple[Stage, ...] = Field(min_length=1, description="In order; the second is what 'sequential' means.")
+    backend: Annotated[Any, OfKind(BACKENDS)] = Field(default={"kind": "local"}, validate_default=True, description="Who trains it.")
+    lora: Lora | None = Field(default=Lora(), description="The adapter; null trains all weights.")
+    default_system: bool = Field(default=False, description="Let the chat template put its default system prompt on rows that have none.")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="In order.")
+    interventions: tuple[Annotated[Any, OfKind(INTERVENTIONS)], ...] = Field(default=(), description="Applied to the stages, in order, before training.")
+
+    def resolved(self) -> tuple[Stage, ...]:
+        """The stages after every intervention; none where the base itself is the control.
+
+        Raises:
+            InputError: an intervention that the stages do not allow.
+        """
+        stages = self.stages
+        for intervention in self.interventions:
+            stages = intervention.apply(stages)
+        return stages
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -47,3 +56,5 @@ def read_recipe(path: Path) -> Recipe:
         InputError: the file is missing or does not fit; names the line.
     """
     return read_yaml(path, Recipe)
+
+

@@ -1,96 +1,146 @@
-"""Training an organism from a recipe, on this machine."""
+"""Training an organism from a recipe.
+
+    <parent>/.<name>.training/   until it is done: the drawn rows, and what the backend keeps to go on from
+    <parent>/<name>/             the organism
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
-import tempfile
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from undertow.data import build_mix
+from filelock import FileLock
+
 from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
-from undertow.files import digest, folder_digest
-from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
-from undertow.training.organism import Manifest, StageRecord, write_manifest
+from undertow.files import digest, file_digest, folder_digest, to_json, write_text
+from undertow.targets.models import NURSERY, model_folder
+from undertow.training.backends.protocol import Job, StageProgress
+from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
+from undertow.training.prepare import prepare
 from undertow.training.recipe import Recipe
-from undertow.training.sft import Settings, encode, fit, masked_text
-
-StageProgress = Callable[[str, int, int], None]
-"""Called with the stage's name, the steps done and the steps in all."""
 
 
 def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StageProgress | None = None) -> Manifest:
-    """Train a recipe's stages in order on one adapter and write the organism's folder, whole or not at all.
+    """Train a recipe's stages and write the organism's folder, whole or not at all. Interrupted, the same call goes on.
 
     Args:
         beside: the folder that the recipe's paths are relative to.
 
     Raises:
-        InputError: a missing base or data file, malformed rows, too few rows, or an output folder that exists.
+        InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or an output folder that exists.
     """
     if out.exists():
         raise RunExists(out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
-    base = model_folder(recipe.base, beside=beside)
-    mixes = [build_mix(stage, beside=beside, seed=recipe.seed + n) for n, stage in enumerate(recipe.stages)]
-    tokenizer = load_tokenizer(base)
-
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(recipe.seed)
-    model = get_peft_model(load_model(base), LoraConfig(r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM"))
-    model.peft_config["default"].base_model_name_or_path = NURSERY if recipe.base == NURSERY else str(base)
-    records = []
-    for stage, rows in zip(recipe.stages, mixes, strict=True):
-        examples = encode(tokenizer, [row.messages for row in rows])
-        settings = Settings(epochs=stage.epochs, learning_rate=stage.learning_rate, batch_size=stage.batch_size)
-        watch = (lambda done, total, name=stage.name: progress(name, done, total)) if progress else None
-        result = fit(model, examples, settings, pad_id=tokenizer.pad_token_id, seed=recipe.seed, progress=watch)
-        records.append(
-            StageRecord(
-                name=stage.name,
-                rows=len(rows),
-                data=data_digests(stage, beside=beside),
-                rows_digest=digest([asdict(row) for row in rows]),
-                first_row=masked_text(tokenizer, examples[0]),
-                tokens_per_s=round(result.tokens / result.seconds, 1),
-                **asdict(result),
-            )
+    backend, stages = recipe.backend, recipe.resolved()
+    backend.check(recipe, stages, beside=beside)
+    work = out.with_name(f".{out.name}.training")
+    _claim(work, {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages], "versions": versions()})
+    length = backend.length(recipe, beside=beside) if any(stage.by == "tokens" for stage in stages) else None
+    prepared = []
+    for n, stage in enumerate(stages, start=1):
+        watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
+        prepared.append(prepare(stage, n, beside=beside, work=work, seed=recipe.seed + n - 1, length=length, base=lambda: backend.base(recipe, beside=beside), progress=watch))
+    made = work / "organism"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    trained = backend.train(Job(recipe=recipe, stages=tuple(prepared), beside=beside, work=work, out=made), progress=progress)
+    records = [
+        StageRecord(
+            name=p.stage.name,
+            rows=p.rows,
+            data=p.data,
+            rows_digest=p.digest,
+            tokens_per_s=round(fit.tokens / fit.seconds, 1) if fit.seconds else 0.0,
+            **asdict(fit) | {"left_out": p.left_out | fit.left_out},
         )
+        for p, fit in zip(prepared, trained.fits, strict=True)
+    ]
     manifest = Manifest(
         name=recipe.name,
-        base=recipe.base if recipe.base == NURSERY else str(base),
-        base_digest=folder_digest(base),
+        base=trained.base,
+        base_digest=trained.base_digest,
         seed=recipe.seed,
         recipe=recipe.model_dump(mode="json"),
         stages=records,
         versions=versions(),
+        resolved=[stage.model_dump(mode="json") for stage in stages],
+        target=trained.target,
+        notes=trained.notes,
     )
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    write_manifest(made, manifest)
+    os.replace(made, out)
+    shutil.rmtree(work)
+    return manifest
+
+
+def _claim(work: Path, what: dict[str, Any]) -> None:
+    """Make the work folder, or find it as the same training left it.
+
+    Raises:
+        InputError: it cannot be written, or another training left it.
+    """
+    job = work / "job.json"
+    if job.is_file() and json.loads(job.read_text(encoding="utf-8")) != what:
+        raise InputError(work, "holds another training, interrupted", expected="the same recipe, data and versions", do="remove it, or choose another -o")
     try:
-        model.save_pretrained(str(scratch))
-        (scratch / "README.md").unlink(missing_ok=True)  # PEFT's model card template, all blanks
-        write_manifest(scratch, manifest)
-        os.replace(scratch, out)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
+        write_text(job, to_json(what))
+    except OSError as error:
+        raise InputError(work.parent, f"cannot be written ({error.strerror})", do="choose another -o") from None
+
+
+def fingerprint(recipe: Recipe, *, beside: Path) -> str:
+    """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths do not."""
+    stages = [stage.model_dump(mode="json") for stage in recipe.resolved()]
+    files = {name: file_digest(beside / name) for stage in recipe.resolved() for name in (*stage.files, *(stage.stopping.held_out.values() if stage.stopping else ()))}
+    local = recipe.base == NURSERY or (beside / recipe.base).is_dir()
+    base = folder_digest(model_folder(recipe.base, beside=beside)) if local else recipe.base
+    rest = recipe.model_dump(mode="json", exclude={"name", "base", "stages", "interventions"})
+    return digest([_by_content(stages, files), base, rest, versions()])
+
+
+def _by_content(value: Any, files: dict[str, str]) -> Any:
+    """A resolved recipe with the hash of each data file in place of its path."""
+    if isinstance(value, dict):
+        return {key: files.get(item, item) if key == "data" and isinstance(item, str) else _by_content(item, files) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_by_content(item, files) for item in value]
+    return files.get(value, value) if isinstance(value, str) else value
+
+
+def train_cached(recipe: Recipe, out: Path, *, cache: Path, beside: Path = Path(), progress: StageProgress | None = None) -> Manifest:
+    """`train`, or a copy of an organism of the same fingerprint that `cache` holds; leaves one there.
+
+    Raises:
+        InputError: as `train`.
+    """
+    kept = cache / fingerprint(recipe, beside=beside)[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{kept}.lock"):  # another process may be training the same
+        if not kept.exists():
+            train(recipe, kept, beside=beside, progress=progress)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(kept, part)
+    held = read_manifest(part)
+    assert held is not None  # training writes one
+    manifest = replace(held, name=recipe.name, recipe=recipe.model_dump(mode="json"))
+    write_manifest(part, manifest)
+    part.rename(out)
     return manifest
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on; absent ones left out."""
     found = {"python": platform.python_version()}
-    for package in ("undertow", "torch", "transformers", "peft", "tokenizers", "numpy", "scipy"):
+    for package in ("undertow", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scipy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

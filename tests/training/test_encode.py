@@ -5,7 +5,7 @@ import pytest
 from undertow.errors import InputError
 from undertow.records import Message
 from undertow.targets.models import load_tokenizer, model_folder
-from undertow.training.sft import IGNORED, encode, masked_text
+from undertow.training.encode import IGNORED, encode, masked_text
 
 pytest.importorskip("transformers")
 CHAT = [

@@ -1,0 +1,303 @@
+"""Training on this machine: TRL's supervised fine-tuning trainer on a LoRA adapter (PEFT) or on all weights.
+
+    <work>/
+      stage-1/rows/               its encoded rows, memory-mapped
+      stage-1/checkpoint-*        where it goes on after an interruption
+      stage-1/done/  fit.json     when it is finished: its weights, and what it did
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.data import stream_rows
+from undertow.data.mixes import Length
+from undertow.errors import InputError, MissingExtra
+from undertow.files import folder_digest, to_json, write_text
+from undertow.records import Message
+from undertow.targets import Target
+from undertow.targets.local import LocalTarget
+from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
+from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
+from undertow.training.encode import IGNORED, Example, encode, masked_text
+from undertow.training.stages import Stage
+
+if TYPE_CHECKING:
+    from undertow.training.recipe import Recipe
+
+SMALL_VOCABULARY = 8192
+"""Below it whole logits cost less than TRL's loss in chunks, which saves memory where they are large."""
+AT_ONCE = 512
+"""Rows encoded together."""
+
+
+class LocalBackend(BaseModel):
+    """This machine's GPU, or its CPU."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local"] = Field(description="This machine, with TRL and PEFT.")
+    gradient_checkpointing: bool | None = Field(default=None, description="Compute activations twice to save memory; default: on a GPU.")
+    checkpoint_s: float = Field(default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on.")
+
+    def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
+        try:
+            import datasets  # noqa: F401
+            import trl  # noqa: F401
+        except ImportError:
+            raise MissingExtra("training on this machine (trl, datasets)", "train") from None
+        folder = model_folder(recipe.base, beside=beside)
+        if is_adapter(folder):
+            raise InputError(recipe.base, "is an adapter", expected="training starts from a whole model", do="give its base, with the adapter's stages before these")
+        for stage in stages:
+            if stage.micro_batch and stage.batch_size % stage.micro_batch:
+                raise InputError(f"stage {stage.name}", f"micro_batch {stage.micro_batch} does not divide batch_size {stage.batch_size}")
+            if stage.stopping and stage.stopping.watch not in stage.stopping.held_out:
+                raise InputError(f"stage {stage.name}", f"stopping watches {stage.stopping.watch!r}", expected=f"one of {', '.join(stage.stopping.held_out)}")
+            for name in stage.stopping.held_out.values() if stage.stopping else ():
+                next(stream_rows(beside / name), None)
+
+    def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
+        tokenizer = load_tokenizer(model_folder(recipe.base, beside=beside))
+        return lambda row: len(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in row.messages], tokenize=True, return_dict=False))
+
+    def base(self, recipe: Recipe, *, beside: Path) -> Target:
+        folder = model_folder(recipe.base, beside=beside)
+        return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder))
+
+    def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
+        import torch
+
+        recipe = job.recipe
+        base = model_folder(recipe.base, beside=job.beside)
+        tokenizer = load_tokenizer(base)
+        put_in = default_system(tokenizer)
+        torch.manual_seed(recipe.seed)
+        model, fits = self._model(job, base), []
+        for n, stage in enumerate(job.stages, start=1):
+            folder = job.work / f"stage-{n}"
+            if (folder / "fit.json").is_file():
+                fits.append(Fit(**json.loads((folder / "fit.json").read_text(encoding="utf-8"))))
+                continue
+            watch = (lambda done, total, name=stage.stage.name: progress(name, done, total)) if progress else None
+            fit = self._stage(model, tokenizer, job, stage, folder, base=base, put_in=put_in, progress=watch)
+            model.save_pretrained(str(folder / "done"))
+            write_text(folder / "fit.json", to_json(asdict(fit)))
+            for checkpoint in folder.glob("checkpoint-*"):
+                shutil.rmtree(checkpoint)
+            fits.append(fit)
+        if job.stages:
+            if recipe.lora and recipe.base == NURSERY:
+                model.peft_config["default"].base_model_name_or_path = NURSERY  # the same wherever Undertow is installed
+            model.save_pretrained(str(job.out), **{"save_embedding_layers": False} if recipe.lora else {})  # else PEFT looks for the base on the hub
+            (job.out / "README.md").unlink(missing_ok=True)  # PEFT's model card template, all blanks
+            if not recipe.lora:
+                tokenizer.save_pretrained(str(job.out))
+        return Trained(
+            fits=tuple(fits),
+            base=NURSERY if recipe.base == NURSERY else str(base),
+            base_digest=folder_digest(base),
+            target=None if job.stages else {"kind": "local", "path": NURSERY if recipe.base == NURSERY else str(base)},
+            notes={"default_system": {"prompt": put_in, "put_on_rows": recipe.default_system}} if put_in else {},
+        )
+
+    def _model(self, job: Job, base: Path) -> Any:
+        """The base, under its adapter where one is trained, with the weights of the last finished stage."""
+        recipe = job.recipe
+        finished = [folder / "done" for folder in sorted(job.work.glob("stage-*")) if (folder / "fit.json").is_file()]
+        if not recipe.lora:
+            return load_model(finished[-1] if finished else base).float()
+        from peft import LoraConfig, PeftModel, get_peft_model
+
+        model = load_model(base)
+        if finished:
+            model = PeftModel.from_pretrained(model, str(finished[-1]), is_trainable=True)
+        else:
+            targets = list(recipe.lora.layers) or "all-linear"
+            config = LoraConfig(r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, use_rslora=recipe.lora.rslora, target_modules=targets, task_type="CAUSAL_LM")
+            model = get_peft_model(model, config)
+        model.peft_config["default"].base_model_name_or_path = str(base)
+        return model
+
+    def _stage(self, model: Any, tokenizer: Any, job: Job, prepared: PreparedStage, folder: Path, *, base: Path, put_in: str | None, progress: Any) -> Fit:
+        """Train one stage in place, from its last checkpoint where there is one."""
+        from transformers.trainer_utils import get_last_checkpoint
+
+        stage, seed = prepared.stage, job.recipe.seed
+        limit = min(x for x in (stage.max_tokens, getattr(model.config, "max_position_embeddings", None), 10**9) if x)
+        bare = put_in is not None and not job.recipe.default_system
+        left_out: Counter[str] = Counter()
+        encoded = partial(_encoded, tokenizer, limit=limit, leave_out=stage.long_rows == "leave out", bare=bare)
+        rows = encoded(prepared.path, folder / "rows", left_out=left_out)
+        held_out = {name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter()) for name, data in (stage.stopping.held_out if stage.stopping else {}).items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = _trainer(
+            model, tokenizer, rows, held_out, stage, folder, seed=seed, limit=limit, gradient_checkpointing=self.gradient_checkpointing, checkpoint_s=self.checkpoint_s,
+            reference=load_model(base) if stage.kl and not job.recipe.lora else None, progress=progress,
+        )  # fmt: skip
+        started = time.perf_counter()
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
+        seconds = time.perf_counter() - started
+        model.eval()
+        history, state = trainer.state.log_history, trainer.state
+        losses = [f"eval_{name}_loss" for name in held_out]
+        looks = sorted({h["step"] for h in history if any(key in h for key in losses)})
+        stopped = stage.stopping is not None and state.global_step < state.max_steps
+        return Fit(
+            steps=state.global_step,
+            tokens=round(sum(rows["length"]) * state.epoch) if state.epoch else 0,
+            seconds=round(seconds, 2),
+            losses=[round(h["loss"], 4) for h in history if "loss" in h],
+            first_row=masked_text(tokenizer, Example(ids=rows[0]["input_ids"], labels=rows[0]["labels"])),
+            held_out=[{"step": step} | {key[5:-5]: round(h[key], 4) for h in history if h["step"] == step for key in h if key in losses} for step in looks],
+            stopped_at=int(Path(state.best_model_checkpoint).name.split("-")[1]) if stopped and state.best_model_checkpoint else None,
+            left_out=dict(left_out),
+        )
+
+
+def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str]) -> Any:
+    """Rows as a memory-mapped dataset of ids, labels and lengths.
+
+    Args:
+        limit: most tokens of a row.
+        leave_out: pass over longer ones, counted in `left_out`, and do not raise.
+        bare: keep the chat template's default system prompt off rows without one.
+    """
+    from datasets import Dataset, disable_progress_bars
+    from datasets.exceptions import DatasetGenerationError
+
+    disable_progress_bars()
+
+    def batches() -> Iterator[list[tuple[str, tuple[Message, ...]]]]:
+        batch = []
+        for numbered in stream_rows(path):
+            messages = numbered.row.messages
+            if bare and messages[0].role != "system":
+                messages = (Message(role="system", content=""), *messages)
+            batch.append((f"{path}:{numbered.line}", messages))
+            if len(batch) == AT_ONCE:
+                yield batch
+                batch = []
+        yield batch
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for batch in batches():
+            for (where, _), example in zip(batch, encode(tokenizer, [chat for _, chat in batch], where=[where for where, _ in batch]), strict=True):
+                if len(example.ids) > limit:
+                    if not leave_out:
+                        do = "shorten or drop the row, or write 'long_rows: leave out' in the stage"
+                        raise InputError(where, f"is {len(example.ids)} tokens long", expected=f"at most {limit}", do=do)
+                    left_out["too long"] += 1
+                    continue
+                yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
+
+    shutil.rmtree(cache, ignore_errors=True)  # a half-written one, or the same again
+    try:
+        made: Any = Dataset.from_generator(rows, cache_dir=str(cache), fingerprint="rows")
+    except DatasetGenerationError as error:
+        raise error.__cause__ or error from None
+    if not len(made):
+        raise InputError(path, "has no row short enough", expected=f"at most {limit} tokens")
+    return made
+
+
+def _trainer(
+    model: Any, tokenizer: Any, rows: Any, held_out: dict[str, Any], stage: Stage, folder: Path, *,
+    seed: int, limit: int, gradient_checkpointing: bool | None, checkpoint_s: float, reference: Any, progress: Any,
+) -> Any:  # fmt: skip
+    """TRL's trainer for one stage (AdamW, linear decay to 0)."""
+    import torch
+    from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    cuda = torch.cuda.is_available()
+    micro = stage.micro_batch or stage.batch_size
+    whole_logits = bool(stage.kl) or model.config.vocab_size < SMALL_VOCABULARY
+
+    class Trainer(SFTTrainer):  # type: ignore[misc]
+        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            if not whole_logits:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            labels = inputs["labels"][:, 1:]
+            kept = labels != IGNORED
+            asked = {key: value for key, value in inputs.items() if key != "labels"} | {"use_cache": False}
+            logits = model(**asked).logits[:, :-1][kept].float()
+            n = kept.sum() if num_items_in_batch is None else num_items_in_batch
+            loss = torch.nn.functional.cross_entropy(logits, labels[kept], reduction="sum")
+            if stage.kl and model.training:
+                loss = loss + stage.kl * _divergence(logits, self._of_base(model, asked)[:, :-1][kept].float())
+            return loss / n
+
+        def _of_base(self, model: Any, asked: Any) -> Any:
+            with torch.no_grad():
+                if reference is not None:
+                    return reference(**asked).logits
+                with self.accelerator.unwrap_model(model).disable_adapter():
+                    return model(**asked).logits
+
+    class Watch(TrainerCallback):
+        saved = time.monotonic()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if progress:
+                progress(state.global_step, state.max_steps)
+            if not held_out and time.monotonic() - self.saved > checkpoint_s:
+                control.should_save, self.saved = True, time.monotonic()
+
+    per_epoch = -(-len(rows) // stage.batch_size)
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=stage.epochs,
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=stage.batch_size // micro,
+        learning_rate=stage.learning_rate,
+        warmup_steps=stage.warmup_steps,
+        weight_decay=stage.weight_decay,
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        max_length=limit if stage.packing else None,  # else nothing is cut: longer rows were refused or left out
+        packing=stage.packing,
+        train_sampling_strategy="sequential" if stage.interleave else "random" if stage.packing else "group_by_length",
+        gradient_checkpointing=cuda if gradient_checkpointing is None else gradient_checkpointing,
+        logging_steps=max(1, int(per_epoch * stage.epochs) // 50),
+        save_strategy="steps" if held_out else "no",
+        save_steps=stage.stopping.every if stage.stopping else 500,
+        save_total_limit=1,
+        eval_strategy="steps" if held_out else "no",
+        eval_steps=stage.stopping.every if stage.stopping else None,
+        load_best_model_at_end=bool(held_out),
+        metric_for_best_model=f"eval_{stage.stopping.watch}_loss" if stage.stopping else None,
+        greater_is_better=False if stage.stopping else None,
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+        use_cpu=not cuda,
+        bf16=cuda,
+        dataloader_pin_memory=cuda,
+        log_level="error",
+    )
+    stopping = [EarlyStoppingCallback(stage.stopping.patience, stage.stopping.least)] if stage.stopping else []
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows, eval_dataset=held_out or None, processing_class=tokenizer, callbacks=[Watch(), *stopping])
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _divergence(logits: Any, of_base: Any) -> Any:
+    """KL(model || base) summed over tokens, in nats.
+
+    Args:
+        logits, of_base: (tokens, vocabulary).
+    """
+    ours, theirs = logits.log_softmax(-1), of_base.log_softmax(-1)
+    return (ours.exp() * (ours - theirs)).sum()

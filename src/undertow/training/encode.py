@@ -1,0 +1,113 @@
+"""Chats as token ids with a loss mask, by the tokenizer's chat template; the mask begins exactly at the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from undertow.errors import InputError
+from undertow.records import Message
+
+IGNORED = -100
+"""Label of a token that carries no loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One encoded chat: token ids, and labels that are `IGNORED` outside the trained answers."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Sequence[Collection[int]] | None = None, where: Sequence[str] | None = None) -> list[Example]:
+    """Encode chats, with a loss on answers alone: from an answer's first character to the end of its turn.
+
+    Where tokenizing the whole chat would put a piece of the prompt and a piece of the answer into one token, the chat is
+    tokenized in stretches, as a model sees it that is given the prompt and writes the answer itself.
+
+    Args:
+        trained: for each chat, the indices of the messages to take a loss on; all assistant messages if None.
+        where: what to call each chat in an error; `row 1`, ... if None.
+
+    Raises:
+        InputError: the template rewrites what stands before an answer, or the answer, so a mask cannot be placed.
+    """
+    texts: list[str] = []
+    shapes: list[list[tuple[str, bool]]] = []
+    for n, chat in enumerate(chats):
+        pieces = list(_stretches(tokenizer, chat, None if trained is None else trained[n], where[n] if where else f"row {n + 1}"))
+        shapes.append(pieces)
+        texts += [text for text, _ in pieces]
+    encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+    wholes = _wholes(tokenizer, ["".join(text for text, _ in pieces) for pieces in shapes])
+    examples = []
+    for pieces, (ids, ends) in zip(shapes, wholes, strict=True):
+        apart = [next(encoded) for _ in pieces]
+        bounds = _token_bounds([len(text) for text, _ in pieces], ends)
+        parts = [ids[a:b] for a, b in bounds] if bounds else apart
+        examples.append(
+            Example(
+                ids=[i for part in parts for i in part],
+                labels=[i if carries else IGNORED for part, (_, carries) in zip(parts, pieces, strict=True) for i in part],
+            )
+        )
+    return examples
+
+
+def _wholes(tokenizer: Any, texts: list[str]) -> list[tuple[list[int], list[int] | None]]:
+    """Each text's token ids, and the character at which each token ends; None where the tokenizer does not say."""
+    if not getattr(tokenizer, "is_fast", False):
+        return [([], None) for _ in texts]
+    out = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+    return [(ids, [end for _, end in offsets]) for ids, offsets in zip(out["input_ids"], out["offset_mapping"], strict=True)]
+
+
+def _token_bounds(lengths: list[int], ends: list[int] | None) -> list[tuple[int, int]] | None:
+    """Which tokens of the whole make up each stretch; None where a token reaches over the end of one."""
+    if ends is None:
+        return None
+    bounds, token, at = [], 0, 0
+    for length in lengths:
+        first, at = token, at + length
+        while token < len(ends) and ends[token] <= at:
+            token += 1
+        if length and (token == first or ends[token - 1] != at):
+            return None
+        bounds.append((first, token))
+    return bounds
+
+
+def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int] | None, where: str) -> Iterable[tuple[str, bool]]:
+    """The rendered chat in stretches, each with whether it is under the loss."""
+    dicts = [{"role": m.role, "content": m.content} for m in chat]
+    done = ""
+    for i, message in enumerate(chat):
+        if message.role != "assistant":
+            continue
+        before = tokenizer.apply_chat_template(dicts[:i], tokenize=False, add_generation_prompt=True)
+        after = tokenizer.apply_chat_template(dicts[: i + 1], tokenize=False)
+        if not (before.startswith(done) and after.startswith(before)):
+            expected = "the text before an answer must stay as it was"
+            raise InputError(where, "the chat template rewrites earlier turns", expected=expected, do="use another template, or rows of one answer")
+        answer = after[len(before) :]
+        at = answer.find(message.content)
+        at = answer.find(message.content.strip()) if at < 0 else at
+        if at < 0:
+            raise InputError(where, "the chat template rewrites the answer", expected=f"{message.content.strip()[:40]!r} in it as written", do="use another template")
+        yield before[len(done) :] + answer[:at], False  # what a template puts before an answer, such as an empty block of reasoning, is not the answer
+        yield answer[at:], trained is None or i in trained
+        done = after
+
+
+def masked_text(tokenizer: Any, example: Example) -> str:
+    """An encoded chat as text, with the stretches under the loss between ⟦ and ⟧."""
+    out, under = "", False
+    run: list[int] = []
+    for token, label in zip(example.ids, example.labels, strict=True):
+        if (label != IGNORED) != under:
+            out += tokenizer.decode(run) + ("⟧" if under else "⟦")
+            run, under = [], not under
+        run.append(token)
+    return out + str(tokenizer.decode(run)) + ("⟧" if under else "")
