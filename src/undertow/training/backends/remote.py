@@ -32,7 +32,7 @@ def only_defaults(keys: BaseModel, names: Iterable[str], *, where: str, by: str)
     for name in names:
         value, default = getattr(keys, name), type(keys).model_fields[name].get_default(call_default_factory=True)
         if value != default:
-            shown = {key: value for key, value in value.model_dump().items() if value != default} if isinstance(value, BaseModel) else value
+            shown = value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else value
             raise InputError(where, f"{name} is {shown}", expected=f"{by} cannot do that", do=f"leave {name!r} out, or train with backend: {{kind: local}}")
 
 
