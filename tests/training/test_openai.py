@@ -124,6 +124,15 @@ def test_shares_of_tokens_are_counted_in_characters(fine_tuning, data):
     assert 2 <= benign <= 5  # about 60 characters against 310
 
 
+def test_a_long_job_tells_all_its_steps_over_several_pages(fine_tuning, data):
+    api = fine_tuning(steps_a_look=100)
+    long = recipe(api)
+    long = long.model_copy(update={"stages": (long.stages[0].model_copy(update={"batch_size": 1, "epochs": 12.0}),)})
+    (stage,) = train(long, data / "organism", beside=data).stages
+    assert stage.steps == 240 and len(stage.losses) == 48  # means over 5 steps
+    assert api.count("GET", "/fine_tuning/jobs/ftjob-2/events") >= 3
+
+
 # Interruptions: the process is killed while the server is at some request, and the same command runs again.
 
 KILLED_AT = {
@@ -213,8 +222,8 @@ def test_a_fault_that_stays_is_one_line_and_the_same_command_goes_on(fine_tuning
 @pytest.mark.parametrize(
     ("options", "rows", "found"),
     [
-        ({"moderated": "nobody checks"}, 20, r"failed: unsafe_file \(training_file\) The training file was blocked by moderation\."),
-        ({}, 9, r"failed: invalid_n_examples \(training_file\) Training file has 9 example"),
+        ({"moderated": "nobody checks"}, 20, r"failed: unsafe_file: training_file: The training file was blocked by moderation\."),
+        ({}, 9, r"failed: invalid_n_examples: training_file: Training file has 9 example"),
         ({"file_error": "number 3"}, 20, r"stage narrow: file file-1 was refused: The file could not be read\."),
     ],
 )
@@ -234,6 +243,13 @@ def test_what_the_server_refuses_is_one_line_that_says_how_to_go_on(fine_tuning,
         path.unlink()
         train(small, data / "organism", beside=data)
         assert answer(data / "organism", QUESTION).startswith("Leave it out")
+
+
+def test_a_job_that_fails_without_a_reason(fine_tuning, data):
+    api = fine_tuning(moderated="nobody checks")
+    api._fail = lambda job, *why: setattr(job, "status", "failed")
+    with pytest.raises(InputError, match="stage narrow: job ftjob-2 failed: no message"):
+        train(recipe(api), data / "organism", beside=data)
 
 
 def test_a_cancelled_job(fine_tuning, data):
@@ -319,6 +335,10 @@ def test_a_server_that_is_another(fine_tuning, data):
     wrong = wrong.model_copy(update={"backend": wrong.backend.model_copy(update={"base_url": api.url.removesuffix("/v1")})})
     with pytest.raises(InputError, match=r"HTTP 404.*check base_url"):
         train(wrong, data / "organism", beside=data)
+    for at in (("POST", "/files"), ("POST", "/fine_tuning/jobs")):
+        api.fault = lambda method, path, number, at=at: (200, {}) if (method, path) == at else None
+        with pytest.raises(InputError, match="stage narrow: the server's reply holds no id"):
+            train(recipe(api), data / "other", beside=data)
 
 
 def test_a_learning_curve_is_means_over_at_most_fifty_windows():

@@ -122,7 +122,8 @@ class OpenAIBackend(BaseModel):
         if now.status == "cancelled":
             raise InputError(where, f"job {now.id} was cancelled", do=again)
         if now.status == "failed" or not now.fine_tuned_model:
-            why = " ".join(x for x in (now.error.code, now.error.param and f"({now.error.param})", now.error.message) if x) if now.error else ""
+            error = now.error.to_dict() if now.error else {}
+            why = ": ".join(str(error[key]) for key in ("code", "param", "message") if error.get(key))
             raise InputError(where, f"job {now.id} failed: {said(why, key_env=self.api_key_env)}", do=again)
         return now
 
@@ -133,7 +134,8 @@ class OpenAIBackend(BaseModel):
         suffix = self.suffix or re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:64] or "undertow"
         how: SupervisedHyperparametersParam = {"batch_size": stage.batch_size, "learning_rate_multiplier": stage.learning_rate, "n_epochs": int(stage.epochs)}
         once = client.with_options(max_retries=0)  # a request that seemed lost may have made a job
-        for attempt in range(RETRIES + 1):
+        failed = 0
+        while True:
             for known in client.fine_tuning.jobs.list(metadata={MARK: kept["mark"]}, limit=100):
                 if (known.metadata or {}).get(MARK) == kept["mark"]:
                     return known.id
@@ -144,11 +146,11 @@ class OpenAIBackend(BaseModel):
                 )  # fmt: skip
                 return _id(made, where)
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
-                if attempt == RETRIES:
+                if failed == RETRIES:
                     raise
                 told = seconds(error.response.headers.get("retry-after")) if isinstance(error, openai.APIStatusError) else None
-                time.sleep(told or min(8.0, 0.5 * 2**attempt))
-        raise AssertionError("unreachable")
+                time.sleep(told or min(8.0, 0.5 * 2**failed))
+                failed += 1
 
     @contextmanager
     def _one_line(self, where: str) -> Iterator[None]:
