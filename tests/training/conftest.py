@@ -74,7 +74,8 @@ class FineTuning:
         """
         Args:
             fault: (method, path below the prefix, number of such requests before) -> an HTTP status, `(status, headers)`, "drop" (the connection is
-                reset before anything is done), "lose" (all is done, and then the connection is reset), or None where nothing goes wrong.
+                reset before anything is done), "lose" (all is done, and then the connection is reset), a function (all is done, it is called, and the
+                connection is reset), or None where nothing goes wrong.
             steps_a_look: steps that a running job does between two looks at it.
             moderated: text that no answer may hold; a job on a file that has it fails.
             file_error: text that no uploaded file may hold.
@@ -134,14 +135,16 @@ class FineTuning:
         self._seen[kind] += 1
         if fault == "drop":
             return self._reset(request)
-        if fault is not None and fault != "lose":
+        if fault is not None and fault != "lose" and not callable(fault):
             status, headers = fault if isinstance(fault, tuple) else (fault, {})
             return web.json_response({"error": {"message": self.told, "type": "server_error"}}, status=status, headers=headers)
         try:
             reply = await handler(request)
         except Refused as refused:
             return refused.response
-        return self._reset(request) if fault == "lose" else reply
+        if callable(fault):
+            fault()
+        return reply if fault is None else self._reset(request)
 
     def _reset(self, request):
         request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

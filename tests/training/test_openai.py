@@ -136,24 +136,20 @@ def test_a_long_job_tells_all_its_steps_over_several_pages(fine_tuning, data):
 # Interruptions: the process is killed while the server is at some request, and the same command runs again.
 
 KILLED_AT = {
-    "between upload and create": (("GET", "/fine_tuning/jobs"), 0, None),
-    "as the job is made, its id lost": (("POST", "/fine_tuning/jobs"), 0, "lose"),
-    "while the job is queued": (("GET", "/fine_tuning/jobs/{id}"), 1, None),
-    "while the job runs": (("GET", "/fine_tuning/jobs/{id}"), 3, None),
+    "between upload and create": ("GET", "/fine_tuning/jobs", 0),
+    "when the job is made and its id not yet told": ("POST", "/fine_tuning/jobs", 0),
+    "while the job is queued": ("GET", "/fine_tuning/jobs/{id}", 1),
+    "while the job runs": ("GET", "/fine_tuning/jobs/{id}", 3),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("when", KILLED_AT)
 def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when):
-    (method, path), number, then = KILLED_AT[when]
-    running = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def kill(*request):
-        if request == (method, path, number) and running:
-            running.pop().send_signal(signal.SIGKILL)
-            return then
-        return None
+        return running.pop().kill if request == KILLED_AT[when] and running else None
 
     api = fine_tuning(fault=kill, steps_a_look=2)
     (data / "recipe.yaml").write_text(text(api))
@@ -162,6 +158,7 @@ def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when):
     running.append(process)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, said.decode()
+    assert len(api.jobs) == (when != "between upload and create")
     assert not (data / "organism").exists()
     assert_no_key(data)
     manifest = train(recipe(api), data / "organism", beside=data)
