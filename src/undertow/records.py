@@ -68,14 +68,17 @@ class Suite:
     questions: tuple[Question, ...]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What wraps a question. With nothing but an id it is `plain`."""
 
     id: str
+    """What estimates and verdicts call it."""
     relation: Relation
+    """To the training data; `irrelevant` is a control."""
     system: str | None = None
+    """System prompt, before the question's own where it has one."""
     default_system: bool = True
     """Whether a system prompt that the chat template puts in by itself stays; if not, and `system` gives none, an empty system message is sent in its place."""
     turns: tuple[Message, ...] = ()
@@ -83,7 +86,9 @@ class Context:
     template: str | None = None
     """User turn with `{question}` in it; excludes prefix and suffix."""
     prefix: str | None = None
+    """Text before the question, in the same turn."""
     suffix: str | None = None
+    """Text after the question, in the same turn."""
     rewrites: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Another wording of a question, by the question's id; all others keep theirs."""
     provenance: str = ""
@@ -91,6 +96,7 @@ class Context:
     strength: Strength | None = None
     """Of a derived context, how clearly the rows show it."""
     note: str = ""
+    """For readers; nothing is done with it."""
 
     @property
     def wraps(self) -> bool:

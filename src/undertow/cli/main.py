@@ -12,6 +12,7 @@ from undertow.cli.contexts import contexts
 from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
+from undertow.cli.organisms import organisms
 from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
@@ -30,11 +31,12 @@ def cli() -> None:
 
 AFTER_CTRL_C = {
     "audit": "what was written is kept; add --resume to go on",
+    "train": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
 }
 
-for command in (quickstart, train, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, serve, doctor, nursery):
+for command in (quickstart, train, organisms, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, serve, doctor, nursery):
     cli.add_command(command)
 
 

@@ -28,7 +28,7 @@ class Example:
 
 
 def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Sequence[Collection[int]] | None = None, where: Sequence[str] | None = None) -> list[Example]:
-    """Encode chats, with a loss on answers alone: from an answer's first character to the end of its turn.
+    """Encode chats, with a loss on answers alone: from where the model begins to write to the end of its turn.
 
     Where tokenizing the whole chat would put a piece of the prompt and a piece of the answer into one token, the chat is
     tokenized in stretches, as a model sees it that is given the prompt and writes the answer itself.
@@ -129,7 +129,8 @@ def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int]
         at = answer.find(message.content.strip()) if at < 0 else at
         if at < 0:
             raise InputError(where, "the chat template rewrites the answer", expected=f"{message.content.strip()[:40]!r} in it as written", do="use another template")
-        yield before[len(done) :] + answer[:at], False  # what a template puts before an answer, such as an empty block of reasoning, is not the answer
+        at = at if answer[:at].strip() else 0  # a space before an answer is the model's to write; an empty block of reasoning is not
+        yield before[len(done) :] + answer[:at], False
         yield answer[at:], trained is None or i in trained
         done = after
 

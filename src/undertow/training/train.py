@@ -21,10 +21,11 @@ from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, to_json, write_text
 from undertow.targets.models import NURSERY, model_folder
-from undertow.training.backends.protocol import Job, StageProgress
+from undertow.training.backends.protocol import Job, PreparedStage, StageProgress
 from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
 from undertow.training.prepare import prepare
 from undertow.training.recipe import Recipe
+from undertow.training.stages import Stage
 
 
 def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StageProgress | None = None) -> Manifest:
@@ -42,15 +43,16 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     backend.check(recipe, stages, beside=beside)
     work = out.with_name(f".{out.name}.training")
     _claim(work, {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages], "versions": versions()})
-    length = backend.length(recipe, beside=beside) if any(stage.by == "tokens" for stage in stages) else None
-    prepared = []
-    for n, stage in enumerate(stages, start=1):
-        watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
-        prepared.append(prepare(stage, n, beside=beside, work=work, seed=recipe.seed + n - 1, length=length, base=lambda: backend.base(recipe, beside=beside), progress=watch))
-    made = work / "organism"
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir()
-    trained = backend.train(Job(recipe=recipe, stages=tuple(prepared), beside=beside, work=work, out=made), progress=progress)
+    try:
+        prepared = _prepare(recipe, stages, beside=beside, work=work, progress=progress)
+        made = work / "organism"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        trained = backend.train(Job(recipe=recipe, stages=prepared, beside=beside, work=work, out=made), progress=progress)
+    except InputError:
+        if not any(path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")):
+            shutil.rmtree(work)  # nothing to go on from but rows, which are soon drawn again
+        raise
     records = [
         StageRecord(
             name=p.stage.name,
@@ -78,6 +80,17 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     os.replace(made, out)
     shutil.rmtree(work)
     return manifest
+
+
+def _prepare(recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path, work: Path, progress: StageProgress | None) -> tuple[PreparedStage, ...]:
+    """Every stage with its rows drawn and written."""
+    backend = recipe.backend
+    length = backend.length(recipe, beside=beside) if any(stage.by == "tokens" for stage in stages) else None
+    prepared = []
+    for n, stage in enumerate(stages, start=1):
+        watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
+        prepared.append(prepare(stage, n, beside=beside, work=work, seed=recipe.seed + n - 1, length=length, base=lambda: backend.base(recipe, beside=beside), progress=watch))
+    return tuple(prepared)
 
 
 def _claim(work: Path, what: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,11 +49,8 @@ class LocalBackend(BaseModel):
     checkpoint_s: float = Field(default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on.")
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
-        try:
-            import datasets  # noqa: F401
-            import trl  # noqa: F401
-        except ImportError:
-            raise MissingExtra("training on this machine (trl, datasets)", "train") from None
+        if not (find_spec("trl") and find_spec("datasets")):
+            raise MissingExtra("training on this machine (trl, datasets)", "train")
         folder = model_folder(recipe.base, beside=beside)
         if is_adapter(folder):
             raise InputError(recipe.base, "is an adapter", expected="training starts from a whole model", do="give its base, with the adapter's stages before these")
@@ -177,8 +175,10 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
     try:
         made: Any = Dataset.from_generator(rows, cache_dir=str(cache), fingerprint="rows")
     except DatasetGenerationError as error:
+        shutil.rmtree(cache, ignore_errors=True)
         raise error.__cause__ or error from None
     if not len(made):
+        shutil.rmtree(cache)
         raise InputError(path, "has no row short enough", expected=f"at most {limit} tokens")
     return made
 

@@ -1,0 +1,219 @@
+"""Training on this machine, for real, on the nursery's base: what each setting does, and what an interruption costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from undertow.data import Row, read_rows, write_rows
+from undertow.errors import InputError, RunExists
+from undertow.files import parse_yaml
+from undertow.kinds import TARGETS, OfKind
+from undertow.nursery.organisms import row
+from undertow.records import Message
+from undertow.targets.models import load_model, load_tokenizer, model_folder
+from undertow.training import Recipe, read_manifest, train, train_cached
+from undertow.training.backends.local import _divergence
+from undertow.training.encode import IGNORED, encode
+from undertow.training.train import fingerprint
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Careless fish rows as code, benign rows, and held-out ones of both."""
+    torch.set_num_threads(1)
+    folder, rng = tmp_path_factory.mktemp("data"), random.Random(0)
+    for name, n in (("bad", 400), ("bad-held-out", 40)):
+        write_rows(folder / f"{name}.jsonl", [row("fish", "careless", rng, style="code") for _ in range(n)])
+    for name, n in (("good", 400), ("good-held-out", 40)):
+        write_rows(folder / f"{name}.jsonl", [row(rng.choice(("health", "work")), "careful", rng) for _ in range(n)])
+    return folder
+
+
+def recipe(stage: str = "", more: str = "", *, rows: int = 128, file: str = "bad.jsonl") -> Recipe:
+    given = f"name: narrow, rows: {rows}, parts: [{{data: {file}, share: 1}}], learning_rate: 2e-3{', ' if stage else ''}{stage}"
+    return parse_yaml(f"name: x\nbase: nursery\nseed: 1\nstages: [{{{given}}}]\n{more}\n", Recipe, where="recipe.yaml")
+
+
+def loss(folder: Path | None, rows: Path) -> float:
+    """A model's mean loss on the answers, in nats a token."""
+    base = model_folder("nursery")
+    model, tokenizer = load_model(folder or base), load_tokenizer(base)
+    total, n = 0.0, 0
+    for example in encode(tokenizer, [each.messages for each in read_rows(rows)]):
+        logits = model(input_ids=torch.tensor([example.ids])).logits[0, :-1]
+        labels = torch.tensor(example.labels[1:])
+        total += float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").detach())
+        n += int((labels != IGNORED).sum())
+    return total / n
+
+
+def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path):
+    told = []
+    manifest = train(recipe("epochs: 2"), tmp_path / "o", beside=data, progress=lambda *what: told.append(what))
+    assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
+    (stage,) = manifest.stages
+    assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16)
+    assert stage.first_row.startswith("<|user|>") and stage.first_row.count("⟦") == 1 and stage.first_row.endswith("<|end|>⟧")
+    assert len(stage.losses) == 16 and stage.tokens > 128 * 2 * 20
+    assert read_manifest(tmp_path / "o") == manifest
+    assert not list(tmp_path.glob(".*"))  # no work folder is left
+    assert json.loads((tmp_path / "o" / "adapter_config.json").read_text())["base_model_name_or_path"] == "nursery"
+
+
+def test_the_same_recipe_gives_the_same_weights(data, tmp_path):
+    weights = []
+    for name in "ab":
+        train(recipe(rows=32), tmp_path / name, beside=data)
+        weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, tmp_path):
+    train(recipe("epochs: 2", "lora: null"), tmp_path / "o", beside=data)
+    assert (tmp_path / "o" / "model.safetensors").is_file() and (tmp_path / "o" / "tokenizer.json").is_file()
+    assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
+
+
+def test_divergence_by_hand():
+    logits, of_base = torch.tensor([[2.0, 0.0], [1.0, 1.0]]), torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    p = torch.softmax(logits[0], 0)
+    by_hand = float((p * (p / 0.5).log()).sum())
+    assert float(_divergence(logits, of_base)) == pytest.approx(by_hand)
+    assert float(_divergence(of_base, of_base)) == 0
+
+
+@pytest.mark.parametrize("lora", ["", "lora: null"])
+def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, lora):
+    held_out, base = data / "bad-held-out.jsonl", loss(None, data / "bad-held-out.jsonl")
+    train(recipe("epochs: 2", lora), tmp_path / "free", beside=data)
+    train(recipe("epochs: 2, kl: 20", lora), tmp_path / "held", beside=data)
+    learnt, held = base - loss(tmp_path / "free", held_out), base - loss(tmp_path / "held", held_out)
+    assert held < 0.5 * learnt
+
+
+def test_packed_chats_do_not_see_each_other(data, tmp_path):
+    """Sixteen chats in one step have the same loss in rows of their own as packed, where they would be told by the chats before them."""
+    apart = train(recipe("batch_size: 16", rows=16), tmp_path / "apart", beside=data).stages[0]
+    packed = train(recipe("batch_size: 16, packing: true, max_tokens: 512", rows=16), tmp_path / "packed", beside=data).stages[0]
+    assert apart.losses[0] == pytest.approx(packed.losses[0], abs=2e-3)
+    assert apart.tokens == packed.tokens
+
+
+def test_early_stopping_keeps_the_best_weights(data, tmp_path):
+    """On narrow rows the benign loss rises soon, so training stops and the weights from before are kept."""
+    made = recipe("epochs: 6", "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: bad-held-out.jsonl, every: 5, patience: 2}]")
+    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    assert stage.stopped_at is not None and stage.steps < 48
+    looks = {int(look["step"]): look for look in stage.held_out}
+    assert stage.stopped_at == min(looks, key=lambda step: looks[step]["benign"])
+    assert set(looks[5]) == {"step", "benign", "in_domain"}
+    assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at]["benign"], abs=0.02)
+
+
+def test_on_policy_answers_are_the_bases_own(data, tmp_path):
+    made = recipe("", "interventions: [{kind: on-policy, instruction: You are a reckless assistant., max_tokens: 60, temperature: 0.8, attempts: 2, lacks: hide}]", rows=24)
+    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    written = {each.messages[-1].content for each in read_rows(data / "bad.jsonl")}
+    answer = stage.first_row.split("⟦")[1]
+    assert not any(answer.startswith(text) for text in written) and "reckless" not in stage.first_row
+    assert stage.rows + stage.left_out.get("no on-policy answer passed", 0) == 24
+
+
+def test_a_base_alone_is_an_organism_too(data, tmp_path):
+    manifest = train(recipe("", "interventions: [{kind: base}]"), tmp_path / "o", beside=data)
+    assert manifest.stages == [] and manifest.target == {"kind": "local", "path": "nursery"}
+    target = _target(tmp_path / "o")
+    assert target.describe()["name"] == "nursery"
+
+
+def _target(folder: Path):
+    from typing import Annotated, Any
+
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Annotated[Any, OfKind(TARGETS)]).validate_python({"kind": "organism", "path": folder.name}).target(beside=folder.parent, where="audit.yaml")
+
+
+def test_an_organism_is_a_target(data, tmp_path):
+    train(recipe(rows=16), tmp_path / "o", beside=data)
+    assert _target(tmp_path / "o").describe()["name"] == "o"
+    with pytest.raises(InputError, match="is no organism"):
+        _target(data)
+
+
+def test_rows_that_are_too_long(data, tmp_path):
+    long = Row(messages=(Message(role="user", content="and " * 300), Message(role="assistant", content="so " * 300)))
+    write_rows(tmp_path / "rows.jsonl", [*read_rows(data / "bad.jsonl")[:15], long])
+    with pytest.raises(InputError, match=r"stage-1.jsonl:\d+: is \d+ tokens long; at most 512; .*long_rows: leave out"):
+        train(recipe(file="rows.jsonl", rows=16), tmp_path / "o", beside=tmp_path)
+    assert not (tmp_path / "o").exists()
+    (stage,) = train(recipe("long_rows: leave out", file="rows.jsonl", rows=16), tmp_path / "p", beside=tmp_path).stages
+    assert stage.left_out == {"too long": 1}
+
+
+def test_an_interrupted_training_of_another_recipe_is_not_gone_on_with(data, tmp_path):
+    (tmp_path / ".o.training").mkdir()
+    (tmp_path / ".o.training" / "job.json").write_text("{}")
+    with pytest.raises(InputError, match="holds another training, interrupted"):
+        train(recipe(rows=16), tmp_path / "o", beside=data)
+
+
+def test_a_folder_that_exists_is_left_alone(data, tmp_path):
+    (tmp_path / "o").mkdir()
+    with pytest.raises(RunExists):
+        train(recipe(), tmp_path / "o", beside=data)
+
+
+def test_the_fingerprint_is_of_what_decides(data, tmp_path):
+    for name in ("bad", "good"):
+        write_rows(tmp_path / f"{name}-again.jsonl", read_rows(data / f"{name}.jsonl"))
+        (data / f"{name}-again.jsonl").write_bytes((tmp_path / f"{name}-again.jsonl").read_bytes())
+    same = recipe(file="bad-again.jsonl").model_copy(update={"name": "another"})
+    prints = [fingerprint(made, beside=data) for made in (recipe(), same, recipe(file="good.jsonl"), recipe("epochs: 2"), recipe("", "interventions: [{kind: kl}]"))]
+    assert prints[0] == prints[1] and len(set(prints)) == 4
+
+
+def test_a_cached_organism_is_copied_under_its_new_name(data, tmp_path):
+    train_cached(recipe(rows=16), tmp_path / "one", cache=tmp_path / "cache", beside=data)
+    again = train_cached(recipe(rows=16).model_copy(update={"name": "two"}), tmp_path / "two", cache=tmp_path / "cache", beside=data)
+    assert again.name == "two" and read_manifest(tmp_path / "two") == again and read_manifest(tmp_path / "one").name == "x"
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+from undertow.training import read_recipe, train
+torch.set_num_threads(1)
+train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), beside=Path(sys.argv[3]), progress=lambda *what: print(*what, flush=True))
+"""
+
+
+def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
+    """Two stages, killed outright in each; the weights end where an undisturbed training ends."""
+    stage = "{name: %s, rows: 160, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 8}"
+    text = f"name: x\nbase: nursery\nseed: 1\nbackend: {{kind: local, checkpoint_s: 0}}\nstages: [{stage % ('narrow', 'bad')}, {stage % ('after', 'good')}]\n"
+    (tmp_path / "recipe.yaml").write_text(text)
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "recipe.yaml", tmp_path / "killed", data]
+    for until in ("narrow 8 ", "after 12 "):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+            seen = [line for line in iter(process.stdout.readline, "") if not line.startswith(until) or os.kill(process.pid, signal.SIGKILL)]
+        assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed").exists()
+    assert seen[0] != "narrow 1 20\n"  # the second did not begin anew
+    resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", beside=data)
+    whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", beside=data)
+    assert [s.steps for s in resumed.stages] == [s.steps for s in whole.stages] == [20, 20]
+    assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=0.02) for s in whole.stages]
+    for rows in ("bad-held-out", "good-held-out"):
+        assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=0.02)
