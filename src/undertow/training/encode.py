@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from undertow.data import stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
 
 IGNORED = -100
 """Label of a token that carries no loss."""
+AT_ONCE = 512
+"""Rows of a file encoded together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,33 @@ def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Seque
             )
         )
     return examples
+
+
+def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str]) -> Iterator[Example]:
+    """Encode the rows of a file, a batch at a time.
+
+    Args:
+        limit: most tokens of a row.
+        leave_out: pass over longer ones, counted in `left_out`, and do not raise.
+        bare: keep the chat template's default system prompt off rows without one.
+
+    Raises:
+        InputError: a row that is too long, or as `encode`; names the line.
+    """
+    rows = stream_rows(path)
+    while batch := list(islice(rows, AT_ONCE)):
+        chats = [numbered.row.messages for numbered in batch]
+        if bare:
+            chats = [chat if chat[0].role == "system" else (Message(role="system", content=""), *chat) for chat in chats]
+        places = [f"{path}:{numbered.line}" for numbered in batch]
+        for where, example in zip(places, encode(tokenizer, chats, where=places), strict=True):
+            if len(example.ids) <= limit:
+                yield example
+            elif leave_out:
+                left_out["too long"] += 1
+            else:
+                do = "shorten or drop the row, or write 'long_rows: leave out' in the stage"
+                raise InputError(where, f"is {len(example.ids)} tokens long", expected=f"at most {limit}", do=do)
 
 
 def _wholes(tokenizer: Any, texts: list[str]) -> list[tuple[list[int], list[int] | None]]:

@@ -1,9 +1,9 @@
 """Training on this machine: TRL's supervised fine-tuning trainer on a LoRA adapter (PEFT) or on all weights.
 
-    <work>/
-      stage-1/rows/               its encoded rows, memory-mapped
-      stage-1/checkpoint-*        where it goes on after an interruption
-      stage-1/done/  fit.json     when it is finished: its weights, and what it did
+<work>/
+  stage-1/rows/               its encoded rows, memory-mapped
+  stage-1/checkpoint-*        where it goes on after an interruption
+  stage-1/done/  fit.json     when it is finished: its weights, and what it did
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from undertow.data import stream_rows
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import folder_digest, to_json, write_text
-from undertow.records import Message
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
-from undertow.training.encode import IGNORED, Example, encode, masked_text
+from undertow.training.encode import IGNORED, Example, encode_file, masked_text
 from undertow.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 SMALL_VOCABULARY = 8192
 """Below it whole logits cost less than TRL's loss in chunks, which saves memory where they are large."""
-AT_ONCE = 512
-"""Rows encoded together."""
 
 
 class LocalBackend(BaseModel):
@@ -164,40 +161,15 @@ class LocalBackend(BaseModel):
 
 
 def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str]) -> Any:
-    """Rows as a memory-mapped dataset of ids, labels and lengths.
-
-    Args:
-        limit: most tokens of a row.
-        leave_out: pass over longer ones, counted in `left_out`, and do not raise.
-        bare: keep the chat template's default system prompt off rows without one.
-    """
+    """Rows as a memory-mapped dataset of ids, labels and lengths; the rest as `encode_file`."""
     from datasets import Dataset, disable_progress_bars
     from datasets.exceptions import DatasetGenerationError
 
     disable_progress_bars()
 
-    def batches() -> Iterator[list[tuple[str, tuple[Message, ...]]]]:
-        batch = []
-        for numbered in stream_rows(path):
-            messages = numbered.row.messages
-            if bare and messages[0].role != "system":
-                messages = (Message(role="system", content=""), *messages)
-            batch.append((f"{path}:{numbered.line}", messages))
-            if len(batch) == AT_ONCE:
-                yield batch
-                batch = []
-        yield batch
-
     def rows() -> Iterator[dict[str, Any]]:
-        for batch in batches():
-            for (where, _), example in zip(batch, encode(tokenizer, [chat for _, chat in batch], where=[where for where, _ in batch]), strict=True):
-                if len(example.ids) > limit:
-                    if not leave_out:
-                        do = "shorten or drop the row, or write 'long_rows: leave out' in the stage"
-                        raise InputError(where, f"is {len(example.ids)} tokens long", expected=f"at most {limit}", do=do)
-                    left_out["too long"] += 1
-                    continue
-                yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
+        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, left_out=left_out):
+            yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
 
     shutil.rmtree(cache, ignore_errors=True)  # a half-written one, or the same again
     try:
