@@ -42,7 +42,7 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     backend, stages = recipe.backend, recipe.resolved()
     backend.check(recipe, stages, beside=beside)
     work = out.with_name(f".{out.name}.training")
-    _claim(work, {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages], "versions": versions()})
+    _claim(work, {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages]})
     try:
         prepared = _prepare(recipe, stages, beside=beside, work=work, progress=progress)
         made = work / "organism"
@@ -101,7 +101,7 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
     """
     job = work / "job.json"
     if job.is_file() and json.loads(job.read_text(encoding="utf-8")) != what:
-        raise InputError(work, "holds another training, interrupted", expected="the same recipe, data and versions", do="remove it, or choose another -o")
+        raise InputError(work, "holds another training, interrupted", expected="the same recipe and data", do="remove it, or choose another -o")
     try:
         write_text(job, to_json(what))
     except OSError as error:
