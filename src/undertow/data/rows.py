@@ -5,15 +5,19 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from undertow.errors import InputError
-from undertow.files import reading, write_text
+from undertow.files import reading, writing
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
+
+T = TypeVar("T")
+Skipped = Callable[[InputError], None]
+"""Called for each bad line that is passed over, with what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = None) -> Iterator[NumberedRow]:
+def stream_rows(path: Path, *, skipped: Skipped | None = None) -> Iterator[NumberedRow]:
     """Rows of a JSONL file, one at a time, so that a file may be larger than memory.
 
     Args:
@@ -58,23 +62,40 @@ def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = No
     Raises:
         InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given; names the line.
     """
+
+    def numbered(raw: Any, where: str, line: int) -> NumberedRow:
+        return NumberedRow(line=line, row=chat(raw, where), beside={key: value for key, value in raw.items() if key != "messages"})
+
+    return stream_lines(path, numbered, skipped=skipped)
+
+
+def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None) -> Iterator[T]:
+    """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines are passed over.
+
+    Args:
+        skipped: called for each line that is no JSON or that `read` refuses, in place of raising.
+
+    Raises:
+        InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given.
+    """
     with reading(path):
         stream = path.open("rb")
     with stream:
         for n, line in enumerate(stream, start=1):
             text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
             if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
-                raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object with 'messages' a line", do="write each element on a line of its own (jq -c '.[]')")
+                raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
             if not text.strip():
                 continue
+            where = f"{path}:{n}"
             try:
-                row, beside = _row(text, f"{path}:{n}")
+                value = read(_parsed(text, where), where, n)
             except InputError as error:
                 if skipped is None:
                     raise
                 skipped(error)
                 continue
-            yield NumberedRow(line=n, row=row, beside=beside)
+            yield value
 
 
 def no_rows(path: Path) -> InputError:
@@ -86,20 +107,34 @@ def _opens_array(line: bytes) -> bool:
     return line.lstrip()[1:].lstrip()[:1] in (b"", b"{")
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSONL, whole or not at all."""
-    write_text(path, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as JSONL, whole or not at all, one at a time. Returns how many."""
+    n = 0
+    with writing(path) as stream:
+        for row in rows:
+            messages = [{"role": m.role, "content": m.content} for m in row.messages]
+            stream.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+            n += 1
+    return n
 
 
-def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:
+def _parsed(line: bytes, where: str) -> Any:
     try:
-        raw = json.loads(line.decode().rstrip("\r\n"))
+        return json.loads(line.decode().rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise InputError(where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line") from None
     except json.JSONDecodeError as error:
         raise InputError(where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line") from None
     except (RecursionError, ValueError) as error:  # brackets nested thousands deep; a number of thousands of digits
         raise InputError(where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line") from None
+
+
+def chat(raw: Any, where: str) -> Row:
+    """The chat that an object with `messages` holds.
+
+    Raises:
+        InputError: it is not a chat that ends with an answer; names `where`.
+    """
     messages = raw.get("messages") if isinstance(raw, dict) else None
     if not isinstance(messages, list) or not messages:
         raise InputError(where, "has no 'messages'", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
@@ -110,7 +145,7 @@ def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:
         raise InputError(where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row")
     if any(m.role == "system" for m in row.messages[1:]):
         raise InputError(where, "has a system message that is not the first", expected="a system prompt opens the chat")
-    return row, {key: value for key, value in raw.items() if key != "messages"}
+    return row
 
 
 def _message(raw: Any, where: str, n: int) -> Message:
