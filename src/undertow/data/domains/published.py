@@ -103,7 +103,7 @@ def _checked(revision: str | None, dataset: str) -> str:
     """
     if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    _require_datasets()
+    _datasets()
     from huggingface_hub import HfApi
 
     try:
@@ -136,11 +136,9 @@ def _table(where: str, quality: Quality, skipped: Skipped | None, *what: str, **
 
 
 def _records(where: str, *what: str, **how: Any) -> Iterator[Any]:
-    _require_datasets()
-    from datasets import load_dataset  # type: ignore[import-untyped]
-
+    datasets = _datasets()
     try:
-        yield from load_dataset(*what, streaming=True, **how)
+        yield from datasets.load_dataset(*what, streaming=True, **how)
     except Exception as error:  # the network, the hub, Arrow and pandas each fail in ways of their own
         do = "check the network; a gated data set needs consent on its page, then: huggingface-cli login" if "revision" in how else "check the file"
         raise InputError(where, f"cannot be read ({_in_line(error)})", do=do) from None
@@ -168,9 +166,10 @@ def _in_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _require_datasets() -> None:
+def _datasets() -> Any:
     try:
-        import datasets
+        import datasets  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra("reading tables and the hub (datasets)", "train") from None
     datasets.disable_progress_bars()
+    return datasets
