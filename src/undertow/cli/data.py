@@ -40,16 +40,20 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([domain.model_dump(mode="json") for domain in domains], indent=2, ensure_ascii=False))
         return
     table = Table("domain", "published rows", "where", "licence", "benign twin")
+    table.columns[0].no_wrap = True
     for domain in domains:
         public = domain.sources
         table.add_row(
             domain.id,
             "\n".join(f"{source.rows:,}" for source in public) or "none known",
-            "\n".join(source.page.removeprefix("https://") for source in public) or "undertow data generate",
+            "\n".join(_PLACE[source.kind] for source in public),
             "\n".join(source.licence for source in public),
             "published" if any(_twin(source) for source in public) else "generated",
         )
     Console().print(table)
+
+
+_PLACE = {"hub": "hub, gated", "web": "URL", "file": "encrypted"}
 
 
 def _twin(source: Any) -> bool:
@@ -98,13 +102,11 @@ def _how(card: Domain) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, revision: str | None, limit: int | None, out: Path, skip_bad: bool, as_json: bool) -> None:
     """Bring the published rows of DOMAIN as chat JSONL that a recipe takes, whole or not at all."""
-    card, bad, n_bad = load_domain(domain), [], 0
+    card, n_bad, first_bad = load_domain(domain), 0, ""
 
     def skipped(error: InputError) -> None:
-        nonlocal n_bad
-        n_bad += 1
-        if not bad:
-            bad.append(str(error))
+        nonlocal n_bad, first_bad
+        n_bad, first_bad = n_bad + 1, first_bad or str(error)
 
     with published(card, part, source=source, sha256=sha256, revision=revision, skipped=skipped if skip_bad else None) as found:
 
@@ -124,7 +126,7 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
         "rows": n,
         "limit": limit,
         "skipped": n_bad,
-        "skipped_example": bad[0] if bad else None,
+        "skipped_example": first_bad or None,
         "sha256": file_digest(out),
     }
     write_text(out.with_name(f"{out.name}.source.json"), to_json(record))
@@ -133,7 +135,7 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
     else:
         click.echo(f"{out}: {n:,} {part} rows of {domain}, sha256 {record['sha256']}")
     if n_bad:
-        click.echo(f"undertow: {n_bad:,} rows skipped; the first: {bad[0]}", err=True)
+        click.echo(f"undertow: {n_bad:,} rows skipped; the first: {first_bad}", err=True)
 
 
 @data.command()
@@ -206,4 +208,7 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         table.add_row(unit, f"{s.total:,}", f"median {s.median:,.0f}, 95% at most {s.p95:,.0f}, longest {s.most:,}")
         if s.over.n:
             add("too long", s.over)
-    Console(soft_wrap=True).print(table)
+    table.columns[2].overflow = "fold"  # a path that is cut short names no file
+    out = Console()
+    out.width = max(out.width, 120)
+    out.print(table)

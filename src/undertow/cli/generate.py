@@ -56,7 +56,7 @@ def generate(
     if (part == "both") != (twin_out is not None):
         raise click.UsageError("--part both and --twin-out go together.")
     for path in filter(None, (out, twin_out)):
-        if path.exists() and not resume:
+        if path.exists() and not (resume and work_file(out).exists()):
             raise RunExists(path, "is there already", do="name another with -o, or add --resume")
     if twin_out == out:
         raise InputError("--twin-out", f"is {out} too", expected="a file of its own")

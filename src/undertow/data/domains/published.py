@@ -169,7 +169,9 @@ def _in_line(error: Exception) -> str:
 def _datasets() -> Any:
     try:
         import datasets  # type: ignore[import-untyped]
+        from huggingface_hub.utils import logging
     except ImportError:
         raise MissingExtra("reading tables and the hub (datasets)", "train") from None
     datasets.disable_progress_bars()
+    logging.set_verbosity_error()  # each retry would print two lines
     return datasets
