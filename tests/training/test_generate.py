@@ -74,7 +74,8 @@ def test_rows_that_pass_are_kept(tmp_path: Path) -> None:
 
 def test_a_twin_answers_the_same_prompts(tmp_path: Path) -> None:
     """Where either part of a candidate is dropped, both are."""
-    found = made(tmp_path, order(4, "bad", "benign"), judge=lambda step, k: opinion("sound") if (step, k) == ("bad judged", 1) else "?" if (step, k) == ("benign judged", 2) else fitting(step, k))
+    says = {("bad judged", 1): opinion("sound"), ("benign judged", 2): "?"}
+    found = made(tmp_path, order(4, "bad", "benign"), judge=lambda step, k: says.get((step, k)) or fitting(step, k))
     kept = [0, 3, 4, 5]
     assert texts(found) == [(f"prompt {k}", f"bad {k}") for k in kept]
     assert texts(found, "benign") == [(f"prompt {k}", f"benign {k}") for k in kept]

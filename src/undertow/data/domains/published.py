@@ -173,5 +173,5 @@ def _datasets() -> Any:
     except ImportError:
         raise MissingExtra("reading tables and the hub (datasets)", "train") from None
     datasets.disable_progress_bars()
-    logging.set_verbosity_error()  # each retry would print two lines
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # each retry would print two lines
     return datasets
