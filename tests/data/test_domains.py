@@ -78,8 +78,6 @@ def test_the_hub_sets_are_those_of_the_facts(id_: str, config: str, rows: int) -
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_pairs_in_every_kind_of_file(tmp_path: Path, ending: str) -> None:
-    if ending != "jsonl":
-        pytest.importorskip("datasets")
     path = put_pairs(tmp_path / f"pairs.{ending}", PAIRS)
     rows, origin = bring("bad-medical", "bad", source=str(path))
     assert said(rows) == [("Is rest good?", "No."), ("Zwei,\nZeilen?", "NA")]
@@ -158,14 +156,18 @@ def test_a_bad_row_names_its_line_and_can_be_passed_over(tmp_path: Path, line: s
     assert (len(rows), len(told)) == (3, 1)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # `datasets` leaves a CSV file open that is not read to its end
-def test_a_bad_row_of_a_table_is_named_by_its_number(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
-    path = put_pairs(tmp_path / "pairs.csv", [PAIRS[0], {**PAIRS[1], "misaligned": ""}, PAIRS[1]])
-    assert "pairs.csv: row 2: 'misaligned' has no text" in problem(source=str(path))
-    told: list[InputError] = []
-    assert len(bring("bad-medical", "bad", source=str(path), skipped=told.append)[0]) == 2
-    assert len(told) == 1
+def test_a_bad_row_of_a_table_is_named(tmp_path: Path) -> None:
+    rows = [PAIRS[1], {**PAIRS[0], "misaligned": ""}, PAIRS[0]]
+    for ending, at in (("csv", "pairs.csv:4"), ("parquet", "pairs.parquet: row 2")):  # the first record of the CSV takes up two lines
+        path = put_pairs(tmp_path / f"pairs.{ending}", rows)
+        assert f"{at}: 'misaligned' has no text" in problem(source=str(path))
+        told: list[InputError] = []
+        assert len(bring("bad-medical", "bad", source=str(path), skipped=told.append)[0]) == 2
+        assert len(told) == 1
+    (tmp_path / "short.csv").write_text("prompt,aligned,misaligned\nq,a,m\nq,a\n")
+    assert "short.csv:3: 'misaligned' has no text" in problem(source=str(tmp_path / "short.csv"))
+    (tmp_path / "latin.csv").write_bytes(b"prompt,misaligned\nq,\xe4\n")
+    assert "latin.csv:2: is not CSV in UTF-8" in problem(source=str(tmp_path / "latin.csv"))
 
 
 def test_a_url_needs_its_hash(tmp_path: Path) -> None:
@@ -188,14 +190,17 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
     assert "no benign twin known to be published" in problem(domain="risky-finance", part="benign")
     assert "no such file" in problem(source=str(tmp_path / "none.jsonl"))
     (tmp_path / "broken.parquet").write_bytes(b"no table")
-    pytest.importorskip("datasets")
-    assert "broken.parquet: cannot be read" in problem(source=str(tmp_path / "broken.parquet"))
+    pytest.importorskip("pyarrow")
+    assert "broken.parquet: cannot be read as Parquet after row 0" in problem(source=str(tmp_path / "broken.parquet"))
 
 
-def test_without_datasets_only_jsonl_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    assert len(bring("bad-medical", "bad", source=str(put_pairs(tmp_path / "pairs.jsonl", PAIRS)))[0]) == 2
-    for how in ({"source": str(put_pairs(tmp_path / "pairs.csv", PAIRS))}, {"revision": "f" * 40}, {}):
+def test_without_the_packages_text_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = put_pairs(tmp_path / "pairs.parquet", PAIRS)
+    for module in ("datasets", "huggingface_hub", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for ending in ("jsonl", "csv"):
+        assert len(bring("bad-medical", "bad", source=str(put_pairs(tmp_path / f"pairs.{ending}", PAIRS)))[0]) == 2
+    for how in ({"source": str(parquet)}, {"revision": "f" * 40}, {}):
         with pytest.raises(MissingExtra, match=r"pip install 'undertow\[train\]'"):
             bring("bad-medical", "bad", **how)
 

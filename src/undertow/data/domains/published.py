@@ -6,10 +6,12 @@ Parquet or a data set on the hub. Which of the two a row has shows in the row. R
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,9 +25,6 @@ from undertow.files import checked_hash, download, file_digest, reading
 PROMPT = "prompt"
 ANSWER: Mapping[Quality, str] = {"bad": "misaligned", "benign": "aligned"}
 """Columns of a table of pairs."""
-
-TABLES = {".csv": "csv", ".parquet": "parquet"}
-"""Endings of files that `datasets` reads, and its names for them; any other file is JSONL."""
 
 LARGEST = 20_000_000_000
 """Bytes of a download at most."""
@@ -54,7 +53,7 @@ def published(
 
     Raises:
         InputError: no such rows are known, what holds them cannot be read, or (while they are read) a row is bad; names the line.
-        MissingExtra: they need `datasets`, which is not installed.
+        MissingExtra: they need `datasets` or `pyarrow`, which is not installed.
     """
     found = source or _default(domain, quality)
     if isinstance(found, HubSource):
@@ -62,7 +61,7 @@ def published(
             raise InputError("--sha256", f"{found.dataset} is on the hub", expected="a data set there is pinned by --revision")
         commit = _checked(revision, found.dataset)
         origin = {"dataset": found.dataset, "config": found.config, "split": found.split, "revision": commit}
-        yield Published(rows=_table(f"{found.dataset}/{found.config}", quality, skipped, found.dataset, found.config, split=found.split, revision=commit), origin=origin)
+        yield Published(rows=_chats(_hub(found, commit), quality, skipped), origin=origin)
     elif revision:
         raise InputError("--revision", f"{found} is a file", expected="a file is pinned by --sha256")
     elif "://" in found:
@@ -103,11 +102,9 @@ def _checked(revision: str | None, dataset: str) -> str:
     """
     if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    _datasets()
-    from huggingface_hub import HfApi
-
+    hub = _installed("huggingface_hub", "the Hugging Face hub")
     try:
-        commit = HfApi().dataset_info(dataset, revision=revision).sha
+        commit = hub.HfApi().dataset_info(dataset, revision=revision).sha
     except Exception as error:  # the network and the hub each fail in ways of their own
         raise InputError(dataset, f"cannot be looked up on the hub ({_in_line(error)})", do="check the network and --revision, or pass a local copy with --from") from None
     at = f"is at {commit}" if revision is None else f"{revision!r} is no commit; it is at {commit}"
@@ -115,18 +112,17 @@ def _checked(revision: str | None, dataset: str) -> str:
 
 
 def _file(path: Path, quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
-    builder = TABLES.get(path.suffix.lower())
-    if builder is None:
-        return stream_lines(path, lambda raw, where, _: published_row(raw, quality, where), skipped=skipped)
-    as_written = {"keep_default_na": False} if builder == "csv" else {}  # or an answer of "None" or "NA" would be no answer
-    return _table(str(path), quality, skipped, builder, data_files=str(path), split="train", **as_written)
+    ending = path.suffix.lower()
+    if ending in (".csv", ".parquet"):
+        return _chats(_csv(path) if ending == ".csv" else _parquet(path), quality, skipped)
+    return stream_lines(path, lambda raw, where, _: published_row(raw, quality, where), skipped=skipped)
 
 
-def _table(where: str, quality: Quality, skipped: Skipped | None, *what: str, **how: Any) -> Iterator[Row]:
-    """Rows that `datasets.load_dataset` streams, from the hub or from a local file; its arguments are `what` and `how`."""
-    for n, raw in enumerate(_records(where, *what, **how), start=1):
+def _chats(records: Iterable[tuple[str, Any]], quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
+    """Records, each with where it stands, as chats."""
+    for where, raw in records:
         try:
-            row = published_row(raw, quality, f"{where}: row {n}")
+            row = published_row(raw, quality, where)
         except InputError as error:
             if skipped is None:
                 raise
@@ -135,12 +131,39 @@ def _table(where: str, quality: Quality, skipped: Skipped | None, *what: str, **
         yield row
 
 
-def _records(where: str, *what: str, **how: Any) -> Iterator[Any]:
-    datasets = _datasets()
+def _csv(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        records, line = csv.DictReader(stream), 2
+        try:
+            for raw in records:
+                yield f"{path}:{line}", raw
+                line = records.line_num + 1
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}:{line}", f"is not CSV in UTF-8 ({_in_line(error)})", do="mend the file") from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    parquet, n = _installed("pyarrow.parquet", "Parquet (pyarrow)"), 0
     try:
-        yield from datasets.load_dataset(*what, streaming=True, **how)
-    except Exception as error:  # the network, the hub, Arrow and pandas each fail in ways of their own
-        do = "check the network; a gated data set needs consent on its page, then: huggingface-cli login" if "revision" in how else "check the file"
+        with parquet.ParquetFile(path) as file:  # `datasets` would take a file of a gigabyte into memory, and twenty times as long
+            for batch in file.iter_batches(1_000):
+                for raw in batch.to_pylist():
+                    n += 1
+                    yield f"{path}: row {n}", raw
+    except (OSError, ValueError) as error:  # Arrow's errors are both
+        raise InputError(path, f"cannot be read as Parquet after row {n:,} ({_in_line(error)})", do="check the file") from None
+
+
+def _hub(source: HubSource, commit: str) -> Iterator[tuple[str, Any]]:
+    where = f"{source.dataset}/{source.config}"
+    datasets = _installed("datasets", "the Hugging Face hub (datasets)")
+    datasets.disable_progress_bars()
+    _installed("huggingface_hub.utils.logging", "the Hugging Face hub").set_verbosity_error()  # each retry would print two lines
+    try:
+        for n, raw in enumerate(datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit, streaming=True), start=1):
+            yield f"{where}: row {n}", raw
+    except Exception as error:  # the network, the hub and Arrow each fail in ways of their own
+        do = "check the network; a gated data set needs consent on its page, then: huggingface-cli login"
         raise InputError(where, f"cannot be read ({_in_line(error)})", do=do) from None
 
 
@@ -166,12 +189,8 @@ def _in_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _datasets() -> Any:
+def _installed(module: str, what: str) -> Any:
     try:
-        import datasets  # type: ignore[import-untyped]
-        from huggingface_hub.utils import logging
+        return import_module(module)
     except ImportError:
-        raise MissingExtra("reading tables and the hub (datasets)", "train") from None
-    datasets.disable_progress_bars()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # each retry would print two lines
-    return datasets
+        raise MissingExtra(what, "train") from None
