@@ -177,6 +177,9 @@ def test_a_url_needs_its_hash(tmp_path: Path) -> None:
     assert (len(rows), origin) == (2, {"url": url, "sha256": hash_})
     assert problem(source=url) == f"{url}: has sha256 {hash_}; read the file; if it is what you want, add --sha256 with that hash; nothing was written"
     assert f"has sha256 {hash_}; {'0' * 64} was expected" in problem(source=url, sha256="0" * 64)
+    path.write_text("{}\n")
+    assert problem(source=url, sha256=hashlib.sha256(b"{}\n").hexdigest()).startswith(f"{url}:1: has neither")  # not the copy, which is gone by then
+    put_pairs(path, PAIRS)
     assert f"has sha256 {hash_}; {'0' * 64} was expected" in problem(source=str(path), sha256="0" * 64)
     assert "is no SHA-256" in problem(source=str(path), sha256="0")
     assert "a file is pinned by --sha256" in problem(source=str(path), revision="f" * 40)

@@ -22,6 +22,9 @@ from undertow.errors import InputError
 Measure = Callable[[Sequence[Row]], Sequence[int | None]]
 """Lengths of rows; None for a row that has none, since a chat template refuses it."""
 
+Indices = np.ndarray[Any, Any]
+"""Whole numbers, in one dimension."""
+
 EXAMPLES = 5
 """Lines that are named of each finding."""
 BATCH = 1_000
@@ -121,8 +124,8 @@ def check_rows(files: Sequence[Path], *, held_out: Sequence[Path] = (), measure:
         without_system=len(rows.lines) - rows.systems.total(),
         repeats=_found(rows, here[exact != here], rows, exact),
         near_repeats=_found(rows, here[(folded != here) & (exact == here)], rows, folded),
-        overlap=_found(rows, *_shared(rows.folded, here, apart.folded, np.arange(len(apart.lines)), apart)),
-        overlap_of_questions=_found(rows, *_shared(rows.questions, np.asarray(rows.asked_in), apart.questions, np.asarray(apart.asked_in), apart)),
+        overlap=_overlap(rows, rows.folded, here, apart, apart.folded, np.arange(len(apart.lines))),
+        overlap_of_questions=_overlap(rows, rows.questions, np.asarray(rows.asked_in), apart, apart.questions, np.asarray(apart.asked_in)),
         refused=Found(n=len(refused), examples=tuple(rows.at(row) for row in refused[:EXAMPLES])),
         sizes=_sizes(rows, measured, longest) if len(refused) < len(measured) else None,
     )
@@ -192,26 +195,28 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-def _first(hashes: array[int]) -> np.ndarray[Any, np.dtype[np.intp]]:
+def _first(hashes: array[int]) -> Indices:
     """Of each element, the index of the first that is equal to it."""
     _, first, which = np.unique(np.asarray(hashes), return_index=True, return_inverse=True)
     return np.asarray(first[which])
 
 
-def _shared(
-    hashes: array[int], rows: np.ndarray[Any, Any], held_hashes: array[int], held_rows: np.ndarray[Any, Any], held: _Rows
-) -> tuple[np.ndarray[Any, Any], _Rows, np.ndarray[Any, Any]]:
-    """Rows with a hash that is held out too, and by row the held-out row where it first is."""
+def _overlap(rows: _Rows, hashes: array[int], at: Indices, held: _Rows, held_hashes: array[int], held_at: Indices) -> Found:
+    """Rows with a hash that is held out too, each with the held-out row where its first such hash first is.
+
+    Args:
+        at, held_at: index of the row of each hash, rising.
+    """
     known, first = np.unique(np.asarray(held_hashes), return_index=True)
     mine = np.asarray(hashes)
-    hits = np.flatnonzero(np.isin(mine, known))
-    others = np.full(int(rows.max(initial=-1)) + 1, -1)
-    for hit in hits[::-1]:
-        others[rows[hit]] = held_rows[first[np.searchsorted(known, mine[hit])]]
-    return np.flatnonzero(others >= 0), held, others
+    hits = np.flatnonzero(np.isin(mine, known))[::-1]  # backwards, so that the first of a row is written last and stays
+    of = np.full(len(rows.lines), -1)
+    of[at[hits]] = held_at[first[np.searchsorted(known, mine[hits])]]
+    return _found(rows, np.flatnonzero(of >= 0), held, of)
 
 
-def _found(rows: _Rows, which: np.ndarray[Any, Any], others: _Rows, of: np.ndarray[Any, Any]) -> Found:
+def _found(rows: _Rows, which: Indices, others: _Rows, of: Indices) -> Found:
+    """The rows `which`, each with the row of `others` that it repeats."""
     return Found(n=len(which), examples=tuple(f"{rows.at(row)} as {others.at(of[row])}" for row in which[:EXAMPLES]))
 
 

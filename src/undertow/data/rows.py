@@ -69,11 +69,12 @@ def stream_rows(path: Path, *, skipped: Skipped | None = None) -> Iterator[Numbe
     return stream_lines(path, numbered, skipped=skipped)
 
 
-def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None) -> Iterator[T]:
+def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None, name: str | None = None) -> Iterator[T]:
     """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines are passed over.
 
     Args:
         skipped: called for each line that is no JSON or that `read` refuses, in place of raising.
+        name: what errors call the file.
 
     Raises:
         InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given.
@@ -83,11 +84,11 @@ def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Ski
     with stream:
         for n, line in enumerate(stream, start=1):
             text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
+            where = f"{name or path}:{n}"
             if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
-                raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
+                raise InputError(where, "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
             if not text.strip():
                 continue
-            where = f"{path}:{n}"
             try:
                 value = read(_parsed(text, where), where, n)
             except InputError as error:

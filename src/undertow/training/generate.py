@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TextIO, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from undertow.data import Row, stream_lines
 from undertow.data.check import fold
@@ -117,7 +117,8 @@ class Generated:
 
     @property
     def kept(self) -> int:
-        return self.tried - sum(n for reasons in self.dropped.values() for n in reasons.values())
+        """Candidates of which every part passed."""
+        return min(len(rows) for rows in self.rows.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,7 +291,7 @@ def _verdict(reply: _Reply, part: Quality) -> Reason | None:
         return "judge failed"
     try:
         opinion = _Opinion.model_validate_json(reply.text[reply.text.index("{") : reply.text.rindex("}") + 1])
-    except (ValueError, ValidationError):
+    except ValueError:  # pydantic's errors too
         return "unparsed"
     if not opinion.of_domain:
         return "off domain"

@@ -69,14 +69,14 @@ def published(
             path = Path(folder) / (PurePosixPath(unquote(urlsplit(found).path)).name or "rows.jsonl")
             with path.open("wb") as stream:
                 download(found, stream, sha256=sha256, most=LARGEST)
-            yield Published(rows=_file(path, quality, skipped), origin={"url": found, "sha256": str(checked_hash(sha256))})
+            yield Published(rows=_file(path, found, quality, skipped), origin={"url": found, "sha256": str(checked_hash(sha256))})
     else:
         path, expected = Path(found), checked_hash(sha256)
         with reading(path):
             hash_ = file_digest(path)
         if expected not in (None, hash_):
             raise InputError(path, f"has sha256 {hash_}", expected=f"{expected} was expected", do="nothing was written")
-        yield Published(rows=_file(path, quality, skipped), origin={"file": found, "sha256": hash_})
+        yield Published(rows=_file(path, found, quality, skipped), origin={"file": found, "sha256": hash_})
 
 
 def _default(domain: Domain, quality: Quality) -> HubSource | str:
@@ -111,11 +111,12 @@ def _checked(revision: str | None, dataset: str) -> str:
     raise InputError(dataset, at, expected="a data set on the hub is pinned by its commit", do=f"add --revision {commit}")
 
 
-def _file(path: Path, quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
+def _file(path: Path, name: str, quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
+    """Rows of a file, which errors call `name`."""
     ending = path.suffix.lower()
     if ending in (".csv", ".parquet"):
-        return _chats(_csv(path) if ending == ".csv" else _parquet(path), quality, skipped)
-    return stream_lines(path, lambda raw, where, _: published_row(raw, quality, where), skipped=skipped)
+        return _chats(_csv(path, name) if ending == ".csv" else _parquet(path, name), quality, skipped)
+    return stream_lines(path, lambda raw, where, _: published_row(raw, quality, where), skipped=skipped, name=name)
 
 
 def _chats(records: Iterable[tuple[str, Any]], quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
@@ -131,27 +132,27 @@ def _chats(records: Iterable[tuple[str, Any]], quality: Quality, skipped: Skippe
         yield row
 
 
-def _csv(path: Path) -> Iterator[tuple[str, Any]]:
+def _csv(path: Path, name: str) -> Iterator[tuple[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         records, line = csv.DictReader(stream), 2
         try:
             for raw in records:
-                yield f"{path}:{line}", raw
+                yield f"{name}:{line}", raw
                 line = records.line_num + 1
         except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{path}:{line}", f"is not CSV in UTF-8 ({_in_line(error)})", do="mend the file") from None
+            raise InputError(f"{name}:{line}", f"is not CSV in UTF-8 ({_in_line(error)})", do="mend the file") from None
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+def _parquet(path: Path, name: str) -> Iterator[tuple[str, Any]]:
     parquet, n = _installed("pyarrow.parquet", "Parquet (pyarrow)"), 0
     try:
         with parquet.ParquetFile(path) as file:  # `datasets` would take a file of a gigabyte into memory, and twenty times as long
             for batch in file.iter_batches(1_000):
                 for raw in batch.to_pylist():
                     n += 1
-                    yield f"{path}: row {n}", raw
+                    yield f"{name}: row {n}", raw
     except (OSError, ValueError) as error:  # Arrow's errors are both
-        raise InputError(path, f"cannot be read as Parquet after row {n:,} ({_in_line(error)})", do="check the file") from None
+        raise InputError(name, f"cannot be read as Parquet after row {n:,} ({_in_line(error)})", do="check the file") from None
 
 
 def _hub(source: HubSource, commit: str) -> Iterator[tuple[str, Any]]:
