@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -155,6 +156,8 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
             length = reply.headers.get("Content-Length")
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
         reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the reply too
         raise InputError(url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network") from None
     if length is not None and int(length) != n:
         raise InputError(url, f"broke off after {n:,} of {int(length):,} bytes", do="try again")
