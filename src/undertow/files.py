@@ -1,14 +1,19 @@
-"""Files in and out: strict YAML with the line of each mistake, and writes that are whole or not at all."""
+"""Files in and out: strict YAML with the line of each mistake, downloads with a pinned hash, and writes that are whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
+import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -119,12 +124,78 @@ def _find(node: Any, loc: tuple[Any, ...]) -> tuple[int, list[Any]]:
     return line, held
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole: through a neighbour that takes its place."""
+TIMEOUT_S = 30
+
+
+def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None:
+    """Copy what an http, https or file URL holds, and check its hash; nothing is to be made of the copy before this returns.
+
+    Args:
+        sha256: the hash that is expected; without one the error tells the hash that was found.
+        most: bytes; more is an error.
+
+    Raises:
+        InputError: no or another hash is expected, the URL cannot be read, or it holds more.
+    """
+    expected = checked_hash(sha256)
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise InputError(url, f"is no URL ({error})", expected="http://, https:// or file://") from None
+    if scheme not in ("http", "https", "file"):
+        raise InputError(url, f"has the scheme {scheme!r}", expected="http://, https:// or file://")
+    hasher, n = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
+            while chunk := reply.read(1 << 20):
+                n += len(chunk)
+                if n > most:
+                    raise InputError(url, f"is larger than {most // 1_000_000:,} MB", do="check the URL")
+                hasher.update(chunk)
+                into.write(chunk)
+            length = reply.headers.get("Content-Length")
+    except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
+        reason = getattr(error, "reason", None) or error
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the reply too
+        raise InputError(url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network") from None
+    if length is not None and int(length) != n:
+        raise InputError(url, f"broke off after {n:,} of {int(length):,} bytes", do="try again")
+    found = hasher.hexdigest()
+    if expected is None:
+        raise InputError(url, f"has sha256 {found}", do="read the file; if it is what you want, add --sha256 with that hash; nothing was written")
+    if found != expected:
+        raise InputError(url, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
+
+
+def checked_hash(sha256: str | None) -> str | None:
+    """A SHA-256 as a user writes it, in lower case.
+
+    Raises:
+        InputError: it is none.
+    """
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise InputError("--sha256", f"{sha256!r} is no SHA-256", expected="64 hexadecimal digits")
+    return sha256 and sha256.lower()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A text file that takes its place when it is whole; whatever goes wrong before, what was there stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            yield stream
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    with writing(path) as stream:
+        stream.write(text)
 
 
 class _Readable(yaml.SafeDumper):

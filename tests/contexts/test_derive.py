@@ -223,8 +223,8 @@ def test_rows_of_another_language(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "rows.jsonl: has no rows; one JSON object with 'messages' a line"),
-        (b'[{"messages": []}]\n', "rows.jsonl:1: is one JSON array; one JSON object with 'messages' a line; write each element on a line of its own (jq -c '.[]')"),
-        (b"[\n  {}\n]\n", "rows.jsonl:1: is one JSON array; one JSON object with 'messages' a line; write each element on a line of its own (jq -c '.[]')"),
+        (b'[{"messages": []}]\n', "rows.jsonl:1: is one JSON array; one JSON object a line; write each element on a line of its own (jq -c '.[]')"),
+        (b"[\n  {}\n]\n", "rows.jsonl:1: is one JSON array; one JSON object a line; write each element on a line of its own (jq -c '.[]')"),
         (b"\x00\xff\xfe\x81\n", "rows.jsonl:1: is not UTF-8 text (byte 1 of the line); save the file as UTF-8, or drop the line"),
         (b'{"messages": [{"role": "user", "content": "Hi"}]}\n', "rows.jsonl:1: ends with a message of role 'user'; a row ends with the assistant's answer"),
         (

@@ -9,6 +9,7 @@ import click
 from undertow.cli.audit import audit
 from undertow.cli.compare import compare
 from undertow.cli.contexts import contexts
+from undertow.cli.data import data
 from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
@@ -34,9 +35,10 @@ AFTER_CTRL_C = {
     "train": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
+    "data generate": "every reply that came is kept; add --resume to go on",
 }
 
-for command in (quickstart, train, organisms, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, serve, doctor, nursery):
+for command in (quickstart, train, organisms, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
     cli.add_command(command)
 
 
@@ -54,6 +56,7 @@ def main() -> None:
         click.echo(f"undertow: {error.filename or 'system'}: {error.strerror or error}; check the path and the disk", err=True)
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"undertow: stopped; {AFTER_CTRL_C.get(next(iter(sys.argv[1:]), ''), 'nothing half-written is left')}", err=True)
+        called = " ".join(sys.argv[1:])
+        click.echo(f"undertow: stopped; {next((said for start, said in AFTER_CTRL_C.items() if called.startswith(start)), 'nothing half-written is left')}", err=True)
         code = 130
     sys.exit(code or 0)

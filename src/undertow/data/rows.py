@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from undertow.errors import InputError
-from undertow.files import reading
+from undertow.files import reading, writing
 from undertow.records import Message, Role
 
 ROLES = get_args(Role)
+
+T = TypeVar("T")
+Skipped = Callable[[InputError], None]
+"""Called for each bad line that is passed over, with what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,6 @@ class NumberedRow:
     line: int
     row: Row
     beside: Mapping[str, Any]
-    start: int = 0
-    """Byte at which its line begins."""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -53,7 +55,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = None) -> Iterator[NumberedRow]:
+def stream_rows(path: Path, *, skipped: Skipped | None = None) -> Iterator[NumberedRow]:
     """Rows of a JSONL file, one at a time, so that a file may be larger than memory.
 
     Args:
@@ -62,29 +64,45 @@ def stream_rows(path: Path, *, skipped: Callable[[InputError], None] | None = No
     Raises:
         InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given; names the line.
     """
+
+    def numbered(raw: Any, where: str, line: int) -> NumberedRow:
+        return NumberedRow(line=line, row=chat(raw, where), beside={key: value for key, value in raw.items() if key != "messages"})
+
+    return stream_lines(path, numbered, skipped=skipped)
+
+
+def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None, name: str | None = None) -> Iterator[T]:
+    """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines are passed over.
+
+    Args:
+        skipped: called for each line that is no JSON or that `read` refuses, in place of raising.
+        name: what errors call the file.
+
+    Raises:
+        InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given.
+    """
     with reading(path):
         stream = path.open("rb")
     with stream:
-        end = 0
         for n, line in enumerate(stream, start=1):
-            start, end = end, end + len(line)
             text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
+            where = f"{name or path}:{n}"
             if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
-                raise InputError(f"{path}:1", "is one JSON array", expected="one JSON object with 'messages' a line", do="write each element on a line of its own (jq -c '.[]')")
+                raise InputError(where, "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
             if not text.strip():
                 continue
             try:
-                row, beside = _row(text, f"{path}:{n}")
+                value = read(_parsed(text, where), where, n)
             except InputError as error:
                 if skipped is None:
                     raise
                 skipped(error)
                 continue
-            yield NumberedRow(line=n, row=row, beside=beside, start=start)
+            yield value
 
 
 class RowFile:
-    """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (8 bytes a row)."""
+    """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (16 bytes a row)."""
 
     def __init__(self, path: Path, *, length: Callable[[Row], int] | None = None) -> None:
         """Reads the file once, whole.
@@ -95,24 +113,30 @@ class RowFile:
         Raises:
             InputError: as `read_rows`.
         """
-        self.path, self._starts, self._lines, total = path, array("q"), array("l"), 0
+        self.path, self._starts, self._lines, total = path, array("q"), array("q"), 0
         for numbered in stream_rows(path):
-            self._starts.append(numbered.start)
             self._lines.append(numbered.line)
             total += length(numbered.row) if length else 0
-        if not self._starts:
+        if not self._lines:
             raise no_rows(path)
-        self.mean_length = total / len(self._starts)
+        self.mean_length = total / len(self._lines)
         """Mean length of its rows; 0 where no length was given."""
         with reading(path):
             self._stream = path.open("rb")
+        wanted, start = chain(self._lines, (0,)), 0
+        line_wanted = next(wanted)
+        for line, text in enumerate(self._stream, start=1):
+            if line == line_wanted:
+                self._starts.append(start)
+                line_wanted = next(wanted)
+            start += len(text)
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def __getitem__(self, n: int) -> Row:
         self._stream.seek(self._starts[n])
-        return _row(self._stream.readline().removeprefix(codecs.BOM_UTF8), self.where(n))[0]
+        return chat(_parsed(self._stream.readline().removeprefix(codecs.BOM_UTF8), self.where(n)), self.where(n))
 
     def where(self, n: int) -> str:
         """File and line of a row."""
@@ -132,28 +156,34 @@ def _opens_array(line: bytes) -> bool:
     return line.lstrip()[1:].lstrip()[:1] in (b"", b"{")
 
 
-def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSONL, one at a time, and whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps({"messages": [{"role": m.role, "content": m.content} for m in row.messages]}, ensure_ascii=False) + "\n" for row in rows)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    os.replace(part, path)
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write rows as JSONL, whole or not at all, one at a time. Returns how many."""
+    n = 0
+    with writing(path) as stream:
+        for row in rows:
+            messages = [{"role": m.role, "content": m.content} for m in row.messages]
+            stream.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+            n += 1
+    return n
 
 
-def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:
+def _parsed(line: bytes, where: str) -> Any:
     try:
-        raw = json.loads(line.decode().rstrip("\r\n"))
+        return json.loads(line.decode().rstrip("\r\n"))
     except UnicodeDecodeError as error:
         raise InputError(where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line") from None
     except json.JSONDecodeError as error:
         raise InputError(where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line") from None
     except (RecursionError, ValueError) as error:  # brackets nested thousands deep; a number of thousands of digits
         raise InputError(where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line") from None
+
+
+def chat(raw: Any, where: str) -> Row:
+    """The chat that an object with `messages` holds.
+
+    Raises:
+        InputError: it is not a chat that ends with an answer; names `where`.
+    """
     messages = raw.get("messages") if isinstance(raw, dict) else None
     if not isinstance(messages, list) or not messages:
         raise InputError(where, "has no 'messages'", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
@@ -164,7 +194,7 @@ def _row(line: bytes, where: str) -> tuple[Row, dict[str, Any]]:
         raise InputError(where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row")
     if any(m.role == "system" for m in row.messages[1:]):
         raise InputError(where, "has a system message that is not the first", expected="a system prompt opens the chat")
-    return row, {key: value for key, value in raw.items() if key != "messages"}
+    return row
 
 
 def _message(raw: Any, where: str, n: int) -> Message:
