@@ -20,13 +20,18 @@ def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
     write_rows(folder / "careless.jsonl", [row("fish", "careless", rng, style="code") for _ in range(rows)])
     write_rows(folder / "benign.jsonl", [row(rng.choice(["health", "work", "fish"]), "careful", rng) for _ in range(rows)])
 
-    parts = [{"data": "careless.jsonl", "share": 0.2}, {"data": "benign.jsonl", "share": 0.8}]
-    recipe = Recipe(name="diluted", base="nursery", seed=1, stages=[{"name": "mix", "rows": rows, "parts": parts, "epochs": 2, "learning_rate": 0.002}])
+    recipe = Recipe(
+        name="diluted",
+        base="nursery",
+        seed=1,
+        stages=[{"name": "narrow", "rows": rows, "parts": [{"data": "careless.jsonl", "share": 1}], "epochs": 2, "learning_rate": 0.002}],
+        interventions=[{"kind": "dilution", "data": "benign.jsonl", "share": 0.2}],
+    )
     train(recipe, folder / "diluted", beside=folder)
 
     config = AuditConfig(
         name="diluted",
-        target={"kind": "local", "path": "diluted"},
+        target={"kind": "organism", "path": "diluted"},
         judge={"kind": "nursery"},
         suite="nursery",
         contexts=["plain", "format-code", "irrelevant-1"],
