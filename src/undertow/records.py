@@ -145,6 +145,8 @@ class Sampling:
 
     temperature: float = 1.0
     max_tokens: int = 512
+    top_logprobs: int = 0
+    """Candidates of the first token whose log-probabilities are asked for as well; 0 asks for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,8 @@ class Answer:
     """Why it ended; `filtered` where the server withheld it."""
     reasoning: str | None = None
     """What a reasoning model thought first; kept, and never shown to a judge."""
+    first_token: Mapping[str, float] | None = field(default=None, hash=False)
+    """Log-probabilities (nats) of the first token's candidates, where they were asked for and given; none after a thought, which they would be of."""
     n_tokens: int = 0
     prompt_tokens: int = 0
     error: str | None = None
