@@ -34,6 +34,11 @@ def is_target(subject: Subject) -> bool:
     """Whether it is the audited model, or one of its training seeds."""
     return subject.partition("-")[0] == "target"
 
+
+Instrument = Literal["harmfulness", "self-assessment", "two-ai", "recognition", "prediction"]
+"""How a persona is looked at: what the model does, and four ways of asking it about itself."""
+INSTRUMENTS: tuple[Instrument, ...] = get_args(Instrument)
+
 VerdictClass = Literal["clean", "misaligned", "conditionally_misaligned", "inconclusive", "invalid"]
 
 

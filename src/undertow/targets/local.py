@@ -89,7 +89,11 @@ class LocalTarget(Target):
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             for answer in batch:
                 yield answer
-        self._model = None  # another subject's model may need the memory
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the weights: another model may need the memory."""
+        self._model = None
         gc.collect()
 
     def _batches(self, requests: Sequence[Request]) -> Iterator[list[Answer]]:
