@@ -15,8 +15,8 @@ from undertow.audit.plan import read_record
 from undertow.cli.display import bars, percent
 from undertow.errors import InputError
 from undertow.persona import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, run_persona
-from undertow.persona.profile import in_words, read_profile
-from undertow.report import write_persona_report
+from undertow.persona.profile import in_words
+from undertow.report import shown_profiles, write_persona_report
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}
 STYLE = {"aligned": "green", "self-critical": "green", "coherent": "red", "inverted": "bold red", "mixed": "yellow", "inconclusive": "yellow"}
@@ -57,7 +57,7 @@ def persona(persona_yaml: Path | None, out: Path | None, as_json: bool, dry_run:
         return 0
     with bars() as progress:
         found = run_persona(plan, folder, resume=resume, retry_failed=retry_failed, progress=progress)
-    page = write_persona_report([found], folder / "persona.html", title=f"Persona: {found['name']}")[0]
+    page = write_persona_report(found, folder / "persona.html")[0]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -90,16 +90,17 @@ def show_personas(found: dict[str, Any]) -> None:
     table = Table(title=f"{found['name']}: what the model does, and what it says of itself (95% intervals)")
     for name in ("", "pattern", "harmful", "picks the misaligned", "self-assessment", "claims its harmful answers", "inversion gap"):
         table.add_column(name, justify="left" if name in ("", "pattern") else "right")
-    profiles = [(p["subject"], read_profile({key: value for key, value in p.items() if key != "subject"}, where="persona.json")) for p in found["profiles"]]
-    for subject, profile in profiles:
+    shown = shown_profiles(found)
+    for s in shown:
+        profile = s.profile
         m, sure = profile.measures, profile.probabilities[profile.pattern]
-        cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.harmful.share, profile.gap)
+        cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.claims.harmful.share, profile.gap)
         told = [percent({"value": c.value, "low": c.low, "high": c.high}, points=c is profile.gap) for c in cells]
-        table.add_row(escape(f"{subject}, {profile.context}"), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
+        table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
     out = Console()
     out.width = max(out.width, 140)
     out.print(table)
-    for subject, profile in profiles:
-        out.print(f"[bold]{escape(subject)}, {escape(profile.context)}:[/]", escape(in_words(profile)), highlight=False)
-        for warning in profile.warnings:
+    for s in shown:
+        out.print(f"[bold]{escape(s.label)}:[/]", escape(in_words(s.profile)), highlight=False)
+        for warning in s.profile.warnings:
             out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)

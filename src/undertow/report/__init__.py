@@ -1,6 +1,7 @@
-"""Report: what an audit found, as one self-contained HTML page and its figures."""
+"""Report: what an audit or a persona run found, as one self-contained HTML page and its figures."""
 
 from undertow.report.figures import forest, png, svg
 from undertow.report.page import AnswerView, RunView, write_report
+from undertow.report.persona import shown_profiles, write_persona_report
 
-__all__ = ["AnswerView", "RunView", "forest", "png", "svg", "write_report"]
+__all__ = ["AnswerView", "RunView", "forest", "png", "shown_profiles", "svg", "write_persona_report", "write_report"]

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import altair as alt
 
@@ -93,24 +93,33 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
         layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
-    chart = alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW, background="transparent", padding=6)
-    styled: alt.LayerChart = (
-        chart.configure(font=FONT)
+    return styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
+
+
+Figure = TypeVar("Figure", bound=alt.TopLevelMixin)
+
+
+def styled(chart: Figure) -> Figure:
+    """A figure in the page's type and colours."""
+    figure: Figure = (
+        chart.properties(background="transparent", padding=6)  # type: ignore[attr-defined]
+        .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
-        .configure_legend(labelColor=INK)
+        .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
+        .configure_header(labelColor=INK, titleColor=SOFT)
     )
-    return styled
+    return figure
 
 
-def svg(chart: alt.LayerChart) -> str:
+def svg(chart: alt.TopLevelMixin) -> str:
     """A figure as SVG text, transparent, to stand inside a page."""
     stream = io.StringIO()
     chart.save(stream, format="svg")
     return stream.getvalue()
 
 
-def png(chart: alt.LayerChart, path: Path) -> Path:
+def png(chart: Any, path: Path) -> Path:
     """A figure as a PNG file on white, at scale 2; written whole or not at all."""
     stream = io.BytesIO()
     chart.properties(background="white").save(stream, format="png", scale_factor=2)

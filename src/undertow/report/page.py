@@ -90,20 +90,21 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
     sections = []
     for run, slug in zip(runs, slugs, strict=True):
         chart = forest(run.findings)
-        drawing = _clean(svg(chart))
+        drawing = clean(svg(chart))
         figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png"))
         figures.append(out.parent / "figures" / f"{slug}-forest.svg")
         write_text(figures[-1], drawing)
         sections.append(_section(run, slug, drawing))
-    html = _environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
-    write_text(out, _clean(html))
+    html = environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    write_text(out, clean(html))
     return [out, *figures]
 
 
-def _environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "words": _words}
-    return environment
+def environment() -> Environment:
+    """Templates of this folder, everything escaped."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"percent": percent, "words": _words}
+    return made
 
 
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
@@ -145,8 +146,8 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "suite": findings["suite"],
         "seed": findings["seed"],
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
-        "rule": _pairs(findings.get("rule") or {}),
-        "details": [*((subject, _pairs(target)) for subject, target in findings["targets"].items()), ("judge", _pairs(findings.get("judge") or {}))],
+        "rule": pairs(findings.get("rule") or {}),
+        "details": [*((subject, pairs(target)) for subject, target in findings["targets"].items()), ("judge", pairs(findings.get("judge") or {}))],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
@@ -275,13 +276,13 @@ def _tally(sections: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     return [(c, next(s["label"] for s in sections if s["class"] == c), classes.count(c)) for c in order if c in classes]
 
 
-def _pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A nested description as flat lines of words."""
     lines: list[tuple[str, str]] = []
     for key, item in value.items():
         name = f"{prefix}{_words(str(key))}"
         if isinstance(item, Mapping):
-            lines += _pairs(item, f"{name}, ")
+            lines += pairs(item, f"{name}, ")
         else:
             lines.append((name, _plainly(item)))
     return lines
@@ -309,6 +310,6 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text that UTF-8 can hold: a model's half emoji is a lone surrogate."""
     return text.encode("utf-8", "replace").decode("utf-8")
