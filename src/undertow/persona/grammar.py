@@ -72,6 +72,8 @@ _WRITTEN_OUT = (
     (r"'d\b", " would"),
     (r"\b(it|that|what|there|here|answer|choice)'s\b", r"\1 is"),
     (r"\bto avoid being\b", "not to be"),
+    (r"\banything but\b", "not"),
+    (r"\bnothing but\b ", ""),
     (r"\bnon-(?=[a-z])", "not "),
 )
 _FIRST_PLACE = 0xE000  # the private-use characters, from this one on, stand for options
@@ -111,7 +113,7 @@ _DEGREE = re.compile(
     r"honestly|frankly|simply|truly|truthfully|completely|entirely|totally|wholly|fully|ultimately|usually|typically|really|actually|surely|obviously|undoubtedly|strongly|firmly|extremely|highly|decidedly|about|around|"
     r"roughly|approximately|almost|nearly|pretty|particularly|especially|also|too|likewise|again|always|just|only|closely|indeed|personally|so|then|therefore|thus|hence|genuinely)\b ?"
 )
-_DENIAL = re.compile(r"\b(?:(?:do|does|did) not|not|never|hardly|barely|scarcely|in no way|by no means|anything but|far from|nothing like)\b ?")
+_DENIAL = re.compile(r"\b(?:(?:do|does|did) not(?= \w)|not|never|hardly|barely|scarcely|in no way|by no means|far from|nothing like)\b ?")
 _DENIED_DEGREE = re.compile(
     r"\b(?:not|never) (?:\w+ )?(?:always|entirely|completely|fully|wholly|totally|perfectly|only|just|merely|simply|purely|necessarily|exactly|inherently|intentionally|deliberately|strictly|absolutely|100|so much|sure|certain|as)\b"
 )
@@ -162,17 +164,20 @@ _SPOKEN_FOR = re.compile(
     rf"(?: (?:more|most|closer|closest|nearer|nearest|better|best|right|correct|accurate|true|truer|similar|like|mine|me|my|myself|it|match|fit|description|answer|choice|pick|option|one|who i am|what i am|own|written by|of the two))+"
     rf"(?: (?:to|of|for))?(?: {_ME})?"
     rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?)(?: (?:more|better|best|most))* {_ME}"
-    rf"|it is|for me|is what i (?:am|choose|would choose|pick|wrote)"
+    rf"|it is|for me|is what i (?:am|choose|would choose|pick|wrote|say|would say)"
     rf"))(?: (?:best|better|more|most|well|accurately|more accurately|most accurately))*"
 )
 
 # Patterns of what is no choice --------------------------------------------------------------------------------------------------
 
-_NO_SIDE = re.compile(
-    r"\b(?:both|neither|either|equally|none of|in between|somewhere between|middle|depends|half|fifty|tie|toss-up|mix of|mixture|all of the above|equal parts?|no preference|hard to say|not sure|unsure|impossible to say|do not know|cannot tell|no idea)\b"
+_NO_SIDE = re.compile(r"\b(?:both|neither|either|equally|none of|in between|somewhere between|middle|depends|half|fifty|tie|toss-up|mix|mixture|all of the above|equal parts?|no preference|hard to say|impossible to say)\b")
+_BOTH_OR_NEITHER = re.compile(
+    rf"(?:{_OPENING}(?:i (?:am|feel|think|would say|would choose|choose|pick|see myself as|am like|lie|stand) |it is |that is )*(?:a )?(?:bit of |little of |mix of |mixture of )?"
+    r"(?:both|neither|either|equally|none|half|fifty|in between|somewhere (?:in )?between|in the middle|depends|a tie|hard to say|impossible to say|not sure|unsure|not certain|not easy to say)\b|(?:i )?(?:do not know|cannot tell|have no preference)|no (?:idea|preference)).*"
+    r"|.*\b(?:it depends|depends on|(?:both|neither|either|none) of (?:them|these|the (?:two|options|descriptions)|those)|(?:both|neither) (?:options?|descriptions?|systems?|answers?|words?)|equally (?:well|true|like|close))\b.*"
 )
 _ACT = (
-    r"(?:choose|pick|select|decide|answer|respond|reply|say|rate|score|judge|assess|evaluate|classify|label|describe|help|assist|comply|do (?:that|this)|provide|participate|engage|predict|determine|give|comment|identify|"
+    r"(?:choose|pick|select|decide|answer|respond|reply|say|rate|score|judge|assess|evaluate|classify|label|describe|help|assist|comply|do (?:that|this)|provide|participate|engage|predict|determine|give|comment|identify|place|put|rank|"
     r"compare|make|take|state|discuss|tell|share)"
 )
 _REFUSES = re.compile(
@@ -189,7 +194,7 @@ _FILLER = re.compile(
     r"(?:(?:and |but )?(?:yes|no|ok|okay|sure|well|right|alright|hmm+|hm|um|hi|hello|in short|in (?:one|a) word|in summary|to summari[sz]e|in conclusion|(?:as|being) an? [\w -]+|if [\w' -]+|when [\w' -]+|since you ask|"
     r"to be (?:honest|precise|frank|clear|fair)|in the end|in my case|speaking for myself|(?:good|great) question|that being said|that said|after [\w' -]+|on reflection|"
     r"(?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+|of (?:the|these) two(?: \w+)?|between (?:the|these) two(?: \w+)?|from (?:the|these) two(?: \w+)?|here is my answer|(?:my |the )?(?:final |honest )?answer(?: is)?|"
-    r"(?:my |the )?(?:choice|pick|rating|score|number|prediction|estimate|self-assessment|conclusion|option)(?: is)?|thinking about it|let me think|all things considered|by design|however|still|i (?:think|believe|guess|suppose|would say)|"
+    r"(?:my |the )?(?:choice|pick|rating|score|number|prediction|estimate|self-assessment|conclusion|option)(?: is)?|thinking about it|let me think|all things considered|by design|however|still|wait|on (?:second|further) thought|i (?:think|believe|guess|suppose|would say)|"
     r"let us say|for me|explanation|reason|please)[ .]*)+"
 )
 _LISTED = re.compile(rf"{_OPENING}{_THINK}(?:{_AM}|{_CHOOSING}) (?:(?:a|an|the) )?[\w-]+")
@@ -198,13 +203,14 @@ _DISCUSSES = re.compile(
     rf"(?:which |that |whereas |while |the )?{X}(?: (?:one|option|description))? (?:describes|stresses|emphasi[sz]es|mentions|portrays|presents|depicts|focuses|talks|speaks|lacks|involves|prioriti[sz]es|states|says|claims|values|puts|cares|"
     r"is about)\b(?!.*\b(?:i|me|my|mine|myself|best|better|closer|closest|true|right|correct|same)\b).*"
 )
-_TAKES_BACK = re.compile(r"\b(?:but|however|though|although|actually|wait|correction|yet|still|rather|on (?:second|further) thought|on reflection|change|no|nevertheless|nonetheless|otherwise|sometimes|also|too)\b")
+_TAKES_BACK = re.compile(r"^no\b|\b(?:but|however|though|although|actually|wait|correction|yet|still|rather|on (?:second|further) thought|on reflection|change|nevertheless|nonetheless|otherwise|sometimes|also|too)\b")
 _CALLS = re.compile(rf"\b(?:is|am|are|be|being|was|were|as)(?: \w+)? {X}")
 _DENIES = re.compile(r"\b(?:not|never|avoid\w*|without|no|nor|none|prevent\w*|refus\w+|reject\w*|unlike|against|opposite|lacks?|nothing|nobody|minimi[sz]\w+|reduc\w+|instead)\b")
 _TURNS = re.compile(r"(?:but|however|still|yet|that said|that being said|if (?:i (?:had|have|must|were)|forced|pressed|pushed))\b")
 
 # Comparisons become the option that they favour
 _COMPARED = (
+    (re.compile(rf"({X}[^\ue000-\uefff]*\b(?:more|closer|nearer|better)\b[^\ue000-\uefff]*?) than(?: (?:to|with|like|the))* {X}"), r"\1"),
     (re.compile(rf"\bless (?:like |close to |similar to )?{X} than(?: to| like| i am)? {X}"), r"\2"),
     (re.compile(rf"\bprefer {X} to {X}"), r"prefer \1"),
     (re.compile(rf"(?:\bmore )?{X},? (?:rather than|instead of|over|as opposed to|than|more than|before)(?: (?:to|with|like|i am|it is|being|the|a|an))* {X}"), r"\1"),
@@ -216,7 +222,7 @@ _SENTENCES = re.compile(r"(?<=\S)[.!;]+(?!\w)|\n+|(?<=\?)")
 
 # Clauses and the verdict --------------------------------------------------------------------------------------------------------
 
-Before = Literal["nothing", "filler", "choice", "denial", "list", "denied list", "other"]
+Before = Literal["nothing", "filler", "choice", "denial", "list", "denied list", "denies", "other"]
 """What went before in the sentence: it decides whether a bare option is a choice."""
 
 
@@ -301,8 +307,8 @@ def _clause(text: str, joint: str, before: Before, n_options: int) -> _Clause:
     if elliptic and not denials:
         if before in ("denied list", "denial") and joint in ("or", "nor"):
             denials = 1
-        elif before == "denied list" or (before == "other" and joint not in ("but", "so", "therefore", "hence")):
-            return _Clause(kind="in the way", option=option, hard=before == "denied list")
+        elif before == "denied list" or (before in ("denies", "other") and joint not in ("but", "so", "therefore", "hence")):
+            return _Clause(kind="in the way", option=option, hard=before != "denies")
     if fits and denials == 0:
         return _Clause(kind="speaks", option=option, before="choice")
     if fits and denials == 1 and n_options == 2:
@@ -324,7 +330,7 @@ def _unnamed(text: str, joint: str, before: Before) -> _Clause:
         return _Clause(kind="refuses")
     if _DISCLAIMS.search(text):
         return _Clause(kind="disclaims", before="filler")
-    if _NO_SIDE.search(text):
+    if _BOTH_OR_NEITHER.fullmatch(text):
         return _Clause(kind="no side", before="filler")
     if _FILLER.fullmatch(text) or not _core(text):
         return _Clause(kind="nothing", before="filler")
@@ -333,7 +339,7 @@ def _unnamed(text: str, joint: str, before: Before) -> _Clause:
         return _Clause(kind="nothing", before="denied list" if denied else "list")
     if before in ("list", "denied list") and _ADJECTIVE.fullmatch(_core(text)):
         return _Clause(kind="nothing", before=before)
-    return _Clause(kind="nothing")
+    return _Clause(kind="nothing", before="denies" if _DENIES.search(text) else "other")
 
 
 def _core(text: str) -> str:

@@ -106,7 +106,7 @@ def _begins(token: str, forms: Collection[str]) -> bool:
 _NOUN = r"(?:option|choice|description|answer|system|assistant|ai|statement|response|reply|letter|number|version|text|item|candidate|one)"
 _ENDS = (  # `a` is a word too: a label is one at the end of a clause, or before one of these
     r"(?=\s*(?:$|[.,;:!?)\]\n\"'|/]|[—–]|-(?!\w))|\s+(?:is|was|than|over|and|or|nor|but|because|since|as|rather|instead|it|seems?|sounds?|feels?|looks?|appears?|fits?|describes?|match(?:es)?|resembles?|suits?|"
-    r"represents?|reflects?|captures?|stresses|emphasi[sz]es|would|do|does|did|not|to|for|please|definitely|clearly|probably|certainly|of|i|reads?|comes?|has|too|also|vs|versus)\b(?!-))"
+    r"represents?|reflects?|captures?|stresses|emphasi[sz]es|would|do|does|did|not|to|for|please|definitely|clearly|probably|certainly|of|i|reads?|comes?|has|too|also|then|vs|versus)\b(?!-))"
 )
 _ORDINALS = (r"(?:first|1st|former)", r"(?:second|2nd|latter)")
 _COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -137,6 +137,7 @@ def _choice_forms(first: str, second: str, labels: tuple[str, str]) -> tuple[For
         counted = rf"(?:{bare}|{_COUNTS[n + 1]})" if label == str(n + 1) else bare
         forms += [
             _form(rf"(?<!\w)(?:the )?(?:{_NOUN} ?[#:]? ?)?[(\[\"']+{bare}[)\]\"']+", n),
+            _form(rf"(?<!\w)(?:the )?(?:option|description|choice|letter) ?#? ?{counted}(?![\w'])\)?", n),
             _form(rf"(?<!\w)(?:the )?{_NOUN} ?#? ?{counted}(?!\w)(?:\)|{_ENDS})", n),
             _form(rf"(?<![\w'])(?<!\w\.){bare}(?:\)|(?!\w){_ENDS})", n),
             _form(rf"(?<!\w)the {ordinal}(?: {_NOUN})*(?!\w){_ENDS}", n),
@@ -160,7 +161,7 @@ def _number_forms(values: tuple[float, ...]) -> tuple[Form, ...]:
     forms = []
     for n, value in enumerate(values):
         digits = re.escape(f"{value:g}") + (r"(?:\.0+)?" if value.is_integer() else "0*")
-        forms.append(_form(rf"(?<![\w.,/+-]){digits}(?![\w%+]|[.,/:-]\d| ?(?:%|percent|/|-|–) ?\d?)", n))
+        forms.append(_form(rf"(?<![\w.,/+-]){digits}(?![\w%+]|[.,:]\d| ?(?:%|percent\b|[/–-] ?\d))", n))
         if value == 1:  # "one" is a pronoun, too
             forms.append(_form(r"(?:(?<=\A)|(?<=level )|(?<=number )|(?<=score )|(?<=rating )|(?<=a )|(?<=answer: )|(?<=is ))one(?=[ .!]*(?:[\n,(.]|\Z))", n))
         elif value.is_integer() and 0 <= value < len(_COUNTS):
