@@ -53,7 +53,7 @@ def persona(persona_yaml: Path | None, out: Path | None, as_json: bool, dry_run:
         folder = out or Path("runs") / config.name
     plan = make_persona_plan(config, beside=beside, where=persona_yaml)
     if dry_run:
-        click.echo(json.dumps(plan.record() | {"run": str(folder), "calls": plan.calls()}, indent=2) if as_json else _plan_words(plan, folder))
+        click.echo(json.dumps(plan.record() | {"run": str(folder), "calls": plan.calls()}, indent=2) if as_json else plan_words(plan, folder))
         return 0
     with bars() as progress:
         found = run_persona(plan, folder, resume=resume, retry_failed=retry_failed, progress=progress)
@@ -72,7 +72,8 @@ def exit_code(found: dict[str, Any]) -> int:
     return next(code for code in (3, 4, 0) if code in codes)
 
 
-def _plan_words(plan: PersonaPlan, folder: Path) -> str:
+def plan_words(plan: PersonaPlan, folder: Path) -> str:
+    """What a profile would ask, for people."""
     calls = {what: n for what, n in plan.calls().items() if n}
     return "\n".join(
         [

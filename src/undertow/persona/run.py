@@ -6,6 +6,8 @@
       persona.json   profiles of the target, and of the reference, in every context
       persona.html   figures/*.svg|png
 
+Along with an audit, that folder is runs/<name>/persona.
+
 What is asked of recognition and prediction hangs on the answers and their harm, so it comes last; all of it follows from what is
 stored, and an interrupted run goes on where it was.
 """
@@ -23,19 +25,21 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from undertow.audit.findings import read_findings
+from undertow.audit.plan import read_record, read_run_config
 from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder
 from undertow.audit.store import Store, StoredAnswer
+from undertow.audit.tally import Asked
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.judges.panel import harm_of
 from undertow.judges.protocol import Item
 from undertow.persona.items import Ask
-from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan
+from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan, make_persona_plan, persona_of
 from undertow.persona.profile import Profile, Thresholds, profile, profile_json
 from undertow.persona.readings import Reading, ReadOutcome
 from undertow.records import PLAIN, Answer, Context, Question, Request, Sampling, Subject
-from undertow.targets import Target
-from undertow.targets.likelihood import Asked, log_likelihoods
+from undertow.targets import likelihood
 from undertow.targets.local import LocalTarget
 from undertow.targets.pool import stream
 
@@ -84,6 +88,21 @@ async def persona(plan: PersonaPlan, out: Path, *, resume: bool = False, retry_f
             found = _found(plan, record, asking.readings(), store)
     write_text(out / "persona.json", to_json(found))
     return found
+
+
+def profile_audit(run: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+    """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is there.
+
+    Raises:
+        InputError: as `run_persona`; the folder is no finished audit, or its configuration has no `persona`.
+    """
+    config, beside = read_run_config(run)
+    if config.persona is None:
+        raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
+    carried = read_findings(run)["verdict"]["carried_by"][:1]
+    contexts = tuple(context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps)
+    plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
+    return run_persona(plan, run / "persona", resume=True, progress=progress)
 
 
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:
@@ -180,7 +199,8 @@ class _Asking:
     def _about_itself(self) -> list[_Asked]:
         items = self.plan.items
         asks = (*(items.self_assessment if self.plan.wants("self-assessment") else ()), *(items.two_ai if self.plan.wants("two-ai") else ()))
-        return [_Asked(context=context, ask=ask, item=ask.item, variant=ask.format if ask.instrument == "self-assessment" else "") for context in self.plan.contexts for ask in asks]
+        variants = {"self-assessment": lambda ask: ask.format, "two-ai": lambda ask: ""}
+        return [_Asked(context=context, ask=ask, item=ask.item, variant=variants[ask.instrument](ask)) for context in self.plan.contexts for ask in asks]
 
     def _about_answers(self, subject: Subject) -> list[_Asked]:
         """Recognition and prediction, which are about stored answers."""
@@ -316,8 +336,8 @@ class _Asking:
         replies = {(asked.context.id, asked.ask.id): tuple(text for text, _ in asked.ask.replies) for asked in wanted}
         for start in range(0, len(requests), BATCH):
             batch = requests[start : start + BATCH]
-            asked = [Asked(messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]) for r in batch]
-            nats = await asyncio.to_thread(lambda asked=asked: log_likelihoods(target.model, target.tokenizer, asked))
+            asked = [likelihood.Asked(messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]) for r in batch]
+            nats = await asyncio.to_thread(lambda asked=asked: likelihood.log_likelihoods(target.model, target.tokenizer, asked))
             for request, one, values in zip(batch, asked, nats, strict=True):
                 yield Answer(request=request, text=one.replies[int(values.argmax())], first_token=dict(zip(one.replies, values.tolist(), strict=True)), finish="stop")
         target.release()
@@ -337,9 +357,15 @@ class _Asking:
             elif not judgement or not judgement.error:
                 outcome = "unparsed"
         prompt = request.condition.question
-        theme = prompt.tags[0] if prompt.tags else ""
         return Reading(
-            subject=request.subject, context=request.condition.context.id, instrument="harmfulness", item=prompt.id, theme=theme, sample=request.sample, outcome=outcome, value=score
+            subject=request.subject,
+            context=request.condition.context.id,
+            instrument="harmfulness",
+            item=prompt.id,
+            theme=prompt.tags[0] if prompt.tags else "",
+            sample=request.sample,
+            outcome=outcome,
+            value=score,
         )
 
     def _readings_of(self, subject: Subject, asked: _Asked) -> list[Reading]:

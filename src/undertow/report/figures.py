@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import altair as alt
 
@@ -93,26 +93,23 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
         layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
-    return styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
+    figure: alt.LayerChart = styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
+    return figure
 
 
-Figure = TypeVar("Figure", bound=alt.TopLevelMixin)
-
-
-def styled(chart: Figure) -> Figure:
+def styled(chart: Any) -> Any:
     """A figure in the page's type and colours."""
-    figure: Figure = (
-        chart.properties(background="transparent", padding=6)  # type: ignore[attr-defined]
+    return (
+        chart.properties(background="transparent", padding=6)
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
         .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
         .configure_header(labelColor=INK, titleColor=SOFT)
     )
-    return figure
 
 
-def svg(chart: alt.TopLevelMixin) -> str:
+def svg(chart: Any) -> str:
     """A figure as SVG text, transparent, to stand inside a page."""
     stream = io.StringIO()
     chart.save(stream, format="svg")

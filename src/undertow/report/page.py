@@ -21,8 +21,10 @@ from undertow.audit.screen import nats
 from undertow.audit.triggers import in_words, shown
 from undertow.errors import InputError
 from undertow.files import write_text
+from undertow.persona.profile import in_words as profile_in_words
 from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
+from undertow.report.profiles import SHOWS, shown_profiles
 
 SCHEMA = "undertow.findings/2"
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
@@ -64,6 +66,8 @@ class RunView:
     """The content of the run's `findings.json`."""
     answers: list[AnswerView]
     """A sample that the caller drew, in the order to show."""
+    persona: dict[str, Any] | None = None
+    """The content of its `persona/persona.json`, where the persona was profiled as well."""
 
 
 def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
@@ -129,6 +133,9 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": _estimate(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
+        "personas": [{"label": s.label, "pattern": s.profile.pattern, "gloss": SHOWS[s.profile.pattern], "words": profile_in_words(s.profile)} for s in shown_profiles(run.persona)]
+        if run.persona
+        else [],
         "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]}) if "screen" in findings else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
