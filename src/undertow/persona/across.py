@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from undertow.persona.measures import Measure
 from undertow.persona.profile import Pattern, Profile
@@ -86,9 +86,15 @@ def trajectory(labelled: Sequence[tuple[str, Profile]]) -> Trajectory:
     """How a model moved over the stages of its training, each with a label, in their order."""
     stages = tuple(
         Stage(
-            label=label, pattern=p.pattern, probability=p.probabilities[p.pattern], harm=p.harm, two_ai=p.measures.two_ai.choice.share, self_assessment=p.measures.self_assessment.overall, gap=p.gap
+            label=label,
+            pattern=p.pattern,
+            probability=p.probabilities[p.pattern],
+            harm=p.harm,
+            two_ai=p.measures.two_ai.choice.share,
+            self_assessment=p.measures.self_assessment.overall,
+            gap=p.gap,
         )
         for label, p in labelled
     )
-    turns = tuple(f"{a.label} to {b.label}: {a.pattern} to {b.pattern}" for a, b in zip(stages, stages[1:], strict=False) if a.pattern != b.pattern)
+    turns = tuple(f"{a.label} to {b.label}: {a.pattern} to {b.pattern}" for a, b in pairwise(stages) if a.pattern != b.pattern)
     return Trajectory(stages=stages, follows=_correlation("harmfulness", "two-ai", [p for _, p in labelled]), turns=turns)

@@ -25,6 +25,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
+def ratio(total: Floats, mass: Floats) -> Floats:
+    """Entry by entry; NaN where there is no mass."""
+    return np.asarray(np.divide(total, mass, out=np.full(mass.shape, np.nan), where=mass > 0), dtype=np.float64)
+
+
 def smooth_weights(rng: np.random.Generator, draws: int, clusters: int) -> Floats:
     """Weights of clusters, shape (draws, clusters); 1 on average. Of two clusters each draw has one; a single one always has weight 1."""
     if clusters < 2:
@@ -38,7 +43,7 @@ def smooth_weights(rng: np.random.Generator, draws: int, clusters: int) -> Float
 def cell_means(value_fsi: Floats) -> Floats:
     """Plain means over the cells that hold a value, shape (F,); NaN where none does."""
     n_f = np.isfinite(value_fsi).sum(axis=(1, 2))
-    return np.divide(np.nansum(value_fsi, axis=(1, 2)), n_f, out=np.full(len(value_fsi), np.nan), where=n_f > 0)
+    return ratio(np.nansum(value_fsi, axis=(1, 2)), n_f.astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ class DrawnSums:
 
     def means(self) -> Floats:
         """Shape (draws, F)."""
-        return np.divide(self.total_df, self.mass_df, out=np.full(self.mass_df.shape, np.nan), where=self.mass_df > 0)
+        return ratio(self.total_df, self.mass_df)
 
     def with_ends(self, rng: np.random.Generator) -> DrawnSums:
         """The same of outcomes between 0 and 1 with the two made-up items, one draw of their weights for each mean."""
