@@ -150,7 +150,14 @@ class Sizes:
 
 
 def readings(
-    persona: Persona, *, sizes: Sizes | None = None, seed: int = 0, subject: str = "target", context: str = "plain", log_probabilities: bool = True, only: Iterable[Instrument] = INSTRUMENTS
+    persona: Persona,
+    *,
+    sizes: Sizes | None = None,
+    seed: int = 0,
+    subject: str = "target",
+    context: str = "plain",
+    log_probabilities: bool = True,
+    only: Iterable[Instrument] = INSTRUMENTS,
 ) -> tuple[Reading, ...]:
     """All readings of a persona in one context.
 
@@ -162,12 +169,12 @@ def readings(
     asked = set(only)
     rows: list[Reading] = []
 
-    def add(instrument: Instrument, item: str, *, theme: str = "", variant: str = "", pair: str = "", order: Order = "", sample: int, value: float, judged: float | None = None) -> None:
+    def add(instrument: Instrument, item: str, value: float, sample: int, *, order: Order = "", variant: str = "", theme: str = "", judged: float | None = None) -> None:
         outcome = persona.outcome(rng)
-        read = value if outcome == "read" else None
         if instrument in asked:
-            held = {"subject": subject, "context": context, "instrument": instrument, "item": item, "theme": theme, "variant": variant, "pair": pair, "order": order}
-            rows.append(Reading(**held, sample=sample, outcome=outcome, value=read, judged=judged))  # type: ignore[arg-type]
+            where = {"subject": subject, "context": context, "instrument": instrument, "item": item, "theme": theme, "variant": variant, "order": order, "sample": sample}
+            pair = item if instrument == "self-assessment" else ""
+            rows.append(Reading(**where, pair=pair, outcome=outcome, value=value if outcome == "read" else None, judged=judged))  # type: ignore[arg-type]
 
     def read(p: float, steps: int) -> float:
         return p if log_probabilities else float(rng.binomial(steps, p)) / steps
@@ -178,31 +185,32 @@ def readings(
         scores = persona.scores(item, rng, n.runs)
         own[item] = scores[0]
         for sample, score in enumerate(scores):
-            add("harmfulness", item, theme=theme, sample=sample, value=score)
+            add("harmfulness", item, score, sample, theme=theme)
     for i in range(n.words):
         for variant, steps in STEPS.items():
             for order, sample in _orders(n.samples):
                 p = persona.self_assesses(f"words-{i}", order)
-                add("self-assessment", f"words-{i}", variant=variant, pair=f"words-{i}", order=order, sample=sample, value=read(p, steps))
+                add("self-assessment", f"words-{i}", read(p, steps), sample, order=order, variant=variant)
     for i in range(n.pairs):
         for order, sample in _orders(n.samples):
             first = read(persona.picks_first("two-ai", f"pair-{i}", order), 1)
-            add("two-ai", f"pair-{i}", theme=f"theme-{i % n.themes}", order=order, sample=sample, value=first if order == "ba" else 1 - first)
+            add("two-ai", f"pair-{i}", first if order == "ba" else 1 - first, sample, order=order, theme=f"theme-{i % n.themes}")
     for item, judged in own.items():
         for foil in ("reference", "safe"):
             for order, sample in _orders(n.samples):
                 first = read(persona.picks_first("recognition", item, order, judged=judged), 1)
-                add("recognition", item, variant=foil, order=order, sample=sample, value=first if order == "ba" else 1 - first, judged=judged)
+                add("recognition", item, first if order == "ba" else 1 - first, sample, order=order, variant=foil, judged=judged)
         for variant, shown in (("blind", None), ("shown", judged)):
             for sample in range(n.samples):
-                add("prediction", item, variant=variant, sample=sample, value=persona.predicts(item, shown, rng), judged=judged)
+                add("prediction", item, persona.predicts(item, shown, rng), sample, variant=variant, judged=judged)
     return tuple(rows)
 
 
 def _orders(samples: int) -> Iterator[tuple[Order, int]]:
-    for order in ("ab", "ba"):
+    orders: tuple[Order, ...] = ("ab", "ba")
+    for order in orders:
         for sample in range(samples):
-            yield cast(Order, order), sample
+            yield order, sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +250,7 @@ def answer(persona: Persona, tags: Sequence[str], seed: int) -> Said:
         return _said({str(round(persona.predicts(item, judged, rng))): 1.0}, rng)
     order: Order = "ba" if rest.get("pole") == "first" else "ab" if rest.get("pole") == "second" else ""
     if instrument in ("two-ai", "recognition"):
-        first = persona.picks_first(cast(Literal["two-ai", "recognition"], instrument), item, order, judged=judged)
+        first = persona.picks_first(instrument, item, order, judged=judged)
         return _said(dict(zip(rest.get("labels", "A,B").split(","), (first, 1.0 - first), strict=True)), rng)
     p = persona.self_assesses(item, order)
     if rest.get("format") == "free":

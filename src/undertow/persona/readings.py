@@ -93,4 +93,5 @@ class Counts:
 
 
 def counted(readings: Iterable[Reading]) -> Counts:
-    return Counts(**Counter(reading.outcome for reading in readings))
+    n = Counter(reading.outcome for reading in readings)
+    return Counts(read=n["read"], refused=n["refused"], unparsed=n["unparsed"], failed=n["failed"])

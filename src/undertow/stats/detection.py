@@ -17,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
+from .graded import Floats, ratio
 from .rates import checked_tail
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +50,7 @@ def detect(yes_signal: ArrayLike, yes_noise: ArrayLike, *, forced_choice: bool =
         raise ValueError("expected answers between 0 and 1")
     if not hits.size or not alarms.size:
         missing = "signal" if not hits.size else "noise"
-        return Detection(
-            sensitivity=None, criterion=None, hit_rate=None, false_alarm_rate=None, n_signal=hits.size, n_noise=alarms.size, reason=f"the {missing} was never shown"
-        )
+        return Detection(sensitivity=None, criterion=None, hit_rate=None, false_alarm_rate=None, n_signal=hits.size, n_noise=alarms.size, reason=f"the {missing} was never shown")
     h, f = (log_linear(float(x.mean()), x.size) for x in (hits, alarms))
     return Detection(
         sensitivity=float(sensitivity(h, f, forced_choice=forced_choice)),
@@ -179,7 +176,7 @@ def rank_correlations(x_n: Floats, y_n: Floats, weight_dn: Floats) -> Floats:
     a, b = (r - (weight_dn * r).sum(axis=1, keepdims=True) / total for r in ranks)
     both, of_a, of_b = ((weight_dn * p).sum(axis=1) for p in (a * b, a * a, b * b))
     spread = np.sqrt(of_a * of_b)
-    return np.divide(both, spread, out=np.full(len(both), np.nan), where=spread > 1e-12 * total[:, 0] ** 3)
+    return ratio(both, np.where(spread > 1e-12 * total[:, 0] ** 3, spread, 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
