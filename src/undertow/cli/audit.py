@@ -62,6 +62,8 @@ def audit(
     if judge_all and hasattr(config.judge, "judge_all"):
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
     plan = make_plan(config, beside=beside, where=audit_yaml)
+    for note in plan.notes:
+        click.echo(f"undertow: {note}", err=True)
     if dry_run:
         click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan)}, indent=2) if as_json else _plan_words(plan, folder))
         return 0

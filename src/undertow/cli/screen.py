@@ -13,10 +13,10 @@ from rich.table import Table
 from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
 from undertow.cli.display import bars
-from undertow.contexts import find_contexts, shipped_contexts, write_contexts
+from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
 from undertow.contexts.load import as_written
 from undertow.errors import InputError
-from undertow.files import read_yaml
+from undertow.files import read_yaml, require_yaml_name
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
 from undertow.targets.likelihood import BATCH_TOKENS
@@ -44,11 +44,15 @@ def screen(
 
     Reads a model's weights on this machine; nothing is sampled and nothing judged.
     """
+    if out is not None:
+        require_yaml_name(out)
     target = _model(target_dir, "--target")
     base = _model(base_dir if base_dir else _own_base(target), "--base")
     suite = load_suite(suite_name, where="--suite")
     replies = load_replies(suite_name, suite.questions, file=replies_yaml)
     contexts = _contexts(contexts_from)
+    for note in check_rewrites(contexts, suite, where=contexts_from):
+        click.echo(f"undertow: {note}", err=True)
     with bars() as progress:
         ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
     if out:
