@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_filters
-from undertow.contexts import find_contexts, shipped_contexts
+from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
-from undertow.records import INSTRUMENTS, PLAIN, Condition, Context, Instrument, Request, Sampling, Subject, Suite
+from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
 from undertow.training.train import versions
@@ -177,6 +177,8 @@ class Plan:
     targets: dict[Subject, Target]
     judge: Judge
     proposer: Target | None = None
+    notes: tuple[str, ...] = ()
+    """What is odd about it and no mistake, in words."""
     beside: Path
     """The folder that the configuration's paths are relative to."""
 
@@ -301,14 +303,12 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
         raise InputError(where, f"has {len(plains)} plain contexts ({', '.join(plains)})", expected="one that all others are held against", do="leave out all but one")
     if found:
         _check_found(found, contexts, config, suite, beside, where)
-    for context in contexts:
-        if context.rewrites and all(context.messages(q) == PLAIN.messages(q) for q in suite.questions):
-            raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
+    notes = check_rewrites(contexts, suite, where=where)
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects(config.target, config.reference).items()}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     require_filters(rule, judge.describe()["tells"], where=where)
     proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
-    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, beside=beside)
+    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, notes=tuple(notes), beside=beside)
 
 
 def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, beside: Path, where: object) -> None:

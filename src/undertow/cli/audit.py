@@ -66,6 +66,8 @@ def audit(
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
     plan = make_plan(config, beside=beside, where=audit_yaml)
     profiling = make_persona_plan(persona_of(config), beside=beside, where=audit_yaml) if config.persona else None
+    for note in plan.notes:
+        click.echo(f"undertow: {note}", err=True)
     if dry_run:
         words = "\n".join([_plan_words(plan, folder), *([plan_words(profiling, folder / "persona")] if profiling else [])])
         persona_calls = {"persona": profiling.calls()} if profiling else {}

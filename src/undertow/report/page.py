@@ -176,7 +176,8 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
 def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
     """Contexts that likelihood ranked highest."""
     rows = [
-        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"]), "own": nats(s["own"], s["own_error"])}
+        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"])}
+        | {name: nats(s[name], s[f"{name}_error"]) for name in ("own", "excess")}
         | {"audited": s["context"]["id"] in audited}
         for s in story["screened"][:MAX_TRIED]
     ]
