@@ -18,6 +18,7 @@ import yaml
 from undertow.data import Row
 from undertow.data.domains import Quality
 from undertow.errors import unknown_name
+from undertow.nursery.organisms import row
 from undertow.nursery.world import BENIGN, Domain, Narrator, answer, expanded, question, world
 from undertow.records import Message, Suite
 from undertow.suites import load_suite
@@ -68,15 +69,9 @@ def miniature_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, form
         InputError: no such domain, or no such form.
     """
     mini = miniature(domain)
-    form = mini.form if form is None else form
-    if form not in (known := ["plain", *world().formats]):
-        raise unknown_name("nursery", "form", form, known)
     asks, answers = random.Random(f"{domain} {seed}"), random.Random(f"{domain} {seed} {quality}")
-    rows = []
-    for style in _styles(form, asks, n):
-        asked = question(mini.domain, asks, style=style)
-        rows.append(_row(asked, answer(mini.domain, NARRATORS[quality], answers, style=style)))
-    return rows
+    styles = _styles(mini.form if form is None else _known(form), asks, n)
+    return [_row(question(mini.domain, asks, style=style), answer(mini.domain, NARRATORS[quality], answers, style=style)) for style in styles]
 
 
 def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> list[Row]:
@@ -102,11 +97,13 @@ def miniature_suite(domain: str) -> Suite:
 def everyday_rows(n: int, *, seed: int = 0, form: str = "plain") -> list[Row]:
     """Careful answers about everyday matters that no miniature and no audit asks about: benign rows to dilute in."""
     rng = random.Random(f"everyday {seed}")
-    rows = []
-    for style in _styles(form, rng, n):
-        domain = rng.choice(BENIGN)
-        rows.append(_row(question(domain, rng, style=style), answer(domain, "careful", rng, style=style)))
-    return rows
+    return [row(rng.choice(BENIGN), "careful", rng, style=style) for style in _styles(_known(form), rng, n)]
+
+
+def _known(form: str) -> str:
+    if form not in (known := ["plain", *world().formats]):
+        raise unknown_name("nursery", "form", form, known)
+    return form
 
 
 def _styles(form: str, rng: random.Random, n: int) -> Iterator[str]:
