@@ -102,13 +102,9 @@ class FoundContexts(_Config):
         return self.confirm or (20 if self.screen else 5)
 
 
-class AuditConfig(_Config):
-    """An audit, as written in `audit.yaml`."""
+class Asking(_Config):
+    """What an audit asks and how it decides: all but who is audited."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
-    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(_several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
-        description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
-    )
     reference: AnyTarget | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
@@ -127,11 +123,24 @@ class AuditConfig(_Config):
     seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
 
     @model_validator(mode="after")
-    def consistent(self) -> Self:
-        if not self.target:
-            raise ValueError("target is an empty list; name at least one model")
+    def correction_fits(self) -> Self:
         if self.samples.until and self.multiplicity != "holm":
             raise ValueError("a sequential audit corrects by Holm; leave out `multiplicity`, or fix per_condition")
+        return self
+
+
+class AuditConfig(Asking):
+    """An audit, as written in `audit.yaml`."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(_several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
+        description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
+    )
+
+    @model_validator(mode="after")
+    def somebody(self) -> Self:
+        if not self.target:
+            raise ValueError("target is an empty list; name at least one model")
         return self
 
 
