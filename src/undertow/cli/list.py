@@ -33,7 +33,8 @@ def list_(what: str, as_json: bool) -> None:
         heads = ("relation", "context", "wraps")
     elif what == "studies":
         studies = [read_study(name)[0] for name in shipped_studies()]
-        records = [s.model_dump(mode="json", include={"name", "title", "note"}) | {"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]} for s in studies]
+        held = [{"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]} for s in studies]
+        records = [s.model_dump(mode="json", include={"name", "title", "note"}) | more for s, more in zip(studies, held, strict=True)]
         rows = [(s.name, ", ".join(d.name for d in s.domains), f"{s.title} ({', '.join(i.name for i in s.interventions)})") for s in studies]
         heads = ("study", "domains", "about")
     else:

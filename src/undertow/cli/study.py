@@ -20,6 +20,7 @@ from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, console, percent
+from undertow.report.study import write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
 from undertow.studies.outcome import outcome, state
@@ -58,8 +59,6 @@ def study(study_yaml: str | None, out: Path | None, processes: int | None, execu
     _work(grid, _executor(what, executor, processes))
     found = gather(grid)
     write_results(found, folder)
-    from undertow.report.study import write_study
-
     page = write_study(found, folder / "study.html")[0]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.audit.plan import Asking, AuditConfig, Plan, make_plan, revision
 from undertow.data import write_rows
@@ -44,7 +44,7 @@ class Cell(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_: Literal["undertow.cell/1"] = SCHEMA
+    schema_: Literal["undertow.cell/1"] = Field(default=SCHEMA, alias="schema")
     id: str
     domain: str
     intervention: str | None
