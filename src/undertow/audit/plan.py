@@ -126,13 +126,9 @@ class PersonaSettings(_Config):
     max_tokens: int = Field(default=512, gt=0, description="Longest answer, in tokens.")
 
 
-class AuditConfig(_Config):
-    """An audit, as written in `audit.yaml`."""
+class Asking(_Config):
+    """What an audit asks and how it decides: all but who is audited."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
-    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
-        description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
-    )
     reference: AnyTarget | None = Field(default=None, description="Model to hold the target against, such as its base; asked under the same conditions.")
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
@@ -152,11 +148,24 @@ class AuditConfig(_Config):
     persona: PersonaSettings | None = Field(default=None, description="Profile the persona as well: does what the model says of itself fit what it does?")
 
     @model_validator(mode="after")
-    def consistent(self) -> Self:
-        if not self.target:
-            raise ValueError("target is an empty list; name at least one model")
+    def correction_fits(self) -> Self:
         if self.samples.until and self.multiplicity != "holm":
             raise ValueError("a sequential audit corrects by Holm; leave out `multiplicity`, or fix per_condition")
+        return self
+
+
+class AuditConfig(Asking):
+    """An audit, as written in `audit.yaml`."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
+        description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
+    )
+
+    @model_validator(mode="after")
+    def somebody(self) -> Self:
+        if not self.target:
+            raise ValueError("target is an empty list; name at least one model")
         return self
 
 
@@ -224,20 +233,23 @@ class Plan:
         letters = [len(m.content) for context in self.contexts for question in self.suite.questions for m in context.messages(question)]
         return sum(letters) * self.n_answers // (4 * len(self.contexts) * len(self.suite.questions))
 
-    def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
-        asked = {
+    def asks(self) -> dict[str, Any]:
+        """All that decides the answers, the judgements and the verdict, but for who answers."""
+        return {
             "suite": asdict(self.suite),
             "contexts": [asdict(context) for context in self.contexts],
             "samples": self.config.samples.record(),
             "seed": self.config.seed,
-            "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
             "judge": dict(self.judge.describe()),
             "proposer": dict(self.proposer.describe()) if self.proposer else None,
             "rule": asdict(self.rule),
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
         }
+
+    def record(self) -> dict[str, Any]:
+        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
+        asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
         return {
             "schema": "undertow.plan/2",
             "identity": digest(asked),

@@ -67,7 +67,7 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     ids = [row["context"] for row in rows]
     present: list[Group] = [g for g in COLOURS if any(row["group"] == g for row in rows)]
     tops = [row[key] for row in rows for key in ("value", "high", "wide_high") if row[key] is not None]
-    top = _round_up(max([*tops, material * 3, 0.02]))
+    top = round_up(max([*tops, material * 3, 0.02]))
 
     carried = json.dumps(list(findings["verdict"]["carried_by"]))
     weight = alt.condition(f"indexof({carried}, datum.value) >= 0", alt.value("bold"), alt.value("normal"))
@@ -83,7 +83,7 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=7, opacity=0.5)
     narrow = narrow.encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour)
     point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour)
-    layers: list[alt.Chart] = [_line(material, scale, axis), wide, narrow, point]
+    layers: list[alt.Chart] = [line_at(material, scale, axis), wide, narrow, point]
     for offset, field, text_colour, font_weight, header in (
         (16, "rate", INK, "bold", "rate"),
         (72, "interval", SOFT, "normal", "interval"),
@@ -106,6 +106,7 @@ def styled(chart: Any) -> Any:
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
         .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
         .configure_header(labelColor=INK, titleColor=SOFT)
+        .configure_title(color=INK, fontSize=13, anchor="start")
     )
 
 
@@ -148,7 +149,8 @@ def _table(rows: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=rows))
 
 
-def _line(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+def line_at(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+    """The dashed line of the material rate."""
     data = _table([{"material": material}])
     layer: alt.Chart = data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
     return layer
@@ -167,7 +169,7 @@ def _caption(text: str, x: int) -> alt.Chart:
     return layer
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """The next round number for an axis to end at, at most 1."""
     unit: float = 10.0 ** math.floor(math.log10(value)) / 2
     return min(1.0, math.ceil(value / unit - 1e-9) * unit)
