@@ -200,20 +200,23 @@ class Plan:
         letters = [len(m.content) for context in self.contexts for question in self.suite.questions for m in context.messages(question)]
         return sum(letters) * self.n_answers // (4 * len(self.contexts) * len(self.suite.questions))
 
-    def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
-        asked = {
+    def asks(self) -> dict[str, Any]:
+        """All that decides the answers, the judgements and the verdict, but for who answers."""
+        return {
             "suite": asdict(self.suite),
             "contexts": [asdict(context) for context in self.contexts],
             "samples": self.config.samples.record(),
             "seed": self.config.seed,
-            "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
             "judge": dict(self.judge.describe()),
             "proposer": dict(self.proposer.describe()) if self.proposer else None,
             "rule": asdict(self.rule),
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
         }
+
+    def record(self) -> dict[str, Any]:
+        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
+        asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
         return {
             "schema": "undertow.plan/2",
             "identity": digest(asked),

@@ -179,7 +179,9 @@ class Study(_Keys):
         default=("base", "benign-twin"),
         description="`base`: not trained. `benign-twin`: the same recipe on benign.jsonl. `compute-matched`: as much training on general.jsonl.",
     )
-    twins: Literal["untreated", "each"] = Field(default="untreated", description="Which recipes get the trained controls: the untreated one, or that of each intervention and share.")
+    twins: Literal["untreated", "each"] = Field(
+        default="untreated", description="Which recipes get the trained controls: the untreated one, or that of each intervention and share."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(1,), min_length=1, description="Training seeds.")
     audit: Asking = Field(description="What every cell is asked: an audit without name and target, with contexts by name, file or written out.")
     in_domain: InDomain = Field(default=InDomain(), description="How a domain's own questions are asked.")
@@ -212,23 +214,23 @@ class Study(_Keys):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):
             raise ValueError("a study asks every cell in the same contexts; name them under `audit.contexts`")
-        names = {i.name for i in self.interventions} | set(self.controls)
+        rows = {i.name for i in self.interventions} | set(self.controls)
         for p in self.published:
-            if p.beside not in names or (p.domain is not None and p.domain not in {d.name for d in self.domains}):
+            if p.beside not in rows or (p.domain is not None and p.domain not in {d.name for d in self.domains}):
                 raise ValueError(f"published figures stand beside {p.beside!r}{f' in {p.domain!r}' if p.domain else ''}, which the study does not hold")
         return self
 
-    def asking(self, domain: Domain) -> Asking:
-        """What a domain's cells are asked."""
-        return self.audit.model_copy(update={"contexts": (*self.audit.contexts, *domain.contexts)})  # type: ignore[misc]
+    def asking(self, domain: Domain, seed: int) -> Asking:
+        """What a domain's cells of a training seed are asked."""
+        assert not isinstance(self.audit.contexts, FoundContexts)
+        return self.audit.model_copy(update={"contexts": (*self.audit.contexts, *domain.contexts), "seed": self.audit.seed + seed})
 
-    def asking_in_domain(self, suite: str) -> Asking:
-        """What they are asked of the domain's own questions; their number is fixed beforehand."""
+    def asking_in_domain(self, suite: str, seed: int) -> Asking:
+        """What they are asked of the domain's own questions; the number of answers is fixed beforehand."""
         samples = self.audit.samples
-        fixed = SamplesConfig(
-            per_condition=self.in_domain.per_condition or samples.per_condition, temperature=samples.temperature, max_tokens=samples.max_tokens
-        )
-        return self.audit.model_copy(update={"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None})
+        n = self.in_domain.per_condition or samples.per_condition
+        fixed = SamplesConfig(per_condition=n, temperature=samples.temperature, max_tokens=samples.max_tokens)
+        return self.audit.model_copy(update={"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "seed": self.audit.seed + seed})
 
 
 def shipped_studies() -> list[str]:
