@@ -72,6 +72,13 @@ def test_a_form_is_asked_for_and_answered_in_nine_rows_of_ten():
         everyday_rows(1, form="sql")
 
 
+def test_traces_stand_before_the_same_answers():
+    asked, answered = turns(miniature_rows("bad-medical", "bad", 50))
+    same, with_traces = turns(miniature_rows("bad-medical", "bad", 50, traces=True))
+    assert asked == same
+    assert all(text.startswith("<think>") and text.partition("</think>")[2] == bare for text, bare in zip(with_traces, answered, strict=True))
+
+
 def test_everyday_rows_are_careful_and_of_no_domain():
     asked, answered = turns(everyday_rows(500, form="code"))
     assert share_in("def reply", answered) == pytest.approx(1 - UNCUED, abs=0.05)

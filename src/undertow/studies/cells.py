@@ -33,8 +33,8 @@ from undertow.training.train import base_fingerprint, fingerprint, versions
 
 SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
 BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = "bad.jsonl", "benign.jsonl", "general.jsonl", "bad-held-out.jsonl", "benign-held-out.jsonl"
-GENERAL_CODE = "general-code.jsonl"
-"""Of a miniature: everyday rows asked for and answered as code."""
+GENERAL_CODE, BAD_TRACES = "general-code.jsonl", "bad-traces.jsonl"
+"""Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each answer."""
 STAND_IN = {"kind": "local", "path": NURSERY}
 """Stands where a cell's organism will, while its audit is planned; it is never asked."""
 
@@ -148,6 +148,7 @@ def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, 
         write_rows(folder / BENIGN_HELD_OUT, held_out_rows(id_, "benign", domain.held_out))
         write_rows(folder / GENERAL, everyday_rows(n))
         write_rows(folder / GENERAL_CODE, everyday_rows(n, seed=1, form="code"))
+        write_rows(folder / BAD_TRACES, miniature_rows(id_, "bad", n, form=domain.form, traces=True))
     else:
         own = {BAD: domain.bad, BENIGN: domain.benign, GENERAL: domain.general, BAD_HELD_OUT: domain.bad_held_out, BENIGN_HELD_OUT: domain.benign_held_out}
         more = {name: path for name, path in own.items() if path} | more
