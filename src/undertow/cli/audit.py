@@ -77,7 +77,7 @@ def audit(
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
         personas = profile_audit(folder, progress=progress) if profiling else None
     if personas:
-        write_persona_report(personas, folder / "persona" / "persona.html")
+        write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)
     if as_json:
         click.echo(json.dumps(found | ({"persona": personas} if personas else {}), indent=2, ensure_ascii=False))

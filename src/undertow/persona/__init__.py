@@ -5,6 +5,6 @@
 
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, persona_of, read_persona
 from undertow.persona.profile import Profile
-from undertow.persona.run import profile_audit, run_persona
+from undertow.persona.run import profile_audit, read_personas, run_persona
 
-__all__ = ["PersonaConfig", "PersonaPlan", "Profile", "make_persona_plan", "persona_of", "profile_audit", "read_persona", "run_persona"]
+__all__ = ["PersonaConfig", "PersonaPlan", "Profile", "make_persona_plan", "persona_of", "profile_audit", "read_persona", "read_personas", "run_persona"]

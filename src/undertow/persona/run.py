@@ -15,6 +15,7 @@ stored, and an interrupted run goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -43,6 +44,7 @@ from undertow.targets import likelihood
 from undertow.targets.local import LocalTarget
 from undertow.targets.pool import stream
 
+SCHEMA = "undertow.persona-run/1"
 TOP = 20
 """Candidates of the first token that are asked for, as judges ask."""
 PROBE = Sampling(temperature=0.0, max_tokens=8, top_logprobs=TOP)
@@ -105,6 +107,22 @@ def profile_audit(run: Path, *, progress: Progress | None = None) -> dict[str, A
     return run_persona(plan, run / "persona", resume=True, progress=progress)
 
 
+def read_personas(run: Path) -> dict[str, Any]:
+    """What `persona.json` of a finished run holds, or of an audit that profiled its persona.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    path = next((path for path in (run / "persona.json", run / "persona" / "persona.json") if path.is_file()), None)
+    if path is None:
+        what = ("holds a run that was begun", "add --resume to go on with it") if (run / "plan.json").is_file() else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
+        raise InputError(run, what[0], expected="a finished one holds persona.json", do=what[1])
+    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if held.get("schema") != SCHEMA:
+        raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again")
+    return held
+
+
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:
     """What `persona.json` holds."""
     thresholds = Thresholds(over=plan.config.over)
@@ -115,7 +133,7 @@ def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading
         for context in plan.contexts
     ]
     return {
-        "schema": "undertow.persona-run/1",
+        "schema": SCHEMA,
         "name": plan.config.name,
         **{key: record[key] for key in ("targets", "judge", "items", "reading", "runs", "over", "seed", "versions", "revision")},
         "answers": store.count(),

@@ -2,7 +2,7 @@
 
 from undertow.report.figures import forest, png, svg
 from undertow.report.page import AnswerView, RunView, write_report
-from undertow.report.persona import write_persona_report
+from undertow.report.persona import across, write_persona_report
 from undertow.report.profiles import shown_profiles
 
-__all__ = ["AnswerView", "RunView", "forest", "png", "shown_profiles", "svg", "write_persona_report", "write_report"]
+__all__ = ["AnswerView", "RunView", "across", "forest", "png", "shown_profiles", "svg", "write_persona_report", "write_report"]

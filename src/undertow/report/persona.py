@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from undertow.errors import InputError
 from undertow.files import write_text
+from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
 from undertow.persona.measures import Forecast, Measure
 from undertow.persona.profile import in_words
 from undertow.report.figures import percent, png, span, svg
@@ -20,31 +23,53 @@ from undertow.report.page import clean, environment, pairs
 from undertow.report.profiles import SHOWS, Shown, figures, shown_profiles
 
 
-def write_persona_report(found: Mapping[str, Any], out: Path) -> list[Path]:
-    """Write the page of a run at `out`, and its figures in `figures/` beside it.
+def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
+    """Write the page of a run at `out`, or that of several checkpoints or stages in their order; its figures in `figures/` beside it.
 
     Args:
-        found: the content of the run's `persona.json`.
+        runs: the content of each run's `persona.json`.
 
     Returns:
         The files written, the page first.
+
+    Raises:
+        InputError: `out` is a folder.
     """
-    shown = shown_profiles(found)
+    if out.is_dir():
+        raise InputError(out, "is a folder", do="name the page to write, such as persona.html")
+    shown, found = shown_profiles(*runs), runs[0]
+    together = across(shown) if len(runs) > 1 else None
     drawings, files = {}, []
     for name, chart in figures(shown).items():
         drawings[name] = Markup(clean(svg(chart)))  # drawn by vl-convert, which escapes the text it sets
         files += [png(chart, out.parent / "figures" / f"persona-{name}.png"), out.parent / "figures" / f"persona-{name}.svg"]
         write_text(files[-1], drawings[name])
     html = environment().get_template("persona.html.j2").render(
-        title=f"Persona: {found['name']}",
+        title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
         run=found,
+        together=together,
         figures=drawings,
         profiles=[_section(s) for s in shown],
-        details=[*((subject, pairs(target)) for subject, target in found["targets"].items()), ("judge", pairs(found["judge"]))],
+        details=[(f"{run['name']}: {subject}", pairs(target)) for run in runs for subject, target in run["targets"].items()] + [("judge", pairs(found["judge"]))],
         thresholds=shown[0].profile.thresholds.in_words(),
     )
     write_text(out, clean(html))
     return [out, *files]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Across:
+    """Several models' plain profiles (where one was made; else each run's first) together, in their order."""
+
+    trajectory: Trajectory
+    consistency: tuple[Correlation, ...]
+
+
+def across(shown: Sequence[Shown]) -> Across:
+    """Checkpoints or stages together."""
+    plain = {s.run: s for s in reversed(shown)} | {s.run: s for s in shown if s.profile.context == "plain"}
+    labelled = [(run, plain[run].profile) for run in dict.fromkeys(s.run for s in shown)]
+    return Across(trajectory=trajectory(labelled), consistency=consistency([profile for _, profile in labelled]))
 
 
 def _section(shown: Shown) -> dict[str, Any]:

@@ -32,19 +32,30 @@ class Shown:
 
     subject: str
     profile: Profile
+    run: str = ""
+    """Name of the run, where several are shown."""
 
     @property
     def label(self) -> str:
-        return f"{self.subject}, {self.profile.context}"
+        return f"{self.run}: {self.profile.context}" if self.run else f"{self.subject}, {self.profile.context}"
 
     @property
     def colour(self) -> str:
         return REFERENCE if self.subject == "reference" else TARGET
 
 
-def shown_profiles(found: Mapping[str, Any]) -> list[Shown]:
-    """The profiles of a `persona.json`."""
-    return [Shown(subject=p["subject"], profile=read_profile({key: value for key, value in p.items() if key != "subject"}, where=found["name"])) for p in found["profiles"]]
+def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
+    """The profiles of a `persona.json`; of several, the targets' alone."""
+    return [
+        Shown(
+            subject=p["subject"],
+            profile=read_profile({key: value for key, value in p.items() if key != "subject"}, where=found["name"]),
+            run=found["name"] if len(runs) > 1 else "",
+        )
+        for found in runs
+        for p in found["profiles"]
+        if len(runs) == 1 or p["subject"] == "target"
+    ]
 
 
 def figures(shown: Sequence[Shown]) -> dict[str, Any]:
@@ -78,6 +89,9 @@ def plane(shown: Sequence[Shown]) -> Any:
         layers.append(mark.encode(x=x, y=y, text="word:N"))
     published = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
     layers.append(_data(published).mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False).encode(x=x, y=y))
+    if any(s.run for s in shown):
+        path = [{**row, "n": n} for n, row in enumerate(ours)]
+        layers.append(_data(path).mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45).encode(x=x, y=y, order="n:O"))
     table = _data(ours)
     colour = alt.Color("colour:N", scale=None)
     line_y, line_x = alt.Y("harm_low:Q", scale=scale, axis=y_axis), alt.X("says_low:Q", scale=scale, axis=x_axis)
