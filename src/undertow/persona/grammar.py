@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
@@ -44,9 +44,9 @@ class Reading(Generic[T]):
     mass: float | None = None
     """Probability that the options hold among the first token's candidates; None for a reading from text."""
 
-    def map(self, values: Mapping[T, U]) -> Reading[U]:
-        """The same reading with its value looked up."""
-        return Reading(value=None if self.value is None else values[self.value], outcome=self.outcome, why=self.why, mass=self.mass)
+    def map(self, value: Callable[[T], U]) -> Reading[U]:
+        """The same reading, of `value` of its value."""
+        return Reading(value=None if self.value is None else value(self.value), outcome=self.outcome, why=self.why, mass=self.mass)
 
 
 @dataclass(frozen=True, slots=True)
