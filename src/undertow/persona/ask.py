@@ -146,7 +146,7 @@ class Ask:
     wording: str
     """`w1`, `w2`, ...; of a prediction `blind-w1` or `shown-w1`."""
     pole: Side | None = None
-    """Where that stands which the value 1 means (the misaligned word or description, the model's own answer): first or second, and on a scale at its low or high end. None for predictions."""
+    """Where that stands which 1 means (the misaligned word or description, the model's own answer): first or second, on a scale at its low or high end; None for predictions."""
     text: str
     """The user turn."""
     scale: Scale = field(repr=False)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from pydantic import ConfigDict, with_config
 
@@ -335,7 +336,7 @@ def _load(path: Path) -> ItemSet:
     sources = sorted(entry for entry in path.iterdir() if entry.suffix in _ENDINGS)
     if not sources:
         raise InputError(path, "holds no items", expected=f"files that end in {', '.join(_ENDINGS)}")
-    held: dict[str, object] = {}
+    held: dict[str, Any] = {}
     given_by: dict[str, str] = {}
     for source in sources:
         read = _read(source)
@@ -344,12 +345,12 @@ def _load(path: Path) -> ItemSet:
                 if part in held:
                     raise InputError(source, f"gives {part}, and so does {given_by[part]}", do="keep one of the two in the folder")
                 held[part], given_by[part] = getattr(read, part), source.name
-    return ItemSet(id=path.name, title=f"Items of {path.name}", **held)  # type: ignore[arg-type]
+    return ItemSet(id=path.name, title=f"Items of {path.name}", **held)
 
 
 def _read(path: Path) -> ItemSet:
     text = read_text(path)
-    head = {"id": path.stem, "title": f"Items of {path.name}"}
+    head: dict[str, Any] = {"id": path.stem, "title": f"Items of {path.name}"}
     if path.suffix == ".json":
         return ItemSet(**head, two_ai=tuple(TwoAi(pairs=tuple(map(_pair, two_ai_pairs(text, path)))).asks()))
     if path.suffix == ".txt":
@@ -368,7 +369,7 @@ def _read(path: Path) -> ItemSet:
     )
 
 
-def _read_list(text: str, path: Path, head: Mapping[str, str]) -> ItemSet:
+def _read_list(text: str, path: Path, head: Mapping[str, Any]) -> ItemSet:
     pairs = [(pair.aligned, pair.misaligned) for pair in _core_words().pairs]
     if is_judge_prompt(text):
         return ItemSet(**head, rubric=judge_prompt(text))

@@ -61,9 +61,8 @@ def two_ai_pairs(text: str, path: Path) -> tuple[PublishedPair, ...]:
     pairs = []
     for item in parse_yaml(text, _TwoAiFile, where=str(path)).items:
         if item.misaligned_is_A not in (None, item.ground_truth == "A"):
-            raise InputError(
-                path, f"item {item.item_id}: ground_truth is {item.ground_truth!r} and misaligned_is_A is {item.misaligned_is_A}", expected="ground_truth names the misaligned description", do="make them agree"
-            )
+            found = f"ground_truth {item.ground_truth!r} and misaligned_is_A {str(item.misaligned_is_A).lower()} contradict each other"
+            raise InputError(f"{path}: item {item.item_id}", found, expected="ground_truth names the misaligned description", do="mend the item")
         both = (item.system_A.strip(), item.system_B.strip())
         filed = SIDES[item.ground_truth == "B"]
         aligned, misaligned = both if filed == "second" else both[::-1]
@@ -105,7 +104,8 @@ def self_assessment_asks(text: str, path: Path, pairs: Sequence[tuple[str, str]]
             continue
         found = _found(line, pairs)
         if found is None:
-            raise InputError(f"{path}:{n}", "is no choice between two words", expected=f"one of {', '.join('/'.join(pair) for pair in pairs)}, as in 'good or evil'", do="mend or drop the line")
+            known = ", ".join("/".join(pair) for pair in pairs)
+            raise InputError(f"{path}:{n}", "is no choice between two words", expected=f"one of {known}, as in 'good or evil'", do="mend or drop the line")
         (aligned, misaligned), pole, template = found
         wording = wordings.setdefault(template, f"w{len(wordings) + 1}")
         scale = Words(aligned=aligned, misaligned=misaligned, free=False)
