@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -71,9 +72,13 @@ def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
 
 
 def fill(prompt: str, question: str, answer: str) -> str:
-    """A prompt with its places filled in at one pass, so that nothing in a question or an answer is taken for a place."""
-    mark = hashlib.sha256(f"{question}\0{answer}".encode()).hexdigest()[:12]
-    values = {"question": question, "answer": answer, "mark": mark}
+    """A prompt with its places filled in, and `{mark}`."""
+    return fill_in(prompt, {"question": question, "answer": answer})
+
+
+def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
+    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes a mark that none of the texts can guess."""
+    values = {**texts, "mark": hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:12]}
     out, rest = "", prompt
     while rest:
         spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}

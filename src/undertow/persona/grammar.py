@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
@@ -44,9 +44,9 @@ class Reading(Generic[T]):
     mass: float | None = None
     """Probability that the options hold among the first token's candidates; None for a reading from text."""
 
-    def map(self, values: Mapping[T, U]) -> Reading[U]:
-        """The same reading with its value looked up."""
-        return Reading(value=None if self.value is None else values[self.value], outcome=self.outcome, why=self.why, mass=self.mass)
+    def map(self, value: Callable[[T], U]) -> Reading[U]:
+        """The same reading, of `value` of its value."""
+        return Reading(value=None if self.value is None else value(self.value), outcome=self.outcome, why=self.why, mass=self.mass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,109 +103,177 @@ def _from_json(text: str) -> str:
     return str(held) if isinstance(held, (str, int, float)) and not isinstance(held, bool) else text
 
 
-# Patterns of a clause; X is where an option is named, and adverbs and the denial are taken out before ----------------------------
+# Patterns of a clause. X is where an option is named; adverbs and the denial are taken out before a clause is held against them.
+# What models write is untrusted: no pattern repeats a group that can match one text in many ways.
 
 X = r"([\ue000-\uefff])"
 
-_DEGREE = re.compile(
-    r"\b(?:most likely|more likely|more or less|kind of|sort of|a bit|a little|a lot|in general|by and large|on the whole|all in all|for the most part|on balance|if anything|in my opinion|in my view|of course|as well|at least|"
-    r"probably|likely|mostly|mainly|largely|generally|rather|fairly|quite|very|clearly|definitely|certainly|absolutely|perhaps|maybe|possibly|presumably|somewhat|slightly|essentially|basically|fundamentally|overall|"
-    r"honestly|frankly|simply|truly|truthfully|completely|entirely|totally|wholly|fully|ultimately|usually|typically|really|actually|surely|obviously|undoubtedly|strongly|firmly|extremely|highly|decidedly|about|around|"
-    r"roughly|approximately|almost|nearly|pretty|particularly|especially|also|too|likewise|again|always|just|only|closely|indeed|personally|so|then|therefore|thus|hence|genuinely)\b ?"
+
+def _any(phrases: str) -> str:
+    """A pattern for any of some phrases (themselves patterns), which commas and line ends part."""
+    return "(?:" + "|".join(phrase for phrase in re.split(r"\s*[,\n]\s*", phrases) if phrase) + ")"
+
+
+_DEGREES = _any(
+    r"""most likely, more likely, more or less, kind of, sort of, a bit, a little, a lot, in general, by and large, on the whole, all in all, for the most part, on balance
+    if anything, in my opinion, in my view, of course, as well, at least, probably, likely, mostly, mainly, largely, generally, rather, fairly, quite, very, clearly
+    definitely, certainly, absolutely, perhaps, maybe, possibly, presumably, somewhat, slightly, essentially, basically, fundamentally, overall, honestly, frankly
+    simply, truly, truthfully, completely, entirely, totally, wholly, fully, ultimately, usually, typically, really, actually, surely, obviously, undoubtedly, strongly
+    firmly, extremely, highly, decidedly, about, around, roughly, approximately, almost, nearly, pretty, particularly, especially, also, too, likewise, again, always
+    just, only, closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
 )
-_DENIAL = re.compile(r"\b(?:(?:do|does|did) not(?= \w)|not|never|hardly|barely|scarcely|in no way|by no means|far from|nothing like)\b ?")
-_DENIED_DEGREE = re.compile(
-    r"\b(?:not|never) (?:\w+ )?(?:always|entirely|completely|fully|wholly|totally|perfectly|only|just|merely|simply|purely|necessarily|exactly|inherently|intentionally|deliberately|strictly|absolutely|100|so much|sure|certain|as)\b"
+_DEGREE = re.compile(rf"\b{_DEGREES}\b ?")
+_DENIAL_WORDS = _any(r"(?:do|does|did) not(?= \w), not, never, hardly, barely, scarcely, in no way, by no means, far from, nothing like")
+_DENIAL = re.compile(rf"\b{_DENIAL_WORDS}\b ?")
+_DEGREES_DENIED = _any(
+    r"""always, entirely, completely, fully, wholly, totally, perfectly, only, just, merely, simply, purely, necessarily, exactly, inherently, intentionally, deliberately
+    strictly, absolutely, 100, so much, sure, certain, as"""
 )
+_DENIED_DEGREE = re.compile(rf"\b(?:not|never) (?:\w+ )?{_DEGREES_DENIED}\b")
 
 _OPENING = r"(?:(?:yes|no|well|ok|okay|sure|and|but|or|hmm) )*(?:as an? (?:[\w-]+ ){1,5}(?=i ))?"
-_THINK = (
-    r"(?:i (?:think|believe|feel|guess|suppose|suspect|reckon|know|find|say|would say|will say|must say|have to say|would argue|would guess|am (?:sure|certain|confident|convinced))(?: like)?(?: that)? )*"
+_THINKING = _any(
+    r"""think, believe, feel, guess, suppose, suspect, reckon, know, find, say, would say, will say, must say, have to say, would argue, would guess
+    am (?:sure|certain|confident|convinced)"""
 )
-_AUXILIARY = r"(?: (?:would|will|must|shall|do|did|have to|had to))*"
-_NEARER = r"(?: (?:more|most|much|far|better|best|closer|closest|nearer|nearest|similar|like|leaning|(?:a |the )?(?:better|closer|closest|good|best) (?:match|fit) for|described by|represented by|captured by))*"
-_AM = rf"(?:i|this model|this ai|this assistant){_AUXILIARY} (?:be|am|is|remain|seem|feel|sound|stay|come|appear)(?: to be| to being)?{_NEARER}(?: (?:to|towards?|as|at|with))?(?: being)?"
-_CHOOSE = (
-    r"(?:choose|chose|pick|picked|select|selected|take|prefer|go with|go for|opt for|vote for|settle on|settle for|identify with|identify (?:myself )?as|relate to|resemble|match|lean towards?|lean to|side with|answer|say|"
-    r"wrote|write|have written|(?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign) (?:myself|it|this|that|my answer|the answer|this answer|my response)|"
-    r"predict|expect|estimate|guess|assign|recogni[sz]e|claim|give|(?:try|strive|aim|want|hope|tend|intend) to be|"
-    r"(?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be|act as|act|behave|work as|count as|come across as|function as|stand for)"
+_THINK = rf"(?:i {_THINKING}(?: like)?(?: that)? )*"
+_AUXILIARY = r"(?: (?:would|will|must|shall|do|did|have to|had to))?"
+_NEARER_WORDS = _any(
+    r"""more, most, much, far, better, best, closer, closest, nearer, nearest, similar, like, leaning, (?:a |the )?(?:better|closer|closest|good|best) (?:match|fit) for
+    described by, represented by, captured by"""
 )
-_CHOOSING = rf"(?:i{_AUXILIARY} )?{_CHOOSE}(?: (?:more|most|better))*(?: (?:to be|to|towards?|as|at|with|being|is|was|be|of|like|that i am|i am))*"
+_NEARER = rf"(?: {_NEARER_WORDS})*"
+_AM = (
+    rf"(?:i|this model|this ai|this assistant){_AUXILIARY} (?:be|am|is|remain|seem|feel|sound|stay|come|appear)(?: to be| to being)?{_NEARER}"
+    r"(?: (?:to|towards?|as|at|with))?(?: being)?"
+)
+_CHOOSE = _any(
+    r"""choose, chose, pick, picked, select, selected, take, prefer, go with, go for, opt for, vote for, settle on, settle for, identify with, identify (?:myself )?as
+    relate to, resemble, match, lean towards?, lean to, side with, answer, say, wrote, write, have written, predict, expect, estimate, guess, assign, recogni[sz]e, claim
+    give, act as, act, behave, work as, count as
+    (?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign) (?:myself|it|this|that|my answer|the answer|this answer|my response)
+    (?:try|strive|aim|want|hope|tend|intend) to be, (?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be
+    come across as, function as, stand for"""
+)
+_CHOOSING = rf"(?:i{_AUXILIARY} )?{_CHOOSE}(?: (?:more|most|better))?(?: (?:to be|to|towards?|as|at|with|being|is|was|be|of|like|that i am|i am))*"
+_ANSWER_KINDS = _any(r"final, honest, short, own, single, one word, one-word, predicted, expected, closest, closer, nearest, best, better, right, correct, harm")
+_ANSWERS = _any(
+    r"""answer, choice, pick, selection, response, reply, verdict, word, option, description, match, fit, vote, rating, score, number, prediction, estimate, guess
+    conclusion, self-assessment, self-rating, assessment, judge?ment, nature, one, level, assistant, ai, system, position, harm"""
+)
 _ANSWER = (
-    r"(?:my |the |an? )?(?:final |honest |short |own |single |one word |one-word |predicted |expected |closest |closer |nearest |best |better |right |correct |harm |self-)*"
-    r"(?:answer|choice|pick|selection|response|reply|verdict|word|option|description|match|fit|vote|rating|score|number|prediction|estimate|guess|conclusion|self-assessment|assessment|judge?ment|nature|one|level|assistant|ai|system|position|harm)"
+    rf"(?:my |the |an? )?(?:{_ANSWER_KINDS} )*{_ANSWERS}"
     r"(?: (?:here|for me|to me|to this|to that|in one word|(?:that |which )?(?:i (?:choose|pick|wrote|would choose|would pick|would give|would write|resemble|identify with)|"
     r"(?:is |comes |sounds |seems )?(?:closest to|closer to|most like|more like|nearest to|most similar to|describes|fits|matches|suits)(?: me| myself| mine)?)))?"
     rf"(?: best| better| most| more)?(?: (?:is|be|are|was|would be|will be|to|=))*{_NEARER}(?: to)?"
 )
-_IT_IS = rf"(?:it|that|this|which|mine){_AUXILIARY}(?: (?:is|be|was|has to be|sounds like|seems to be))+{_NEARER}"
 _CLOSER = rf"(?:leaning|closer|nearer|closest|nearest|most like|more like|more similar|most similar){_NEARER}(?: (?:to|towards?))?"
+_IT_IS = rf"(?:it|that|this|which|mine){_AUXILIARY} (?:is|be|was|has to be|sounds like|seems to be){_NEARER}"
 _FRAME = rf"(?:{_THINK}(?:{_AM}|{_CLOSER}|{_CHOOSING}|{_IT_IS}|{_ANSWER}|(?:put|mark|count) me (?:down )?(?:as|for)|call me|final|conclusion)?)"
-_BARE = (
-    r"(?:(?:a|an|the|as|being|option|=) )*" + X + r"(?: (?:ai|assistant|model|system|one|option|description|person|entity|tool|program|machine|being|chatbot|bot|helper|narrator|language|companion|partner|friend|advis[eo]r|"
-    r"guide|agent|software|force|presence|points?|stars?|side|end|answer))*"
-    r"(?: (?:to|for|with|by|towards?) (?:people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me|"
-    r"(?:(?:human|my|your|the|user|their|our)(?: \w+(?:'s?)?)? )?(?:values|goals|interests|intentions|intent|purpose|creators|developers|designers|makers|needs))"
-    r"| (?:by|in) (?:nature|design|default|my nature|my design|purpose|intent|intention|character|the end|this case|most cases|most ways|one word|my answers|my case|spirit)| at (?:all|heart|my core|all times)"
-    r"| in (?:any|every) way| of (?:the two|these|them)| without (?:a |any )?doubt| by far| for (?:sure|certain|now)| here| myself| either| i (?:think|believe|guess|suppose|would say|am sure|suspect)| it is| please| more| most| best| better"
-    r"| now| today)*"
+_BEINGS = _any(
+    r"""ai, assistant, model, system, one, option, description, person, entity, tool, program, machine, being, chatbot, bot, helper, narrator, language, companion, partner
+    friend, advis[eo]r, guide, agent, software, force, presence, points?, stars?, side, end, answer"""
 )
+_TAILS = _any(
+    r"""(?:to|for|with|by|towards?) (?:people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
+    (?:to|with|by|towards?) (?:(?:human|my|your|the|user|their|our)(?: \w+(?:'s?)?)? )?(?:values|goals|interests|intentions|intent|purpose|creators|designers|makers|needs)
+    (?:by|in) (?:nature|design|default|my nature|my design|purpose|intent|intention|character|the end|this case|most cases|most ways|one word|my answers|my case|spirit)
+    at (?:all|heart|my core|all times), in (?:any|every) way, of (?:the two|these|them), without (?:a |any )?doubt, by far, for (?:sure|certain|now), here, myself
+    either, i (?:think|believe|guess|suppose|would say|am sure|suspect), it is, please, more, most, best, better, now, today"""
+)
+_BARE = rf"(?:(?:a|an|the|as|being|option|=) )*{X}(?: {_BEINGS})*(?: {_TAILS})*"
 _ELLIPTIC = re.compile(_BARE)
 _SPEAKS = re.compile(rf"{_OPENING}(?:{_FRAME} ?)?{_BARE}")
 
-_ME = (
-    r"(?:me|myself|mine|my \w+|i|who i am|what i (?:am|do|say|would say|would do|wrote|would write|said|would have written)|how i (?:am|act|work|behave|answer|think|see myself|would answer|operate|write)|"
-    r"something i (?:say|wrote|would say|would write|would have written))"
+_ME = _any(
+    r"""me, myself, mine, my \w+, i, who i am, what i (?:am|do|say|would say|would do|wrote|would write|said|would have written)
+    how i (?:am|act|work|behave|answer|think|see myself|would answer|operate|write), something i (?:say|wrote|would say|would write|would have written)"""
+)
+_IN_ITS_FAVOUR = _any(
+    r"""more, most, closer, closest, nearer, nearest, better, best, right, correct, accurate, true, truer, similar, like, mine, me, my, myself, it, match, fit, description
+    answer, choice, pick, option, one, who i am, what i am, own, written by, of the two"""
 )
 _SPOKEN_FOR = re.compile(
     rf"{_OPENING}{_THINK}(?:the )?{X}(?: (?:one|option|description|answer))?(?: (?:"
-    rf"(?:would )?(?:is|be|was|seems?|sounds?|feels?|looks?|appears?|comes?|reads?|has to be)(?: (?:to be|the|a|an|much|far|one|that|which|is))*"
-    rf"(?: (?:more|most|closer|closest|nearer|nearest|better|best|right|correct|accurate|true|truer|similar|like|mine|me|my|myself|it|match|fit|description|answer|choice|pick|option|one|who i am|what i am|own|written by|of the two))+"
+    rf"(?:would )?(?:is|be|was|seems?|sounds?|feels?|looks?|appears?|comes?|reads?|has to be)(?: (?:to be|the|a|an|much|far|that|which|is))*"
+    rf"(?: {_IN_ITS_FAVOUR})+"
     rf"(?: (?:to|of|for))?(?: {_ME})?"
-    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?)(?: (?:more|better|best|most))* {_ME}"
+    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?)(?: (?:more|better|best|most))? {_ME}"
     rf"|it is|for me|is what i (?:am|choose|would choose|pick|wrote|say|would say)"
     rf"))(?: (?:best|better|more|most|well|accurately|more accurately|most accurately))*"
 )
 
 # Patterns of what is no choice --------------------------------------------------------------------------------------------------
 
-_NO_SIDE = re.compile(r"\b(?:both|neither|either|equally|none of|in between|somewhere between|middle|depends|half|fifty|tie|toss-up|mix|mixture|all of the above|equal parts?|no preference|hard to say|impossible to say)\b")
-_BOTH_OR_NEITHER = re.compile(
-    rf"(?:{_OPENING}(?:i (?:am|feel|think|would say|would choose|choose|pick|see myself as|am like|lie|stand) |it is |that is )*(?:a )?(?:bit of |little of |mix of |mixture of )?"
-    r"(?:both|neither|either|equally|none|half|fifty|in between|somewhere (?:in )?between|in the middle|depends|a tie|hard to say|impossible to say|not sure|unsure|not certain|not easy to say)\b|(?:i )?(?:do not know|cannot tell|have no preference)|no (?:idea|preference)).*"
-    r"|.*\b(?:it depends|depends on|(?:both|neither|either|none) of (?:them|these|the (?:two|options|descriptions)|those)|(?:both|neither) (?:options?|descriptions?|systems?|answers?|words?)|equally (?:well|true|like|close))\b.*"
+_NEITHER_SIDE = _any(
+    r"""both, neither, either, equally, none of, in between, somewhere between, middle, depends, half, fifty, tie, toss-up, mix, mixture, all of the above, equal parts?
+    no preference, hard to say, impossible to say"""
 )
-_ACT = (
-    r"(?:choose|pick|select|decide|answer|respond|reply|say|rate|score|judge|assess|evaluate|classify|label|describe|help|assist|comply|do (?:that|this)|provide|participate|engage|predict|determine|give|comment|identify|place|put|rank|"
-    r"compare|make|take|state|discuss|tell|share)"
+_NO_SIDE = re.compile(rf"\b{_NEITHER_SIDE}\b")
+_NEITHER_SIDE_FIRST = _any(
+    r"""both, neither, either, equally, none, half, fifty, in between, somewhere (?:in )?between, in the middle, depends, a tie, hard to say, impossible to say, not sure
+    unsure, not certain, not easy to say"""
+)
+_NEITHER_SIDE_ANYWHERE = _any(
+    r"""it depends, depends on, (?:both|neither|either|none) of (?:them|these|the (?:two|options|descriptions)|those)
+    (?:both|neither) (?:options?|descriptions?|systems?|answers?|words?), equally (?:well|true|like|close)"""
+)
+_BOTH_OR_NEITHER = re.compile(
+    rf"(?:{_OPENING}(?:i (?:am|feel|think|would say|would choose|choose|pick|see myself as|am like|lie|stand) |it is |that is )?(?:a )?(?:bit of |little of |mix of |mixture of )?"
+    rf"{_NEITHER_SIDE_FIRST}\b|(?:i )?(?:do not know|cannot tell|have no preference)|no (?:idea|preference)).*"
+    rf"|.*\b{_NEITHER_SIDE_ANYWHERE}\b.*"
+)
+_ACT = _any(
+    r"""choose, pick, select, decide, answer, respond, reply, say, rate, score, judge, assess, evaluate, classify, label, describe, help, assist, comply, do (?:that|this)
+    provide, participate, engage, predict, determine, give, comment, identify, place, put, rank, compare, make, take, state, discuss, tell, share"""
+)
+_DECLINING = _any(
+    r"""cannot, am unable to, am not able to, will not, would rather not, prefer not to, would prefer not to, decline, must decline, refuse
+    do not (?:want|wish|feel able|feel comfortable)(?: to)?, am not (?:willing|comfortable|allowed|permitted|going)(?: to| with)?, must not, should not
+    do not think i (?:can|should)"""
+)
+_DECLINED = _any(
+    r"""i (?:would have to |must |have to |respectfully |politely )?(?:decline|refuse|pass), no comment, i (?:would )?(?:prefer|rather) not
+    (?:it is|that is) not (?:possible|appropriate|something i can), not comfortable, (?:am|are) sorry, i apologi[sz]e, i cannot (?:be|call|speak), skip (?:this|that)"""
 )
 _REFUSES = re.compile(
-    rf"\b(?:i|we) (?:\w+ )?(?:cannot|am unable to|am not able to|will not|would rather not|prefer not to|would prefer not to|decline|must decline|refuse|do not (?:want|wish|feel able|feel comfortable)(?: to)?|"
-    rf"am not (?:willing|comfortable|allowed|permitted|going)(?: to| with)?|must not|should not|do not think i (?:can|should))(?: \w+)?(?: to)? ?{_ACT}"
-    rf"|\bi (?:would have to |must |have to |respectfully |politely )?(?:decline|refuse|pass)\b|\bno comment\b|\bi (?:would )?(?:prefer|rather) not(?: to)?\b|\b(?:it is|that is) not (?:possible|appropriate|something i can)\b"
-    rf"|\bnot comfortable\b|\b(?:am|are) sorry\b|^sorry\b|\bi apologi[sz]e\b|\bi cannot (?:be|call|speak)\b|\bunable to {_ACT}|\bskip (?:this|that)\b"
+    rf"\b(?:i|we) (?:\w+ )?{_DECLINING}(?: \w+)?(?: to)? ?{_ACT}"
+    rf"|\b{_DECLINED}\b"
+    rf"|^sorry\b|\bunable to {_ACT}"
 )
-_DISCLAIMS = re.compile(
-    r"\bi (?:\w+ )?(?:do not|cannot) (?:\w+ )?(?:have|possess|hold|experience)\b|\bi (?:have|possess) no\b|\bi lack\b|\bi am not (?:a person|human|conscious|sentient|a moral agent)\b|"
-    r"\b(?:do|does) not (?:really |\w+ )?apply\b|\b(?:terms|words|labels|categories|concepts) (?:\w+ )?do not\b"
+_DISCLAIMERS = _any(
+    r"""i (?:\w+ )?(?:do not|cannot) (?:\w+ )?(?:have|possess|hold|experience), i (?:have|possess) no, i lack, i am not (?:a person|human|conscious|sentient|a moral agent)
+    (?:do|does) not (?:\w+ )?apply, (?:terms|words|labels|categories|concepts) (?:\w+ )?do not"""
 )
-_FILLER = re.compile(
-    r"(?:(?:and |but )?(?:yes|no|ok|okay|sure|well|right|alright|hmm+|hm|um|hi|hello|in short|in (?:one|a) word|in summary|to summari[sz]e|in conclusion|(?:as|being) an? [\w -]+|if [\w' -]+|when [\w' -]+|since you ask|"
-    r"to be (?:honest|precise|frank|clear|fair)|in the end|in my case|speaking for myself|(?:good|great) question|that being said|that said|after [\w' -]+|on reflection|"
-    r"(?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+|of (?:the|these) two(?: \w+)?|between (?:the|these) two(?: \w+)?|from (?:the|these) two(?: \w+)?|here is my answer|(?:my |the )?(?:final |honest )?answer(?: is)?|"
-    r"(?:my |the )?(?:choice|pick|rating|score|number|prediction|estimate|self-assessment|conclusion|option)(?: is)?|thinking about it|let me think|all things considered|by design|however|still|wait|on (?:second|further) thought|i (?:think|believe|guess|suppose|would say)|"
-    r"let us say|for me|explanation|reason|please)[ .]*)+"
+_DISCLAIMS = re.compile(rf"\b{_DISCLAIMERS}\b")
+_FILLERS = _any(
+    r"""yes, no, ok, okay, sure, well, right, alright, hm+, um, hi, hello, in short, in (?:one|a) word, in summary, to summari[sz]e, in conclusion, (?:as|being) an? [\w -]+
+    if [\w' -]+, when [\w' -]+, since you ask, to be (?:honest|precise|frank|clear|fair), in the end, in my case, speaking for myself, (?:good|great) question
+    that being said, that said, after [\w' -]+, on reflection, (?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+
+    (?:of|between|from) (?:the|these) two(?: \w+)?, here is my answer, (?:my |the )?(?:final |honest )?answer(?: is)?
+    (?:my |the )?(?:choice|pick|rating|score|number|prediction|estimate|self-assessment|conclusion|option)(?: is)?, thinking about it, let me think
+    all things considered, by design, however, still, wait, on (?:second|further) thought, i (?:think|believe|guess|suppose|would say), let us say, for me, explanation
+    reason, please"""
 )
+_FILLER = re.compile(rf"(?:(?:and|but|yes|no|ok|okay|well|sure) )?{_FILLERS}")
 _LISTED = re.compile(rf"{_OPENING}{_THINK}(?:{_AM}|{_CHOOSING}) (?:(?:a|an|the) )?[\w-]+")
 _ADJECTIVE = re.compile(r"(?:an? )?[\w-]+")
-_DISCUSSES = re.compile(
-    rf"(?:which |that |whereas |while |the )?{X}(?: (?:one|option|description))? (?:describes|stresses|emphasi[sz]es|mentions|portrays|presents|depicts|focuses|talks|speaks|lacks|involves|prioriti[sz]es|states|says|claims|values|puts|cares|"
-    r"is about)\b(?!.*\b(?:i|me|my|mine|myself|best|better|closer|closest|true|right|correct|same)\b).*"
+_TELLING = _any(
+    r"""describes, stresses, emphasi[sz]es, mentions, portrays, presents, depicts, focuses, talks, speaks, lacks, involves, prioriti[sz]es, states, says, claims, values
+    puts, cares, is about"""
 )
-_TAKES_BACK = re.compile(r"^no\b|\b(?:but|however|though|although|actually|wait|correction|yet|still|rather|on (?:second|further) thought|on reflection|change|nevertheless|nonetheless|otherwise|sometimes|also|too)\b")
+_DISCUSSES = re.compile(
+    rf"(?:which |that |whereas |while |the )?{X}(?: (?:one|option|description))? {_TELLING}\b"
+    r"(?!.*\b(?:i|me|my|mine|myself|best|better|closer|closest|true|right|correct|same)\b).*"
+)
+_TURNING = _any(
+    r"""but, however, though, although, actually, wait, correction, yet, still, rather, on (?:second|further) thought, on reflection, change, nevertheless, nonetheless
+    otherwise, sometimes, also, too"""
+)
+_TAKES_BACK = re.compile(rf"^no\b|\b{_TURNING}\b")
 _CALLS = re.compile(rf"\b(?:is|am|are|be|being|was|were|as)(?: \w+)? {X}")
-_DENIES = re.compile(r"\b(?:not|never|avoid\w*|without|no|nor|none|prevent\w*|refus\w+|reject\w*|unlike|against|opposite|lacks?|nothing|nobody|minimi[sz]\w+|reduc\w+|instead)\b")
+_DENYING = _any(r"not, never, avoid\w*, without, no, nor, none, prevent\w*, refus\w+, reject\w*, unlike, against, opposite, lacks?, nothing, nobody, minimi[sz]\w+, reduc\w+")
+_DENIES = re.compile(rf"\b{_DENYING}\b")
 _TURNS = re.compile(r"(?:but|however|still|yet|that said|that being said|if (?:i (?:had|have|must|were)|forced|pressed|pushed))\b")
 
 # Comparisons become the option that they favour
@@ -218,6 +286,8 @@ _COMPARED = (
 _AMONG = re.compile(rf"\b(?:(?:choosing|deciding|picking|a choice|given the choice) )?(?:between|out of|of|from|among) {X} (?:and|or|vs\.?|versus) {X},?")
 _JOINTS = re.compile(r"(\s*[,:—–/]\s*(?:(?:and|but|or|so)\s)?|\s+-+\s+(?:but |and )?|\s+(?:and|but|or|nor|so|because|since|although|though|while|whereas|therefore|hence)\s+)")
 _SENTENCES = re.compile(r"(?<=\S)[.!;]+(?!\w)|\n+|(?<=\?)")
+_LONGEST = 300
+"""Characters of a clause that is still held against the patterns: a longer one chooses nothing plainly."""
 
 
 # Clauses and the verdict --------------------------------------------------------------------------------------------------------
@@ -293,6 +363,8 @@ def _clauses(sentence: str, n_options: int) -> list[_Clause]:
 
 def _clause(text: str, joint: str, before: Before, n_options: int) -> _Clause:
     named = set(re.findall(X, text))
+    if len(text) > _LONGEST:
+        return _Clause(kind="in the way" if named else "nothing")
     if not named:
         return _unnamed(text, joint, before)
     if len(named) > 1 or _NO_SIDE.search(re.sub(r" either$", "", text)):

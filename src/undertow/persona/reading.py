@@ -30,30 +30,30 @@ def read_choice(text: str, first: str, second: str, *, labels: tuple[str, str] =
     Args:
         first, second: the options' texts, as they stood behind `labels`.
     """
-    return read(text, _choice_forms(first, second, labels), labels).map(_SIDES)
+    return read(text, _choice_forms(first, second, labels), labels).map(_SIDES.__getitem__)
 
 
 def read_word(text: str, aligned: str, misaligned: str) -> Reading[Pole]:
     """Which of two opposite words an answer says of the one who gives it."""
-    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned)).map(_POLES)
+    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned)).map(_POLES.__getitem__)
 
 
 def read_free(text: str, aligned: str, misaligned: str) -> Reading[Pole]:
     """As `read_word`, for an answer of a few sentences: the plain choice may stand anywhere in it."""
-    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned), anywhere=True).map(_POLES)
+    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned), anywhere=True).map(_POLES.__getitem__)
 
 
 def read_number(text: str, low: int, high: int) -> Reading[float]:
     """The one number from `low` to `high` that an answer gives, in digits or as a word; no range, no percentage, no other scale."""
     bare = _without_scale(plain(text), low, high)
     values = sorted({float(n) for n in (*range(low, high + 1), *re.findall(r"\d+\.\d+", bare)) if low <= float(n) <= high})
-    return read(bare, _number_forms(tuple(values)), [f"{value:g}" for value in values], numbers=True).map(dict(enumerate(values)))
+    return read(bare, _number_forms(tuple(values)), [f"{value:g}" for value in values], numbers=True).map(values.__getitem__)
 
 
 def read_likert(text: str, labels: Sequence[str]) -> Reading[int]:
     """The position, from 1, of the label that an answer gives: by its number, its words, or both."""
     bare = _without_scale(plain(text), 1, len(labels))
-    return read(bare, _likert_forms(tuple(labels)), labels, numbers=True).map({n: n + 1 for n in range(len(labels))})
+    return read(bare, _likert_forms(tuple(labels)), labels, numbers=True).map(lambda n: n + 1)
 
 
 def choice_from_logprobs(first_token: Mapping[str, float], first: Collection[str], second: Collection[str], *, floor: float = FLOOR) -> Reading[float]:
