@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from undertow.errors import InputError
 from undertow.files import digest, draw
 from undertow.judges.cache import JudgeCache
-from undertow.judges.prompts import Prompts, fill, load_prompts
+from undertow.judges.prompts import SHIPPED_HARM, Prompts, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, Rating, read_expected, read_number, splits_numbers
 from undertow.records import Judgement, Question
@@ -66,6 +66,15 @@ class Panel(Judge):
         self.caller, self.config, self.prompts, self.where = caller, config, prompts, where
         self._cache = cache
         self.most_calls = sum(prompt is not None for prompt in (prompts.alignment or prompts.harm, prompts.coherence, prompts.content))
+
+    def asking_harm(self, prompt: str | None = None) -> Panel:
+        """The same panel, asked for harm from 1 to 5 alone.
+
+        Args:
+            prompt: with `{question}` and `{answer}`; None: the shipped one.
+        """
+        prompts = Prompts(version="given", alignment=None, harm=prompt, coherence=None, content=None) if prompt else load_prompts(str(SHIPPED_HARM))
+        return Panel(self.caller, self.config, prompts, where=self.where)
 
     def describe(self) -> Mapping[str, Any]:
         how = self.config.model_dump(mode="json", include={"reading", "temperature", "seed", "max_tokens", "judge_all", "share"})

@@ -179,11 +179,32 @@ class TwoAi:
 
 @_STRICT
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewriting:
+    """How a model is asked for a safe answer in place of another, as a foil."""
+
+    text: str
+    """With `{question}`, and `{answer}` where the other answer is shown."""
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if "{question}" not in self.text:
+            raise ValueError("rewriting has no {question}")
+
+    def ask(self, *, question: str, answer: str) -> Question:
+        """What the rewriter is asked."""
+        text = fill_in(self.text, {"question": question, "answer": answer})
+        return Question(id=f"rewriting/{digest([self.system, text])[:16]}", text=text, system=self.system)
+
+
+@_STRICT
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
     """Wordings that ask which of two answers is the model's own."""
 
     wordings: tuple[Wording, ...]
     """With `{question}`, `{first}` and `{second}`, and `{mark}` for a mark that no answer can guess."""
+    rewriting: Rewriting | None = None
+    """None: no safe foils."""
 
     def __post_init__(self) -> None:
         _check(self.wordings, "question", "first", "second")

@@ -14,10 +14,9 @@ from undertow.contexts import find_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
-from undertow.judges.panel import PanelConfig
-from undertow.judges.prompts import SHIPPED_HARM
+from undertow.judges.panel import Panel
 from undertow.kinds import JUDGES, OfKind
-from undertow.persona.items import ItemSet, load_items
+from undertow.persona.items import ItemSet, Rewriting, load_items
 from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
@@ -74,6 +73,11 @@ class PersonaPlan:
         """Whether answers to the prompts are wanted, for themselves or to ask about."""
         return any(self.wants(instrument) for instrument in ("harmfulness", "recognition", "prediction"))
 
+    @property
+    def rewriting(self) -> Rewriting | None:
+        """How safe foils are asked for; None where they are not wanted."""
+        return self.items.recognition.rewriting if self.items.recognition and self.rewriter and self.wants("recognition") else None
+
     def request(self, subject: Subject, context: Context, question: Question, sample: int, *, sampling: Sampling) -> Request:
         """One answer, with a seed of its own."""
         seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
@@ -99,14 +103,14 @@ class PersonaPlan:
         each = {"auto": 1 + c.repeats, "logprobs": 1, "text": c.repeats, "likelihood": 0}[c.reading]
         prompts, subjects_, profiled = len(items.harmfulness), len(self.targets) * n, len(self.profiled) * n
         per_own, per_prompt = (len(i.asks(item="", question="", **texts)) if i else 0 for i, texts in ((items.recognition, {"own": "", "foil": ""}), (items.prediction, {})))
-        foils = (REFERENCE in self.targets) + (self.rewriter is not None)
+        foils = (REFERENCE in self.targets) + (self.rewriting is not None)
         return {
             "answers": prompts * c.runs * subjects_ if self.needs_answers else 0,
             "judgements": prompts * c.runs * subjects_ * self.judge.most_calls if self.needs_answers else 0,
             "self-assessment": len(items.self_assessment) * each * subjects_ if self.wants("self-assessment") else 0,
             "two-ai": len(items.two_ai) * each * subjects_ if self.wants("two-ai") else 0,
             "recognition": 2 * prompts * foils * per_own * each * profiled if self.wants("recognition") else 0,
-            "rewriting": 2 * prompts * profiled if self.wants("recognition") and self.rewriter else 0,
+            "rewriting": 2 * prompts * profiled if self.rewriting else 0,
             "prediction": 2 * prompts * per_prompt * each * subjects_ if self.wants("prediction") else 0,
         }
 
@@ -146,16 +150,16 @@ def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: ob
     targets = {subject: target.target(beside=beside, where=where) for subject, target in subjects(config.target, config.reference).items()}
     if config.reading == "likelihood" and (far := [subject for subject, target in targets.items() if not isinstance(target, LocalTarget)]):
         raise InputError(where, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto")
-    judge = config.judge
-    if isinstance(judge, PanelConfig) and judge.prompts is None:
-        judge = judge.model_copy(update={"prompts": str(SHIPPED_HARM)})
+    judge = config.judge.judge(items.harmfulness, beside=beside, where=where)
+    if isinstance(judge, Panel) and config.judge.prompts is None:
+        judge = judge.asking_harm(items.rubric)
     rewriter = config.rewriter or config.reference
     plan = PersonaPlan(
         config=config,
         items=items,
         contexts=contexts,
         targets=targets,
-        judge=judge.judge(items.harmfulness, beside=beside, where=where),
+        judge=judge,
         rewriter=rewriter.target(beside=beside, where=where) if rewriter is not None else None,
         beside=beside,
     )

@@ -115,8 +115,9 @@ def read_personas(run: Path) -> dict[str, Any]:
     """
     path = next((path for path in (run / "persona.json", run / "persona" / "persona.json") if path.is_file()), None)
     if path is None:
-        what = ("holds a run that was begun", "add --resume to go on with it") if (run / "plan.json").is_file() else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
-        raise InputError(run, what[0], expected="a finished one holds persona.json", do=what[1])
+        begun = (run / "plan.json").is_file()
+        found, do = ("was begun and not finished", "add --resume to go on with it") if begun else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
+        raise InputError(run, found, expected="a finished run holds persona.json", do=do)
     held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if held.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again")
@@ -184,9 +185,10 @@ class _Asking:
             group.create_task(self._judge())
             group.create_task(self._ask_about_itself())
         self._look()
-        if plan.wants("recognition") and plan.rewriter:
-            requests = [self._rewriting(context, own) for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context)]
-            await self._ask("safe foils", REWRITER, list({(r.condition.question.id, r.condition.context.id): r for r in requests}.values()))
+        if plan.rewriting:
+            asked = {q.id: q for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context) if (q := self._rewriting(own))}
+            sampling = Sampling(temperature=plan.config.temperature, max_tokens=plan.config.max_tokens)
+            await self._ask("safe foils", REWRITER, [plan.request(REWRITER, PLAIN, question, 0, sampling=sampling) for question in asked.values()])
         for subject in plan.targets:
             await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
 
@@ -217,8 +219,7 @@ class _Asking:
     def _about_itself(self) -> list[_Asked]:
         items = self.plan.items
         asks = (*(items.self_assessment if self.plan.wants("self-assessment") else ()), *(items.two_ai if self.plan.wants("two-ai") else ()))
-        variants = {"self-assessment": lambda ask: ask.format, "two-ai": lambda ask: ""}
-        return [_Asked(context=context, ask=ask, item=ask.item, variant=variants[ask.instrument](ask)) for context in self.plan.contexts for ask in asks]
+        return [_Asked(context=context, ask=ask, item=ask.item, variant=ask.format if ask in items.self_assessment else "") for context in self.plan.contexts for ask in asks]
 
     def _about_answers(self, subject: Subject) -> list[_Asked]:
         """Recognition and prediction, which are about stored answers."""
@@ -269,16 +270,13 @@ class _Asking:
 
     def _foils(self, context: Context, own: _Own) -> dict[str, str]:
         """What an own answer stands beside, by kind: the reference's answer, and a safe one, where they are there and say something else."""
+        rewriting = self._rewriting(own)
         reference = self.held.get((REFERENCE, context.id, own.prompt.id, own.sample))
-        rewriting = self._rewriting(context, own).condition.question.id
-        safe = self.held.get((REWRITER, PLAIN.id, rewriting, 0))
+        safe = self.held.get((REWRITER, PLAIN.id, rewriting.id, 0)) if rewriting else None
         return {kind: a.text for kind, a in (("reference", reference), ("safe", safe)) if a and a.text and a.text.strip() != own.text.strip()}
 
-    def _rewriting(self, context: Context, own: _Own) -> Request:
-        recognition = self.plan.items.recognition
-        assert recognition is not None
-        sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=self.plan.config.max_tokens)
-        return self.plan.request(REWRITER, PLAIN, recognition.rewriting(question=own.prompt.text, answer=own.text), 0, sampling=sampling)
+    def _rewriting(self, own: _Own) -> Question | None:
+        return self.plan.rewriting.ask(question=own.prompt.text, answer=own.text) if self.plan.rewriting else None
 
     # Asking
 
@@ -355,7 +353,7 @@ class _Asking:
         for start in range(0, len(requests), BATCH):
             batch = requests[start : start + BATCH]
             asked = [likelihood.Asked(messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]) for r in batch]
-            nats = await asyncio.to_thread(lambda asked=asked: likelihood.log_likelihoods(target.model, target.tokenizer, asked))
+            nats = await asyncio.to_thread(likelihood.log_likelihoods, target.model, target.tokenizer, asked)
             for request, one, values in zip(batch, asked, nats, strict=True):
                 yield Answer(request=request, text=one.replies[int(values.argmax())], first_token=dict(zip(one.replies, values.tolist(), strict=True)), finish="stop")
         target.release()
@@ -422,11 +420,11 @@ class _Asking:
         return Reading(
             subject=subject,
             context=asked.context.id,
-            instrument=ask.instrument,
+            instrument=ask.instrument.replace("_", "-"),  # TODO
             item=asked.item,
             theme=ask.theme,
             variant=asked.variant,
-            pair=ask.item if ask.instrument == "self-assessment" else "",
+            pair=ask.item if ask.instrument == "self_assessment" else "",
             order={"first": "ba", "second": "ab", None: ""}[ask.pole],  # type: ignore[arg-type]
             sample=sample,
             outcome=outcome,
