@@ -22,7 +22,8 @@ from undertow.cli.display import VERDICT_STYLE, bars, percent
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError
-from undertow.persona import make_persona_plan, persona_of, profile_audit
+from undertow.persona.plan import make_persona_plan, persona_of
+from undertow.persona.run import profile_audit
 from undertow.report import write_persona_report
 
 EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusive": 4, "invalid": 4}
