@@ -12,6 +12,7 @@ interval. A cell that failed or waits is a row with its reason, and no number is
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -42,7 +43,7 @@ COHERENT: tuple[Outcome, ...] = ("aligned", "misaligned", "off_format")
 NOTHING = Interval(value=None, low=None, high=None, reason="the base is what the others are held against")
 
 
-def gather(grid: Grid) -> dict[str, Any]:
+def gather(grid: Grid, out: Path) -> dict[str, Any]:
     """What `results.json` holds.
 
     Raises:
@@ -52,15 +53,15 @@ def gather(grid: Grid) -> dict[str, Any]:
     groups: dict[tuple[str, str | None, float | None, str | None], list[Cell]] = {}
     for cell in grid.cells:
         groups.setdefault(cell.group, []).append(cell)
-    cells = [_cell(cell, grid.path(cell)) for cell in grid.cells]
+    cells = [_cell(cell, out / cell.folder) for cell in grid.cells]
     untreated = next((i.name for i in study.interventions if i.untreated), None)
     rows = []
     for (domain, intervention, share, control), members in groups.items():
-        row = _recipe(members, grid)
-        base = [grid.path(c) for c in groups.get((domain, None, None, "base"), [])]
-        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt(row["done"], base, "benign", grid))
-        before = [grid.path(c) for c in groups.get((domain, untreated, None, None), []) if state(grid.path(c)) == "done"] if untreated else []
-        row["fate"] = None if control or intervention == untreated else _fate(before, [grid.out / path for path in row["done"]], untreated)
+        row = _recipe(members, out)
+        base = [out / c.folder for c in groups.get((domain, None, None, "base"), [])]
+        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt([out / path for path in row["done"]], base, "benign"))
+        before = [out / c.folder for c in groups.get((domain, untreated, None, None), []) if state(out / c.folder) == "done"] if untreated else []
+        row["fate"] = None if control or intervention == untreated else _fate(before, [out / path for path in row["done"]], untreated)
         row["published"] = [
             p.model_dump(mode="json", exclude={"beside", "domain"})
             for p in study.published
@@ -97,7 +98,7 @@ def _cell(cell: Cell, path: Path) -> dict[str, Any]:
     """One cell: how it ended, and its own verdict and rates."""
     ended, said = state(path), outcome(path)
     out = {key: getattr(cell, key) for key in ("id", "domain", "intervention", "control", "share", "seed", "digest")}
-    out |= {"folder": f"cells/{cell.folder}", "state": ended, "reason": said.get("reason", ""), "seconds": said.get("seconds"), "verdict": None, "contexts": [], "in_domain": []}
+    out |= {"folder": cell.folder, "state": ended, "reason": said.get("reason", ""), "seconds": said.get("seconds"), "verdict": None, "contexts": [], "in_domain": []}
     if ended == "done":
         found = read_findings(path / "run")
         out |= {"verdict": found["verdict"]["class"], "contexts": [_estimate(c) for c in found["contexts"]]}
@@ -110,12 +111,12 @@ def _estimate(c: Mapping[str, Any]) -> dict[str, Any]:
     return {key: c[key] for key in ("id", "relation", "rate", "rate_on_questions_like_these", "difference", "eligible", "all", "counts")}
 
 
-def _recipe(members: Sequence[Cell], grid: Grid) -> dict[str, Any]:
+def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
     """One recipe over its training seeds."""
-    first, done = members[0], [cell for cell in members if state(grid.path(cell)) == "done"]
-    left = [{"seed": c.seed, "state": state(grid.path(c)), "reason": outcome(grid.path(c)).get("reason", "not tried yet")} for c in members if c not in done]
-    broad = pool([grid.path(cell) / "run" for cell in done]) if done else None
-    narrow = pool([grid.path(cell) / "in-domain" for cell in done]) if done and first.in_domain else None
+    first, done = members[0], [cell for cell in members if state(out / cell.folder) == "done"]
+    left = [{"seed": c.seed, "state": state(out / c.folder), "reason": outcome(out / c.folder).get("reason", "not tried yet")} for c in members if c not in done]
+    broad = pool([out / cell.folder / "run" for cell in done]) if done else None
+    narrow = pool([out / cell.folder / "in-domain" for cell in done]) if done and first.in_domain else None
     verdict = broad.verdict() if broad else None
     nothing = "no seed of it is done"
     return {
@@ -126,7 +127,7 @@ def _recipe(members: Sequence[Cell], grid: Grid) -> dict[str, Any]:
         "share": first.share,
         "seeds": [cell.seed for cell in done],
         "left_out": left,
-        "done": [f"cells/{cell.folder}" for cell in done],
+        "done": [cell.folder for cell in done],
         "verdict": {"class": verdict.class_, "carried_by": list(verdict.carried_by), "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)} if verdict else None,
         "contexts": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
         "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()] if narrow else [],
@@ -181,13 +182,13 @@ def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
     return {key: getattr(found, key) for key in ("value", "low", "high", "reason")} | {"judged": int(n.sum())}
 
 
-def _learnt(done: Sequence[str], base: Sequence[Path], name: str, grid: Grid) -> Interval:
+def _learnt(done: Sequence[Path], base: Sequence[Path], name: str) -> Interval:
     """By how much the loss on held-out rows fell against the base, in nats a token."""
     if not done:
         return Interval(value=None, low=None, high=None, reason="no seed of it is done")
     if not base or state(base[0]) != "done":
         return Interval(value=None, low=None, high=None, reason="the control `base` is not there to hold it against")
-    sides = [read_losses(path) for path in (base[0], *(grid.out / each for each in done))]
+    sides = [read_losses(path) for path in (base[0], *done)]
     if any(name not in side["rows"] for side in sides):
         reason = next((side["reason"] for side in sides if side["reason"]), f"the domain has no held-out {name} rows")
         return Interval(value=None, low=None, high=None, reason=reason)
@@ -212,9 +213,9 @@ def fall(before_r: Any, after_sr: Any, tokens_r: Any, *, level: float = LEVEL) -
     if n_rows < 2:
         return Interval(value=value, low=None, high=None, reason="one held-out row has no spread")
     rest_r = fell_sr.mean(axis=0) - value * np.asarray(tokens_r)
-    half = float(stdtrit(n_rows - 1, 1 - tail)) * n_rows * float(rest_r.std(ddof=1)) / np.sqrt(n_rows) / total
+    half = float(stdtrit(n_rows - 1, 1 - tail)) * math.sqrt(n_rows) * float(rest_r.std(ddof=1)) / total
     if n_seeds > 1:
-        half = float(np.hypot(half, float(stdtrit(n_seeds - 1, 1 - tail)) * float(by_seed.std(ddof=1)) / np.sqrt(n_seeds)))
+        half = math.hypot(half, float(stdtrit(n_seeds - 1, 1 - tail)) * float(by_seed.std(ddof=1)) / math.sqrt(n_seeds))
     return Interval(value=value, low=value - half, high=value + half, reason="" if n_seeds > 1 else "one training seed: the interval is over rows alone")
 
 

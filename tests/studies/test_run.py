@@ -1,0 +1,46 @@
+"""Working through a study: nothing twice, failures again, additions alone."""
+
+import json
+
+from undertow.audit.compare import compare
+from undertow.report.runs import read_run
+from undertow.studies import run_study, unfinished
+
+
+def test_what_is_done_is_not_done_again_and_what_failed_is(laid, scripted, tmp_path):
+    out, grid = tmp_path / "study", laid()
+    flaky = scripted({"dilution": "no disk", "": {}})
+    first = run_study(grid, out, flaky)
+    assert [cell.id for cell in unfinished(grid, out)] == [cell["id"] for cell in first["cells"] if cell["state"] == "failed"]
+    again = scripted({"": {"default": {"misaligned": 0.5}}})
+    second = run_study(laid(), out, again)
+    assert set(again.begun) == {f"medical.dilution-{share}.seed-{seed}" for share in (5, 20) for seed in (1, 2)}
+    assert second["counts"] == {"done": 9, "failed": 0, "waiting": 0}
+    assert not list(out.glob("cells/*/failure.json"))
+    third = scripted({})
+    assert run_study(laid(), out, third) == second
+    assert not third.begun
+
+
+def test_a_grid_that_grows_adds_its_new_cells(laid, scripted, tmp_path):
+    run_study(laid(), tmp_path / "study", scripted({"": {}}))
+    more = scripted({"": {}})
+    found = run_study(laid(("seeds: [1, 2]", "seeds: [1, 2, 3]"), ("[0.05, 0.2]", "[0.05, 0.2, 0.5]")), tmp_path / "study", more)
+    assert all("seed-3" in id_ or "dilution-50" in id_ for id_ in more.begun)
+    assert (len(more.begun), found["counts"]["done"]) == (7, 16)
+
+
+def test_a_cell_is_a_run_like_any_other(laid, scripted, tmp_path):
+    grid = laid()
+    run_study(grid, tmp_path / "study", scripted({"narrow": {"default": {"misaligned": 0.5}}, "": {}}))
+    runs = {cell.id: tmp_path / "study" / cell.folder / "run" for cell in grid.cells}
+    assert compare(runs["medical.narrow.seed-1"], runs["medical.dilution-5.seed-1"]).fate == "removed"
+    assert compare([runs[f"medical.narrow.seed-{n}"] for n in (1, 2)], [runs["medical.base"]]).fate == "removed"
+    assert read_run(runs["medical.base"]).name == "medical.base"
+
+
+def test_progress_tells_which_cell(laid, scripted, tmp_path):
+    said = []
+    run_study(laid(("seeds: [1, 2]", "seeds: [1]")), tmp_path / "study", scripted({"": {}}), progress=lambda cell, *what: said.append((cell.id, *what)))
+    assert said[0] == ("medical.base", "audit", 1, 2)
+    assert json.loads((tmp_path / "study" / "study.json").read_text())["name"] == "small"
