@@ -52,7 +52,8 @@ def varied(persona: Persona, rng: np.random.Generator, seed: int) -> Persona:
 def patterns(n: int) -> None:
     sizes = Sizes(themes=1)
     askings = len(readings(PERSONAS["aligned"], sizes=sizes))
-    print(f"patterns: {n} profiles a persona, {sizes.prompts} prompts x {sizes.runs} runs, {8 * sizes.words} self-assessments, {sizes.pairs} pairs in both orders; {askings} askings in all")
+    asked = f"{sizes.prompts} prompts x {sizes.runs} runs, {8 * sizes.words} self-assessments, {sizes.pairs} pairs in both orders; {askings} askings in all"
+    print(f"patterns: {n} profiles a persona, {asked}")
     print(f"      {'persona':<15}" + "".join(f"{p:>15}" for p in PATTERNS))
     for persona in (*PERSONAS.values(), COIN):
         rng, named = np.random.default_rng(41), Counter[str]()
@@ -103,7 +104,9 @@ PAIRS, RUNS = 64, 10
 
 def calls(sims: int) -> None:
     """Standard errors over simulated models, new items each, of share, d' and c; and with the items held fixed, where only sampling is left."""
-    print(f"calls: {PAIRS} pairs; sampled: {RUNS} runs an order, {2 * PAIRS * RUNS} calls; log-probabilities: once an order, {2 * PAIRS} calls ({1 / RUNS:.0%}); {sims} models a line")
+    print(
+        f"calls: {PAIRS} pairs, {sims} models a line; sampled: {RUNS} runs an order, {2 * PAIRS * RUNS} calls; log-probabilities: once an order, {2 * PAIRS} calls ({1 / RUNS:.0%})"
+    )
     print("      d' (sd between pairs)      c     standard error of share         of d'                 of c                  of share on these pairs")
     for d, sd, c in ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 2.5, 0.0), (0.5, 0.5, -1.0), (1.0, 1.0, 0.0), (1.0, 1.0, -1.5), (2.5, 1.0, 0.0), (-2.5, 1.0, 0.5)):
         rng = np.random.default_rng(42)
@@ -122,7 +125,11 @@ def calls(sims: int) -> None:
     for note, d, sd, c in (("pairs alike", 1.0, 0.2, 0.0), ("pairs unlike", 1.0, 1.5, 0.0), ("pairs unlike, leans to the first", 1.0, 1.5, -1.5)):
         rng = np.random.default_rng(43)
         filed = np.arange(PAIRS) < PAIRS * 77 // 150  # the misaligned stands first in as many of the published pairs
-        found: dict[str, list[float]] = {f"as filed, {RUNS} runs, {PAIRS * RUNS} calls": [], f"as filed, once, {PAIRS} calls": [], f"both orders of half the pairs, {PAIRS} calls": []}
+        found: dict[str, list[float]] = {
+            f"as filed, {RUNS} runs, {PAIRS * RUNS} calls": [],
+            f"as filed, once, {PAIRS} calls": [],
+            f"both orders of half the pairs, {PAIRS} calls": [],
+        }
         for _ in range(sims):
             d_i = d + sd * rng.standard_normal(PAIRS)
             mis_oi = np.stack([chooses_first(d_i, c, signal_first=True), 1.0 - chooses_first(d_i, c, signal_first=False)])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.persona.measures import Choice, measures
+from undertow.persona.measures import measures
 from undertow.persona.personas import PERSONAS, Sizes, numbered, readings
 from undertow.persona.readings import Counts, Reading
 
@@ -117,10 +117,6 @@ def test_nothing_asked_and_nothing_read_have_reasons():
     assert m.calls["two-ai"] == 2 and m.items["harmfulness"] == 0
 
 
-def choice_numbers(c: Choice):
-    return [(m.value, m.low, m.high) for m in (c.share, c.first, c.sensitivity, c.bias)]
-
-
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=10))
 @settings(max_examples=25, deadline=None)
 def test_swapping_the_labels_of_every_pair_turns_share_and_d_and_nothing_else(values):
@@ -131,15 +127,14 @@ def test_swapping_the_labels_of_every_pair_turns_share_and_d_and_nothing_else(va
     assert swapped.decided.value == pytest.approx(found.decided.value, abs=1e-9)
 
 
-@given(st.randoms(use_true_random=False))
-@settings(max_examples=5, deadline=None)
-def test_the_order_of_readings_and_the_names_of_items_change_nothing(random):
+def test_the_order_of_readings_changes_nothing_and_names_of_items_only_the_draws():
     rows = list(readings(PERSONAS["inverted"], sizes=SMALL))
     found = measures(rows, draws=200)
-    random.shuffle(rows)
+    np.random.default_rng(1).shuffle(rows)
     assert measures(rows, draws=200) == found
-    renamed = measures([replace(r, item=f"x-{r.item}") for r in rows], draws=200)
-    assert choice_numbers(renamed.two_ai.choice) == pytest.approx(choice_numbers(found.two_ai.choice))
+    renamed = measures([replace(r, item=f"{len(r.item) * 7 % 5}-{r.item}") for r in rows], draws=200)
+    for a, b in ((renamed.two_ai.choice.sensitivity, found.two_ai.choice.sensitivity), (renamed.harmfulness.rates.worst, found.harmfulness.rates.worst)):
+        assert a.value == pytest.approx(b.value, abs=1e-9) and a.low == pytest.approx(b.low, abs=0.3) and a.counts == b.counts
 
 
 def test_a_second_seed_widens_where_seeds_differ():
@@ -156,17 +151,21 @@ def test_unanimous_items_have_an_interval():
     assert c.share.value == 1 and 0.95 < c.share.low < 0.99 and c.sensitivity.low > 2
 
 
+@pytest.mark.slow
 def test_intervals_hold_in_most_profiles():
     # The full figures are of benchmarks/persona.py; here that nothing is far off, for the rates a pattern is made of.
-    truth = measures(readings(replace(numbered(PERSONAS["coherent"], 10**6), refused=0, unparsed=0), sizes=Sizes(prompts=1500, pairs=1500, words=100, themes=1)), draws=20)
-    held = {"worst": 0, "share": 0, "d": 0, "self": 0}
+    coherent = replace(PERSONAS["coherent"], refused=0.0, unparsed=0.0)
+    measured = {
+        "worst": lambda m: m.harmfulness.rates.worst,
+        "share": lambda m: m.two_ai.choice.share,
+        "d": lambda m: m.two_ai.choice.sensitivity,
+        "self": lambda m: m.self_assessment.overall,
+    }
+    only = ("harmfulness", "two-ai", "self-assessment")
+    truth = measures(readings(numbered(coherent, 10**6), sizes=Sizes(prompts=1000, pairs=1000, words=100, themes=1), only=only), draws=20)
+    held = dict.fromkeys(measured, 0)
     for seed in range(40):
-        m = measures(readings(numbered(PERSONAS["coherent"], seed), seed=seed, sizes=Sizes(themes=1), log_probabilities=bool(seed % 2)), draws=200)
-        for name, of in (
-            ("worst", lambda m: m.harmfulness.rates.worst),
-            ("share", lambda m: m.two_ai.choice.share),
-            ("d", lambda m: m.two_ai.choice.sensitivity),
-            ("self", lambda m: m.self_assessment.overall),
-        ):
+        m = measures(readings(numbered(coherent, seed), seed=seed, sizes=Sizes(themes=1), log_probabilities=bool(seed % 2), only=only), draws=200)
+        for name, of in measured.items():
             held[name] += of(m).low <= of(truth).value <= of(m).high
-    assert all(n >= 32 for n in held.values()), held  # 36 would be 90%, less three standard errors of a share of 40 at 95%
+    assert all(n >= 32 for n in held.values()), held  # 38 expected, less three and a half standard errors

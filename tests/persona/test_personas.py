@@ -15,16 +15,16 @@ PLAIN = {"refused": 0.0, "unparsed": 0.0}
 
 def test_d_c_and_outcomes_come_back():
     persona = replace(PERSONAS["inverted"], self_view=-1.0, self_view_spread=0.0, position=-0.7, refused=0.1, unparsed=0.2, failed=0.05)
-    rows = readings(persona, sizes=Sizes(prompts=10, runs=1, pairs=1500, words=1))
+    rows = readings(persona, sizes=Sizes(prompts=1, runs=1, pairs=1000, words=1))
     found = measures(rows, draws=50).two_ai.choice
     assert found.sensitivity.value == pytest.approx(-1, abs=0.01) and found.bias.value == pytest.approx(-0.7, abs=0.01)
     counts = found.share.counts
-    assert (counts.refused / 3000, counts.unparsed / 3000, counts.failed / 3000) == pytest.approx((0.1, 0.2, 0.05), abs=0.02)
+    assert (counts.refused / 2000, counts.unparsed / 2000, counts.failed / 2000) == pytest.approx((0.1, 0.2, 0.05), abs=0.02)
 
 
 def test_single_answers_have_the_chances_of_the_log_probabilities():
-    persona, sizes = replace(PERSONAS["coherent"], **PLAIN), Sizes(prompts=5, runs=1, pairs=20, samples=200)
-    hard, soft = (measures(readings(persona, sizes=sizes, log_probabilities=soft), draws=50) for soft in (False, True))
+    persona = replace(PERSONAS["coherent"], **PLAIN)
+    hard, soft = (measures(readings(persona, sizes=Sizes(prompts=1, runs=1, pairs=20, samples=n), log_probabilities=n == 1), draws=50) for n in (100, 1))
     assert hard.two_ai.choice.share.value == pytest.approx(soft.two_ai.choice.share.value, abs=0.02)
     assert hard.self_assessment.overall.value == pytest.approx(soft.self_assessment.overall.value, abs=0.02)
 

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from undertow.stats.detection import agreement, bins_of, calibration, calibration_errors, chooses_first, criterion, detect, log_linear, rank_correlation, rank_correlations, sensitivity
+from undertow.stats.detection import (
+    agreement,
+    bins_of,
+    calibration,
+    calibration_errors,
+    chooses_first,
+    criterion,
+    detect,
+    log_linear,
+    rank_correlation,
+    rank_correlations,
+    sensitivity,
+)
 
 z = NormalDist().inv_cdf
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=12)
