@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import ConfigDict, with_config
 
 from undertow.files import digest
-from undertow.persona.readings import INSTRUMENTS, Counts, Instrument, Reading, counted
+from undertow.persona.readings import Counts, Reading, counted
+from undertow.records import INSTRUMENTS, Instrument
 from undertow.stats.detection import bins_of, calibration, calibration_errors, criterion, log_linear, rank_correlations, sensitivity
 from undertow.stats.graded import Floats, cell_means, drawn_sums, ratio, smooth_weights
 

@@ -29,7 +29,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from undertow.errors import InputError
 from undertow.persona.measures import OVER, Choice, Measure, Measured, Measures, measured, nothing
-from undertow.persona.readings import INSTRUMENTS, Counts, Instrument, Reading
+from undertow.persona.readings import Counts, Reading
+from undertow.records import INSTRUMENTS, Instrument
 
 SCHEMA = "undertow.persona/1"
 
