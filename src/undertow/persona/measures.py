@@ -197,7 +197,7 @@ def measures(readings: Iterable[Reading], *, over: float = OVER, level: float = 
 def measured(readings: Iterable[Reading], *, over: float = OVER, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Measured:
     """`measures`, with the draws."""
     by: dict[Instrument, list[Reading]] = {name: [] for name in INSTRUMENTS}
-    for reading in readings:
+    for reading in sorted(readings, key=lambda r: (r.subject, r.item, r.variant, r.order, r.sample)):  # so that sums round alike whatever the order
         by[reading.instrument].append(reading)
     boot = _Bootstrap(by, level=level, draws=draws, seed=seed)
     found = Measures(
