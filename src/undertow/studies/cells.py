@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.audit.plan import Asking, AuditConfig, Plan, make_plan, revision
 from undertow.data import write_rows
@@ -44,7 +44,7 @@ class Cell(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_: Literal["undertow.cell/1"] = SCHEMA
+    schema_: Literal["undertow.cell/1"] = Field(default=SCHEMA, alias="schema")
     id: str
     domain: str
     intervention: str | None
@@ -175,9 +175,22 @@ def _grid(study: Study, out: Path, *, beside: Path, where: object) -> Grid:
             recipe.backend.check(recipe, recipe.resolved(), beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
             content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), [plan.asks() for plan in plans[id_]], held_out])
-            named = {"domain": domain.name, "intervention": intervention.name if intervention else None, "control": control, "share": share, "seed": seed}
-            asked = {"audit": broad, "in_domain": narrow, "beside": str(beside.resolve()), "losses": losses}
-            cells.append(Cell(id=id_, digest=content, recipe=recipe, data=f"../../domains/{domain.name}", **named, **asked))
+            cell = Cell(
+                id=id_,
+                domain=domain.name,
+                intervention=intervention.name if intervention else None,
+                control=control,
+                share=share,
+                seed=seed,
+                digest=content,
+                recipe=recipe,
+                data=f"../../domains/{domain.name}",
+                audit=broad,
+                in_domain=narrow,
+                beside=str(beside.resolve()),
+                losses=losses,
+            )
+            cells.append(cell)
     return Grid(study=study, cells=tuple(cells), plans=plans, out=out)
 
 

@@ -39,6 +39,8 @@ SCHEMA = "undertow.study-results/1"
 COHERENT: tuple[Outcome, ...] = ("aligned", "misaligned", "off_format")
 """Outcomes that a judge must have found coherent enough to give."""
 
+NOTHING = Interval(value=None, low=None, high=None, reason="the base is what the others are held against")
+
 
 def gather(grid: Grid) -> dict[str, Any]:
     """What `results.json` holds.
@@ -56,7 +58,7 @@ def gather(grid: Grid) -> dict[str, Any]:
     for (domain, intervention, share, control), members in groups.items():
         row = _recipe(members, grid)
         base = [grid.path(c) for c in groups.get((domain, None, None, "base"), [])]
-        row["scorecard"]["benign_task"] = asdict(_learnt(row["done"], base, "benign", grid))
+        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt(row["done"], base, "benign", grid))
         before = [grid.path(c) for c in groups.get((domain, untreated, None, None), []) if state(grid.path(c)) == "done"] if untreated else []
         row["fate"] = None if control or intervention == untreated else _fate(before, [grid.out / path for path in row["done"]], untreated)
         row["published"] = [

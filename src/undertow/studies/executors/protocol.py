@@ -16,7 +16,10 @@ Tell = Callable[[Path, str, int, int], None]
 class Executor(Protocol):
     """Has cells worked on."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """What a study calls it."""
+        ...
 
     def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
         """Have every cell worked on, and yield its folder when it has ended: it then holds `result.json` or `failure.json`.
