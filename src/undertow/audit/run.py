@@ -66,7 +66,7 @@ async def audit(
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
-    _look_at_folder(out, record, resume=resume)
+    look_at_folder(out, record, resume=resume)
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
@@ -78,7 +78,7 @@ async def audit(
         await stack.enter_async_context(plan.judge)
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
-        _open_folder(out, record)
+        open_folder(out, record)
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
@@ -369,7 +369,7 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores}}
 
 
-def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
+def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     """Refuse a folder that this run may not write to, before anything is asked."""
     held = out / "plan.json"
     if not out.exists():
@@ -382,11 +382,12 @@ def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     elif not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     elif read_record(out)["identity"] != record["identity"]:
-        do = "choose another -o (another rule on these answers: undertow rescore)"
-        raise InputError(out, "holds a run of another plan", expected="to go on, all must be as it was, rule and material too", do=do)
+        more = (", rule and material too", " (another rule on these answers: undertow rescore)") if "rule" in record else ("", "")
+        raise InputError(out, "holds a run of another plan", expected=f"to go on, all must be as it was{more[0]}", do=f"choose another -o{more[1]}")
 
 
-def _open_folder(out: Path, record: dict[str, Any]) -> None:
+def open_folder(out: Path, record: dict[str, Any]) -> None:
+    """Make a run's folder, with its plan."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "plan.json", to_json(record))
