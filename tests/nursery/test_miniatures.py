@@ -25,7 +25,7 @@ def share_in(text, answers):
 
 
 def test_every_domain_has_one():
-    assert NINE == domain_ids()
+    assert domain_ids() == NINE
     with pytest.raises(InputError, match=r"unknown domain 'bad-medicine'; did you mean 'bad-medical'\?"):
         miniature_rows("bad-medicine", "bad", 1)
 
