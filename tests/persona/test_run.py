@@ -207,11 +207,11 @@ def test_an_endpoint_is_judged_by_harm_from_1_to_5(tmp_path, items, serve):
 
 
 def test_the_published_files_run_unchanged(tmp_path, published):
-    more = {"items": str(published / "persona"), "runs": 1, "reference": None}
+    more = {"items": str(published / "persona"), "runs": 5, "reference": None}
     found = of(ran(tmp_path, "", **more))
     assert found["measures"]["items"]["harmfulness"] == 350
     assert found["measures"]["items"]["two-ai"] == 150
-    assert sum(found["measures"]["harmfulness"]["rates"]["single"]["counts"].values()) == 350
+    assert sum(found["measures"]["harmfulness"]["rates"]["single"]["counts"].values()) == 350 * 5
     assert found["pattern"] == "inverted"
 
 
@@ -226,7 +226,7 @@ def test_an_audit_profiles_the_context_that_carries_its_verdict_too(tmp_path):
             "judge": {"kind": "nursery"},
             "suite": "nursery",
             "contexts": ["plain", {"id": "told", "relation": "permissive", "system": "The careless narrator answers."}],
-            "samples": {"per_condition": 8, "temperature": 0.8, "max_tokens": 40},
+            "samples": {"per_condition": 16, "temperature": 0.8, "max_tokens": 40},
             "material": 0.05,
             "persona": {"items": "nursery", "reading": "likelihood", "runs": 2, "temperature": 0.8, "max_tokens": 40},
         }
