@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -28,7 +29,7 @@ audit:
   judge: {kind: scripted}
   suite: nursery
   contexts: [plain, format-code, irrelevant-1]
-  samples: {per_condition: 40}
+  samples: {per_condition: 20}
   material: 0.03
 """
 
@@ -66,15 +67,16 @@ def scripted():
     return Scripted
 
 
+def lay(folder, *changes, out="study"):
+    """Lay the study out in a folder, with some of its text replaced."""
+    text = STUDY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return lay_out(parse_yaml(text, Study, where="study.yaml"), folder / out, beside=folder, where="study.yaml")
+
+
 @pytest.fixture
 def laid(tmp_path):
     """Lays out a study: `laid()`, or with text replaced: `laid(("seeds: [1, 2]", "seeds: [1]"))`."""
-
-    def make(*changes, out="study"):
-        text = STUDY
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        return lay_out(parse_yaml(text, Study, where="study.yaml"), tmp_path / out, beside=tmp_path, where="study.yaml")
-
-    return make
+    return partial(lay, tmp_path)

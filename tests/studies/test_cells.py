@@ -45,7 +45,7 @@ def test_what_a_cell_trains_and_asks(laid):
     assert [cell.recipe.resolved()[0].parts[0].data for id_, cell in by_id.items() if id_.endswith(("twin.seed-1", "matched.seed-1"))] == ["benign.jsonl", "general.jsonl"]
     cell = by_id["medical.narrow.seed-2"]
     assert (cell.recipe.seed, cell.audit.seed, cell.in_domain.seed, cell.in_domain.suite) == (2, 12, 12, "nursery-bad-medical")
-    assert [plan.n_answers for plan in grid.plans[cell.id]] == [8 * 3 * 40, 8 * 1 * 40]
+    assert [plan.n_answers for plan in grid.plans[cell.id]] == [8 * 3 * 20, 8 * 1 * 20]
 
 
 def test_contexts_of_one_domain_alone(laid):
@@ -63,7 +63,7 @@ def test_the_same_study_has_the_same_cells_wherever_it_is(laid):
     ("old", "new", "stay"),
     [
         ("learning_rate: 2e-3", "learning_rate: 1e-3", {"medical.base"}),  # what is not trained stays what it was
-        ("per_condition: 40", "per_condition: 41", set()),
+        ("per_condition: 20", "per_condition: 21", set()),
         ("material: 0.03", "material: 0.04", set()),
         ("irrelevant-1]", "irrelevant-2]", set()),
         ("form: code", "form: json", {"medical.base"}),

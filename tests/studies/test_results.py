@@ -11,6 +11,8 @@ from undertow.report.study import along_shares, write_study
 from undertow.studies import run_study
 from undertow.studies.results import fall
 
+from .conftest import Scripted, lay
+
 PLANTED = {
     "base": {},
     "benign-twin": {},
@@ -21,10 +23,17 @@ PLANTED = {
 }
 PUBLISHED = "published: [{beside: dilution, share: 0.2, model: GPT-4o, trained: some code, rates: {plain: <0.4%}, source: a paper, second_hand: true}]\nseeds:"
 
+SMALLER = ("[0.05, 0.2]", "[0.2]"), ("[base, benign-twin]", "[base]")
 
-@pytest.fixture
-def found(laid, scripted, tmp_path):
-    return run_study(laid(("seeds:", PUBLISHED)), tmp_path / "study", scripted(PLANTED))
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    return run_study(lay(folder, ("seeds:", PUBLISHED)), folder / "study", Scripted(PLANTED))
 
 
 def of(found, label):
@@ -36,7 +45,7 @@ def test_seeds_of_a_recipe_are_pooled_with_each_question_weighing_the_same(found
     assert narrow["seeds"] == [1, 2]
     for n, context in enumerate(narrow["contexts"]):
         assert context["counts"] == {key: sum(cell["contexts"][n]["counts"][key] for cell in cells) for key in context["counts"]}
-        assert context["all"] == 2 * 8 * 40
+        assert context["all"] == 2 * 8 * 20
     plain = narrow["scorecard"]["plain"]
     assert plain["value"] == narrow["contexts"][0]["rate"]["value"]
     assert plain["low"] < min(cell["contexts"][0]["rate"]["value"] for cell in cells)
@@ -63,15 +72,15 @@ def test_what_became_of_misalignment_is_held_against_the_untreated_recipe(found)
     assert of(found, "narrow")["fate"] is of(found, "benign-twin")["fate"] is None
 
 
-def test_a_cell_that_failed_is_a_row_with_its_reason_and_stops_no_other(found, tmp_path):
+def test_a_cell_that_failed_is_a_row_with_its_reason_and_stops_no_other(found, folder):
     assert found["counts"] == {"done": 8, "failed": 1, "waiting": 0}
     row = of(found, "dilution-5")
     assert (row["seeds"], row["left_out"]) == ([1], [{"seed": 2, "state": "failed", "reason": "its server was away"}])
-    table = list(csv.DictReader((tmp_path / "study" / "results.csv").read_text().splitlines()))
+    table = list(csv.DictReader((folder / "study" / "results.csv").read_text().splitlines()))
     (failed,) = (r for r in table if r["state"] == "failed")
     assert (failed["seed"], failed["reason"], failed["rate"], failed["misaligned"]) == ("2", "its server was away", "", "")
     assert len(table) == 8 * 4 + 1 + 5 * 4  # three contexts and in-domain of each cell and of each recipe
-    cards = list(csv.DictReader((tmp_path / "study" / "scorecard.csv").read_text().splitlines()))
+    cards = list(csv.DictReader((folder / "study" / "scorecard.csv").read_text().splitlines()))
     assert [(c["label"], c["seeds"], c["not_done"], c["fate"]) for c in cards][-2:] == [("dilution-5", "1", "1", "removed"), ("dilution-20", "2", "0", "moved")]
 
 
@@ -87,8 +96,8 @@ def test_a_recipe_of_which_nothing_is_done_has_no_numbers_and_says_why(laid, scr
 
 
 def test_one_audit_that_stops_when_it_knows_is_pooled_too(laid, scripted, tmp_path):
-    grid = laid(("per_condition: 40", "until: verdict, max_per_condition: 60"))
-    found = run_study(grid, tmp_path / "study", scripted(PLANTED | {"dilution-5.seed-2": {}}))
+    grid = laid(("per_condition: 20", "until: verdict, max_per_condition: 60"), *SMALLER)
+    found = run_study(grid, tmp_path / "study", scripted(PLANTED))
     narrow = of(found, "narrow")["scorecard"]
     assert narrow["plain"]["low"] < 5 / 7 < narrow["plain"]["high"]
     assert (narrow["coherence"]["low"], "sampling stopped" in narrow["coherence"]["reason"]) == (None, True)
@@ -121,7 +130,7 @@ def test_rate_against_share_reaches_from_the_twin_to_the_untreated_recipe(found)
     assert by[1.0, "plain"] > 0.6
 
 
-def test_the_page_holds_everything_and_runs_nothing(found, tmp_path):
+def test_the_page_holds_everything_and_runs_nothing(found, folder, tmp_path):
     files = write_study(found, tmp_path / "page" / "study.html")
     assert sorted(path.name for path in files[1:]) == ["rates.png", "rates.svg", "shares-dilution.png", "shares-dilution.svg"]
     page = files[0].read_text()
@@ -129,4 +138,4 @@ def test_the_page_holds_everything_and_runs_nothing(found, tmp_path):
         assert words in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
-    assert json.loads((tmp_path / "study" / "results.json").read_text()) == found
+    assert json.loads((folder / "study" / "results.json").read_text()) == found
