@@ -370,7 +370,8 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
     asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *plan.controls]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
-    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}}
+    story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
+    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
 
 
 def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
