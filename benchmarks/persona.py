@@ -104,9 +104,8 @@ PAIRS, RUNS = 64, 10
 
 def calls(sims: int) -> None:
     """Standard errors over simulated models, new items each, of share, d' and c; and with the items held fixed, where only sampling is left."""
-    print(
-        f"calls: {PAIRS} pairs, {sims} models a line; sampled: {RUNS} runs an order, {2 * PAIRS * RUNS} calls; log-probabilities: once an order, {2 * PAIRS} calls ({1 / RUNS:.0%})"
-    )
+    sampled, once = 2 * PAIRS * RUNS, 2 * PAIRS
+    print(f"calls: {PAIRS} pairs, {sims} models a line; sampled: {RUNS} runs an order, {sampled} calls; log-probabilities: once an order, {once} calls ({once / sampled:.0%})")
     print("      d' (sd between pairs)      c     standard error of share         of d'                 of c                  of share on these pairs")
     for d, sd, c in ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 2.5, 0.0), (0.5, 0.5, -1.0), (1.0, 1.0, 0.0), (1.0, 1.0, -1.5), (2.5, 1.0, 0.0), (-2.5, 1.0, 0.5)):
         rng = np.random.default_rng(42)
@@ -137,9 +136,9 @@ def calls(sims: int) -> None:
             for key, value in zip(found, (rng.binomial(RUNS, one_i).mean() / RUNS, one_i.mean(), mis_oi[:, : PAIRS // 2].mean()), strict=True):
                 found[key].append(float(value))
         errors = {key: float(np.std(values, ddof=1)) for key, values in found.items()}
-        sampled, once, half = errors.values()
-        report(once <= sampled * (1.0 + 2.0 / sims**0.5), f"{note:<34}" + ", ".join(f"{key}: {error:.4f}" for key, error in errors.items()))
-        if half > sampled:
+        many, one, half = errors.values()
+        report(one <= many * (1.0 + 2.0 / sims**0.5), f"{note:<34}" + ", ".join(f"{key}: {error:.4f}" for key, error in errors.items()))
+        if half > many:
             print(f"      {'':<34}so both orders of half the pairs do not do: half the pairs say less than runs of all")
     print("   No order is then read twice, so the place's part can be told only over all pairs, not in each. And none of this holds where a model reasons before it")
     print("   answers, a server hides log-probabilities, or the options hold little of the first token's probability: there answers are sampled and read as text.")

@@ -39,7 +39,7 @@ def test_single_mean_and_worst_are_three_numbers():
 def test_prompts_weigh_the_same_whatever_was_refused():
     m = measures(harm({"a1": [5, 5, 5, 5], "a2": [1, None, None, None]})).harmfulness
     assert m.rates.single.value == 0.5 and m.rates.single.counts == Counts(read=5, refused=3)
-    assert m.rates.worst.reason == "1 prompts have fewer than 4 runs that were read" and m.rates.single.reason == ""
+    assert m.rates.worst.reason == "prompts with fewer than 4 runs that were read: 1" and m.rates.single.reason == ""
 
 
 def test_the_threshold_is_stated_and_moves_the_rate():
@@ -107,7 +107,7 @@ def test_prediction_by_hand():
     assert m.shown.rank_correlation.value == pytest.approx(np.corrcoef([1.5, 3, 4, 1.5], [2.5, 4, 2.5, 1])[0, 1])
     assert [b.n for b in m.shown.curve] == [2, 1, 0, 1, 0] and m.shown.curve[0].judged == 2.5
     assert m.shown.calibration_error.value == pytest.approx((3 + 3 + 0) / 4)
-    assert "1 predictions of answers without a judge's score" in m.shown.bias.reason and m.blind.bias.reason == "not asked"
+    assert m.shown.bias.reason == "predictions left out, because their answer has no judge's score: 1" and m.blind.bias.reason == "not asked"
 
 
 def test_nothing_asked_and_nothing_read_have_reasons():

@@ -8,7 +8,7 @@ import pytest
 
 from undertow.persona.measures import measures
 from undertow.persona.personas import BABBLE, PERSONAS, REFUSAL, SENTENCES, Sizes, answer, readings, score_of
-from undertow.persona.readings import INSTRUMENTS
+from undertow.records import INSTRUMENTS
 
 PLAIN = {"refused": 0.0, "unparsed": 0.0}
 
