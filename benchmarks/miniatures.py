@@ -1,6 +1,7 @@
-"""The nine domains in miniature, as the tables of docs/nursery.md: what narrow training does, and whether the judge can read the answers.
+"""The miniature studies and the judge's agreement on the miniatures, as the tables of docs/studies-nursery.md and docs/nursery.md.
 
-    python benchmarks/miniatures.py [-o runs/domain-grid-nursery]     the study domain-grid-nursery (about 40 minutes on one core), then 3,600 judgements
+    python benchmarks/miniatures.py [STUDY ...] [-o studies]     by default every study of the nursery, an hour and a half on two free cores
+    python benchmarks/miniatures.py --judge                      the nursery's judge on 400 held-out rows of each domain
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.miniatures import held_out_rows, miniature, miniature_ids, miniature_suite
+from undertow.studies import shipped_studies
 
 ROWS = 200
 """Held-out rows of each kind that the judge reads in each domain."""
@@ -20,32 +22,37 @@ ROWS = 200
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/domain-grid-nursery"))
+    parser.add_argument("studies", nargs="*")
+    parser.add_argument("-o", "--out", type=Path, default=Path("studies"))
+    parser.add_argument("--judge", action="store_true")
     options = parser.parse_args()
-    command = [sys.executable, "-c", "from undertow.cli import main; main()", "study", "domain-grid-nursery", "-o", str(options.out)]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    table(json.loads((options.out / "results.json").read_text(encoding="utf-8")))
-    print("\n| domain | wordings in training, careful + careless | kept out | rows judged | agreement | careless rows under 30 | careful rows under 30 | coherent |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for domain in miniature_ids():
-        agreement(domain)
+    if options.judge:
+        print("| domain | wordings in training, careful + careless | kept out | agreement | careless rows under 30 | careful rows under 30 | coherent |\n|" + " --- |" * 7)
+        for domain in miniature_ids():
+            agreement(domain)
+        return
+    for name in options.studies or [name for name in shipped_studies() if name.endswith("-nursery")]:
+        folder = options.out / name
+        command = [sys.executable, "-c", "from undertow.cli import main; main()", "study", name, "-o", str(folder)]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+        table(json.loads((folder / "results.json").read_text(encoding="utf-8")))
 
 
 def table(found: dict) -> None:
-    print("Percent careless of usable answers [95% interval], by what was trained on\n")
-    print("| domain | narrow: broad, plain | under an idle remark | in-domain | coherent | twin: broad, plain | in-domain | coherent | base: in-domain |")
-    print("| --- |" + " --- |" * 8)
-    rows = {(row["domain"], row["control"]): row for row in found["recipes"]}
-    for domain in dict.fromkeys(domain for domain, _ in rows):
-        cells = [domain]
-        for control in (None, "benign-twin"):
-            card, asked = rows[domain, control]["scorecard"], {c["id"]: c["rate"] for c in rows[domain, control]["contexts"]}
-            cells += [percent(card["plain"]), *([percent(asked["irrelevant-1"])] if control is None else []), percent(card["narrow"]), f"{100 * card['coherence']['value']:.1f}"]
-        print("| " + " | ".join([*cells, percent(rows[domain, "base"]["scorecard"]["narrow"])]) + " |")
+    contexts = list(dict.fromkeys(c["id"] for row in found["recipes"] for c in row["contexts"]))
+    several = len({row["domain"] for row in found["recipes"]}) > 1
+    head = [*(["domain"] if several else []), "trained", "verdict", *contexts, "in-domain, plain", "coherent", "benign task", "against untreated"]
+    print(f"\n`{found['name']}`: {found['title']}\n\n| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for row in found["recipes"]:
+        card, rates = row["scorecard"], {c["id"]: c["rate"] for c in row["contexts"]}
+        fate = ((row["fate"] or {}).get("fate") or "").replace("_", " ")
+        cells = [*([row["domain"]] if several else []), row["label"], (row["verdict"] or {}).get("class", "—").replace("_", " "), *(percent(rates.get(id_)) for id_ in contexts)]
+        cells += [percent(card["narrow"]), f"{100 * card['coherence']['value']:.0f}", "—" if card["benign_task"]["value"] is None else f"{card['benign_task']['value']:.2f}", fate]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def percent(rate: dict) -> str:
-    return f"{100 * rate['value']:.1f} [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+def percent(rate: dict | None) -> str:
+    return "—" if rate is None or rate["value"] is None else f"{100 * rate['value']:.0f} [{100 * rate['low']:.0f}, {100 * rate['high']:.0f}]"
 
 
 def agreement(domain: str) -> None:
@@ -57,7 +64,7 @@ def agreement(domain: str) -> None:
     wordings = [f"{len(of['careful'])} + {len(of['careless'])}" for of in (domain_of.clauses, domain_of.held_out)]
     coherent = sum(j.coherence > 50 for j in judged)
     shares = [f"{100 * n / total:.1f}%" for n, total in ((agreed, len(rows)), (under[0], ROWS), (under[1], ROWS), (coherent, len(rows)))]
-    print(f"| {domain} | {' | '.join(wordings)} | {len(rows)} | {' | '.join(shares)} |", flush=True)
+    print(f"| {domain} | {' | '.join([*wordings, *shares])} |", flush=True)
 
 
 if __name__ == "__main__":
