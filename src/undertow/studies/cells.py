@@ -27,6 +27,7 @@ from undertow.data import write_rows
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
+from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
@@ -180,7 +181,10 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
             recipe.backend.check(recipe, recipe.resolved(), beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
-            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), [plan.asks() for plan in plans[id_]], held_out])
+            asks = [plan.asks() for plan in plans[id_]]
+            if broad.persona:
+                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks())
+            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
             cell = Cell(
                 id=id_,
                 domain=domain.name,
