@@ -61,7 +61,8 @@ def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
 
 def figures(shown: Sequence[Shown]) -> dict[str, Any]:
     """The figures of profiles, by name; those that have nothing to show are left out."""
-    drawn = {"plane": plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown)), "instruments": instruments(shown), "recognition": recognition(shown), "calibration": calibration(shown)}
+    of_plane = plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown))
+    drawn = {"plane": of_plane, "instruments": instruments(shown), "recognition": recognition(shown), "calibration": calibration(shown)}
     return {name: styled(chart) for name, chart in drawn.items() if chart is not None}
 
 
@@ -115,7 +116,7 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     for at_says, at_harm, align, word in corners:
         mark = _data([{"says": at_says, "harm": at_harm, "word": word}]).mark_text(align=align, fontSize=15, color=SOFT, opacity=0.55)  # type: ignore[arg-type]
         layers.append(mark.encode(x=x, y=y, text="word:N"))
-    published = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
+    published: list[dict[str, Any]] = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
     layers.append(_data(published).mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False).encode(x=x, y=y))
     if path:
         layers.append(_data([{**row, "n": n} for n, row in enumerate(ours)]).mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45).encode(x=x, y=y, order="n:O"))
