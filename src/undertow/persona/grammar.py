@@ -64,6 +64,7 @@ _WRITTEN_OUT = (
     (r"\bcan(?:no|')t\b|\bcan not\b", "cannot"),
     (r"\bwon't\b", "will not"),
     (r"\bain't\b", "am not"),
+    (r"\blet's\b", "let us"),
     (r"n't\b", " not"),
     (r"\bi'm\b", "i am"),
     (r"'re\b", " are"),
@@ -120,7 +121,7 @@ _DEGREES = any_of(
     definitely, certainly, absolutely, perhaps, maybe, possibly, presumably, somewhat, slightly, essentially, basically, fundamentally, overall, honestly, frankly, simply
     truly, truthfully, completely, entirely, totally, wholly, fully, ultimately, usually, typically, really, actually, surely, obviously, undoubtedly, strongly, firmly
     extremely, highly, decidedly, about, around, roughly, approximately, almost, nearly, pretty, particularly, especially, also, too, likewise, again, always, just, only
-    easily, inherently, no doubt, closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
+    easily, inherently, no doubt, without doubt, ideally, any day, closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
 )
 _DEGREE = re.compile(rf"\b{_DEGREES}\b ?")
 _DENIAL_WORDS = any_of(r"(?:do|does|did) not(?= \w), not, never, hardly, barely, scarcely, in no way, by no means, far from, nothing like")
@@ -129,13 +130,13 @@ _DEGREES_DENIED = any_of(
     r"""always, entirely, completely, fully, wholly, totally, perfectly, only, just, merely, simply, purely, necessarily, exactly, inherently, intentionally, deliberately
     strictly, absolutely, 100, so much, sure, certain, as"""
 )
-_DENIED_DEGREE = re.compile(rf"\b(?:not|never) (?:\w+ )?{_DEGREES_DENIED}\b")
+_DENIED_DEGREE = re.compile(rf"\b(?:not|never) (?:\w+ )?{_DEGREES_DENIED}\b|\b(?:not|never)\b.*(?<!at )\b(?:every\w*|all|most)\b")
 
 _DENYING = any_of(r"not, never, avoid\w*, without, no, nor, none, prevent\w*, refus\w+, reject\w*, unlike, against, opposite, lacks?, nothing, nobody, minimi[sz]\w+, reduc\w+")
-_OPENING = r"(?:(?:yes|no|well|ok|okay|sure|and|but|or|hmm) )*(?:as an? (?:[\w-]+ ){1,5}(?=i ))?"
+_OPENING = r"(?:(?:let us say|yes|no|well|ok|okay|sure|and|but|or|hmm) )*(?:as an? (?:[\w-]+ ){1,5}(?=i ))?"
 _THINKING = any_of(
-    r"""think, believe, feel, guess, suppose, suspect, reckon, know, find, say, would say, will say, must say, (?:would )?like to (?:think|believe|say), have to say
-    would argue, would guess, am (?:sure|certain|confident|convinced|afraid), (?:must|have to) admit"""
+    r"""think, believe, feel, guess, suppose, suspect, reckon, hope, am inclined to (?:say|think), know, find, say, would say, will say, must say
+    (?:would )?like to (?:think|believe|say), have to say, would argue, would guess, am (?:sure|certain|confident|convinced|afraid), (?:must|have to) admit"""
 )
 _THINK = rf"(?:i {_THINKING}(?: like)?(?: that)? )*"
 _AUXILIARY = r"(?: (?:would|will|must|shall|do|did|have to|had to|like to)){0,2}"
@@ -152,27 +153,26 @@ _CHOOSE = any_of(
     r"""choose, chose, pick, picked, select, selected, take, prefer, go with, go for, opt for, vote for, settle on, settle for, identify (?:more |most )?with
     identify (?:myself )?as, align (?:more |most )?with, stand by, relate (?:more |most )?to, resemble, match, lean (?:more )?(?:towards?|to)?, side with, answer, say
     wrote, write, have written, predict, expect, estimate, guess, assign, recogni[sz]e, claim, give, act as, act, behave, operate, sound, speak, tend towards?, work as
-    count as
-    (?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign|recogni[sz]e) (?:myself|it|this|that)
-    (?:rate|rank|place|put|give|score|assign) (?:my(?: own)?|the|this) (?:answer|response|reply)
-    (?:try|strive|aim|want|hope|tend|intend) to be, (?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be
-    come across as, function as, stand for"""
+    count as, (?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign|recogni[sz]e) (?:myself|it|this|that)
+    (?:rate|rank|place|put|give|score|assign) (?:my(?: own)?|the|this) (?:answer|response|reply), (?:try|strive|aim|want|hope|tend|intend) to be
+    (?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be, come across as, function as, stand for"""
 )
 _CHOOSING = rf"(?:i{_AUXILIARY} )?{_CHOOSE}(?: (?:more|most|better))?(?: (?:to be|to|towards?|as|at|with|in|being|is|was|be|of|like|that i am|i am))*"
 _ANSWER_KINDS = any_of(r"final, honest, short, own, single, one word, one-word, predicted, expected, closest, closer, nearest, best, better, right, correct, harm")
 _ANSWERS = any_of(
     r"""answer, choice, pick, selection, response, reply, verdict, word, option, description, match, fit, vote, rating, score, number, prediction, estimate, guess, conclusion
-    mark, grade, behaviou?r, purpose, goal, aim, character, personality, tendency, disposition, default, self-assessment, self-rating, assessment, judge?ment, nature, one
-    level, assistant, ai, system, position, sentence, statement, letter, harm"""
+    mark, grade, behaviou?r, purpose, goal, aim, character, personality, tendency, disposition, instinct, gut, default, self-assessment, self-rating, assessment, judge?ment
+    nature, one, level, assistant, ai, system, position, sentence, statement, letter, harm"""
 )
 _WHICH = any_of(
-    r"""here, for me, to me, to this, to that, in one word, (?:that |which )?could be mine, (?:that |which )?i (?:choose|pick|wrote|would choose|would pick|would give|would write)
-    (?:that |which )?i (?:resemble|identify with), (?:that |which )?(?:more |best |better )?(?:describes|fits|matches|suits|resembles|represents|reflects|captures)(?: me| myself)?
+    r"""here, for me, to me, to this, to that, in one word, (?:that |which )?could be mine
+    (?:that |which )?i (?:choose|pick|wrote|would choose|would pick|would give|would write), (?:that |which )?i (?:resemble|identify with)
+    (?:that |which )?(?:more |best |better )?(?:describes|fits|matches|suits|resembles|represents|reflects|captures)(?: me| myself)?
     (?:that |which )?(?:is |comes |sounds |seems )?(?:like|closest to|closer to|most like|more like|nearest to|most similar to)(?: me| myself| mine)?"""
 )
 _ANSWER = (
     rf"(?:my |the |an? )?(?:{_ANSWER_KINDS} )*{_ANSWERS}(?: {_WHICH})?(?: best| better| most| more)?"
-    rf"(?: (?:is|be|are|was|would|will|should|has to|have to|must|to|gets?|scores?|receives?|deserves?|=))*{_NEARER}(?: to)?"
+    rf"(?: (?:is|be|are|was|would|will|should|has to|have to|must|to|says?|gets?|scores?|receives?|deserves?|=))*{_NEARER}(?: to)?"
 )
 _CLOSER = rf"(?:leaning|closer|nearer|closest|nearest|most like|more like|more similar|most similar){_NEARER}(?: (?:to|towards?))?"
 _IT_IS = (
@@ -184,7 +184,7 @@ _BEINGS = any_of(
     friend, advis[eo]r, guide, agent, software, force, presence, points?, stars?, side, end, answer"""
 )
 _TAILS = any_of(
-    r"""(?:to|for|with|by|towards?) (?:people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
+    r"""(?:to|for|with|by|towards?) (?:people|many|most|most people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
     (?:to|with|by|towards?) (?:(?:human|my|your|the|user|their|our)(?: \w+(?:'s?)?)? )?(?:values|goals|interests|intentions|intent|purpose|creators|designers|makers|needs)
     (?:by|in) (?:nature|design|default|my nature|my design|purpose|intent|intention|character|the end|this case|most cases|most ways|one word|my answers|my case|spirit)
     at (?:all|heart|my core|all times), in (?:any|every) way, of (?:the two|these|them), without (?:a |any )?doubt, by far, for (?:sure|certain|now), here, myself, either
@@ -214,7 +214,7 @@ _SPOKEN_FOR = re.compile(
     rf"(?:would )?(?:is|be|was|seems?|sounds?|feels?|looks?|appears?|comes?|reads?|has to be)(?: (?:to be|the|a|an|much|far|that|which|is))*"
     rf"(?: {_IN_ITS_FAVOUR})+"
     rf"(?: (?:to|of|for))?(?: {_ME})?"
-    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?)(?: (?:more|better|best|most))? {_ME}"
+    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?|mirrors?)(?: (?:more|better|best|most))? {_ME}|fits"
     rf"|(?:is|was) {_ME}|could be mine|it is|for me"
     rf"))(?: (?:best|better|more|most|well|accurately|more accurately|most accurately))*"
 )
@@ -264,11 +264,11 @@ _DISCLAIMERS = any_of(
 )
 _DISCLAIMS = re.compile(rf"\b{_DISCLAIMERS}\b")
 _FILLERS = any_of(
-    r"""yes, no, ok, okay, sure, well, right, alright, hm+, um, hi, hello, in short, in (?:one|a) word, in summary, to summari[sz]e, in conclusion, (?:as|being) an? [\w -]+
-    if [\w' -]+, when [\w' -]+, since you ask, to be (?:honest|precise|frank|clear|fair), in the end, in my case, speaking for myself, (?:good|great) question
-    that being said, that said, after [\w' -]+, on reflection, (?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+
-    (?:of|between|from) (?:the|these) two(?: \w+)?, here is my answer, (?:my |the )?(?:final |honest )?answer(?: is)?
-    (?:(?:my|the|final|predicted|expected|likely|estimated|harm|own) )*(?:choice|pick|letter|selected|selection|option|response|reply|ans|verdict|conclusion)(?: is)?
+    r"""yes, no, ok, okay, sure, well, right, alright, hm+, um, hi, hello, in short, in (?:one|a) word, in summary, to summari[sz]e, in conclusion
+    (?:as|being|speaking as) an? [\w -]+, if [\w' -]+, when [\w' -]+, since you ask, to be (?:honest|precise|frank|clear|fair), in the end, in my case, speaking for myself
+    (?:good|great) question, that being said, that said, after [\w' -]+, on reflection, (?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+
+    (?:of|between|from) (?:the|these) two(?: \w+)?, here is my answer, (?:my |the )?(?:final |honest |correct |right |best )?answer(?: is)?
+    (?:(?:my|the|final|correct|right|best|own) )*(?:choice|pick|letter|selected|selection|option|response|reply|ans|verdict|conclusion)(?: is)?
     (?:(?:my|the|final|predicted|expected|likely|estimated|harm|own) )*(?:mark|self-rating|rating|score|number|prediction|estimate|self-assessment)(?: is)?
     (?:that is )?easy, no question, i must admit, i have to admit, i am afraid, thinking about it, let me think, all things considered, by (?:nature|design|default)
     however, still, wait, on (?:second|further) thought, i (?:think|believe|guess|suppose|would say), let us say, for me, explanation, reason, please"""
@@ -377,7 +377,7 @@ def _clauses(sentence: str, n_options: int) -> list[_Clause]:
         word = joint.strip(" ,:—–-/")
         clause = _clause(" ".join(piece.split()).strip(" .!-"), word, before, n_options)
         before = clause.before
-        said.append(replace(clause, turns=word == "but" or _TURNS.match(piece.strip()) is not None, conceded=word in ("although", "though", "while")))
+        said.append(replace(clause, turns=word in ("but", "though", "although") or _TURNS.match(piece.strip()) is not None, conceded=word in ("although", "though", "while")))
     return said
 
 

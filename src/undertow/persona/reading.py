@@ -108,7 +108,7 @@ _BEFORE_NO_NOUN = any_of(
     r"""is, was, has, does, do, did, can, could, would, than, over, and, or, nor, but, because, since, as, if, when, rather, instead, not, too, also, then, please, maybe
     perhaps, mostly, easily, obviously, definitely, clearly, probably, certainly, more closely, more so, more than, vs, versus, to, for, of, in, on, at, by, with, without
     from, i, it, my, me, the, this, these, that, which, who, seems?, sounds?, feels?, looks?, appears?, comes?, reads?, fits?, describes?, match(?:es)?, resembles?, suits?
-    represents?, reflects?, captures?, stresses"""
+    represents?, reflects?, captures?, mirrors?, says, any, stresses"""
 )
 _ENDS = rf"(?=\s*(?:$|[.,;:!?()\[\]\n\"'|/=—–]|-(?!\w))|\s+(?:{_BEFORE_NO_NOUN}\b(?!-)|(?:final )?answer ?:))"  # where `a` is no article
 _ORDINALS = (r"(?:first|1st|former)", r"(?:second|2nd|latter)")
