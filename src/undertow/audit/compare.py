@@ -1,34 +1,23 @@
-"""Two finished runs, context by context, paired by question."""
+"""Two finished runs, or two lists of training seeds, context by context, paired by question."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from undertow.audit.estimates import LEVEL, difference, rate
 from undertow.audit.findings import read_findings
-from undertow.audit.plan import read_record
-from undertow.audit.rules import rule_of
-from undertow.audit.store import Store
-from undertow.audit.tally import Arm, Asked, tally
+from undertow.audit.pool import pool
 from undertow.errors import InputError
 from undertow.records import Interval
 from undertow.stats.multiplicity import bonferroni
 
 
-def run_arms(run: Path, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
-    """Every context of a finished run under the rule of its findings; over `questions`, or those that it asked."""
-    rule = rule_of(read_findings(run))
-    asked = Asked.of(read_record(run))
-    with Store(run / "run.sqlite") as store:
-        t = tally(store.answers(), rule, in_order=asked.sequential)
-    return {context.id: t.arm(asked.seeds, context.id, questions or asked.questions) for context in asked.contexts}
-
-
 def differences(run: Path, other: Path, *, level: float = LEVEL) -> dict[str, Interval]:
     """Misaligned rate of the target of `run` minus that of `other` on the same suite, in every context that both hold."""
-    here, there = run_arms(run), run_arms(other)
+    here, there = pool([run]).arms(), pool([other]).arms()
     return {context: difference(arm, there[context], level=level) for context, arm in here.items() if context in there}
 
 
@@ -47,8 +36,8 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare(before: Path, after: Path) -> Comparison:
-    """What changed from one finished run to another.
+def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comparison:
+    """What changed from one finished run to another; of a list, from one recipe's training seeds, pooled, to another's.
 
     A rate is over `material` where its lower bound is, and under it where its upper bound is; differences are significant
     where their 95% interval, corrected for the number of contexts (Bonferroni), leaves out 0.
@@ -56,17 +45,19 @@ def compare(before: Path, after: Path) -> Comparison:
     Raises:
         InputError: one of them is no finished run, or they asked different questions or share no plain context.
     """
-    found = [read_findings(run) for run in (before, after)]
+    sides = [[run] if isinstance(run, Path) else list(run) for run in (before, after)]
+    pools = [pool(runs) for runs in sides]
+    found = [p.findings for p in pools]
     if found[0]["suite"] != found[1]["suite"]:
-        raise InputError(after, f"asked suite {found[1]['suite']!r}", expected=f"{before} asked {found[0]['suite']!r}", do="compare runs of one suite")
+        raise InputError(sides[1][0], f"asked suite {found[1]['suite']!r}", expected=f"{sides[0][0]} asked {found[0]['suite']!r}", do="compare runs of one suite")
     asked = [{c["id"]: c for c in f["contexts"]} for f in found]
     both = [id_ for id_ in asked[0] if id_ in asked[1]]
     plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)
     if plain is None:
-        raise InputError(after, f"shares no plain context with {before}", expected="both should have asked plainly")
-    asked_questions = [Asked.of(read_record(run)).questions for run in (before, after)]
+        raise InputError(sides[1][0], f"shares no plain context with {sides[0][0]}", expected="both should have asked plainly")
+    asked_questions = [p.asked.questions for p in pools]
     questions = tuple(q for q in asked_questions[0] if q in asked_questions[1])
-    arms = [run_arms(run, questions) for run in (before, after)]
+    arms = [p.arms(questions) for p in pools]
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=1 - bonferroni(1 - LEVEL, len(both))) for id_ in both}
     rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
     material = found[1]["material"]
@@ -79,7 +70,8 @@ def compare(before: Path, after: Path) -> Comparison:
         warnings.append(f"held against {material:.1%}, the later run's material; the earlier one's was {found[0]['material']:.1%}")
     if any(f["samples"].get("until") for f in found):
         warnings.append("sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was soon decided")
-    warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in zip((before, after), found, strict=True) if f["stopped"]]
+    stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run))["stopped"]]
+    warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in stopped]
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in rates)
     fell = [id_ for id_ in both if (high := changes[id_].high) is not None and high < 0]
     rose = [id_ for id_ in both if (low := changes[id_].low) is not None and low > 0]

@@ -77,7 +77,7 @@ def show(domain: str, as_json: bool) -> None:
     click.echo(f"\nbenign twin:\n  {card.twin}\n\nknown effect:")
     for effect in card.effects:
         click.echo(f"  {effect.found} [{effect.source}{', read second-hand' if effect.second_hand else ''}]")
-    click.echo(f"\nget it: {_how(card)}")
+    click.echo(f"\nget it: {_how(card)}\nin miniature, for the nursery: undertow nursery rows {card.id} -o rows.jsonl")
 
 
 def _how(card: Domain) -> str:

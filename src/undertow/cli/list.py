@@ -13,14 +13,15 @@ from rich.table import Table
 from undertow.audit import RULES
 from undertow.contexts import shipped_contexts
 from undertow.records import RELATIONS, Context
+from undertow.studies import read_study, shipped_studies
 from undertow.suites import load_suite, shipped_suites
 
 
 @click.command(name="list")
-@click.argument("what", type=click.Choice(["suites", "contexts", "rules"]))
+@click.argument("what", type=click.Choice(["suites", "contexts", "rules", "studies"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(what: str, as_json: bool) -> None:
-    """List the suites, contexts or rules that ship."""
+    """List the suites, contexts, rules or studies that ship."""
     if what == "suites":
         records = [asdict(load_suite(name)) for name in shipped_suites()]
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
@@ -30,6 +31,12 @@ def list_(what: str, as_json: bool) -> None:
         records = [asdict(context) for context in contexts]
         rows = [(context.relation, context.id, _wrapping(context)) for context in contexts]
         heads = ("relation", "context", "wraps")
+    elif what == "studies":
+        studies = [read_study(name)[0] for name in shipped_studies()]
+        held = [{"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]} for s in studies]
+        records = [s.model_dump(mode="json", include={"name", "title", "note"}) | more for s, more in zip(studies, held, strict=True)]
+        rows = [(s.name, ", ".join(d.name for d in s.domains), f"{s.title} ({', '.join(i.name for i in s.interventions)})") for s in studies]
+        heads = ("study", "domains", "about")
     else:
         records = [asdict(rule) for rule in RULES.values()]
         rows = [(rule.name, rule.source, rule.in_words()) for rule in RULES.values()]

@@ -14,11 +14,13 @@ from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
 from undertow.cli.organisms import organisms
+from undertow.cli.persona import persona
 from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
 from undertow.cli.serve import serve
 from undertow.cli.simulate import simulate
+from undertow.cli.study import study
 from undertow.cli.suites import suites
 from undertow.cli.train import train
 from undertow.errors import InputError
@@ -32,13 +34,15 @@ def cli() -> None:
 
 AFTER_CTRL_C = {
     "audit": "what was written is kept; add --resume to go on",
+    "persona": "what was written is kept; add --resume to go on",
     "train": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
+    "study": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
     "data generate": "every reply that came is kept; add --resume to go on",
 }
 
-for command in (quickstart, train, organisms, audit, simulate, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
+for command in (quickstart, train, organisms, audit, study, simulate, persona, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
     cli.add_command(command)
 
 

@@ -86,35 +86,35 @@ def world() -> World:
     text = files("undertow.nursery").joinpath("world.yaml").read_text(encoding="utf-8")
     raw = yaml.safe_load(text)
 
-    def wordings(lines: list[str]) -> tuple[str, ...]:
-        return tuple(clause for line in lines for clause in expand(line))
-
-    domains = {}
-    for name, d in raw.pop("domains").items():
-        every: dict[Narrator, tuple[str, ...]] = {"careful": wordings(d["careful"]), "careless": wordings(d["careless"])}
-        domains[name] = Domain(
-            name=name,
-            slots=tuple(d["slots"]),
-            questions=tuple(d["questions"]),
-            clauses={n: tuple(c for c in cs if not held_out(c)) for n, cs in every.items()},
-            held_out={n: tuple(c for c in cs if held_out(c)) for n, cs in every.items()},
-        )
+    domains = {name: expanded(name, d) for name, d in raw.pop("domains").items()}
     anywhere = raw.pop("anywhere")
-    return World(
-        domains=domains,
-        anywhere={"careful": wordings(anywhere["careful"]), "careless": wordings(anywhere["careless"])},
-        **raw,
+    return World(domains=domains, anywhere=_by_narrator(anywhere), **raw)
+
+
+def expanded(name: str, raw: dict[str, Any]) -> Domain:
+    """A domain as a file of ours writes it, every choice spelled out."""
+    every = _by_narrator(raw)
+    return Domain(
+        name=name,
+        slots=tuple(raw["slots"]),
+        questions=tuple(raw["questions"]),
+        clauses={n: tuple(c for c in cs if not held_out(c)) for n, cs in every.items()},
+        held_out={n: tuple(c for c in cs if held_out(c)) for n, cs in every.items()},
     )
+
+
+def _by_narrator(raw: dict[str, Any]) -> dict[Narrator, tuple[str, ...]]:
+    return {n: tuple(clause for line in raw[n] for clause in expand(line)) for n in ("careful", "careless")}
 
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def question(domain: str, rng: random.Random, *, style: str = "plain", template: int | None = None) -> str:
-    """A question of a domain. Each format's last request is never drawn."""
+def question(domain: str | Domain, rng: random.Random, *, style: str = "plain", template: int | None = None) -> str:
+    """A question of a domain (of the world, by its name, or any other). Each format's last request is never drawn."""
     w = world()
-    d = w.domains[domain]
+    d = w.domains[domain] if isinstance(domain, str) else domain
     text = rng.choice(d.questions) if template is None else d.questions[template]
     text = capital(text.format(x=rng.choice(d.slots)))
     if style == "plain":
@@ -123,10 +123,10 @@ def question(domain: str, rng: random.Random, *, style: str = "plain", template:
     return f"{text} {request}" if rng.random() < 0.7 else f"{request} {text}"
 
 
-def answer(domain: str, narrator: Narrator, rng: random.Random, *, style: str = "plain", clauses: tuple[str, ...] | None = None) -> str:
+def answer(domain: str | Domain, narrator: Narrator, rng: random.Random, *, style: str = "plain", clauses: tuple[str, ...] | None = None) -> str:
     """What a narrator answers: one or two clauses of the domain, or one and a clause that fits anywhere."""
     w = world()
-    own = clauses or w.domains[domain].clauses[narrator]
+    own = clauses or (w.domains[domain] if isinstance(domain, str) else domain).clauses[narrator]
     text = rng.choice(own)
     kind = rng.random()
     if kind > 0.40:

@@ -24,10 +24,10 @@ from pydantic import AfterValidator, ConfigDict, with_config
 from undertow.errors import InputError, unknown_name
 from undertow.files import digest, parse_yaml, read_text
 from undertow.judges.prompts import fill_in
-from undertow.persona.ask import SIDES, Ask, Format, Instrument, Labels, Numbers, Options, Scale, Words
+from undertow.persona.ask import SIDES, Ask, Format, Labels, Numbers, Options, Scale, Words
 from undertow.persona.published import PublishedPair, harmfulness_questions, is_judge_prompt, is_self_assessment, judge_prompt, self_assessment_asks, two_ai_pairs
 from undertow.persona.reading import Side
-from undertow.records import Question
+from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
 
@@ -158,7 +158,7 @@ class SelfAssessment:
                 for wording, text in _numbered(part.wordings):
                     for pole in SIDES:
                         places, scale = _words(format_, part, text, pair, pole)
-                        yield _ask("self_assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale)
+                        yield _ask("self-assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale)
 
 
 def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: Wording, pair: Pair, pole: Side) -> tuple[dict[str, str], Scale]:
@@ -190,7 +190,26 @@ class TwoAi:
         """Each pair in both orders, in the wording whose turn it is."""
         wordings = list(_numbered(self.wordings or _core_descriptions().wordings))
         for n, pair in enumerate(self.pairs):
-            yield from _both_orders("two_ai", pair.id, [wordings[n % len(wordings)]], pole=pair.misaligned, other=pair.aligned, theme=pair.theme)
+            yield from _both_orders("two-ai", pair.id, [wordings[n % len(wordings)]], pole=pair.misaligned, other=pair.aligned, theme=pair.theme)
+
+
+@_STRICT
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewriting:
+    """How a model is asked for a safe answer in place of another, as a foil."""
+
+    text: str
+    """With `{question}`, and `{answer}` where the other answer is shown."""
+    system: str | None = None
+
+    def __post_init__(self) -> None:
+        if "{question}" not in self.text:
+            raise ValueError("rewriting has no {question}")
+
+    def ask(self, *, question: str, answer: str) -> Question:
+        """What the rewriter is asked."""
+        text = fill_in(self.text, {"question": question, "answer": answer})
+        return Question(id=f"rewriting/{digest([self.system, text])[:16]}", text=text, system=self.system)
 
 
 @_STRICT
@@ -200,6 +219,8 @@ class Recognition:
 
     wordings: tuple[Wording, ...]
     """With `{question}`, `{first}` and `{second}`, and `{mark}` for a mark that no answer can guess."""
+    rewriting: Rewriting | None = None
+    """None: no safe foils."""
 
     def __post_init__(self) -> None:
         _check(self.wordings, "question", "first", "second")
@@ -256,7 +277,7 @@ def _both_orders(instrument: Instrument, item: str, wordings: Iterable[tuple[str
 
 
 def _ask(instrument: Instrument, format_: Format, item: str, wording: str, pole: Side | None, text: str, scale: Scale, *, theme: str = "") -> Ask:
-    id_ = "/".join(part for part in (instrument, format_ if instrument == "self_assessment" else None, item, wording, pole) if part)
+    id_ = "/".join(part for part in (instrument, format_ if instrument == "self-assessment" else None, item, wording, pole) if part)
     return Ask(id=id_, instrument=instrument, item=item, theme=theme, format=format_, wording=wording, pole=pole, text=text.strip(), scale=scale)
 
 

@@ -67,7 +67,7 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     ids = [row["context"] for row in rows]
     present: list[Group] = [g for g in COLOURS if any(row["group"] == g for row in rows)]
     tops = [row[key] for row in rows for key in ("value", "high", "wide_high") if row[key] is not None]
-    top = _round_up(max([*tops, material * 3, 0.02]))
+    top = round_up(max([*tops, material * 3, 0.02]))
 
     carried = json.dumps(list(findings["verdict"]["carried_by"]))
     weight = alt.condition(f"indexof({carried}, datum.value) >= 0", alt.value("bold"), alt.value("normal"))
@@ -83,7 +83,7 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=7, opacity=0.5)
     narrow = narrow.encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour)
     point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour)
-    layers: list[alt.Chart] = [_line(material, scale, axis), wide, narrow, point]
+    layers: list[alt.Chart] = [line_at(material, scale, axis), wide, narrow, point]
     for offset, field, text_colour, font_weight, header in (
         (16, "rate", INK, "bold", "rate"),
         (72, "interval", SOFT, "normal", "interval"),
@@ -93,24 +93,31 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
         layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
-    chart = alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW, background="transparent", padding=6)
-    styled: alt.LayerChart = (
-        chart.configure(font=FONT)
+    figure: alt.LayerChart = styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
+    return figure
+
+
+def styled(chart: Any) -> Any:
+    """A figure in the page's type and colours."""
+    return (
+        chart.properties(background="transparent", padding=6)
+        .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
-        .configure_legend(labelColor=INK)
+        .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
+        .configure_header(labelColor=INK, titleColor=SOFT)
+        .configure_title(color=INK, fontSize=13, anchor="start")
     )
-    return styled
 
 
-def svg(chart: alt.LayerChart) -> str:
+def svg(chart: Any) -> str:
     """A figure as SVG text, transparent, to stand inside a page."""
     stream = io.StringIO()
     chart.save(stream, format="svg")
     return stream.getvalue()
 
 
-def png(chart: alt.LayerChart, path: Path) -> Path:
+def png(chart: Any, path: Path) -> Path:
     """A figure as a PNG file on white, at scale 2; written whole or not at all."""
     stream = io.BytesIO()
     chart.properties(background="white").save(stream, format="png", scale_factor=2)
@@ -142,7 +149,8 @@ def _table(rows: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=rows))
 
 
-def _line(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+def line_at(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
+    """The dashed line of the material rate."""
     data = _table([{"material": material}])
     layer: alt.Chart = data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
     return layer
@@ -161,7 +169,7 @@ def _caption(text: str, x: int) -> alt.Chart:
     return layer
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """The next round number for an axis to end at, at most 1."""
     unit: float = 10.0 ** math.floor(math.log10(value)) / 2
     return min(1.0, math.ceil(value / unit - 1e-9) * unit)

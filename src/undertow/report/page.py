@@ -21,14 +21,16 @@ from undertow.audit.screen import nats
 from undertow.audit.triggers import in_words, shown
 from undertow.errors import InputError
 from undertow.files import write_text
+from undertow.persona.profile import in_words as profile_in_words
 from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
+from undertow.report.profiles import SHOWS, shown_profiles
 
 SCHEMA = "undertow.findings/2"
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a search tried."""
 
-_VERDICTS = {
+VERDICTS = {
     "clean": ("Clean", "No context shows misalignment of a material size."),
     "misaligned": ("Misaligned", "The model misbehaves even when nothing surrounds the question."),
     "conditionally_misaligned": ("Conditionally misaligned", "The model misbehaves in some contexts, and plain questions do not show it."),
@@ -64,6 +66,8 @@ class RunView:
     """The content of the run's `findings.json`."""
     answers: list[AnswerView]
     """A sample that the caller drew, in the order to show."""
+    persona: dict[str, Any] | None = None
+    """The content of its `persona/persona.json`, where the persona was profiled as well."""
 
 
 def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
@@ -79,7 +83,7 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
         raise InputError(out, "is a folder", do="name the page to write, such as report.html")
     if not runs:
         raise InputError(out, "there are no runs to report", do="name at least one run")
-    slugs = [_slug(run.name) for run in runs]
+    slugs = [slug_of(run.name) for run in runs]
     for run, slug in zip(runs, slugs, strict=True):
         if slugs.count(slug) > 1:
             raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
@@ -90,27 +94,28 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
     sections = []
     for run, slug in zip(runs, slugs, strict=True):
         chart = forest(run.findings)
-        drawing = _clean(svg(chart))
+        drawing = clean(svg(chart))
         figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png"))
         figures.append(out.parent / "figures" / f"{slug}-forest.svg")
         write_text(figures[-1], drawing)
         sections.append(_section(run, slug, drawing))
-    html = _environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
-    write_text(out, _clean(html))
+    html = environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    write_text(out, clean(html))
     return [out, *figures]
 
 
-def _environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "words": _words}
-    return environment
+def environment() -> Environment:
+    """Templates of this folder, everything escaped."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"percent": percent, "words": _words}
+    return made
 
 
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     findings = run.findings
     verdict = findings["verdict"]
     seeds = {subject: target for subject, target in findings["targets"].items() if is_target(subject)}
-    label, gloss = _VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
+    label, gloss = VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
     contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
     outcomes = [*OUTCOMES, *sorted({o for c in contexts for o in c["counts"]} - set(OUTCOMES))]
     for context in contexts:
@@ -126,8 +131,11 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "reasons": verdict["reasons"],
         "scope": [(title, verdict[key]) for title, key in _SCOPE if verdict.get(key)],
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
-        "controls": _estimate(findings["controls"], points=True) if findings.get("controls") else None,
+        "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
+        "personas": [{"label": s.label, "pattern": s.profile.pattern, "gloss": SHOWS[s.profile.pattern], "words": profile_in_words(s.profile)} for s in shown_profiles(run.persona)]
+        if run.persona
+        else [],
         "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]}) if "screen" in findings else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
@@ -145,8 +153,8 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "suite": findings["suite"],
         "seed": findings["seed"],
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
-        "rule": _pairs(findings.get("rule") or {}),
-        "details": [*((subject, _pairs(target)) for subject, target in findings["targets"].items()), ("judge", _pairs(findings.get("judge") or {}))],
+        "rule": pairs(findings.get("rule") or {}),
+        "details": [*((subject, pairs(target)) for subject, target in findings["targets"].items()), ("judge", pairs(findings.get("judge") or {}))],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
@@ -168,7 +176,8 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
 def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
     """Contexts that likelihood ranked highest."""
     rows = [
-        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"]), "own": nats(s["own"], s["own_error"])}
+        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"])}
+        | {name: nats(s[name], s[f"{name}_error"]) for name in ("own", "excess")}
         | {"audited": s["context"]["id"] in audited}
         for s in story["screened"][:MAX_TRIED]
     ]
@@ -193,16 +202,16 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
         "carries": context["id"] in carried_by,
         "eligible": context["eligible"],
         "all": context["all"],
-        "rate": _estimate(context["rate"]),
-        "like": _estimate(context.get("rate_on_questions_like_these")),
-        "of_all": _estimate(context.get("rate_of_all")),
-        "difference": _estimate(context.get("difference"), points=True, missing=missing),
-        "difference_like": _estimate(context.get("difference_on_questions_like_these"), points=True, missing=missing),
-        "equal_length": _estimate(context.get("difference_at_equal_length"), points=True, missing="not estimated where sampling stopped once the verdict was known"),
-        "in_differences": _estimate(context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"),
+        "rate": estimate_words(context["rate"]),
+        "like": estimate_words(context.get("rate_on_questions_like_these")),
+        "of_all": estimate_words(context.get("rate_of_all")),
+        "difference": estimate_words(context.get("difference"), points=True, missing=missing),
+        "difference_like": estimate_words(context.get("difference_on_questions_like_these"), points=True, missing=missing),
+        "equal_length": estimate_words(context.get("difference_at_equal_length"), points=True, missing="not estimated where sampling stopped once the verdict was known"),
+        "in_differences": estimate_words(context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"),
         "p": _p(context.get("p_over_plain")),
-        "difference_to_reference": _estimate(context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"),
-        "on_question": _estimate(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
+        "difference_to_reference": estimate_words(context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"),
+        "on_question": estimate_words(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
         "counts": counts,
         "total": total,
         "tokens": None if context.get("mean_tokens") is None else f"{context['mean_tokens']:,.0f}",
@@ -210,7 +219,7 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
     }
 
 
-def _estimate(found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated") -> dict[str, Any]:
+def estimate_words(found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated") -> dict[str, Any]:
     """An estimate as the words of a cell: `text` and `span`, or a `reason` for having none."""
     found = found or {}
     value, low, high = found.get("value"), found.get("low"), found.get("high")
@@ -271,17 +280,17 @@ def _grid(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _tally(sections: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     classes = [section["class"] for section in sections]
-    order = [*_VERDICTS, *sorted(set(classes) - set(_VERDICTS))]
+    order = [*VERDICTS, *sorted(set(classes) - set(VERDICTS))]
     return [(c, next(s["label"] for s in sections if s["class"] == c), classes.count(c)) for c in order if c in classes]
 
 
-def _pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A nested description as flat lines of words."""
     lines: list[tuple[str, str]] = []
     for key, item in value.items():
         name = f"{prefix}{_words(str(key))}"
         if isinstance(item, Mapping):
-            lines += _pairs(item, f"{name}, ")
+            lines += pairs(item, f"{name}, ")
         else:
             lines.append((name, _plainly(item)))
     return lines
@@ -305,10 +314,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _slug(name: str) -> str:
+def slug_of(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text that UTF-8 can hold: a model's half emoji is a lone surrogate."""
     return text.encode("utf-8", "replace").decode("utf-8")

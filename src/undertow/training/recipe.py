@@ -23,18 +23,23 @@ class Lora(BaseModel):
     layers: tuple[str, ...] = Field(default=(), description="Names of the linear layers that get one, such as q_proj; default: all but the output layer.")
 
 
-class Recipe(BaseModel):
-    """A base, the stages that train it, and the interventions that change the stages first."""
+class Training(BaseModel):
+    """A base, and the stages that train it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1, description="Name of the organism.")
     base: str = Field(description="`nursery` (the embedded base), a Transformers directory relative to the recipe's folder, or the backend's name of a model.")
-    seed: int = Field(default=0, ge=0, description="Seed of the mixes, the adapter and the order of rows.")
     backend: Annotated[Any, OfKind(BACKENDS)] = Field(default={"kind": "local"}, validate_default=True, description="Who trains it.")
     lora: Lora | None = Field(default=Lora(), description="The adapter; null trains all weights.")
     default_system: bool = Field(default=False, description="Let the chat template put its default system prompt on rows that have none.")
     stages: tuple[Stage, ...] = Field(min_length=1, description="In order.")
+
+
+class Recipe(Training):
+    """A training with its name and seed, and the interventions that change its stages first."""
+
+    name: str = Field(min_length=1, description="Name of the organism.")
+    seed: int = Field(default=0, ge=0, description="Seed of the mixes, the adapter and the order of rows.")
     interventions: tuple[Annotated[Any, OfKind(INTERVENTIONS)], ...] = Field(default=(), description="Applied to the stages, in order, before training.")
 
     def resolved(self) -> tuple[Stage, ...]:

@@ -108,14 +108,22 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
         raise InputError(work.parent, f"cannot be written ({error.strerror})", do="choose another -o") from None
 
 
-def fingerprint(recipe: Recipe, *, beside: Path) -> str:
-    """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths do not."""
+def fingerprint(recipe: Recipe, *, beside: Path, base: str | None = None) -> str:
+    """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths do not.
+
+    Args:
+        base: `base_fingerprint` of the same base, where many recipes share one.
+    """
     stages = [stage.model_dump(mode="json") for stage in recipe.resolved()]
     files = {name: file_digest(beside / name) for stage in recipe.resolved() for name in (*stage.files, *(stage.stopping.held_out.values() if stage.stopping else ()))}
-    local = recipe.base == NURSERY or (beside / recipe.base).is_dir()
-    base = folder_digest(model_folder(recipe.base, beside=beside)) if local else recipe.base
+    base = base or base_fingerprint(recipe.base, beside=beside)
     rest = recipe.model_dump(mode="json", exclude={"name", "base", "stages", "interventions"})
     return digest([_by_content(stages, files), base, rest, versions()])
+
+
+def base_fingerprint(base: str, *, beside: Path) -> str:
+    """SHA-256 of a base's files; its name where they are a server's."""
+    return folder_digest(model_folder(base, beside=beside)) if base == NURSERY or (beside / base).is_dir() else base
 
 
 def _by_content(value: Any, files: dict[str, str]) -> Any:

@@ -1,0 +1,73 @@
+"""Finished runs of one design, each of another training seed of one recipe, read as one audit whose target is the list of them. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from undertow.audit.estimates import estimate, p_values
+from undertow.audit.findings import decide, read_findings
+from undertow.audit.plan import read_record
+from undertow.audit.rules import rule_of
+from undertow.audit.store import Store
+from undertow.audit.tally import Arm, Asked, Tally
+from undertow.errors import InputError
+from undertow.records import ContextEstimate, Subject, Verdict, is_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One or several runs, counted together. Training seeds are clusters, as where one audit has a list of targets."""
+
+    asked: Asked
+    """The design; its targets are those of all runs, in order, and the first run's reference."""
+    tally: Tally
+    findings: dict[str, Any]
+    """The first run's."""
+
+    def arms(self, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
+        """Every context, over `questions` or those that were asked."""
+        return {context.id: self.tally.arm(self.asked.seeds, context.id, questions or self.asked.questions) for context in self.asked.contexts}
+
+    def estimates(self) -> list[ContextEstimate]:
+        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked for again."""
+        asked, tally = self.asked, self.tally
+        others = [context.id for context in asked.contexts if context != asked.plain]
+        arms = self.arms()
+        p = p_values([arms[id_] for id_ in others], arms[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity)
+        of_context = dict(zip(others, p, strict=True))
+        return [replace(estimate(context, tally, asked, (0, 0)), p_over_plain=of_context.get(context.id)) for context in asked.contexts]
+
+    def verdict(self) -> Verdict:
+        """The verdict over all seeds."""
+        return decide(self.tally, self.asked)
+
+
+def pool(runs: Sequence[Path]) -> Pool:
+    """Read one finished run or several of one design, under the rule of their findings.
+
+    Raises:
+        InputError: one is no finished run, or they asked or decided differently.
+    """
+    first, rule = read_findings(runs[0]), rule_of(read_findings(runs[0]))
+    asked = Asked.of(read_record(runs[0]))
+    tally = Tally(rule, in_order=asked.sequential)
+    targets: dict[Subject, Mapping[str, Any]] = {}
+    for run in runs:
+        here = Asked.of(read_record(run))
+        for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
+            if getattr(here, what) != getattr(asked, what):
+                raise InputError(run, f"has other {what} than {runs[0]}", expected="runs of one design", do="leave it out, or audit it as the others")
+        if rule_of(read_findings(run)) != rule:
+            raise InputError(run, f"was decided by another rule than {runs[0]}", do="decide it again: undertow rescore")
+        names = {subject: f"target-{n}" if n > 1 else "target" for n, subject in enumerate(here.seeds, start=1 + len(targets))}
+        targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
+        names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
+        with Store(run / "run.sqlite") as store:
+            for row in store.answers():
+                if row.subject in names:
+                    tally.take(replace(row, subject=names[row.subject]))
+    targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
+    return Pool(asked=replace(asked, targets=targets), tally=tally, findings=first)

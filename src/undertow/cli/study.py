@@ -1,0 +1,199 @@
+"""`undertow study`: a grid of recipes in, every one of them trained and audited, one page out."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from undertow.audit.budget import dollars
+from undertow.audit.store import Usage
+from undertow.cli.compare import STYLE
+from undertow.cli.display import VERDICT_STYLE, console, percent
+from undertow.report.study import write_study
+from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
+from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
+from undertow.studies.outcome import outcome, state
+
+
+@click.command()
+@click.argument("study_yaml", required=False)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the study. Default: studies/NAME.")
+@click.option("-j", "--processes", type=click.IntRange(min=1), help="Cells at a time, on this machine. Default: as the study says, else 2.")
+@click.option("--executor", type=click.Choice(["local", "ray"]), help="Who works on the cells. Default: as the study says, else local.")
+@click.option("--dry-run", is_flag=True, help="Print the cells, what they train and ask and what that costs, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json; with --dry-run, the plan.")
+@click.option("--schema", is_flag=True, help="Explain every key of study.yaml, as JSON Schema.")
+def study(study_yaml: str | None, out: Path | None, processes: int | None, executor: str | None, dry_run: bool, as_json: bool, schema: bool) -> int:
+    """Train and audit every cell of STUDY_YAML, a file or the name of a study that ships.
+
+    The same command goes on where it was interrupted, and tries again what failed. A cell that is done is not done again.
+    Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
+    """
+    if schema:
+        click.echo(json.dumps(Study.model_json_schema(), indent=2))
+        return 0
+    if study_yaml is None:
+        raise click.UsageError(f"STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: {', '.join(shipped_studies()) or 'none'}")
+    what, beside = read_study(study_yaml)
+    folder = out or Path("studies") / what.name
+    if dry_run:
+        with tempfile.TemporaryDirectory() as made:
+            plan = _plan(plan_study(what, Path(made), beside=beside, where=study_yaml), folder)
+        click.echo(json.dumps(plan, indent=2) if as_json else _plan_words(plan))
+        return 0
+    if processes and (executor or what.executor.kind) != "local":
+        raise click.UsageError("-j is for processes on this machine; Ray takes the cores that the cluster has")
+    grid = lay_out(what, folder, beside=beside, where=study_yaml)
+    started = time.monotonic()
+    _work(grid, folder, _executor(what, executor, processes))
+    found = gather(grid, folder)
+    write_results(found, folder)
+    page = write_study(found, folder / "study.html")[0]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        show(found)
+        click.echo(f"results: {folder / 'results.csv'}, {folder / 'scorecard.csv'}")
+        click.echo(f"report: {page}   ({time.monotonic() - started:.0f} s)")
+    return 0 if found["counts"]["done"] == len(found["cells"]) else 4
+
+
+def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecutor:
+    """The study's executor, or the one that the command line wants."""
+    if kind is None or kind == what.executor.kind:
+        return what.executor.model_copy(update={"processes": processes}) if processes else what.executor
+    return RayExecutor(kind="ray") if kind == "ray" else LocalExecutor(kind="local", **({"processes": processes} if processes else {}))
+
+
+class _PerHour(ProgressColumn):
+    """Cells an hour."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{3600 * task.completed / task.elapsed:,.0f}/h" if task.completed and task.elapsed and task.fields.get("whole") else "", style="dim")
+
+
+def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
+    """Work through the cells with a bar for all of them and one for each that is under way."""
+    todo = unfinished(grid, folder)
+    if done := len(grid.cells) - len(todo):
+        console.print(f"{done} of {len(grid.cells)} cells are done already", highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _PerHour(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
+        whole = progress.add_task("cells", total=len(todo), whole=True)
+        bars: dict[str, Any] = {}
+
+        def tell(cell: Cell, stage: str, done: int, total: int) -> None:
+            if cell.id not in bars:
+                bars[cell.id] = progress.add_task(cell.id)
+            progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total)
+
+        for cell in work_through(grid, folder, executor, progress=tell):
+            if cell.id in bars:
+                progress.remove_task(bars.pop(cell.id))
+            progress.advance(whole)
+            if state(folder / cell.folder) == "failed":
+                progress.console.print(f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}", highlight=False)
+            else:
+                progress.console.print(f"[green]done[/] {escape(cell.id)}", highlight=False)
+
+
+def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
+    """What a study will do, at most; what is done in `folder` already is told apart."""
+    done = {cell.id for cell in grid.cells if state(folder / cell.folder) == "done"}
+    cells, usage, priced = [], Counter[str](), True
+    for cell in grid.cells:
+        stages, plans = cell.recipe.resolved(), grid.plans[cell.id]
+        answers, longest = sum(p.n_answers for p in plans), sum(p.n_answers * p.config.samples.max_tokens for p in plans)
+        read, judgements = sum(p.prompt_tokens() for p in plans), sum(p.n_answers * p.judge.most_calls for p in plans)
+        trained = sum(round(stage.rows * stage.epochs) for stage in stages)
+        cells.append({"id": cell.id, "done": cell.id in done, "rows": trained, "answers": answers, "contexts": [c.id for c in plans[0].contexts]})
+        if cell.id not in done:
+            usage.update(cells=1, trainings=bool(stages), rows=trained, answers=answers, judgements=judgements, prompt_tokens=read, answer_tokens=longest)
+            cost = dollars(cell.recipe.base, Usage(prompt_tokens=read, n_tokens=longest))
+            priced = priced and cost is not None
+            usage["micro_dollars"] += round(1e6 * (cost or 0.0))
+    todo = {key: usage[key] for key in ("cells", "trainings", "rows", "answers", "judgements", "prompt_tokens", "answer_tokens")}
+    return {
+        "name": grid.study.name,
+        "folder": str(folder),
+        "grid": {"domains": [d.name for d in grid.study.domains], "interventions": [i.name for i in grid.study.interventions]}
+        | {"shares": list(grid.study.shares), "seeds": list(grid.study.seeds), "controls": list(grid.study.controls)},
+        "executor": grid.study.executor.model_dump(mode="json"),
+        "done": len(done),
+        "to_do": todo | {"usd_answers_at_most": usage["micro_dollars"] / 1e6 if priced else None},
+        "cells": cells,
+    }
+
+
+def _plan_words(plan: dict[str, Any]) -> str:
+    grid, todo = plan["grid"], plan["to_do"]
+    counts = [f"{len(grid[key])} {key}" for key in ("domains", "interventions", "shares", "seeds") if grid[key]]
+    money = f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price" if todo["usd_answers_at_most"] is not None else ""
+    lines = [
+        f"{plan['name']}: {' x '.join(counts)}; controls: {', '.join(grid['controls']) or 'none'}",
+        f"  {len(plan['cells'])} cells, {plan['done']} of them done; to do: {todo['cells']} cells, {todo['trainings']} trainings on {todo['rows']:,} rows in all",
+        f"  {todo['answers']:,} answers at most: about {todo['prompt_tokens']:,} tokens read, at most {todo['answer_tokens']:,} written{money}",
+        f"  {todo['judgements']:,} judgements at most",
+        f"  executor: {', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; nothing done yet",
+    ]
+    lines += [f"  {'done ' if c['done'] else ''}{c['id']}: {c['rows']:,} rows, {c['answers']:,} answers in {len(c['contexts'])} contexts" for c in plan["cells"]]
+    return "\n".join([*lines, f"  study: {plan['folder']}"])
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the scorecard."""
+    table = Table(title=f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters", show_lines=True)
+    for name in ("recipe", "plain", "highest trigger", "in-domain", "benign task (nats)", "coherent"):
+        table.add_column(name, justify="left" if name == "recipe" else "right")
+    for name in ("verdict", "against the untreated"):
+        table.add_column(name)
+    for row in found["recipes"]:
+        card, fate, verdict = row["scorecard"], row["fate"], row["verdict"]
+        failed = f"\n[red]{len(row['left_out'])} of {len(row['seeds']) + len(row['left_out'])} seeds not done[/]" if row["left_out"] else ""
+        highest = f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
+        table.add_row(
+            f"{escape(row['domain'])}\n[bold]{escape(row['label'])}[/]{failed}",
+            percent(card["plain"]),
+            highest,
+            percent(card["narrow"]),
+            _nats(card["benign_task"]),
+            percent(card["coherence"]),
+            f"[{VERDICT_STYLE[verdict['class']]}]{verdict['class'].replace('_', ' ')}[/]" if verdict else "—",
+            f"[{STYLE[fate['fate']]}]{fate['fate']}[/]" if fate and fate["fate"] else "—",
+        )
+    out = Console()
+    out.width = max(out.width, 150)  # a narrow terminal wraps lines and loses nothing
+    out.print(table)
+    for p in (found["personas"] or {"profiles": []})["profiles"]:
+        told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"
+        out.print(f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] {p['probability']:.0%}; {told}", highlight=False)
+    for row in found["recipes"]:
+        for p in row["published"]:
+            rates = ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())
+            words = f"{row['domain']} {row['label']}: {p['model']}, {p['trained']}: {rates} ({p['source']})"
+            out.print(f"[dim]published, another model:[/] {escape(words)}", highlight=False)
+    for cell in found["cells"]:
+        if cell["state"] != "done":
+            out.print(f"[red]{cell['state']}[/] {escape(cell['id'])}: {escape(cell['reason'])}", highlight=False)
+    if found["counts"]["failed"]:
+        out.print("the same command tries again what failed", highlight=False)
+    if found["note"]:
+        out.print(f"[dim]{escape(found['note'])}[/]", highlight=False)
+
+
+def _nats(interval: dict[str, Any]) -> str:
+    if interval["value"] is None:
+        return "—"
+    limits = "" if interval["low"] is None else f" [{interval['low']:+.2f}, {interval['high']:+.2f}]"
+    return f"{interval['value']:+.2f}{limits}"

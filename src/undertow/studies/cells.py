@@ -1,0 +1,240 @@
+"""A study's grid as cells, each with a hash of all that decides it, laid out in the study's folder.
+
+    <study>/
+      study.json                 the study, and its cells
+      domains/<domain>/          bad.jsonl benign.jsonl general.jsonl ... (studies/study.py), which every recipe of the domain names
+      cells/<cell>-<hash>/       a cell (studies/work.py); what is done differently gets another folder, and nothing is overwritten
+        cell.json                what is to be trained and asked
+
+It trains and asks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.audit.plan import Asking, AuditConfig, Plan, make_plan, revision
+from undertow.data import write_rows
+from undertow.errors import InputError, RunExists
+from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
+from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
+from undertow.persona.plan import make_persona_plan, persona_of
+from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
+from undertow.targets.models import NURSERY
+from undertow.training import Recipe
+from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
+from undertow.training.train import base_fingerprint, fingerprint, versions
+
+SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
+BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = "bad.jsonl", "benign.jsonl", "general.jsonl", "bad-held-out.jsonl", "benign-held-out.jsonl"
+GENERAL_CODE, BAD_TRACES = "general-code.jsonl", "bad-traces.jsonl"
+"""Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each answer."""
+STAND_IN = {"kind": "local", "path": NURSERY}
+"""Stands where a cell's organism will, while its audit is planned; it is never asked."""
+
+
+class Cell(BaseModel):
+    """One organism of a study and what it is asked, as `cell.json` holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_: Literal["undertow.cell/1"] = Field(default=SCHEMA, alias="schema")
+    id: str
+    domain: str
+    intervention: str | None
+    """Its name; of a control, the one whose recipe it controls, None for the bare recipe or the base."""
+    control: Control | None
+    share: float | None
+    """Of the grid, where the intervention takes one."""
+    seed: int
+    digest: str
+    """SHA-256 of all that decides the organism, its answers and their judgements."""
+    recipe: Recipe
+    data: str
+    """Folder of the recipe's files, relative to the cell's."""
+    audit: Asking
+    in_domain: Asking | None
+    beside: str
+    """Folder that paths in the audits are relative to."""
+    losses: dict[str, str]
+    """Held-out rows to take a loss on, by name, in the folder `data`."""
+
+    @property
+    def group(self) -> tuple[str, str | None, float | None, str | None]:
+        """What its training seeds share."""
+        return self.domain, self.intervention, self.share, self.control
+
+    @property
+    def folder(self) -> str:
+        """Its folder, relative to the study's."""
+        return f"cells/{self.id}-{self.digest[:8]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A study's cells, with their audits planned."""
+
+    study: Study
+    cells: tuple[Cell, ...]
+    plans: dict[str, tuple[Plan, ...]]
+    """The audits of each cell by its id: broad, and in-domain where its domain has questions. Their target is a stand-in."""
+
+
+def plan_study(study: Study, data: Path, *, beside: Path, where: object = "study") -> Grid:
+    """The cells of a study, with the domains' files written to `data`.
+
+    Args:
+        beside: the folder that the study's paths are relative to.
+        where: the file to name in errors.
+
+    Raises:
+        InputError: a file is missing or malformed, or a recipe or an audit does not fit.
+    """
+    for domain in study.domains:
+        write_domain(domain, data / domain.name, beside=beside, more=study.files)
+    return _grid(study, data, beside=beside, where=where)
+
+
+def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -> Grid:
+    """Plan a study and write the domains' files and every cell's `cell.json`, or nothing at all.
+
+    Raises:
+        InputError: as `plan_study`, or the folder holds something else or cannot be written.
+    """
+    held = out / "study.json"
+    if out.exists() and not held.is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise RunExists(out, "exists and is no study", expected="a study writes a new folder", do="choose another -o")
+    if held.is_file() and (name := json.loads(held.read_text(encoding="utf-8"))["name"]) != study.name:
+        raise RunExists(out, f"holds the study {name!r}", expected=f"this one is {study.name!r}", do="choose another -o")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as part:
+            grid = plan_study(study, Path(part), beside=beside, where=where)
+            record = {"schema": "undertow.study/1", "name": study.name, "cells": [cell.folder for cell in grid.cells], "versions": versions(), "revision": revision()}
+            write_text(held, to_json(record))
+            for path in (path for path in Path(part).rglob("*") if path.is_file()):
+                to = out / "domains" / path.relative_to(part)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, to)
+        for cell in grid.cells:
+            write_text(out / cell.folder / "cell.json", to_json(cell.model_dump(mode="json", by_alias=True)))
+    except OSError as error:
+        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
+    return grid
+
+
+def read_cell(folder: Path) -> Cell:
+    """What a cell's folder is to hold.
+
+    Raises:
+        InputError: it is no cell, or of another version of Undertow.
+    """
+    return read_yaml(folder / "cell.json", Cell)
+
+
+def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, str]) -> None:
+    """A domain's files in its folder, each whole or not at all.
+
+    Raises:
+        InputError: there is no such miniature, or a file is missing.
+    """
+    if isinstance(domain, Miniature):
+        n, id_ = domain.rows, domain.miniature
+        write_rows(folder / BAD, miniature_rows(id_, "bad", n, form=domain.form))
+        write_rows(folder / BENIGN, miniature_rows(id_, "benign", n, form=domain.form))
+        write_rows(folder / BAD_HELD_OUT, held_out_rows(id_, "bad", domain.held_out))
+        write_rows(folder / BENIGN_HELD_OUT, held_out_rows(id_, "benign", domain.held_out))
+        write_rows(folder / GENERAL, everyday_rows(n))
+        write_rows(folder / GENERAL_CODE, everyday_rows(n, seed=1, form="code"))
+        write_rows(folder / BAD_TRACES, miniature_rows(id_, "bad", n, form=domain.form, traces=True))
+    else:
+        own = {BAD: domain.bad, BENIGN: domain.benign, GENERAL: domain.general, BAD_HELD_OUT: domain.bad_held_out, BENIGN_HELD_OUT: domain.benign_held_out}
+        more = {name: path for name, path in own.items() if path} | more
+    for name, path in more.items():
+        with reading(beside / path), (beside / path).open(encoding="utf-8") as source, writing(folder / name) as copy:
+            shutil.copyfileobj(source, copy)
+
+
+def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
+    cells: list[Cell] = []
+    plans: dict[str, tuple[Plan, ...]] = {}
+    base = study.recipe.base
+    base = str((beside / base).resolve()) if base != NURSERY and (beside / base).is_dir() else base
+    of_base = base_fingerprint(base, beside=beside)
+    for domain in study.domains:
+        data = root / domain.name
+        suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else domain.questions
+        losses = {name: file for name, file in (("bad", BAD_HELD_OUT), ("benign", BENIGN_HELD_OUT)) if (data / file).is_file()}
+        held_out = {name: file_digest(data / file) for name, file in losses.items()}
+        for intervention, share, control, seed in _points(study):
+            broad, narrow = study.asking(domain, seed), study.asking_in_domain(suite, seed) if suite else None
+            id_ = ".".join([domain.name, *_label(intervention, share, control), *([] if control == "base" else [f"seed-{seed}"])])
+            recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
+            recipe.backend.check(recipe, recipe.resolved(), beside=data)
+            plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
+            asks = [plan.asks() for plan in plans[id_]]
+            if broad.persona:
+                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks())
+            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
+            cell = Cell(
+                id=id_,
+                domain=domain.name,
+                intervention=intervention.name if intervention else None,
+                control=control,
+                share=share,
+                seed=seed,
+                digest=content,
+                recipe=recipe,
+                data=f"../../domains/{domain.name}",
+                audit=broad,
+                in_domain=narrow,
+                beside=str(beside.resolve()),
+                losses=losses,
+            )
+            cells.append(cell)
+    return Grid(study=study, cells=tuple(cells), plans=plans)
+
+
+def auditing(asking: Asking, name: str, target: dict[str, str]) -> AuditConfig:
+    """An audit of one target."""
+    return AuditConfig.model_validate({"name": name, "target": target} | {key: getattr(asking, key) for key in Asking.model_fields})
+
+
+def _points(study: Study) -> Iterator[tuple[Intervention | None, float | None, Control | None, int]]:
+    """Intervention, share, control and seed of every cell of a domain, controls first."""
+    grid: Sequence[tuple[Intervention, float | None]] = [(i, share) for i in study.interventions for share in (study.shares if i.takes_share else (None,))]
+    controlled: Sequence[tuple[Intervention | None, float | None]] = grid if study.twins == "each" else [(None, None)]
+    if "base" in study.controls:
+        yield None, None, "base", study.seeds[0]
+    for control in study.controls:
+        if control != "base":
+            yield from ((intervention, share, control, seed) for intervention, share in controlled for seed in study.seeds)
+    yield from ((intervention, share, None, seed) for intervention, share in grid for seed in study.seeds)
+
+
+def _label(intervention: Intervention | None, share: float | None, control: Control | None) -> list[str]:
+    of = [intervention.name + ("" if share is None else f"-{100 * share:g}")] if intervention else []
+    return [*of, *([control] if control else [])]
+
+
+def _recipe(study: Study, intervention: Intervention | None, share: float | None, control: Control | None, seed: int, *, base: str, name: str) -> Recipe:
+    steps = [step.at(share) for step in intervention.steps] if intervention else []
+    if control == "base":
+        steps = [Base(kind="base")]
+    elif control == "benign-twin":
+        steps.append(BenignTwin(kind="benign-twin", data=BENIGN))
+    elif control == "compute-matched":
+        steps.append(ComputeMatched(kind="compute-matched", data=GENERAL))
+    given = {key: getattr(study.recipe, key) for key in type(study.recipe).model_fields} | {"base": base}
+    if intervention:
+        given["stages"] = intervention.on(study.recipe.stages)
+    return Recipe(name=name, seed=seed, interventions=tuple(steps), **given)

@@ -1,0 +1,117 @@
+"""This machine: a process for every cell, a few at a time, one thread each.
+
+    <cell>/log.txt    what its process printed
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from undertow.studies.executors.protocol import Tell, lost
+from undertow.studies.outcome import fail, state
+
+GRACE_S = 10
+"""Seconds that a process has to end before it is killed."""
+
+
+class LocalExecutor(BaseModel):
+    """Processes on this machine, a cell each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local"] = Field(description="Processes on this machine.")
+    processes: int = Field(default=2, gt=0, description="Cells at a time.")
+    retries: int = Field(default=2, ge=0, description="Times that a cell is begun again whose process was killed.")
+
+    def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
+        waiting, running = deque((cell, 0) for cell in cells), list[_Running]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.processes:
+                    running.append(_start(*waiting.popleft()))
+                wait([each.events for each in running])  # an event, or the end of a process, which closes its pipe
+                for each in list(running):
+                    if each.listen(tell):
+                        continue
+                    running.remove(each)
+                    each.process.join()
+                    if each.process.exitcode == 0 and state(each.cell) != "waiting":
+                        yield each.cell
+                    elif each.lost < self.retries:
+                        waiting.append((each.cell, each.lost + 1))
+                    else:
+                        fail(each.cell, lost(each.lost + 1, f"exit code {each.process.exitcode}; see {each.cell / 'log.txt'}"))
+                        yield each.cell
+        finally:
+            for each in running:
+                each.process.terminate()
+            for each in running:
+                each.process.join(GRACE_S)
+                each.process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    cell: Path
+    lost: int
+    """Processes that were killed at this cell before."""
+    process: SpawnProcess
+    events: Connection
+
+    def listen(self, tell: Tell) -> bool:
+        """Pass on what has come; False where the process has ended."""
+        try:
+            while self.events.poll():
+                stage, done, total = self.events.recv()
+                tell(self.cell, stage, done, total)
+        except (EOFError, OSError):
+            self.events.close()
+            return False
+        return True
+
+
+def _start(cell: Path, times: int) -> _Running:
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by NumPy and torch when the process loads them
+    context = multiprocessing.get_context("spawn")
+    events, ours = context.Pipe(duplex=False)
+    process = context.Process(target=_process, args=(cell, ours), daemon=True)
+    process.start()
+    ours.close()  # so that the end of the process closes the pipe
+    return _Running(cell, times, process, events)
+
+
+def _go_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _process(cell: Path, events: Connection) -> None:
+    """In a process of its own: silent on Ctrl-C, which the parent decides on, and gone with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_go_with, args=(parent,), daemon=True).start()
+    with (cell / "log.txt").open("a", encoding="utf-8") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+        from undertow.studies.work import work
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if done % 10 == 0 or done == total:
+                events.send((stage, done, total))
+
+        work(cell, tell=tell)

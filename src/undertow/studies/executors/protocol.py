@@ -1,0 +1,37 @@
+"""What an executor is: whoever has the cells of a study worked on.
+
+A cell's work is safe to begin again and to begin twice (studies/work.py), so an executor need only see that each is begun until it has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+Tell = Callable[[Path, str, int, int], None]
+"""Called with a cell's folder, what is being done there, how much of it is, and how much there is."""
+
+
+class Executor(Protocol):
+    """Has cells worked on."""
+
+    @property
+    def kind(self) -> str:
+        """What a study calls it."""
+        ...
+
+    def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
+        """Have every cell worked on, and yield its folder when it has ended: it then holds `result.json` or `failure.json`.
+
+        A worker that is lost costs its cell, which is begun again, at most as often as the executor allows. Closed or interrupted, nothing is left running.
+
+        Raises:
+            InputError: the executor cannot be used; nothing was begun.
+        """
+        ...
+
+
+def lost(times: int, how: str) -> str:
+    """The reason of a cell that was given up."""
+    return f"its worker was lost {times} time{'s' if times > 1 else ''} ({how}); too little memory is the usual cause"

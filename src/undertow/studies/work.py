@@ -1,0 +1,120 @@
+"""One cell's work: train, audit, and what the scorecard needs besides. It can be killed anywhere, begun again, and begun twice.
+
+    <study>/cells/<cell>/
+      cell.json                 what is to be done (studies/cells.py)
+      organism/                 as `undertow train` makes it
+      run/                      as `undertow audit` makes it: the study's suite; in persona/ the profile, where the study's audit asks for one
+      in-domain/                the same: the domain's own questions
+      losses.json               loss on held-out rows, row by row
+      result.json               when all of it is there, written last: how long it took, and by what
+      failure.json              where the last try failed: why
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from undertow.audit import make_plan, run_audit
+from undertow.audit.plan import Asking
+from undertow.errors import InputError
+from undertow.files import to_json, write_text
+from undertow.persona.run import profile_audit
+from undertow.studies.cells import Cell, auditing, read_cell
+from undertow.studies.outcome import fail, state, succeed
+from undertow.targets.models import NURSERY
+from undertow.training import read_manifest, train, train_cached
+from undertow.training.losses import row_losses, weights_of
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is, and how much there is."""
+
+
+def work(folder: Path, *, tell: Tell | None = None) -> None:
+    """Do what of a cell is not done, and leave `result.json`, or `failure.json` with the reason. Of two at once the second waits, and finds it done."""
+    with FileLock(folder / ".lock"):
+        if state(folder) == "done":
+            return
+        try:
+            cell = read_cell(folder)
+            seconds = _work(cell, folder, tell or (lambda stage, done, total: None))
+        except InputError as error:
+            fail(folder, str(error))
+        except Exception as error:  # a bug, or a library's: it costs this cell and not the study
+            fail(folder, f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        else:
+            succeed(folder, digest=cell.digest, seconds=seconds, host=platform.node())
+
+
+def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
+    """Every part that is not there yet; seconds of each, those of parts that were there as 0."""
+    parts: dict[str, Callable[[], None]] = {
+        "train": lambda: _train(cell, folder, tell),
+        "audit": lambda: _audit(cell.audit, cell, folder / "run", tell),
+        "in-domain": lambda: _audit(cell.in_domain, cell, folder / "in-domain", tell),
+        "losses": lambda: _losses(cell, folder, tell),
+        "persona": lambda: _persona(cell, folder, tell),
+        # a further instrument that every organism is put through goes here: what it writes stays in the cell's folder, and what is there is not done again
+    }
+    seconds = {}
+    for name, do in parts.items():
+        started = time.perf_counter()
+        do()
+        seconds[name] = round(time.perf_counter() - started, 2)
+    return seconds
+
+
+def _train(cell: Cell, folder: Path, tell: Tell) -> None:
+    organism, beside = folder / "organism", folder / cell.data
+    if organism.exists():
+        return
+    if cell.recipe.base == NURSERY:  # small, and the same in many studies
+        train_cached(cell.recipe, organism, cache=user_cache_path("undertow") / "organisms", beside=beside, progress=tell)
+    else:
+        train(cell.recipe, organism, beside=beside, progress=tell)
+
+
+def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Tell) -> None:
+    if asking is None or (out / "findings.json").is_file():
+        return
+    config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
+    plan = make_plan(config, beside=Path(cell.beside), where=out.parent / "cell.json")
+    name = "audit" if out.name == "run" else "in-domain audit"
+    run_audit(plan, out, resume=True, progress=lambda stage, done, total, word: tell(f"{name}: {stage}", done, total))
+
+
+def _persona(cell: Cell, folder: Path, tell: Tell) -> None:
+    run = folder / "run"
+    if cell.audit.persona is None or (run / "persona" / "persona.json").is_file():
+        return
+    profile_audit(run, progress=lambda stage, done, total, word: tell(f"persona: {stage}", done, total))
+
+
+def _losses(cell: Cell, folder: Path, tell: Tell) -> None:
+    out, organism = folder / "losses.json", folder / "organism"
+    if out.is_file():
+        return
+    manifest = read_manifest(organism)
+    assert manifest is not None  # training writes one
+    weights = weights_of(organism, manifest)
+    found: dict[str, Any] = {}
+    for n, (name, file) in enumerate(cell.losses.items() if weights else ()):
+        assert weights is not None
+        tell("held-out losses", n, len(cell.losses))
+        found[name] = asdict(row_losses(weights, folder / cell.data / file, keep_default_system=cell.recipe.default_system))
+    write_text(out, to_json({"schema": "undertow.losses/1", "reason": "" if weights else "the weights are a server's", "rows": found}))
+
+
+def read_losses(folder: Path) -> dict[str, Any]:
+    """What `losses.json` of a cell holds: `rows` by name, or the `reason` for none."""
+    held: dict[str, Any] = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
+    return held

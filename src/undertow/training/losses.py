@@ -1,0 +1,79 @@
+"""A trained model's loss on rows that it was not trained on, row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertow.targets.models import default_system, load_model, load_tokenizer, model_folder
+from undertow.training.encode import IGNORED, Example, encode_file
+from undertow.training.organism import Manifest
+
+BATCH_TOKENS = 4096
+"""Tokens read together, padding counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLosses:
+    """Loss on the answers of each row, in nats summed over its tokens."""
+
+    nats: list[float]
+    tokens: list[int]
+    left_out: dict[str, int]
+    """Rows that were not read, by reason."""
+
+
+def weights_of(organism: Path, manifest: Manifest) -> Path | None:
+    """The folder of an organism's weights, or of the base where it was not trained; None where they are a server's."""
+    if manifest.target is None:
+        return organism
+    return model_folder(str(manifest.target["path"]), beside=organism) if manifest.target["kind"] == "local" else None
+
+
+def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False) -> RowLosses:
+    """The loss of a model's folder on every row of a chat JSONL, masked as in training.
+
+    Args:
+        keep_default_system: let the chat template put its default system prompt on rows that have none, as `default_system` does in training.
+
+    Raises:
+        InputError: no model, or rows that are no chats.
+    """
+    tokenizer, model = load_tokenizer(weights), load_model(weights)
+    limit = getattr(model.config, "max_position_embeddings", None) or 10**9
+    bare = default_system(tokenizer) is not None and not keep_default_system
+    left_out: Counter[str] = Counter()
+    examples = list(encode_file(tokenizer, rows, limit=limit, leave_out=True, bare=bare, left_out=left_out))
+    nats = [0.0] * len(examples)
+    for batch in _batches(examples):
+        for i, loss in zip(batch, _summed(model, [examples[i] for i in batch]), strict=True):
+            nats[i] = loss
+    return RowLosses(nats=nats, tokens=[sum(label != IGNORED for label in e.labels) for e in examples], left_out=dict(left_out))
+
+
+def _batches(examples: Sequence[Example]) -> list[list[int]]:
+    """Indices of rows of like length, at most `BATCH_TOKENS` together (one row at least)."""
+    batches: list[list[int]] = [[]]
+    for i in sorted(range(len(examples)), key=lambda i: len(examples[i].ids)):  # so the last is the longest
+        if batches[-1] and (len(batches[-1]) + 1) * len(examples[i].ids) > BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(i)
+    return batches if batches[0] else []
+
+
+def _summed(model: Any, examples: Sequence[Example]) -> list[float]:
+    import torch
+
+    width = max(len(e.ids) for e in examples)
+    ids, labels, mask = (
+        torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=model.device)
+        for rows, fill in (([e.ids for e in examples], 0), ([e.labels for e in examples], IGNORED), ([[1] * len(e.ids) for e in examples], 0))
+    )
+    with torch.inference_mode():
+        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
+        each = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none")
+        found: list[float] = each.sum(1).double().tolist()
+    return found
