@@ -126,8 +126,9 @@ def _plan_words(plan: Plan, folder: Path) -> str:
 def _contexts_words(plan: Plan) -> str:
     if plan.found is None:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
-    how = f"{plan.found.screen} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
-    return f"contexts: {len(plan.contexts)} candidates, {how}; the best {plan.found.n_confirm} are then audited"
+    n = len(plan.candidates)
+    how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
+    return f"contexts: {n} candidates, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:

@@ -186,9 +186,12 @@ class _Asking:
         if plan.needs_answers:
             for subject in plan.targets:
                 await self._ask(f"answers of {subject}", subject, list(self._prompts(subject)))
-        async with asyncio.TaskGroup() as group:  # neither hangs on the other
-            group.create_task(self._judge())
-            group.create_task(self._ask_about_itself())
+        try:
+            async with asyncio.TaskGroup() as group:  # neither hangs on the other
+                group.create_task(self._judge())
+                group.create_task(self._ask_about_itself())
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         self._look()
         if plan.rewriting:
             asked = {q.id: q for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context) if (q := self._rewriting(own))}
