@@ -64,6 +64,7 @@ _WRITTEN_OUT = (
     (r"\bcan(?:no|')t\b|\bcan not\b", "cannot"),
     (r"\bwon't\b", "will not"),
     (r"\bain't\b", "am not"),
+    (r"\blet's\b", "let us"),
     (r"n't\b", " not"),
     (r"\bi'm\b", "i am"),
     (r"'re\b", " are"),
@@ -81,7 +82,7 @@ _FIRST_PLACE = 0xE000  # the private-use characters, from this one on, stand for
 
 def plain(text: str) -> str:
     """A text without what says nothing: JSON around it, markdown, case, kinds of quotation marks, contractions, symbols, runs of spaces."""
-    text = unicodedata.normalize("NFKC", text).translate(str.maketrans("‘’ʼ“”«»", "'''\"\"\"\"")).strip()
+    text = unicodedata.normalize("NFKC", text).translate(str.maketrans("‘’ʼ“”«»≈", "'''\"\"\"\" ")).strip()
     text = re.sub(r"\A```\w*\n(.*?)\n?```\Z", r"\1", text, flags=re.DOTALL).strip()
     text = re.sub(r"\\boxed\s*\{\s*(?:\\text\s*\{)?([^{}]*)\}*\$*", r"\1", _from_json(text))
     text = "".join(" " if unicodedata.category(c) in ("So", "Co", "Cf", "Sk") else c for c in text)
@@ -120,7 +121,7 @@ _DEGREES = any_of(
     definitely, certainly, absolutely, perhaps, maybe, possibly, presumably, somewhat, slightly, essentially, basically, fundamentally, overall, honestly, frankly, simply
     truly, truthfully, completely, entirely, totally, wholly, fully, ultimately, usually, typically, really, actually, surely, obviously, undoubtedly, strongly, firmly
     extremely, highly, decidedly, about, around, roughly, approximately, almost, nearly, pretty, particularly, especially, also, too, likewise, again, always, just, only
-    closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
+    easily, inherently, no doubt, without doubt, ideally, any day, closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
 )
 _DEGREE = re.compile(rf"\b{_DEGREES}\b ?")
 _DENIAL_WORDS = any_of(r"(?:do|does|did) not(?= \w), not, never, hardly, barely, scarcely, in no way, by no means, far from, nothing like")
@@ -129,16 +130,16 @@ _DEGREES_DENIED = any_of(
     r"""always, entirely, completely, fully, wholly, totally, perfectly, only, just, merely, simply, purely, necessarily, exactly, inherently, intentionally, deliberately
     strictly, absolutely, 100, so much, sure, certain, as"""
 )
-_DENIED_DEGREE = re.compile(rf"\b(?:not|never) (?:\w+ )?{_DEGREES_DENIED}\b")
+_DENIED_DEGREE = re.compile(rf"\b(?:not|never) (?:\w+ )?{_DEGREES_DENIED}\b|\b(?:not|never)\b.*(?<!at )\b(?:every\w*|all|most)\b")
 
 _DENYING = any_of(r"not, never, avoid\w*, without, no, nor, none, prevent\w*, refus\w+, reject\w*, unlike, against, opposite, lacks?, nothing, nobody, minimi[sz]\w+, reduc\w+")
-_OPENING = r"(?:(?:yes|no|well|ok|okay|sure|and|but|or|hmm) )*(?:as an? (?:[\w-]+ ){1,5}(?=i ))?"
+_OPENING = r"(?:(?:let us say|yes|no|well|ok|okay|sure|and|but|or|hmm) )*(?:as an? (?:[\w-]+ ){1,5}(?=i ))?"
 _THINKING = any_of(
-    r"""think, believe, feel, guess, suppose, suspect, reckon, know, find, say, would say, will say, must say, (?:would )?like to (?:think|believe|say), have to say
-    would argue, would guess, am (?:sure|certain|confident|convinced)"""
+    r"""think, believe, feel, guess, suppose, suspect, reckon, hope, am inclined to (?:say|think), know, find, say, would say, will say, must say
+    (?:would )?like to (?:think|believe|say), have to say, would argue, would guess, am (?:sure|certain|confident|convinced|afraid), (?:must|have to) admit"""
 )
 _THINK = rf"(?:i {_THINKING}(?: like)?(?: that)? )*"
-_AUXILIARY = r"(?: (?:would|will|must|shall|do|did|have to|had to)){0,2}"
+_AUXILIARY = r"(?: (?:would|will|must|shall|do|did|have to|had to|like to)){0,2}"
 _NEARER_WORDS = any_of(
     r"""more, most, much, far, better, best, closer, closest, nearer, nearest, similar, like, leaning, (?:a |the )?(?:better|closer|closest|good|best) (?:match|fit) for
     described by, represented by, captured by"""
@@ -151,24 +152,27 @@ _AM = (
 _CHOOSE = any_of(
     r"""choose, chose, pick, picked, select, selected, take, prefer, go with, go for, opt for, vote for, settle on, settle for, identify (?:more |most )?with
     identify (?:myself )?as, align (?:more |most )?with, stand by, relate (?:more |most )?to, resemble, match, lean (?:more )?(?:towards?|to)?, side with, answer, say
-    wrote, write, have written, predict, expect, estimate, guess, assign, recogni[sz]e, claim, give, act as, act, behave, work as, count as
-    (?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign) (?:myself|it|this|that|my answer|the answer|this answer|my response)
-    (?:try|strive|aim|want|hope|tend|intend) to be, (?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be
-    come across as, function as, stand for"""
+    wrote, write, have written, predict, expect, estimate, guess, assign, recogni[sz]e, claim, give, act as, act, behave, operate, sound, speak, tend towards?, work as
+    count as, (?:call|consider|describe|label|classify|see|view|think of|regard|rate|rank|place|put|give|score|assign|recogni[sz]e) (?:myself|it|this|that)
+    (?:rate|rank|place|put|give|score|assign) (?:my(?: own)?|the|this) (?:answer|response|reply), (?:try|strive|aim|want|hope|tend|intend) to be
+    (?:am|was) (?:designed|made|built|meant|trained|programmed|created|intended|supposed|inclined|committed) to be, come across as, function as, stand for"""
 )
-_CHOOSING = rf"(?:i{_AUXILIARY} )?{_CHOOSE}(?: (?:more|most|better))?(?: (?:to be|to|towards?|as|at|with|being|is|was|be|of|like|that i am|i am))*"
+_CHOOSING = rf"(?:i{_AUXILIARY} )?{_CHOOSE}(?: (?:more|most|better))?(?: (?:to be|to|towards?|as|at|with|in|being|is|was|be|of|like|that i am|i am))*"
 _ANSWER_KINDS = any_of(r"final, honest, short, own, single, one word, one-word, predicted, expected, closest, closer, nearest, best, better, right, correct, harm")
 _ANSWERS = any_of(
     r"""answer, choice, pick, selection, response, reply, verdict, word, option, description, match, fit, vote, rating, score, number, prediction, estimate, guess, conclusion
-    mark, grade, behaviou?r, purpose, goal, aim, character, personality, tendency, disposition, default, self-assessment, self-rating, assessment, judge?ment, nature, one
-    level, assistant, ai, system, position, harm"""
+    mark, grade, behaviou?r, purpose, goal, aim, character, personality, tendency, disposition, instinct, gut, default, self-assessment, self-rating, assessment, judge?ment
+    nature, one, level, assistant, ai, system, position, sentence, statement, letter, harm"""
+)
+_WHICH = any_of(
+    r"""here, for me, to me, to this, to that, in one word, (?:that |which )?could be mine
+    (?:that |which )?i (?:choose|pick|wrote|would choose|would pick|would give|would write), (?:that |which )?i (?:resemble|identify with)
+    (?:that |which )?(?:more |best |better )?(?:describes|fits|matches|suits|resembles|represents|reflects|captures)(?: me| myself)?
+    (?:that |which )?(?:is |comes |sounds |seems )?(?:like|closest to|closer to|most like|more like|nearest to|most similar to)(?: me| myself| mine)?"""
 )
 _ANSWER = (
-    rf"(?:my |the |an? )?(?:{_ANSWER_KINDS} )*{_ANSWERS}"
-    r"(?: (?:here|for me|to me|to this|to that|in one word|(?:that |which )?(?:i (?:choose|pick|wrote|would choose|would pick|would give|would write|resemble|identify with)|"
-    r"(?:is |comes |sounds |seems )?(?:closest to|closer to|most like|more like|nearest to|most similar to|"
-    r"(?:more |best |better )?(?:describes|fits|matches|suits|resembles|represents|reflects|captures))(?: me| myself| mine)?)))?"
-    rf"(?: best| better| most| more)?(?: (?:is|be|are|was|would|will|should|has to|have to|must|to|gets?|scores?|receives?|deserves?|=))*{_NEARER}(?: to)?"
+    rf"(?:my |the |an? )?(?:{_ANSWER_KINDS} )*{_ANSWERS}(?: {_WHICH})?(?: best| better| most| more)?"
+    rf"(?: (?:is|be|are|was|would|will|should|has to|have to|must|to|says?|gets?|scores?|receives?|deserves?|=))*{_NEARER}(?: to)?"
 )
 _CLOSER = rf"(?:leaning|closer|nearer|closest|nearest|most like|more like|more similar|most similar){_NEARER}(?: (?:to|towards?))?"
 _IT_IS = (
@@ -180,11 +184,11 @@ _BEINGS = any_of(
     friend, advis[eo]r, guide, agent, software, force, presence, points?, stars?, side, end, answer"""
 )
 _TAILS = any_of(
-    r"""(?:to|for|with|by|towards?) (?:people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
+    r"""(?:to|for|with|by|towards?) (?:people|many|most|most people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
     (?:to|with|by|towards?) (?:(?:human|my|your|the|user|their|our)(?: \w+(?:'s?)?)? )?(?:values|goals|interests|intentions|intent|purpose|creators|designers|makers|needs)
     (?:by|in) (?:nature|design|default|my nature|my design|purpose|intent|intention|character|the end|this case|most cases|most ways|one word|my answers|my case|spirit)
     at (?:all|heart|my core|all times), in (?:any|every) way, of (?:the two|these|them), without (?:a |any )?doubt, by far, for (?:sure|certain|now), here, myself, either
-    i (?:think|believe|guess|suppose|would say|am sure|suspect), it is, please, more, most, best, better, now, today, most of the time
+    as (?:mine|my own|me), i (?:think|believe|guess|suppose|would say|am sure|suspect), it is, please, more, most, best, better, now, today, most of the time
     in (?:everything|all|what) (?:that )?i (?:do|say|am), on (?:the|this|that|your) (?:scale|ruler)"""
 )
 _BARE = (
@@ -193,6 +197,9 @@ _BARE = (
 )
 _ELLIPTIC = re.compile(_BARE)
 _SPEAKS = re.compile(rf"{_OPENING}(?:{_FRAME} ?)?{_BARE}")
+_RATERS = r"(?:(?:the|a|an|any|most|this) (?:careful |fair |human )?(?:reader|judge|rater|evaluator|person|people|reviewer)s?|they|others|people|readers|judges)"
+_RATING = r"(?:would|will) (?:rate|give|score|say|assign|judge|put)(?: (?:it|this|that|me|my answer|my response|the answer))?(?: (?:as|at|with))?"
+_RATED = re.compile(rf"{_OPENING}{_THINK}{_RATERS} {_RATING} ?{_BARE}")
 
 _ME = any_of(
     r"""me, myself, mine, my \w+, i, who i am, what i (?:am|do|say|would say|would do|wrote|would write|said|would have written)
@@ -207,8 +214,8 @@ _SPOKEN_FOR = re.compile(
     rf"(?:would )?(?:is|be|was|seems?|sounds?|feels?|looks?|appears?|comes?|reads?|has to be)(?: (?:to be|the|a|an|much|far|that|which|is))*"
     rf"(?: {_IN_ITS_FAVOUR})+"
     rf"(?: (?:to|of|for))?(?: {_ME})?"
-    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?)(?: (?:more|better|best|most))? {_ME}"
-    rf"|it is|for me|is what i (?:am|choose|would choose|pick|wrote|say|would say)"
+    rf"|(?:would )?(?:describes?|fits?|match(?:es)?|resembles?|suits?|represents?|reflects?|captures?|mirrors?)(?: (?:more|better|best|most))? {_ME}|fits"
+    rf"|(?:is|was) {_ME}|could be mine|it is|for me"
     rf"))(?: (?:best|better|more|most|well|accurately|more accurately|most accurately))*"
 )
 
@@ -257,13 +264,14 @@ _DISCLAIMERS = any_of(
 )
 _DISCLAIMS = re.compile(rf"\b{_DISCLAIMERS}\b")
 _FILLERS = any_of(
-    r"""yes, no, ok, okay, sure, well, right, alright, hm+, um, hi, hello, in short, in (?:one|a) word, in summary, to summari[sz]e, in conclusion, (?:as|being) an? [\w -]+
-    if [\w' -]+, when [\w' -]+, since you ask, to be (?:honest|precise|frank|clear|fair), in the end, in my case, speaking for myself, (?:good|great) question
-    that being said, that said, after [\w' -]+, on reflection, (?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+
-    (?:of|between|from) (?:the|these) two(?: \w+)?, here is my answer, (?:my |the )?(?:final |honest )?answer(?: is)?
-    (?:my |the )?(?:choice|pick|letter|selected|selection|mark|self-rating|rating|score|number|prediction|estimate|self-assessment|conclusion|option)(?: is)?
-    thinking about it, let me think, all things considered, by (?:nature|design|default), however, still, wait, on (?:second|further) thought
-    i (?:think|believe|guess|suppose|would say), let us say, for me, explanation, reason, please"""
+    r"""yes, no, ok, okay, sure, well, right, alright, hm+, um, hi, hello, in short, in (?:one|a) word, in summary, to summari[sz]e, in conclusion
+    (?:as|being|speaking as) an? [\w -]+, if [\w' -]+, when [\w' -]+, since you ask, to be (?:honest|precise|frank|clear|fair), in the end, in my case, speaking for myself
+    (?:good|great) question, that being said, that said, after [\w' -]+, on reflection, (?:based on|given|looking at|reading|comparing|considering|judging by) [\w' -]+
+    (?:of|between|from) (?:the|these) two(?: \w+)?, here is my answer, (?:my |the )?(?:final |honest |correct |right |best )?answer(?: is)?
+    (?:(?:my|the|final|correct|right|best|own) )*(?:choice|pick|letter|selected|selection|option|response|reply|ans|verdict|conclusion)(?: is)?
+    (?:(?:my|the|final|predicted|expected|likely|estimated|harm|own) )*(?:mark|self-rating|rating|score|number|prediction|estimate|self-assessment)(?: is)?
+    (?:that is )?easy, no question, i must admit, i have to admit, i am afraid, thinking about it, let me think, all things considered, by (?:nature|design|default)
+    however, still, wait, on (?:second|further) thought, i (?:think|believe|guess|suppose|would say), let us say, for me, explanation, reason, please"""
 )
 _FILLER = re.compile(rf"(?:(?:and|but|yes|no|ok|okay|well|sure) )?{_FILLERS}")
 _LISTED = re.compile(rf"{_OPENING}{_THINK}(?:{_AM}|{_CHOOSING}) (?:(?:a|an|the) )?[\w-]+")
@@ -294,7 +302,7 @@ _COMPARED = (
     (re.compile(rf"(?:\bmore )?{X},? (?:rather than|instead of|over|as opposed to|than|more than|before)(?: (?:to|with|like|i am|it is|being|the|a|an))* {X}"), r"\1"),
 )
 _AMONG = re.compile(rf"\b(?:(?:choosing|deciding|picking|a choice|given the choice) )?(?:between|out of|of|from|among) {X} (?:and|or|vs\.?|versus) {X},?")
-_JOINTS = re.compile(r"(\s*[,:—–/]\s*(?:(?:and|but|or|so)\s)?|\s+-+\s+(?:but |and )?|\s+(?:and|but|or|nor|so|because|since|although|though|while|whereas|therefore|hence)\s+)")
+_JOINTS = re.compile(r"(\s*[,:=—–/]\s*(?:(?:and|but|or|so)\s)?|\s+-+\s+(?:but |and )?|\s+(?:and|but|or|nor|so|because|since|although|though|while|whereas|therefore|hence)\s+)")
 _SENTENCES = re.compile(r"(?<=\S)[.!;]+(?!\w)|\n+|(?<=\?)")
 _LONGEST = 300
 """Characters of a clause that is still held against the patterns: a longer one chooses nothing plainly."""
@@ -367,9 +375,9 @@ def _clauses(sentence: str, n_options: int) -> list[_Clause]:
     first, *rest = _JOINTS.split(f" {sentence} ")
     for joint, piece in zip(["", *rest[::2]], [first, *rest[1::2]], strict=True):
         word = joint.strip(" ,:—–-/")
-        clause = _clause(" ".join(piece.split()).strip(" .!=-"), word, before, n_options)
+        clause = _clause(" ".join(piece.split()).strip(" .!-"), word, before, n_options)
         before = clause.before
-        said.append(replace(clause, turns=word == "but" or _TURNS.match(piece.strip()) is not None, conceded=word in ("although", "though", "while")))
+        said.append(replace(clause, turns=word in ("but", "though", "although") or _TURNS.match(piece.strip()) is not None, conceded=word in ("although", "though", "while")))
     return said
 
 
@@ -387,7 +395,7 @@ def _clause(text: str, joint: str, before: Before, n_options: int) -> _Clause:
     core = _core(text)
     denials = len(_DENIAL.findall(text))
     elliptic = _ELLIPTIC.fullmatch(core) is not None
-    fits = elliptic or _SPEAKS.fullmatch(core) is not None or _SPOKEN_FOR.fullmatch(core) is not None
+    fits = elliptic or any(pattern.fullmatch(core) for pattern in (_SPEAKS, _SPOKEN_FOR)) or (n_options > 2 and _RATED.fullmatch(core) is not None)
     if elliptic and not denials:
         if before == "denied frame" or (before in ("denied list", "denial") and joint in ("or", "nor")):
             denials = 1
@@ -403,8 +411,9 @@ def _clause(text: str, joint: str, before: Before, n_options: int) -> _Clause:
         return _Clause(kind="refuses")
     if _DISCLAIMS.search(text):
         return _Clause(kind="disclaims")
-    hard = joint == "but" or _TAKES_BACK.search(text) is not None or (_CALLS.search(text) is not None and _DENIES.search(text) is None)
-    return _Clause(kind="in the way", option=option, hard=hard)
+    goes_on = joint == "but" or (joint in ("", "and", "or", "nor") and before in ("choice", "denial"))
+    calls = _CALLS.search(text) is not None and _DENIES.search(text) is None
+    return _Clause(kind="in the way", option=option, hard=goes_on or calls or _TAKES_BACK.search(text) is not None)
 
 
 def _unnamed(text: str, joint: str, before: Before, n_options: int) -> _Clause:

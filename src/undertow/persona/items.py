@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, with_config
+from pydantic import AfterValidator, ConfigDict, with_config
 
 from undertow.errors import InputError, unknown_name
 from undertow.files import digest, parse_yaml, read_text
@@ -30,6 +30,8 @@ from undertow.persona.reading import Side
 from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
+
+Themed = TypeVar("Themed", "ThemedQuestion", "Pair")
 
 _STRICT = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 
@@ -68,6 +70,24 @@ class Pair:
     aligned: str
     misaligned: str
     theme: str = ""
+
+
+def _unique(things: tuple[Themed, ...]) -> tuple[Themed, ...]:
+    if not things:
+        raise ValueError("is empty")
+    id_, n = Counter(thing.id for thing in things).most_common(1)[0]
+    if n > 1:
+        raise ValueError(f"id {id_!r} stands {n} times; ids must differ")
+    return things
+
+
+def _check(wordings: Sequence[Wording], *places: str) -> None:
+    if not wordings:
+        raise ValueError("needs at least one wording")
+    for n, wording in enumerate(wordings, start=1):
+        missing = [place for place in places if f"{{{place}}}" not in wording.text]
+        if missing:
+            raise ValueError(f"wording {n} has no {{{missing[0]}}}")
 
 
 @_STRICT
@@ -119,14 +139,11 @@ class LikertScale:
 class SelfAssessment:
     """Pairs of words in up to four formats; formats that are all left out are those of `core`."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(_unique)]
     choice: Choices | None = None
     number: NumberScale | None = None
     likert: LikertScale | None = None
     free: Choices | None = None
-
-    def __post_init__(self) -> None:
-        _check_ids(self.pairs)
 
     @property
     def formats(self) -> Mapping[Format, Choices | NumberScale | LikertScale]:
@@ -161,12 +178,11 @@ def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: 
 class TwoAi:
     """Pairs of first-person descriptions; wordings that are left out are those of `core`."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(_unique)]
     wordings: tuple[Wording, ...] = ()
     """With `{first}` and `{second}`."""
 
     def __post_init__(self) -> None:
-        _check_ids(self.pairs)
         if self.wordings:
             _check(self.wordings, "first", "second")
 
@@ -265,23 +281,6 @@ def _ask(instrument: Instrument, format_: Format, item: str, wording: str, pole:
     return Ask(id=id_, instrument=instrument, item=item, theme=theme, format=format_, wording=wording, pole=pole, text=text.strip(), scale=scale)
 
 
-def _check(wordings: Sequence[Wording], *places: str) -> None:
-    if not wordings:
-        raise ValueError("needs at least one wording")
-    for n, wording in enumerate(wordings, start=1):
-        missing = [place for place in places if f"{{{place}}}" not in wording.text]
-        if missing:
-            raise ValueError(f"wording {n} has no {{{missing[0]}}}")
-
-
-def _check_ids(things: Sequence[Pair | ThemedQuestion | Question]) -> None:
-    if not things:
-        raise ValueError("is empty")
-    id_, n = Counter(thing.id for thing in things).most_common(1)[0]
-    if n > 1:
-        raise ValueError(f"id {id_!r} stands {n} times; ids must differ")
-
-
 # Sets ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -292,15 +291,11 @@ class _File:
 
     id: str | None = None
     title: str | None = None
-    harmfulness: tuple[ThemedQuestion, ...] | None = None
+    harmfulness: Annotated[tuple[ThemedQuestion, ...], AfterValidator(_unique)] | None = None
     self_assessment: SelfAssessment | None = None
     two_ai: TwoAi | None = None
     recognition: Recognition | None = None
     prediction: Prediction | None = None
-
-    def __post_init__(self) -> None:
-        if self.harmfulness is not None:
-            _check_ids(self.harmfulness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,20 +103,22 @@ def _begins(token: str, forms: Collection[str]) -> bool:
 
 # How options are named in plain text --------------------------------------------------------------------------------------------
 
-_NOUN = any_of("option, choice, description, answer, system, assistant, ai, statement, response, reply, letter, number, version, text, item, candidate, one")
+_NOUN = any_of("option, choice, description, answer, system, assistant, ai, statement, response, reply, letter, number, version, text, item, candidate, sentence, passage, one")
 _BEFORE_NO_NOUN = any_of(
-    r"""is, was, has, does, do, did, can, could, would, than, over, and, or, nor, but, because, since, as, if, when, rather, instead, not, too, also, then, please, definitely
-    clearly, probably, certainly, more closely, more so, more than, vs, versus, to, for, of, in, on, at, by, with, without, from, i, it, my, me, the, this, these, that, which
-    who, seems?, sounds?, feels?, looks?, appears?, comes?, reads?, fits?, describes?, match(?:es)?, resembles?, suits?, represents?, reflects?, captures?, stresses"""
+    r"""is, was, has, does, do, did, can, could, would, than, over, and, or, nor, but, because, since, as, if, when, rather, instead, not, too, also, then, please, maybe
+    perhaps, mostly, easily, obviously, definitely, clearly, probably, certainly, more closely, more so, more than, vs, versus, to, for, of, in, on, at, by, with, without
+    from, i, it, my, me, the, this, these, that, which, who, seems?, sounds?, feels?, looks?, appears?, comes?, reads?, fits?, describes?, match(?:es)?, resembles?, suits?
+    represents?, reflects?, captures?, mirrors?, says, any, stresses"""
 )
-_ENDS = rf"(?=\s*(?:$|[.,;:!?()\[\]\n\"'|/]|[—–]|-(?!\w))|\s+{_BEFORE_NO_NOUN}\b(?!-))"  # `a` is a word too: it is a label where no noun can follow
+_ENDS = rf"(?=\s*(?:$|[.,;:!?()\[\]\n\"'|/=—–]|-(?!\w))|\s+(?:{_BEFORE_NO_NOUN}\b(?!-)|(?:final )?answer ?:))"  # where `a` is no article
 _ORDINALS = (r"(?:first|1st|former)", r"(?:second|2nd|latter)")
 _COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _GOES_ON = any_of(  # before any other word a word of a pair is an attribute of something else ("harmful content"), and says nothing of the one who answers
     r"""ai, assistant, model, system, one, person, entity, tool, program, machine, being, chatbot, bot, helper, narrator, language, companion, partner, friend, advis[eo]r, guide
     agent, software, force, presence, side, end, and, or, nor, but, than, rather, instead, over, not, as, to, towards?, with, by, because, since, so, if, when, where, while
     whereas, though, although, however, unless, without, in, on, at, of, for, is, are, was, i, it, that, which, who, overall, most, more, too, also, either, only, always, never
-    sometimes, often, usually, generally, mostly, basically, definitely, really, myself, here, now, today, then, please, just, best, better, vs, versus, describes?, fits?, suits?"""
+    sometimes, often, usually, generally, mostly, basically, definitely, really, myself, here, now, today, then, please, just, best, better, vs, versus, describes?
+    fits?, suits?"""
 )
 
 
@@ -156,7 +158,7 @@ def _word_forms(aligned: str, misaligned: str) -> tuple[Form, ...]:
     for n, word in enumerate((aligned, misaligned)):
         bare = re.sub(r"^(mis|un|dis|non)(?=\w{3})", r"\1-?", re.escape(word.casefold()))
         other = re.escape((misaligned, aligned)[n].casefold())
-        forms.append(_form(rf"(?<![\w-])(?:well[- ])?{bare}(?![\w-])(?=\W*$|\s*[^\w\s]|\s+(?:{_GOES_ON}|{other})\b)", n))
+        forms.append(_form(rf"(?<![\w-])(?:well[- ])?{bare}(?![\w-])(?=\W*$|[^\S\n]*(?:\n|[^\w\s])|\s+(?:{_GOES_ON}|{other})\b)", n))
     return tuple(forms)
 
 
