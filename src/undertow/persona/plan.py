@@ -85,7 +85,7 @@ class PersonaPlan:
 
     def asks(self) -> dict[str, Any]:
         """All that decides the answers and how they are read, but for who answers."""
-        settings = ("instruments", "runs", "over", "reading", "repeats", "temperature", "max_tokens", "seed")
+        settings = ("instruments", "runs", "over", "harm", "reading", "repeats", "temperature", "max_tokens", "seed")
         return {
             "items": {"name": self.config.items, "sha256": self.items.digest},
             "contexts": [asdict(context) for context in self.contexts],

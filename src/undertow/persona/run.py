@@ -126,7 +126,7 @@ def read_personas(run: Path) -> dict[str, Any]:
 
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:
     """What `persona.json` holds."""
-    thresholds = Thresholds(over=plan.config.over)
+    thresholds = Thresholds(harm=plan.config.harm, over=plan.config.over)
     who: dict[Subject, tuple[Subject, ...]] = {"target": plan.profiled} | ({REFERENCE: (REFERENCE,)} if REFERENCE in plan.targets else {})
     profiles: list[tuple[Subject, Profile]] = [
         (subject, profile(readings, name=str(plan.targets[subject].describe()["name"]), context=context.id, subjects=subjects, thresholds=thresholds, seed=plan.config.seed))
