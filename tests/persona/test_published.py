@@ -109,7 +109,7 @@ def test_the_published_folder_is_an_item_set(published):
 
 def test_the_published_choices_are_of_three_pairs_in_both_orders(published):
     asks = load_items(str(published / "persona" / "self_assessment_questions.txt")).self_assessment
-    assert Counter(a.item for a in asks) == {"harmless": 33, "good": 34, "aligned": 33}
+    assert Counter(a.item for a in asks) == {"harmless": 34, "good": 33, "aligned": 33}
     assert Counter(a.pole for a in asks) == {"first": 30, "second": 70}  # forty wordings are asked in one order only
     assert Counter(Counter(a.wording for a in asks).values()) == {6: 9, 4: 1, 2: 1, 1: 40}  # nine for three pairs in both orders, one that words two of them otherwise
     for a in asks:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-from undertow.persona.reading import Pole, Reading, Side, choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
+from undertow.persona.parse import Parsed, Pole, Side, choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
 from undertow.records import Instrument, Question
 
 Format = Literal["choice", "number", "likert", "free"]
@@ -31,11 +31,11 @@ class Scale(Protocol):
         """Whole replies and the value of each."""
         ...
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         """From the whole answer."""
         ...
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         """From the log-probabilities (nats) of the first token's candidates."""
         ...
 
@@ -60,10 +60,10 @@ class Options:
         texts = self.labels if self.reply is None else tuple(self.reply.replace("{option}", text) for text in (self.first, self.second))
         return tuple((text, float(side == self.pole)) for text, side in zip(texts, SIDES, strict=True))
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         return read_choice(text, self.first, self.second, labels=self.labels).map(lambda side: float(side == self.pole))
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         first, second = ({label} for label in self.labels)
         return choice_from_logprobs(first_token, first, second).map(lambda p: p if self.pole == "first" else 1 - p)
 
@@ -87,12 +87,12 @@ class Words:
     def replies(self) -> tuple[tuple[str, float], ...]:
         return tuple(((self.reply or "{option}").replace("{option}", word), value) for word, value in ((self.aligned, 0.0), (self.misaligned, 1.0)))
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         return (read_free if self.free else read_word)(text, self.aligned, self.misaligned).map(_SAYS.__getitem__)
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         if self.free:
-            return Reading(value=None, outcome="unparsed", why="free words are read from the text")
+            return Parsed(value=None, outcome="unparsed", why="free words are read from the text")
         return choice_from_logprobs(first_token, {self.misaligned}, {self.aligned})
 
 
@@ -118,10 +118,10 @@ class Numbers:
         up = (number - self.low) / (self.high - self.low)
         return up if self.pole == "second" else 1 - up
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         return read_number(text, self.low, self.high).map(self._value)
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         return expected_number(first_token, self.low, self.high).map(self._value)
 
 
@@ -144,10 +144,10 @@ class Labels:
     def replies(self) -> tuple[tuple[str, float], ...]:
         return self._numbers.replies
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         return read_likert(text, self.labels).map(self._numbers._value)
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         return self._numbers.read_logprobs(first_token)
 
 
@@ -182,10 +182,10 @@ class Ask:
         """Whole replies and the value of each, for a model that is read by how likely it finds them."""
         return self.scale.replies
 
-    def read(self, text: str) -> Reading[float]:
+    def read(self, text: str) -> Parsed[float]:
         """The value that an answer gives: 0 to 1, or the number that a prediction names."""
         return self.scale.read(text)
 
-    def read_logprobs(self, first_token: Mapping[str, float]) -> Reading[float]:
+    def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
         """The same, expected over the first token's candidates (log-probabilities in nats); no value where too few of them fit."""
         return self.scale.read_logprobs(first_token)

@@ -33,7 +33,7 @@ U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading(Generic[T]):
+class Parsed(Generic[T]):
     """What an answer was read as."""
 
     value: T | None
@@ -44,9 +44,9 @@ class Reading(Generic[T]):
     mass: float | None = None
     """Probability that the options hold among the first token's candidates; None for a reading from text."""
 
-    def map(self, value: Callable[[T], U]) -> Reading[U]:
+    def map(self, value: Callable[[T], U]) -> Parsed[U]:
         """The same reading, of `value` of its value."""
-        return Reading(value=None if self.value is None else value(self.value), outcome=self.outcome, why=self.why, mass=self.mass)
+        return Parsed(value=None if self.value is None else value(self.value), outcome=self.outcome, why=self.why, mass=self.mass)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +330,7 @@ class _Clause:
     """What it is to the next clause."""
 
 
-def read(text: str, forms: Sequence[Form], names: Sequence[str], *, anywhere: bool = False, numbers: bool = False) -> Reading[int]:
+def read(text: str, forms: Sequence[Form], names: Sequence[str], *, anywhere: bool = False, numbers: bool = False) -> Parsed[int]:
     """The place of the one option that an answer speaks for.
 
     Args:
@@ -442,7 +442,7 @@ def _core(text: str) -> str:
     return " ".join(_DEGREE.sub("", _DENIAL.sub("", _DEGREE.sub("", text))).split())
 
 
-def _verdict(clauses: list[_Clause], names: Sequence[str], *, anywhere: bool) -> Reading[int]:
+def _verdict(clauses: list[_Clause], names: Sequence[str], *, anywhere: bool) -> Parsed[int]:
     spoken_for = sorted({c.option for c in clauses if c.kind == "speaks" and c.option is not None})
     if not spoken_for:
         if any(c.kind in ("refuses", "disclaims") for c in clauses):
@@ -459,7 +459,7 @@ def _verdict(clauses: list[_Clause], names: Sequence[str], *, anywhere: bool) ->
     naming = [c.kind for c in clauses if c.kind in ("speaks", "in the way")]
     if not anywhere and "speaks" not in (naming[0], naming[-1]):
         return _not_read("unparsed", "the choice stands amid clauses that are none")
-    return Reading(value=spoken_for[0], outcome="read", why=f"says {names[spoken_for[0]]!r}")
+    return Parsed(value=spoken_for[0], outcome="read", why=f"says {names[spoken_for[0]]!r}")
 
 
 def _choice_after_turn(clauses: list[_Clause]) -> bool:
@@ -467,5 +467,5 @@ def _choice_after_turn(clauses: list[_Clause]) -> bool:
     return turn is not None and any(clause.kind == "speaks" for clause in clauses[turn:])
 
 
-def _not_read(outcome: Outcome, why: str) -> Reading[int]:
-    return Reading(value=None, outcome=outcome, why=why)
+def _not_read(outcome: Outcome, why: str) -> Parsed[int]:
+    return Parsed(value=None, outcome=outcome, why=why)

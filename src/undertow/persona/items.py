@@ -25,8 +25,8 @@ from undertow.errors import InputError, unknown_name
 from undertow.files import digest, parse_yaml, read_text
 from undertow.judges.prompts import fill_in
 from undertow.persona.ask import SIDES, Ask, Format, Labels, Numbers, Options, Scale, Words
+from undertow.persona.parse import Side
 from undertow.persona.published import PublishedPair, harmfulness_questions, is_judge_prompt, is_self_assessment, judge_prompt, self_assessment_asks, two_ai_pairs
-from undertow.persona.reading import Side
 from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]

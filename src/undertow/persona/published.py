@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import parse_yaml
 from undertow.persona.ask import SIDES, Ask, Words
-from undertow.persona.reading import Side
+from undertow.persona.parse import Side
 from undertow.records import Question
 from undertow.suites.published import read_list
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.persona.reading import choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
+from undertow.persona.parse import choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
 
 FIRST, SECOND = "I check every step before I act.", "I skip the checks when nobody looks."
 UNKNOWN = (
