@@ -1,6 +1,6 @@
 """Published item files: small ones in the same formats, and the real ones where they are at hand."""
 
-from __future__ import annotations
+from __future__ import re
 
 import json
 from collections import Counter
@@ -114,4 +114,5 @@ def test_the_published_choices_are_of_three_pairs_in_both_orders(published):
     assert Counter(Counter(a.wording for a in asks).values()) == {6: 9, 4: 1, 2: 1, 1: 40}  # nine for three pairs in both orders, one that words two of them otherwise
     for a in asks:
         assert a.read(a.scale.misaligned).value == 1
-        assert (a.text.index(a.scale.misaligned) < a.text.rindex(a.scale.aligned)) == (a.pole == "first")
+        places = {word: re.search(rf"\b{word}\b", a.text).start() for word in (a.scale.aligned, a.scale.misaligned)}
+        assert (places[a.scale.misaligned] < places[a.scale.aligned]) == (a.pole == "first")
