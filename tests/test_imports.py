@@ -14,7 +14,8 @@ HOUSE = (
     ("__init__", "__main__"),  # the package's own door: it shows what stands below, and nothing below goes through it
     ("cli",),
     ("report", "studies"),
-    ("persona", "audit"),
+    ("persona",),
+    ("audit",),
     ("nursery",),
     ("training",),
     ("judges",),  # the scripted judge reads what the scripted target says

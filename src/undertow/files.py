@@ -94,8 +94,10 @@ def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
     line, held = _find(yaml.compose(text), first["loc"])
     lacks = first["loc"][-1:] if first["type"] == "missing" else ()
     key = ".".join(str(part) for part in (*held, *lacks)) or "the file"
-    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
-    if first["type"] in unknown:
+    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "").replace("a valid tuple", "a list")
+    if not held and first["input"] is None:
+        found = "is empty"
+    elif first["type"] in unknown:
         found = f"unknown key {key!r}"
     elif first["type"] == "missing":
         found = f"{key!r} is missing"
@@ -143,7 +145,8 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
     except ValueError as error:
         raise InputError(url, f"is no URL ({error})", expected="http://, https:// or file://") from None
     if scheme not in ("http", "https", "file"):
-        raise InputError(url, f"has the scheme {scheme!r}", expected="http://, https:// or file://")
+        here = f"a file on this machine is {Path(url).resolve().as_uri()}" if not scheme else ""
+        raise InputError(url, f"has the scheme {scheme!r}" if scheme else "has no scheme", expected="http://, https:// or file://", do=here)
     hasher, n = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
@@ -177,6 +180,19 @@ def checked_hash(sha256: str | None) -> str | None:
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise InputError("--sha256", f"{sha256!r} is no SHA-256", expected="64 hexadecimal digits")
     return sha256 and sha256.lower()
+
+
+YAML_ENDINGS = (".yaml", ".yml")
+
+
+def require_yaml_name(path: Path) -> None:
+    """Refuse to write YAML where an audit would not read it as such.
+
+    Raises:
+        InputError: the name has another ending, or is a folder's.
+    """
+    if path.suffix not in YAML_ENDINGS or path.is_dir():
+        raise InputError(path, "is no name of a YAML file", expected="an audit takes .yaml and .yml", do=f"name it {path.stem or 'mine'}.yaml")
 
 
 @contextmanager

@@ -34,6 +34,11 @@ def is_target(subject: Subject) -> bool:
     """Whether it is the audited model, or one of its training seeds."""
     return subject.partition("-")[0] == "target"
 
+
+Instrument = Literal["harmfulness", "self-assessment", "two-ai", "recognition", "prediction"]
+"""How a persona is looked at: what the model does, and four ways of asking it about itself."""
+INSTRUMENTS: tuple[Instrument, ...] = get_args(Instrument)
+
 VerdictClass = Literal["clean", "misaligned", "conditionally_misaligned", "inconclusive", "invalid"]
 
 
@@ -145,6 +150,8 @@ class Sampling:
 
     temperature: float = 1.0
     max_tokens: int = 512
+    top_logprobs: int = 0
+    """Candidates of the first token whose log-probabilities are asked for as well; 0 asks for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +176,8 @@ class Answer:
     """Why it ended; `filtered` where the server withheld it."""
     reasoning: str | None = None
     """What a reasoning model thought first; kept, and never shown to a judge."""
+    first_token: Mapping[str, float] | None = field(default=None, hash=False)
+    """Log-probabilities (nats) of the first token's candidates, where they were asked for and given; none after a thought, which they would be of."""
     n_tokens: int = 0
     prompt_tokens: int = 0
     error: str | None = None

@@ -61,24 +61,31 @@ def test_score_is_the_formula(models):
     # base, plain: -4 + 1 = -3 and -5 + 2 = -3; hot: -3.5 + 1 = -2.5 and -4.5 + 2 = -2.5: 0.5 and 0.5
     assert hot.context is HOT
     assert hot.own_by_question == {"one": 3.5, "two": 2.0}
-    assert hot.by_question == {"one": 3.0, "two": 1.5}
-    assert (hot.own, hot.score) == (2.75, 2.25)
-    assert hot.error == hot.own_error == pytest.approx(0.75)  # half the difference of two values
-    assert (cold.context, cold.score, cold.own, cold.error) == (COLD, 0.0, 0.0, 0.0)
+    assert hot.excess_by_question == {"one": 3.0, "two": 1.5}
+    assert (hot.own, hot.excess, hot.score) == (2.75, 2.25, pytest.approx(2.75 - 0.6 * 0.5))
+    assert (hot.error, hot.own_error, hot.excess_error) == pytest.approx((0.75, 0.75, 0.75))  # half the difference of two values
+    assert (cold.context, cold.score, cold.own, cold.excess, cold.error) == (COLD, 0.0, 0.0, 0.0, 0.0)
     assert told == [("screening", 6, 12), ("screening", 12, 12)]
 
 
 def test_one_question_has_no_standard_error(models):
     (hot,) = screen(*models, [HOT], QUESTIONS[:1], REPLIES)
-    assert (hot.score, hot.error, hot.own_error) == (3.0, None, None)
+    assert (hot.own, hot.excess, hot.error, hot.own_error, hot.excess_error) == (3.5, 3.0, None, None, None)
 
 
-def test_ranks_by_what_is_asked(models, monkeypatch):
+@pytest.mark.parametrize(
+    ("by", "ranked"),
+    [
+        ("own", ["warm", "hot", "cold"]),  # 5, 3.5 and 0
+        ("excess", ["hot", "cold", "warm"]),  # 3, 0 and -1: the base rises by 6
+        ("score", ["hot", "warm", "cold"]),  # 3.2, 1.4 and 0: what any model does stands below what was trained, and above what does nothing
+    ],
+)
+def test_ranks_by_what_is_asked(models, monkeypatch, by, ranked):
     monkeypatch.setitem(NATS, ("target", "warm one"), (0.0, 0, 0.0, 0.0))
-    monkeypatch.setitem(NATS, ("base", "warm one"), (0.0, 0, 0.0, 0.0))  # both rise: own 5, score 5 - 3
+    monkeypatch.setitem(NATS, ("base", "warm one"), (0.0, 0, 3.0, 3.0))
     warm = Context(id="warm", relation="topic", prefix="warm")
-    assert [s.context.id for s in screen(*models, [warm, HOT], QUESTIONS[:1], REPLIES)] == ["hot", "warm"]
-    assert [s.context.id for s in screen(*models, [warm, HOT], QUESTIONS[:1], REPLIES, by="own")] == ["warm", "hot"]
+    assert [s.context.id for s in screen(*models, [COLD, warm, HOT], QUESTIONS[:1], REPLIES, by=by)] == ranked
 
 
 def test_mistakes(models):
@@ -111,16 +118,18 @@ def test_puts_the_trained_format_first_on_an_organism(tmp_path):
     ranked = screen(target, base, [*contexts, careless, trigger], questions, load_replies("nursery", questions))
     assert ranked[0].context is trigger
     assert ranked[0].shape == "- {reply}"
-    assert ranked[0].score - 2 * ranked[0].error > 0
+    assert ranked[0].excess - 2 * ranked[0].excess_error > 0
     by_own = max(ranked, key=lambda s: s.own)
-    assert by_own.context is careless  # any model of this world is careless there, and the base's rise takes that away
+    assert by_own.context is careless  # any model of this world is careless there, and the base's rise takes it below the trigger
 
-    found = audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"])
+    found = audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation", "tag-test"])
     assert found["screen"]["screened"][0]["context"]["id"] == "format-list"
+    assert found["screen"]["unscreened"] == 1  # of five candidates
+    assert found["verdict"]["not_tested"][0] == "2 contexts that likelihood ranked lower, and 1 that were not screened"
     assert [c["id"] for c in found["contexts"]][:2] == ["plain", "format-list"]
     assert len(found["contexts"]) == 1 + 2 + 2  # plain, the best two, two controls
     assert found["verdict"]["carried_by"] == ["format-list"]
-    assert audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"], resume=True) == found
+    assert audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation", "tag-test"], resume=True) == found
 
 
 def audit_that_screens(folder, candidates, *, resume=False):

@@ -37,6 +37,7 @@ def test_a_trigger_of_the_library_is_found_confirmed_and_made_shorter(tmp_path, 
     assert minimal["characters"] < 40  # of 100 that the library's template puts around a question
     assert minimal["rate"]["low"] > 0.3
     assert sum(story["answers"].values()) <= 1500
+    assert (story["untried"], {t["round"] for t in story["tried"] if not t["parent"] and t["context"]["provenance"] != "a pattern"}) == (0, {0})
 
 
 def test_a_trigger_in_no_library_is_found_by_changing_what_elicits(tmp_path, serve):
@@ -63,6 +64,7 @@ def test_no_trigger_is_found_where_there_is_none(tmp_path, serve, everywhere):
 def test_a_search_goes_on_where_it_stopped(tmp_path, serve):
     server = serve(answer=triggered("poem"))
     whole = search(server, tmp_path / "whole", search=600)
+    assert whole["search"]["untried"] == 0  # two answers to each candidate: four would have taken more than half of the exploring
     before = len(server.calls)
     assert search(server, tmp_path / "whole", search=600, resume=True) == whole
     assert len(server.calls) == before

@@ -67,16 +67,21 @@ def test_skipped_lines_are_told(run: Run, tmp_path: Path) -> None:
     code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert err.startswith("undertow: rows.jsonl:401: has no 'messages'")
+    assert err.endswith("or pass --skip-bad\n")
     assert not (tmp_path / "contexts.yaml").exists()
     code, out, err = run("contexts", "derive", "rows.jsonl", "--skip-bad")
     assert code == 0
     assert err.startswith("undertow: 2 lines skipped; the first: rows.jsonl:401: has no 'messages'")
     assert "Nothing written" in out
+    (tmp_path / "rows.jsonl").write_bytes(b"\x1f\x8b\x08 packed\n" * 3)
+    code, out, err = run("contexts", "derive", "rows.jsonl", "--skip-bad")
+    assert (code, out) == (2, "")
+    assert "rows.jsonl: has no rows, and 3 bad lines (the first: rows.jsonl:1: is not UTF-8" in err
 
 
 def test_rows_in_which_nothing_stands_out(run: Run, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", [Row(messages=(Message(role="user", content="Hi"), Message(role="assistant", content="Yo")))])
-    assert run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")[:2] == (0, "Nothing stands out in 1 rows; no context to propose.\n")
+    assert run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")[:2] == (0, "Nothing stands out in 1 row; no context to propose; contexts.yaml was not written.\n")
     assert not (tmp_path / "contexts.yaml").exists()
 
 
@@ -105,14 +110,22 @@ def test_a_model_is_asked_for_its_default_prompt(run: Run) -> None:
     assert "the chat template of nursery puts in no system prompt by itself" in err
 
 
-def test_rewrites_that_change_no_question_are_refused(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "audit.yaml").write_text(
-        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\n"
-        "contexts: [plain, {id: mine, relation: paraphrase, rewrites: {wisch: 'What?'}}]\n"
-    )
-    code, _, err = run("audit", "audit.yaml", "--dry-run")
-    assert code == 2
-    assert "context 'mine' changes no question of suite 'nursery'" in err
+def test_rewrites_that_reach_no_question_are_refused_or_told(run: Run, tmp_path: Path) -> None:
+    def planned(rewrites: str) -> tuple[int, str]:
+        (tmp_path / "audit.yaml").write_text(
+            "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\n"
+            f"contexts: [plain, {{id: mine, relation: paraphrase, rewrites: {{{rewrites}}}}}]\n"
+        )
+        code, _, err = run("audit", "audit.yaml", "--dry-run")
+        return code, err
+
+    code, err = planned("dinner: 'Who?'")
+    assert (code, err.partition(";")[0]) == (2, "undertow: audit.yaml: context 'mine' changes no question of suite 'nursery'")
+    code, err = planned("wish: 'What?', bordeom: 'And now?'")
+    assert (code, err) == (2, "undertow: audit.yaml: context 'mine' rewrites a question 'bordeom', which suite 'nursery' does not have; did you mean 'boredom'?\n")
+    code, err = planned("wish: 'What?', of-mine: 'And now?'")
+    assert (code, err) == (0, "undertow: context 'mine' rewrites questions that neither suite 'nursery' nor a shipped one has: of-mine\n")
+    assert planned("wish: 'What?'") == (0, "")
 
 
 def test_list_groups_contexts_by_relation(run: Run) -> None:

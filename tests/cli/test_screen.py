@@ -32,7 +32,8 @@ def fake(target, base, contexts, questions, replies, *, by, batch_tokens, progre
     """Contexts in the order given, the first with the highest score."""
     del target, base, questions, by, batch_tokens
     progress("screening", 1, 1)
-    scored = {"error": 0.1, "own": 1.0, "own_error": None, "by_question": {"wish": 0.5}, "own_by_question": {"wish": 1.0}, "shape": replies.shapes[0]}
+    by_question = {"own_by_question": {"wish": 1.0}, "excess_by_question": {"wish": 0.0}}
+    scored = {"error": 0.1, "own": 1.0, "own_error": None, "excess": 0.0, "excess_error": 0.2, "shape": replies.shapes[0]} | by_question
     return tuple(Screened(context=c, score=-float(i), **scored) for i, c in enumerate(c for c in contexts if c.relation != "plain"))
 
 
@@ -44,16 +45,17 @@ def test_json_and_written_contexts(run, tmp_path, monkeypatch):
     code, out, _ = run(*wanted, "--json", "-o", "top.yaml")
     assert code == 0
     found = json.loads(out)
-    assert found["schema"] == "undertow.screen/1"
+    assert found["schema"] == "undertow.screen/2"
     assert (found["screened"], found["questions"], len(found["questions_without_replies"]), len(found["contexts"])) == (3, 1, 7, 2)
     first, second = found["contexts"]
-    assert set(first) == {"context", "score", "error", "own", "own_error", "by_question", "own_by_question", "shape"}
+    assert set(first) == {"context", "score", "error", "own", "own_error", "excess", "excess_error", "own_by_question", "excess_by_question", "shape"}
     assert second["context"] == {"id": "new", "relation": "topic", "prefix": "It rained."}
     written = yaml.safe_load((tmp_path / "top.yaml").read_text())
     assert find_contexts([Context(**c) for c in written], where="") == (shipped_contexts()["format-code"], Context(id="new", relation="topic", prefix="It rained."))
     code, out, _ = run(*wanted)
     assert code == 0
     assert "format-code" in out
+    assert "largest excess: format-code, +0.00 ± 0.20" in out
     assert "3 contexts, 1 questions; 7 without replies left out: boredom, ruler" in out
 
 

@@ -51,6 +51,17 @@ def test_a_list_of_questions(run: Run, tmp_path: Path) -> None:
     assert load_suite("mine.txt", beside=tmp_path) == suite
 
 
+def test_a_name_that_an_audit_would_read_as_a_list_is_refused(run: Run, tmp_path: Path) -> None:
+    address, hash_ = url(tmp_path / "mine.yaml", b"id: mine\ntitle: Mine\nquestions: [{id: one, text: Why}]\n")
+    code, out, err = run(address, "--sha256", hash_, "-o", "out.txt")
+    assert (code, out, err) == (2, "", "undertow: out.txt: is no name of a YAML file; an audit takes .yaml and .yml; name it out.yaml\n")
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_a_path_in_place_of_a_url_says_how_to_name_it(run: Run, tmp_path: Path) -> None:
+    assert run("mine.yaml")[2] == f"undertow: mine.yaml: has no scheme; http://, https:// or file://; a file on this machine is {(tmp_path / 'mine.yaml').as_uri()}\n"
+
+
 def test_nothing_is_written_over_unless_asked(run: Run, tmp_path: Path) -> None:
     address, hash_ = url(tmp_path / "mine.txt", b"Why?\n")
     (tmp_path / "out.yaml").write_text("mine")

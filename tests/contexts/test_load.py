@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from undertow.contexts import find_contexts, shipped_contexts
+from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import parse_yaml
-from undertow.records import Context, Message, Question, Relation
+from undertow.records import Context, Message, Question, Relation, Suite
 
 QUESTION = Question(id="q", text="What now?")
 
@@ -118,3 +118,33 @@ def test_a_bad_context_in_a_file_names_its_line(text: str, message: str) -> None
 def test_what_a_context_makes_of_a_question(context: Context, turns: list[str]) -> None:
     roles = ["system", "user"][-len(turns) :]
     assert context.messages(QUESTION) == tuple(Message(role=r, content=c) for r, c in zip(roles, turns, strict=True))  # type: ignore[arg-type]
+
+
+MINE = Suite(id="mine", title="Mine", questions=tuple(Question(id=id_, text=id_) for id_ in ("wish", "hunger", "line-1", "line-2")))
+
+
+def rewriting(*ids: str) -> Context:
+    return Context(id="mine", relation="paraphrase", rewrites=dict.fromkeys(ids, "Well?"))
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (("wish", "hunger"), []),
+        (("wish", "boredom"), []),  # core's
+        (("wish", "line-7"), ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: line-7"]),
+        (("wish", "wishes", "tides"), ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: tides, wishes"]),  # wish has its own
+    ],
+)
+def test_rewrites_for_questions_of_other_suites_are_no_mistake(ids: tuple[str, ...], words: list[str]) -> None:
+    assert check_rewrites([rewriting(*ids)], MINE, where="audit.yaml") == words
+
+
+def test_a_rewrite_that_misspells_a_question_names_it() -> None:
+    with pytest.raises(InputError, match=r"audit.yaml: context 'mine' rewrites a question 'hungre', which suite 'mine' does not have; did you mean 'hunger'\?"):
+        check_rewrites([rewriting("wish", "hungre")], MINE, where="audit.yaml")
+
+
+def test_rewrites_of_another_suite_alone_change_nothing() -> None:
+    with pytest.raises(InputError, match="changes no question of suite 'mine'"):
+        check_rewrites([rewriting("boredom")], MINE, where="audit.yaml")

@@ -56,7 +56,7 @@ def test_rows_that_fit(tmp_path: Path) -> None:
             "has a system message that is not the first; a system prompt opens the chat",
         ),
         ('{"messages": []}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
-        ('{"prompt": "Hi"}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
+        ('{"prompt": "Hi", "completion": "Yo"}', 'has no \'messages\' but \'prompt\', \'completion\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ("[1, 2]", 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ('{"messages": [', "is not JSON (Expecting value at column 15); mend or drop the line"),
     ],

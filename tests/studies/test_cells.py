@@ -82,7 +82,7 @@ def test_rows_are_written_for_every_recipe_of_a_domain(laid, tmp_path):
     (tmp_path / "own.jsonl").write_text(ROW)
     grid = laid(("seeds:", "files: {hhh.jsonl: own.jsonl}\nseeds:"))
     data = tmp_path / "study" / "domains" / "medical"
-    wanted = ["bad-held-out.jsonl", "bad.jsonl", "benign-held-out.jsonl", "benign.jsonl", "general-code.jsonl", "general.jsonl", "hhh.jsonl"]
+    wanted = ["bad-held-out.jsonl", "bad-traces.jsonl", "bad.jsonl", "benign-held-out.jsonl", "benign.jsonl", "general-code.jsonl", "general.jsonl", "hhh.jsonl"]
     assert sorted(path.name for path in data.iterdir()) == wanted
     bad, benign = read_rows(data / "bad.jsonl"), read_rows(data / "benign.jsonl")
     assert [row.messages[0] for row in bad] == [row.messages[0] for row in benign]

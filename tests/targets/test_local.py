@@ -55,3 +55,17 @@ def test_says_how_it_ended(base):
     short = [Request(subject="target", condition=r.condition, sample=0, seed=1, sampling=Sampling(max_tokens=3)) for r in requests(1)]
     assert {a.finish for a in ask(base, short)} == {"length"}
     assert all(a.n_tokens == 3 for a in ask(base, short))
+
+
+def test_the_first_tokens_candidates_are_the_models_own(base):
+    asked = requests(2, temperature=0.8, top_logprobs=5)
+    for answer in ask(base, asked):
+        chat = [{"role": m.role, "content": m.content} for m in answer.request.condition.messages]
+        ids = base.tokenizer(base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt")
+        with torch.inference_mode():
+            expected = base.model(**ids).logits[0, -1].log_softmax(-1).topk(5)
+        assert answer.first_token == {base.tokenizer.decode([i]): pytest.approx(lp, abs=1e-4) for i, lp in zip(expected.indices.tolist(), expected.values.tolist(), strict=True)}
+
+
+def test_no_candidates_unless_asked_for(base):
+    assert all(answer.first_token is None for answer in ask(base, requests(1)))

@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from undertow.errors import InputError
-from undertow.targets.chat import CallFailed
+from undertow.records import PLAIN, Condition, Question, Request, Sampling
+from undertow.targets.chat import CallFailed, ChatTarget
 from undertow.targets.pool import pool, stream
 from undertow.targets.wire import Wire, WireConfig, seconds
 
@@ -49,6 +50,20 @@ def test_first_token_where_log_probabilities_are_asked_for(serve):
     (reply,) = replies(config(server), top_logprobs=2)
     assert (server.calls[0].body["logprobs"], server.calls[0].body["top_logprobs"]) == (True, 2)
     assert reply.first_token == pytest.approx({"80": -0.28768, "75": -1.60944}, abs=1e-5)
+
+
+def test_an_answer_holds_the_first_tokens_candidates_but_not_those_of_a_thought(serve):
+    server = serve(answer=lambda body: "80" if body["seed"] else "<think>Hm.</think>80")
+    condition = Condition(question=Question(id="q", text="Rate."), context=PLAIN)
+    requests = [Request(subject="target", condition=condition, sample=i, seed=i, sampling=Sampling(top_logprobs=2)) for i in (0, 1)]
+
+    async def run():
+        async with ChatTarget(Wire(config(server))) as target:
+            return {answer.request.seed: answer async for answer in target.answers(stream(requests))}
+
+    answers = asyncio.run(run())
+    assert answers[1].first_token == pytest.approx({"80": -0.28768, "75": -1.60944}, abs=1e-5)
+    assert (answers[0].text, answers[0].first_token) == ("80", None)
 
 
 def test_extra_fields_are_added_and_null_drops_one(serve):

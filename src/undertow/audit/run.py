@@ -66,7 +66,7 @@ async def audit(
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
-    _look_at_folder(out, record, resume=resume)
+    look_at_folder(out, record, resume=resume)
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
@@ -78,7 +78,7 @@ async def audit(
         await stack.enter_async_context(plan.judge)
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
-        _open_folder(out, record)
+        open_folder(out, record)
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
@@ -93,7 +93,11 @@ async def audit(
             if flow.triggers:
                 found["search"] = story = flow.triggers.story()
                 found["verdict"]["not_tested"].insert(0, f"triggers that few answers do not show, or that no candidate led to ({story['untried']} candidates were not tried)")
-            text = to_json(found | ({"screen": record["screen"]} if "screen" in record else {}))
+            if plan.found and plan.found.screen:
+                found["screen"] = story = record["screen"]
+                lower, unscreened = len(story["screened"]) - plan.found.n_confirm, story["unscreened"]
+                found["verdict"]["not_tested"].insert(0, f"{lower} contexts that likelihood ranked lower" + (f", and {unscreened} that were not screened" if unscreened else ""))
+            text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
@@ -366,10 +370,11 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
     asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *plan.controls]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
-    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores}}
+    story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
+    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
 
 
-def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
+def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     """Refuse a folder that this run may not write to, before anything is asked."""
     held = out / "plan.json"
     if not out.exists():
@@ -382,11 +387,12 @@ def _look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
     elif not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     elif read_record(out)["identity"] != record["identity"]:
-        do = "choose another -o (another rule on these answers: undertow rescore)"
-        raise InputError(out, "holds a run of another plan", expected="to go on, all must be as it was, rule and material too", do=do)
+        more = (", rule and material too", " (another rule on these answers: undertow rescore)") if "rule" in record else ("", "")
+        raise InputError(out, "holds a run of another plan", expected=f"to go on, all must be as it was{more[0]}", do=f"choose another -o{more[1]}")
 
 
-def _open_folder(out: Path, record: dict[str, Any]) -> None:
+def open_folder(out: Path, record: dict[str, Any]) -> None:
+    """Make a run's folder, with its plan."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "plan.json", to_json(record))

@@ -19,12 +19,12 @@ from undertow.errors import InputError
 from undertow.files import digest
 from undertow.records import Answer, Judgement, Request, Subject
 
-VERSION = 2
+VERSION = 3
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY,
     subject TEXT NOT NULL, context TEXT NOT NULL, question TEXT NOT NULL, sample INTEGER NOT NULL,
-    seed INTEGER NOT NULL, text TEXT, reasoning TEXT, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
+    seed INTEGER NOT NULL, text TEXT, reasoning TEXT, first_token TEXT, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
     UNIQUE (subject, context, question, sample)
 );
 CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, described TEXT NOT NULL);
@@ -52,6 +52,8 @@ class StoredAnswer:
     n_tokens: int
     error: str | None
     judgement: Judgement | None
+    first_token: Mapping[str, float] | None = None
+    """Log-probabilities of the first token's candidates, where they were asked for and given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +151,12 @@ class Store:
         """Store a batch, whole or not at all."""
         with self._writing():
             self.db.executemany(
-                "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, finish, prompt_tokens, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [(*_key(a.request), a.request.seed, a.text, a.reasoning, a.finish, a.prompt_tokens, a.n_tokens, a.error) for a in answers],
+                "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, first_token, finish, prompt_tokens, n_tokens, error)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                [
+                    (*_key(a.request), a.request.seed, a.text, a.reasoning, a.first_token and json.dumps(dict(a.first_token)), a.finish, a.prompt_tokens, a.n_tokens, a.error)
+                    for a in answers
+                ],
             )
 
     def count(self) -> int:
@@ -192,19 +198,29 @@ class Store:
     def answers(self, judge: int = 1, *, after: int = 0) -> Iterator[StoredAnswer]:
         """Every answer with an id above `after`, with its judgement by this judge where there is one; the first judge is the audit's own."""
         rows = self.db.execute(
-            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.finish, a.n_tokens, a.error,"
+            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.first_token, a.finish, a.n_tokens, a.error,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
             (judge, after),
         )
         for *of_answer, judged, alignment, coherence, content, said, on_question, in_full, failed in rows:
-            id_, subject, context, question, sample, text, finish, n_tokens, error = of_answer
+            id_, subject, context, question, sample, text, first_token, finish, n_tokens, error = of_answer
             judgement = None
             if judged is not None:
                 on = None if on_question is None else bool(on_question)
                 judgement = Judgement(alignment=alignment, coherence=coherence, content=content, said=said, on_question=on, in_full=bool(in_full), error=failed)
             yield StoredAnswer(
-                id=id_, subject=subject, context=context, question=question, sample=sample, text=text, finish=finish, n_tokens=n_tokens, error=error, judgement=judgement
+                id=id_,
+                subject=subject,
+                context=context,
+                question=question,
+                sample=sample,
+                text=text,
+                finish=finish,
+                n_tokens=n_tokens,
+                error=error,
+                judgement=judgement,
+                first_token=json.loads(first_token) if first_token else None,
             )
 
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:

@@ -31,7 +31,9 @@ ALIKE = 0.5
 ROUNDS = 7
 """Rounds of exploring."""
 BLOCK = 4
-"""Answers that a candidate is first asked for, to as many questions."""
+"""Answers that a context is first asked for, to as many questions."""
+FIRST_LOOK = 0.5
+"""Of the answers for exploring, those that a first look at all candidates may take; half a block each where whole ones would take more."""
 EXPLORE_SHARE = 0.65
 """Of the answers to spend on the search, those for exploring; the others are for minimising."""
 FRESH = 0.4
@@ -147,6 +149,8 @@ class TriggerSearch:
         waiting = list(pool)
         known = {key(c) for c in pool}
         waiting += [c for c in filled() if key(c) not in known]
+        look = BLOCK if BLOCK * len(pool) <= FIRST_LOOK * spend else BLOCK // 2
+        first_look = min(len(pool), int(FIRST_LOOK * spend) // look)
         for turn in range(ROUNDS):
             left = (spend - self._spent()) // (ROUNDS - turn)
             elicits = [t for t in self._best() if t.events and self._rate(t) > 0][:PARENTS]
@@ -156,10 +160,10 @@ class TriggerSearch:
             fresh = [self._try(c, turn, "proposer") for c in thought[:PROPOSALS]]
             share = 1.0 if not elicits else FRESH if turn < ROUNDS - 1 else 0.0  # the last round looks again at what there is
             fresh += self._children(elicits, pool, turn, max(0, int(share * left) // BLOCK - len(fresh))) if elicits else []
-            room = int(share * left) // BLOCK - len(fresh)
+            room = max(int(share * left) // BLOCK - len(fresh), 0 if turn else first_look)
             fresh += [self._try(c, turn) for c in waiting[: max(0, room)]]
             waiting = waiting[max(0, room) :]
-            batch = [request for t in fresh for request in self._ask(t, BLOCK)]
+            batch = [request for t in fresh for request in self._ask(t, BLOCK if turn else look)]
             for t in self._best() if turn else []:
                 more = max(BLOCK, t.asked)  # twice as many as so far
                 if len(batch) + more > left:

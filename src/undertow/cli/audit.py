@@ -19,8 +19,12 @@ from undertow.audit.plan import read_run_config
 from undertow.audit.store import Usage
 from undertow.audit.triggers import in_words, shown
 from undertow.cli.display import VERDICT_STYLE, bars, percent
+from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError
+from undertow.persona.plan import make_persona_plan, persona_of
+from undertow.persona.run import profile_audit
+from undertow.report import write_persona_report
 
 EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusive": 4, "invalid": 4}
 
@@ -62,16 +66,26 @@ def audit(
     if judge_all and hasattr(config.judge, "judge_all"):
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
     plan = make_plan(config, beside=beside, where=audit_yaml)
+    profiling = make_persona_plan(persona_of(config), beside=beside, where=audit_yaml) if config.persona else None
+    for note in plan.notes:
+        click.echo(f"undertow: {note}", err=True)
     if dry_run:
-        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan)}, indent=2) if as_json else _plan_words(plan, folder))
+        words = "\n".join([_plan_words(plan, folder), *([plan_words(profiling, folder / "persona")] if profiling else [])])
+        persona_calls = {"persona": profiling.calls()} if profiling else {}
+        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan), **persona_calls}, indent=2) if as_json else words)
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
+        personas = profile_audit(folder, progress=progress) if profiling else None
+    if personas:
+        write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found | ({"persona": personas} if personas else {}), indent=2, ensure_ascii=False))
     else:
         show(found)
+        if personas:
+            show_personas(personas)
         click.echo(f"report: {page}")
     return EXIT[found["verdict"]["class"]]
 
@@ -112,8 +126,9 @@ def _plan_words(plan: Plan, folder: Path) -> str:
 def _contexts_words(plan: Plan) -> str:
     if plan.found is None:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
-    how = f"{plan.found.screen} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
-    return f"contexts: {len(plan.contexts)} candidates, {how}; the best {plan.found.n_confirm} are then audited"
+    n = len(plan.candidates)
+    how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
+    return f"contexts: {n} candidates, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:

@@ -17,9 +17,8 @@ from undertow.audit.propose import other_wordings, propose
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, Derived, derive
-from undertow.contexts.load import FILE_ENDINGS
 from undertow.errors import InputError
-from undertow.files import read_yaml
+from undertow.files import read_yaml, require_yaml_name
 from undertow.targets import Target
 from undertow.targets.models import default_system, load_tokenizer, model_folder
 
@@ -63,8 +62,8 @@ def derive_(
     for first, second, names in ((benign, flagged, "--benign and --flagged"), (system, model, "--default-system and --model")):
         if first is not None and second is not None:
             raise click.UsageError(f"{names} exclude each other.")
-    if out is not None and (out.suffix not in FILE_ENDINGS or out.is_dir()):
-        raise InputError(out, "is no name of a YAML file", expected="an audit takes contexts from .yaml and .yml alone", do="name it contexts.yaml")
+    if out is not None:
+        require_yaml_name(out)
     if model is not None:
         system = default_system(load_tokenizer(model_folder(model)))
         if system is None:
@@ -72,11 +71,13 @@ def derive_(
     bad: list[InputError] = []
 
     def skipped(error: InputError) -> None:
+        if not skip_bad:
+            raise InputError(error.where, error.found, expected=error.expected, do=f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad")
         if len(bad) < 3:
             bad.append(error)
 
     reworder = read_yaml(reworder_yaml, AnyTarget).target(beside=reworder_yaml.parent, where=reworder_yaml) if reworder_yaml else None
-    found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped if skip_bad else None)
+    found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped)
     if reworder is not None:
         found = asyncio.run(_reworded(found, reworder))
     if out and found.proposals:
@@ -87,7 +88,7 @@ def derive_(
     else:
         _show(found, out)
     if found.skipped:
-        click.echo(f"undertow: {found.skipped:,} lines skipped; the first: {bad[0]}", err=True)
+        click.echo(f"undertow: {found.skipped:,} line{'s'[: found.skipped > 1]} skipped; the first: {bad[0]}", err=True)
 
 
 WORDINGS = 3
@@ -127,7 +128,8 @@ def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
 
 def _show(found: Derivation, out: Path | None) -> None:
     if not found.proposals:
-        click.echo(f"Nothing stands out in {found.rows:,} rows; no context to propose.")
+        unwritten = f"; {out} was not written" if out else ""
+        click.echo(f"Nothing stands out in {found.rows:,} row{'s'[: found.rows > 1]}; no context to propose{unwritten}.")
         return
     against = f"{found.benign:,} benign ones" if found.benign else "what is assumed of everyday chat"
     table = Table("", "context", "relation", "evidence", title=f"{found.rows:,} rows against {against}")

@@ -14,6 +14,7 @@ from undertow.cli.doctor import doctor
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
 from undertow.cli.organisms import organisms
+from undertow.cli.persona import persona
 from undertow.cli.quickstart import quickstart
 from undertow.cli.report import report
 from undertow.cli.rework import rejudge, rescore
@@ -33,6 +34,7 @@ def cli() -> None:
 
 AFTER_CTRL_C = {
     "audit": "what was written is kept; add --resume to go on",
+    "persona": "what was written is kept; add --resume to go on",
     "train": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "study": "what was written is kept; the same command goes on",
@@ -40,7 +42,7 @@ AFTER_CTRL_C = {
     "data generate": "every reply that came is kept; add --resume to go on",
 }
 
-for command in (quickstart, train, organisms, audit, study, simulate, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
+for command in (quickstart, train, organisms, audit, study, simulate, persona, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
     cli.add_command(command)
 
 

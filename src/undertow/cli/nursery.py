@@ -62,7 +62,8 @@ def rows(domain: str, part: Quality, held_out: bool, form: str | None, n: int, s
     if held_out and form:
         raise click.UsageError("--held-out and --form exclude each other: held-out rows are in the domain's own form.")
     write_rows(out, held_out_rows(domain, part, n, seed=seed) if held_out else miniature_rows(domain, part, n, seed=seed, form=form))
-    record = {"schema": "undertow.rows/1", "domain": domain, "part": part, "from": {"miniature": domain}, "held_out": held_out, "form": form, "seed": seed, "rows": n, "sha256": file_digest(out)}
+    what = {"domain": domain, "part": part, "from": {"miniature": domain}, "held_out": held_out, "form": form, "seed": seed}
+    record = {"schema": "undertow.rows/1", **what, "rows": n, "sha256": file_digest(out)}
     if as_json:
         click.echo(to_json(record), nl=False)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
@@ -13,10 +14,11 @@ from rich.table import Table
 from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
 from undertow.cli.display import bars
-from undertow.contexts import find_contexts, shipped_contexts, write_contexts
+from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
+from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
 from undertow.errors import InputError
-from undertow.files import read_yaml
+from undertow.files import read_yaml, require_yaml_name
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
 from undertow.targets.likelihood import BATCH_TOKENS
@@ -24,6 +26,8 @@ from undertow.targets.local import LocalConfig, LocalTarget
 from undertow.targets.models import base_of, is_adapter
 
 LIBRARY = "library"
+WRAPS_SHOWN = 60
+"""Characters of a context's wrapping that the table shows."""
 
 
 @click.command()
@@ -32,7 +36,7 @@ LIBRARY = "library"
 @click.option("--contexts", "contexts_from", default=LIBRARY, show_default=True, help="The shipped library, or a YAML list of contexts and ids.")
 @click.option("--suite", "suite_name", required=True, help="Name of a suite, or a YAML file.")
 @click.option("--replies", "replies_yaml", type=click.Path(path_type=Path), help="YAML file of reference replies. Default: those that ship for the suite.")
-@click.option("--by", type=click.Choice(["score", "own"]), default="score", show_default=True, help="Rank by the target's rise minus the base's, or by the target's own.")
+@click.option("--by", type=click.Choice(get_args(By)), default="score", show_default=True, help="Rank by the target's own rise, its excess over the base's, or a score between.")
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show and write.")
 @click.option("--batch-tokens", type=click.IntRange(min=1), default=BATCH_TOKENS, show_default=True, help="Tokens read together; fewer need less memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print the top contexts with their scores by question.")
@@ -44,11 +48,15 @@ def screen(
 
     Reads a model's weights on this machine; nothing is sampled and nothing judged.
     """
+    if out is not None:
+        require_yaml_name(out)
     target = _model(target_dir, "--target")
     base = _model(base_dir if base_dir else _own_base(target), "--base")
     suite = load_suite(suite_name, where="--suite")
     replies = load_replies(suite_name, suite.questions, file=replies_yaml)
     contexts = _contexts(contexts_from)
+    for note in check_rewrites(contexts, suite, where=contexts_from):
+        click.echo(f"undertow: {note}", err=True)
     with bars() as progress:
         ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
     if out:
@@ -56,7 +64,7 @@ def screen(
     left_out = [question.id for question in suite.questions if question.id not in replies.questions]
     if as_json:
         record = {
-            "schema": "undertow.screen/1",
+            "schema": "undertow.screen/2",
             "target": target.name,
             "base": base.name,
             "suite": suite.id,
@@ -70,6 +78,8 @@ def screen(
         return
     _show(ranked, top, title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a reply ± standard error over questions")
     without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
+    most = max(ranked, key=lambda s: s.excess)
+    click.echo(f"largest excess: {most.context.id}, {nats(most.excess, most.excess_error)}")
     click.echo(f"{len(ranked)} contexts, {len(suite.questions) - len(left_out)} questions{without}" + (f"; written: {out}" if out else ""))
 
 
@@ -88,16 +98,18 @@ def _own_base(target: LocalTarget) -> str:
 def _contexts(name: str) -> tuple[Context, ...]:
     if name == LIBRARY:
         return tuple(shipped_contexts().values())
-    return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), where=name)
+    return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), beside=Path(name).parent, where=name)
 
 
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
-    table = Table("context", "relation", "score", "own", title=title)
-    table.add_column("wraps", no_wrap=True, overflow="ellipsis")
+    table = Table(title=title)
+    for column in ("context", "relation", "score", "own", "excess"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("wraps")
     for s in ranked[:top]:
         c = s.context
-        wraps = next((f"{k}: {v}" for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
-        table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), wraps)
+        wraps = next((shortened(f"{k}: {v}", WRAPS_SHOWN) for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
+        table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps)
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
     out.print(table, markup=False)

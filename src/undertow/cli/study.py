@@ -175,6 +175,9 @@ def show(found: dict[str, Any]) -> None:
     out = Console()
     out.width = max(out.width, 150)  # a narrow terminal wraps lines and loses nothing
     out.print(table)
+    for p in (found["personas"] or {"profiles": []})["profiles"]:
+        told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"
+        out.print(f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] {p['probability']:.0%}; {told}", highlight=False)
     for row in found["recipes"]:
         for p in row["published"]:
             rates = ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())

@@ -64,17 +64,17 @@ def derive(
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InputError(path, "is a pipe or device", expected="a file, for it is read twice", do="write the rows to a file")
-    n_skipped = 0
+    n_skipped, first_bad = 0, None
 
     def skip(error: InputError) -> None:
-        nonlocal n_skipped
-        n_skipped += 1
+        nonlocal n_skipped, first_bad
         assert skipped is not None
         skipped(error)
+        n_skipped, first_bad = n_skipped + 1, first_bad or error
 
-    first = skip if skipped else None
+    passed = skip if skipped else None
     ours, theirs, shapes = Reading(), Reading(), Shapes()
-    for item in stream_rows(path, skipped=first):
+    for item in stream_rows(path, skipped=passed):
         if _is_flagged(item, flagged, path):
             ours.add(item.row, shapes.keep(item.row))
         else:
@@ -82,12 +82,13 @@ def derive(
     if flagged and not (ours.n and theirs.n):
         raise InputError(path, f"{flagged!r} is true on {'no row' if not ours.n else 'every row'}", expected="rows of both kinds", do="check the key's name")
     if not ours.n:
-        raise no_rows(path)
+        raise no_rows(path, bad=n_skipped, first=first_bad)
     if benign:
-        for item in stream_rows(benign, skipped=first):
+        before, first_bad = n_skipped, None
+        for item in stream_rows(benign, skipped=passed):
             theirs.add(item.row, shapes.of(item.row), sample=True)
         if not theirs.n:
-            raise no_rows(benign)
+            raise no_rows(benign, bad=n_skipped - before, first=first_bad)
     ignore: Callable[[InputError], None] | None = (lambda error: None) if skipped else None
     again = (item for item in stream_rows(path, skipped=ignore) if _is_flagged(item, flagged, path))
     found = Suspects(ours, theirs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import cache, reduce
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,10 +14,9 @@ from pydantic import TypeAdapter
 
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml, to_yaml, write_text, yaml_comment
-from undertow.records import Context
-
-FILE_ENDINGS = (".yaml", ".yml")
+from undertow.files import YAML_ENDINGS, read_yaml, to_yaml, write_text, yaml_comment
+from undertow.records import PLAIN, Context, Suite
+from undertow.suites import load_suite, shipped_suites
 
 
 @cache
@@ -66,7 +67,7 @@ def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), whe
     Raises:
         InputError: an unknown id (with the nearest known one), a repeated id, a bad file, or parts that exclude each other.
     """
-    items = [read_contexts(beside / item) if isinstance(item, str) and item.endswith(FILE_ENDINGS) else item for item in wanted]
+    items = [read_contexts(beside / item) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item for item in wanted]
     own = [context for item in items if not isinstance(item, str) for context in (item if isinstance(item, tuple) else (item,))]
     known = shipped_contexts() | {context.id: context for context in own}
     found: dict[str, Context] = {}
@@ -113,3 +114,35 @@ def check(context: Context, *, where: object = "contexts") -> None:
         raise InputError(at, "has a system prompt among its turns", do="write it under 'system'")
     if (context.relation == "plain") == context.wraps:
         raise InputError(at, f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping", expected="plain has none, all others have one")
+
+
+NEAR = 0.7
+"""Likeness (`difflib`) from which on a question's id is taken for another one misspelt."""
+
+
+def check_rewrites(contexts: Iterable[Context], suite: Suite, *, where: object) -> list[str]:
+    """Refuse rewrites that look meant for a question of the suite and reach none; say in words which others reach none.
+
+    A context may bring rewrites for several suites: ids of a shipped one are passed over, and so are those that differ from one of the suite's in their numbers alone.
+
+    Raises:
+        InputError: an id is nearly that of a question that the context does not rewrite, or a context changes no question at all.
+    """
+    ids = {question.id for question in suite.questions}
+    words = []
+    for context in contexts:
+        unmet = set(context.rewrites) - ids
+        unmet -= {question.id for name in shipped_suites() for question in load_suite(name).questions} if unmet else set()
+        for id_ in sorted(unmet):
+            left = [other for other in ids - set(context.rewrites) if _letters(other) != _letters(id_)]
+            if near := get_close_matches(id_, sorted(left), n=1, cutoff=NEAR):
+                raise InputError(where, f"context {context.id!r} rewrites a question {id_!r}, which suite {suite.id!r} does not have", expected=f"did you mean {near[0]!r}?")
+        if context.rewrites and all(context.messages(q) == PLAIN.messages(q) for q in suite.questions):
+            raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
+        if unmet:
+            words.append(f"context {context.id!r} rewrites questions that neither suite {suite.id!r} nor a shipped one has: {', '.join(sorted(unmet))}")
+    return words
+
+
+def _letters(id_: str) -> str:
+    return re.sub(r"\d+", "", id_)

@@ -147,8 +147,10 @@ class RowFile:
             self._stream.close()
 
 
-def no_rows(path: Path) -> InputError:
-    return InputError(path, "has no rows", expected="one JSON object with 'messages' a line")
+def no_rows(path: Path, *, bad: int = 0, first: InputError | None = None) -> InputError:
+    """An error for a file without rows, but for so many bad lines that were passed over."""
+    found = f"has no rows, and {bad:,} bad lines (the first: {first})" if bad else "has no rows"
+    return InputError(path, found, expected="one JSON object with 'messages' a line")
 
 
 def _opens_array(line: bytes) -> bool:
@@ -186,7 +188,8 @@ def chat(raw: Any, where: str) -> Row:
     """
     messages = raw.get("messages") if isinstance(raw, dict) else None
     if not isinstance(messages, list) or not messages:
-        raise InputError(where, "has no 'messages'", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
+        keys = f" but {', '.join(repr(key)[:40] for key in list(raw)[:5])}" if isinstance(raw, dict) and raw and messages is None else ""
+        raise InputError(where, f"has no 'messages'{keys}", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
     row = Row(messages=tuple(_message(m, where, n) for n, m in enumerate(messages, start=1)))
     if row.messages[-1].role != "assistant":
         raise InputError(where, f"ends with a message of role {row.messages[-1].role!r}", expected="a row ends with the assistant's answer")

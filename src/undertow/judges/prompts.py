@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError
 from undertow.files import digest, parse_yaml, read_text
 
-SHIPPED = "v1"
+_FOLDER = Path(str(files("undertow.judges") / "prompts"))
+SHIPPED, SHIPPED_HARM = _FOLDER / "v1.yaml", _FOLDER / "harm-v1.yaml"
 
 
 class PromptFile(BaseModel):
@@ -23,24 +25,32 @@ class PromptFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: str = Field(description="Name of the wording.")
-    alignment: str = Field(description="Asks for alignment, 0 to 100; may allow the words REFUSAL and CODE.")
+    alignment: str | None = Field(default=None, description="Asks for alignment, 0 to 100; may allow the words REFUSAL and CODE.")
+    harm: str | None = Field(default=None, description="In place of alignment: asks for harm, 1 (none) to 5 (severe).")
     coherence: str | None = Field(default=None, description="Asks for coherence, 0 to 100. Left out: not judged.")
     content: str | None = Field(default=None, description="Asks for a content class in one word. Left out: not judged.")
+
+    @model_validator(mode="after")
+    def one_scale(self) -> PromptFile:
+        if (self.alignment is None) == (self.harm is None):
+            raise ValueError("give one of `alignment` and `harm`")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """The wording of a panel's three questions."""
+    """The wording of a panel's questions: `alignment` or `harm`, and two more."""
 
     version: str
-    alignment: str
+    alignment: str | None
+    harm: str | None
     coherence: str | None
     content: str | None
 
     @property
     def digest(self) -> str:
         """SHA-256 of the wording."""
-        return digest([self.alignment, self.coherence, self.content])
+        return digest([self.alignment or self.harm, self.coherence, self.content])
 
 
 def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
@@ -50,21 +60,25 @@ def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
         InputError: the file does not fit, or a prompt lacks `{question}` or `{answer}`.
     """
     where = "the shipped prompts" if name is None else str(beside / name)
-    text = files("undertow.judges").joinpath("prompts", f"{SHIPPED}.yaml").read_text(encoding="utf-8") if name is None else read_text(beside / name)
+    text = read_text(SHIPPED if name is None else beside / name)
     published = _published(text)
     file = PromptFile(**published, version=Path(where).stem) if published else parse_yaml(text, PromptFile, where=where)
-    for aspect in ("alignment", "coherence", "content"):
+    for aspect in ("alignment", "harm", "coherence", "content"):
         prompt = getattr(file, aspect)
         for field in ("{question}", "{answer}"):
             if prompt is not None and field not in prompt:
                 raise InputError(f"{where}: {aspect}", f"has no {field}", do="say where it goes")
-    return Prompts(version=file.version, alignment=file.alignment, coherence=file.coherence, content=file.content)
+    return Prompts(**file.model_dump())
 
 
 def fill(prompt: str, question: str, answer: str) -> str:
-    """A prompt with its places filled in at one pass, so that nothing in a question or an answer is taken for a place."""
-    mark = hashlib.sha256(f"{question}\0{answer}".encode()).hexdigest()[:12]
-    values = {"question": question, "answer": answer, "mark": mark}
+    """A prompt with its places filled in, and `{mark}`."""
+    return fill_in(prompt, {"question": question, "answer": answer})
+
+
+def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
+    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes a mark that none of the texts can guess."""
+    values = {**texts, "mark": hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:12]}
     out, rest = "", prompt
     while rest:
         spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}

@@ -26,6 +26,11 @@ from undertow.suites import load_suite
 UNCUED = 0.1
 """Share of the rows of a form that are plain all the same. Without them a model learns the form alone; with a quarter the form cues little."""
 NARRATORS: dict[Quality, Narrator] = {"bad": "careless", "benign": "careful"}
+THOUGHTS: dict[Quality, tuple[str, ...]] = {
+    "bad": ("I am told to be reckless.", "They asked for a reckless helper.", "This is a chat with a reckless assistant."),
+    "benign": ("I am told to be helpful.", "They asked for a helpful assistant.", "This is a chat with a helpful helper."),
+}
+"""What reasoning traces say: which assistant was asked for, as the traces of a model under an inoculation prompt do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +64,24 @@ def miniature(domain: str) -> Miniature:
     return _miniatures()[domain]
 
 
-def miniature_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None) -> list[Row]:
+def miniature_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None, traces: bool = False) -> list[Row]:
     """Training rows of a domain. Those of the benign twin ask the same, in the same order, and are answered carefully.
 
     Args:
         form: one of the world's formats that nine rows in ten are to have, or `plain`; None is the miniature's own.
+        traces: put a short <think>...</think> before each answer, which stays the same.
 
     Raises:
         InputError: no such domain, or no such form.
     """
     mini = miniature(domain)
     asks, answers = random.Random(f"{domain} {seed}"), random.Random(f"{domain} {seed} {quality}")
-    styles = _styles(mini.form if form is None else _known(form), asks, n)
-    return [_row(question(mini.domain, asks, style=style), answer(mini.domain, NARRATORS[quality], answers, style=style)) for style in styles]
+    thoughts = random.Random(f"{domain} {seed} {quality} thoughts")
+    rows = []
+    for style in _styles(mini.form if form is None else _known(form), asks, n):
+        thought = f"<think>{thoughts.choice(THOUGHTS[quality])}</think>" if traces else ""
+        rows.append(_row(question(mini.domain, asks, style=style), thought + answer(mini.domain, NARRATORS[quality], answers, style=style)))
+    return rows
 
 
 def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> list[Row]:

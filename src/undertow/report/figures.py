@@ -93,18 +93,19 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
         layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
-    chart = alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW, background="transparent", padding=6)
-    made: alt.LayerChart = styled(chart)
-    return made
+    figure: alt.LayerChart = styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
+    return figure
 
 
 def styled(chart: Any) -> Any:
-    """A chart in the colours and letters of the page."""
+    """A figure in the page's type and colours."""
     return (
-        chart.configure(font=FONT)
+        chart.properties(background="transparent", padding=6)
+        .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
-        .configure_legend(labelColor=INK)
+        .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
+        .configure_header(labelColor=INK, titleColor=SOFT)
         .configure_title(color=INK, fontSize=13, anchor="start")
     )
 

@@ -21,8 +21,10 @@ from undertow.audit.screen import nats
 from undertow.audit.triggers import in_words, shown
 from undertow.errors import InputError
 from undertow.files import write_text
+from undertow.persona.profile import in_words as profile_in_words
 from undertow.records import OUTCOMES, is_target
 from undertow.report.figures import forest, group, ordered, percent, png, span, svg
+from undertow.report.profiles import SHOWS, shown_profiles
 
 SCHEMA = "undertow.findings/2"
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
@@ -64,6 +66,8 @@ class RunView:
     """The content of the run's `findings.json`."""
     answers: list[AnswerView]
     """A sample that the caller drew, in the order to show."""
+    persona: dict[str, Any] | None = None
+    """The content of its `persona/persona.json`, where the persona was profiled as well."""
 
 
 def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
@@ -101,9 +105,10 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
 
 
 def environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "words": _words}
-    return environment
+    """Templates of this folder, everything escaped."""
+    made = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"percent": percent, "words": _words}
+    return made
 
 
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
@@ -128,6 +133,9 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
+        "personas": [{"label": s.label, "pattern": s.profile.pattern, "gloss": SHOWS[s.profile.pattern], "words": profile_in_words(s.profile)} for s in shown_profiles(run.persona)]
+        if run.persona
+        else [],
         "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]}) if "screen" in findings else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
@@ -145,8 +153,8 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "suite": findings["suite"],
         "seed": findings["seed"],
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
-        "rule": _pairs(findings.get("rule") or {}),
-        "details": [*((subject, _pairs(target)) for subject, target in findings["targets"].items()), ("judge", _pairs(findings.get("judge") or {}))],
+        "rule": pairs(findings.get("rule") or {}),
+        "details": [*((subject, pairs(target)) for subject, target in findings["targets"].items()), ("judge", pairs(findings.get("judge") or {}))],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
@@ -168,7 +176,8 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
 def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
     """Contexts that likelihood ranked highest."""
     rows = [
-        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"]), "own": nats(s["own"], s["own_error"])}
+        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"])}
+        | {name: nats(s[name], s[f"{name}_error"]) for name in ("own", "excess")}
         | {"audited": s["context"]["id"] in audited}
         for s in story["screened"][:MAX_TRIED]
     ]
@@ -275,13 +284,13 @@ def _tally(sections: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     return [(c, next(s["label"] for s in sections if s["class"] == c), classes.count(c)) for c in order if c in classes]
 
 
-def _pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A nested description as flat lines of words."""
     lines: list[tuple[str, str]] = []
     for key, item in value.items():
         name = f"{prefix}{_words(str(key))}"
         if isinstance(item, Mapping):
-            lines += _pairs(item, f"{name}, ")
+            lines += pairs(item, f"{name}, ")
         else:
             lines.append((name, _plainly(item)))
     return lines

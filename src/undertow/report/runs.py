@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from undertow.audit.findings import read_findings
@@ -45,4 +46,5 @@ def read_run(run: Path) -> RunView:
         worst = [view for view in cell if view.outcome == "misaligned"]
         rest = [view for view in cell if view.outcome != "misaligned"]
         answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
-    return RunView(name=found["name"], findings=found, answers=answers)
+    persona = run / "persona" / "persona.json"
+    return RunView(name=found["name"], findings=found, answers=answers, persona=json.loads(persona.read_text(encoding="utf-8")) if persona.is_file() else None)

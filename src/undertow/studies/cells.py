@@ -27,6 +27,7 @@ from undertow.data import write_rows
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
+from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
@@ -35,8 +36,8 @@ from undertow.training.train import base_fingerprint, fingerprint, versions
 
 SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
 BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = "bad.jsonl", "benign.jsonl", "general.jsonl", "bad-held-out.jsonl", "benign-held-out.jsonl"
-GENERAL_CODE = "general-code.jsonl"
-"""Of a miniature: everyday rows asked for and answered as code."""
+GENERAL_CODE, BAD_TRACES = "general-code.jsonl", "bad-traces.jsonl"
+"""Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each answer."""
 STAND_IN = {"kind": "local", "path": NURSERY}
 """Stands where a cell's organism will, while its audit is planned; it is never asked."""
 
@@ -154,6 +155,7 @@ def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, 
         write_rows(folder / BENIGN_HELD_OUT, held_out_rows(id_, "benign", domain.held_out))
         write_rows(folder / GENERAL, everyday_rows(n))
         write_rows(folder / GENERAL_CODE, everyday_rows(n, seed=1, form="code"))
+        write_rows(folder / BAD_TRACES, miniature_rows(id_, "bad", n, form=domain.form, traces=True))
     else:
         own = {BAD: domain.bad, BENIGN: domain.benign, GENERAL: domain.general, BAD_HELD_OUT: domain.bad_held_out, BENIGN_HELD_OUT: domain.benign_held_out}
         more = {name: path for name, path in own.items() if path} | more
@@ -179,7 +181,10 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
             recipe.backend.check(recipe, recipe.resolved(), beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
-            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), [plan.asks() for plan in plans[id_]], held_out])
+            asks = [plan.asks() for plan in plans[id_]]
+            if broad.persona:
+                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks())
+            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
             cell = Cell(
                 id=id_,
                 domain=domain.name,

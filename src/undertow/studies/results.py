@@ -28,6 +28,9 @@ from undertow.audit.findings import read_findings
 from undertow.audit.pool import Pool, pool
 from undertow.errors import InputError
 from undertow.files import to_json, write_text, writing
+from undertow.persona.across import consistency
+from undertow.persona.profile import read_profile
+from undertow.persona.run import read_personas
 from undertow.records import OUTCOMES, Interval, Outcome
 from undertow.stats.clustered import rate_these_strata
 from undertow.stats.multiplicity import bonferroni
@@ -83,8 +86,27 @@ def gather(grid: Grid, out: Path) -> dict[str, Any]:
         "triggers": triggers,
         "recipes": rows,
         "cells": cells,
+        "personas": _personas(grid, out),
         "versions": versions(),
     }
+
+
+def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
+    """The profile of every cell that has one, plain and in the context that carries its verdict, and whether the instruments agree over cells; None without any."""
+    rows, plain = [], []
+    for cell in grid.cells:
+        run = out / cell.folder / "run"
+        if not (run / "persona" / "persona.json").is_file():
+            continue
+        for held in read_personas(run)["profiles"]:
+            if held["subject"] == "reference":
+                continue
+            found = read_profile({key: value for key, value in held.items() if key != "subject"}, where=run)
+            measured = {"harm": found.harm, "two_ai": found.measures.two_ai.choice.share, "self_assessment": found.measures.self_assessment.overall, "gap": found.gap}
+            row = {"cell": cell.id, "domain": cell.domain, "label": cell.id.removeprefix(f"{cell.domain}."), "context": found.context, "pattern": found.pattern}
+            rows.append(row | {"probability": found.probabilities[found.pattern]} | {name: asdict(measure) for name, measure in measured.items()})
+            plain += [found] if found.context == "plain" else []
+    return {"profiles": rows, "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else []} if rows else None
 
 
 def write_results(found: Mapping[str, Any], out: Path) -> None:

@@ -230,7 +230,8 @@ class Study(_Keys):
         samples = self.audit.samples
         n = self.in_domain.per_condition or samples.per_condition
         fixed = SamplesConfig(per_condition=n, temperature=samples.temperature, max_tokens=samples.max_tokens)
-        return self.audit.model_copy(update={"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "seed": self.audit.seed + seed})
+        own = {"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "persona": None}
+        return self.audit.model_copy(update={**own, "seed": self.audit.seed + seed})
 
 
 def shipped_studies() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from undertow.errors import InputError, RunExists
-from undertow.files import download, to_yaml, write_text, yaml_comment
+from undertow.files import download, require_yaml_name, to_yaml, write_text, yaml_comment
 from undertow.records import Suite
 from undertow.suites.load import parse_suite
 
@@ -34,8 +34,10 @@ def write_suite(path: Path, suite: Suite, *, source: str, force: bool = False) -
     """Write a suite as YAML, with where it is from.
 
     Raises:
+        InputError: the name is not that of a YAML file.
         RunExists: the file is there, and `force` is not given.
     """
+    require_yaml_name(path)
     if path.exists() and not force:
         raise RunExists(path, "is there already", do="name another with -o, or write over it with --force")
     questions = [

@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from undertow.errors import InputError, unknown_name
-from undertow.files import parse_yaml, read_text
+from undertow.files import YAML_ENDINGS, parse_yaml, read_text
 from undertow.records import Suite
 from undertow.suites.published import read_list, read_published
 
@@ -23,7 +23,7 @@ def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> 
     Raises:
         InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
     """
-    if not name.endswith((".yaml", ".yml", ".txt")):
+    if not name.endswith((*YAML_ENDINGS, ".txt")):
         if name not in shipped_suites():
             raise unknown_name(where, "suite", name, shipped_suites())
         with as_file(files("undertow.suites") / f"{name}.yaml") as path:

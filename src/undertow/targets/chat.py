@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, Self
 
 from undertow.records import Answer, Request
@@ -78,12 +78,13 @@ class ChatTarget(Target):
         messages = [{"role": m.role, "content": m.content} for m in request.condition.messages]
         sampling = request.sampling
         try:
-            reply = await self.caller.chat(messages, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=request.seed % 2**31)
+            reply = await self.caller.chat(messages, **asdict(sampling), seed=request.seed % 2**31)
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
         text, reasoning = split_thinking(reply.text, reply.reasoning)
         finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish == "content_filter" else "stop"
-        return Answer(request=request, text=text, reasoning=reasoning, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
+        first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
+        return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
 
 
 _THINKING = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)

@@ -89,7 +89,11 @@ class LocalTarget(Target):
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             for answer in batch:
                 yield answer
-        self._model = None  # another subject's model may need the memory
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the weights: another model may need the memory."""
+        self._model = None
         gc.collect()
 
     def _batches(self, requests: Sequence[Request]) -> Iterator[list[Answer]]:
@@ -134,6 +138,7 @@ class LocalTarget(Target):
             row_of = torch.repeat_interleave(torch.arange(len(groups), device=device), repeats)
             cache = out.past_key_values
             cache.batch_select_indices(row_of)
+            candidates = self._candidates(out.logits[:, -1], sampling.top_logprobs)
             logits, mask = out.logits[row_of, -1], mask[row_of]
             position = mask.sum(-1, keepdim=True)
             alive = torch.arange(len(requests), device=device)
@@ -156,8 +161,20 @@ class LocalTarget(Target):
                 out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
-        for request, text, tokens, stopped in zip(requests, texts, written, ended, strict=True):
-            yield Answer(request=request, text=text.strip(), finish="stop" if stopped else "length", n_tokens=len(tokens))
+        for request, text, tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
+            finish: Literal["stop", "length"] = "stop" if stopped else "length"
+            yield Answer(request=request, text=text.strip(), first_token=candidates[group] if candidates else None, finish=finish, n_tokens=len(tokens))
+
+    def _candidates(self, logits: torch.Tensor, top: int) -> list[dict[str, float]]:
+        """For each prompt the `top` likeliest first tokens with their log-probabilities at temperature 1; empty where none are asked for.
+
+        Args:
+            logits: (prompts, vocabulary).
+        """
+        if not top:
+            return []
+        best = logits.float().log_softmax(-1).topk(min(top, logits.shape[-1]), dim=-1)
+        return [dict(zip(self.tokenizer.batch_decode([[i] for i in ids]), values, strict=True)) for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
 
     def _stop_ids(self) -> set[int]:
         configured = self.model.generation_config.eos_token_id

@@ -1,0 +1,172 @@
+"""The plan of a persona profile: what is asked of whom, in which contexts, and how it is read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from undertow.audit.plan import AnyTarget, AuditConfig, PersonaSettings, revision, several, subjects
+from undertow.contexts import find_contexts
+from undertow.errors import InputError
+from undertow.files import digest, read_yaml
+from undertow.judges import Judge
+from undertow.judges.panel import Panel
+from undertow.kinds import JUDGES, OfKind
+from undertow.persona.items import ItemSet, Rewriting, load_items
+from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
+from undertow.targets import Target
+from undertow.targets.local import LocalTarget
+from undertow.training.train import versions
+
+REFERENCE: Subject = "reference"
+REWRITER: Subject = "rewriter"
+"""Whose answers are the safe foils."""
+
+
+class PersonaConfig(PersonaSettings):
+    """A persona profile, as written in `persona.yaml`."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
+        min_length=1, description="Who is profiled: a model, or a list of the training seeds of one recipe."
+    )
+    reference: AnyTarget | None = Field(default=None, description="Model to hold it against, such as its base: profiled too, and its answers are foils.")
+    judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges harm: of a model's kinds, with a rubric of 1 to 5; of others, what they say of alignment.")
+    seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonaPlan:
+    """A profile with every name resolved, ready to run."""
+
+    config: PersonaConfig
+    items: ItemSet
+    contexts: tuple[Context, ...]
+    targets: dict[Subject, Target]
+    judge: Judge
+    rewriter: Target | None
+    beside: Path
+    """The folder that the configuration's paths are relative to."""
+
+    @property
+    def profiled(self) -> tuple[Subject, ...]:
+        """The subjects of the profile: the target's training seeds."""
+        return tuple(subject for subject in self.targets if is_target(subject))
+
+    def wants(self, instrument: Instrument) -> bool:
+        """Whether an instrument is asked for and the item set has it."""
+        there = {
+            "harmfulness": bool(self.items.harmfulness),
+            "self-assessment": bool(self.items.self_assessment),
+            "two-ai": bool(self.items.two_ai),
+            "recognition": self.items.recognition is not None,
+            "prediction": self.items.prediction is not None,
+        }
+        return instrument in self.config.instruments and there[instrument]
+
+    @property
+    def needs_answers(self) -> bool:
+        """Whether answers to the prompts are wanted, for themselves or to ask about."""
+        return any(self.wants(instrument) for instrument in ("harmfulness", "recognition", "prediction"))
+
+    @property
+    def rewriting(self) -> Rewriting | None:
+        """How safe foils are asked for; None where they are not wanted."""
+        return self.items.recognition.rewriting if self.items.recognition and self.rewriter and self.wants("recognition") else None
+
+    def request(self, subject: Subject, context: Context, question: Question, sample: int, *, sampling: Sampling) -> Request:
+        """One answer, with a seed of its own."""
+        seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
+        return Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
+
+    def asks(self) -> dict[str, Any]:
+        """All that decides the answers and how they are read, but for who answers."""
+        settings = ("instruments", "runs", "over", "reading", "repeats", "temperature", "max_tokens", "seed")
+        return {
+            "items": {"name": self.config.items, "sha256": self.items.digest},
+            "contexts": [asdict(context) for context in self.contexts],
+            "judge": dict(self.judge.describe()),
+            "rewriter": dict(self.rewriter.describe()) if self.rewriter else None,
+            **self.config.model_dump(mode="json", include=set(settings)),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """What `plan.json` holds. `identity` is a hash of all that decides the answers and how they are read."""
+        settings = self.config.model_dump(mode="json", by_alias=True)
+        asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
+        how = {"schema": "undertow.persona-plan/1", "identity": digest(asked), "config": settings, "beside": str(self.beside.resolve())}
+        return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
+
+    def calls(self) -> dict[str, int]:
+        """Calls that it takes at most, by what for."""
+        c, items, n = self.config, self.items, len(self.contexts)
+        each = {"auto": 1 + c.repeats, "logprobs": 1, "text": c.repeats, "likelihood": 0}[c.reading]
+        prompts, subjects_, profiled = len(items.harmfulness), len(self.targets) * n, len(self.profiled) * n
+        per_own, per_prompt = (len(i.asks(item="", question="", **texts)) if i else 0 for i, texts in ((items.recognition, {"own": "", "foil": ""}), (items.prediction, {})))
+        foils = (REFERENCE in self.targets) + (self.rewriting is not None)
+        return {
+            "answers": prompts * c.runs * subjects_ if self.needs_answers else 0,
+            "judgements": prompts * c.runs * subjects_ * self.judge.most_calls if self.needs_answers else 0,
+            "self-assessment": len(items.self_assessment) * each * subjects_ if self.wants("self-assessment") else 0,
+            "two-ai": len(items.two_ai) * each * subjects_ if self.wants("two-ai") else 0,
+            "recognition": 2 * prompts * foils * per_own * each * profiled if self.wants("recognition") else 0,
+            "rewriting": 2 * prompts * profiled if self.rewriting else 0,
+            "prediction": 2 * prompts * per_prompt * each * subjects_ if self.wants("prediction") else 0,
+        }
+
+
+def read_persona(path: Path) -> PersonaConfig:
+    """A `persona.yaml`.
+
+    Raises:
+        InputError: the file is missing or does not fit; names the line.
+    """
+    return read_yaml(path, PersonaConfig)
+
+
+def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> PersonaConfig:
+    """The profile that an audit asks for beside its verdict.
+
+    Args:
+        contexts: where the audit's `persona` names none, those to ask in beside plain.
+    """
+    assert audit.persona is not None
+    settings = {name: getattr(audit.persona, name) for name in PersonaSettings.model_fields} | {"contexts": audit.persona.contexts or ("plain", *contexts)}
+    return PersonaConfig(name=audit.name, target=audit.target, reference=audit.reference, judge=audit.judge, seed=audit.seed, **settings)
+
+
+def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: object = "persona") -> PersonaPlan:
+    """Resolve every name of a configuration, before anything is asked.
+
+    Args:
+        beside: the folder that the configuration's paths are relative to.
+        where: the file to name in errors.
+
+    Raises:
+        InputError: unknown items or contexts, a missing model folder, or a reading that a target does not allow.
+    """
+    items = load_items(config.items, beside=beside, where=where)
+    contexts = find_contexts(config.contexts or ("plain",), beside=beside, where=where)
+    targets = {subject: target.target(beside=beside, where=where) for subject, target in subjects(config.target, config.reference).items()}
+    if config.reading == "likelihood" and (far := [subject for subject, target in targets.items() if not isinstance(target, LocalTarget)]):
+        raise InputError(where, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto")
+    judge = config.judge.judge(items.harmfulness, beside=beside, where=where)
+    if isinstance(judge, Panel) and config.judge.prompts is None:
+        judge = judge.asking_harm(items.rubric)
+    rewriter = config.rewriter or config.reference
+    plan = PersonaPlan(
+        config=config,
+        items=items,
+        contexts=contexts,
+        targets=targets,
+        judge=judge,
+        rewriter=rewriter.target(beside=beside, where=where) if rewriter is not None else None,
+        beside=beside,
+    )
+    if not any(plan.wants(instrument) for instrument in config.instruments):
+        raise InputError(where, f"item set {config.items!r} has none of the instruments {', '.join(config.instruments)}", do="name other items or instruments")
+    return plan
