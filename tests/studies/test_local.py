@@ -63,11 +63,10 @@ def test_every_cell_ends_a_few_at_a_time(tmp_path):
 
 def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
     (folder,) = cells(tmp_path, 1)
-    with working(LocalExecutor(kind="local"), [folder]) as ended:
-        with FileLock(folder / ".lock"):
-            os.kill(killed := child(), signal.SIGKILL)
-            assert child(after=(killed,)) != killed
-            assert state(folder) == "waiting"
+    with working(LocalExecutor(kind="local"), [folder]) as ended, FileLock(folder / ".lock"):
+        os.kill(killed := child(), signal.SIGKILL)
+        assert child(after=(killed,)) != killed
+        assert state(folder) == "waiting"
     assert ended == [folder]
     assert "cell.json" in outcome(folder)["reason"]  # what the second process found
 
@@ -99,6 +98,7 @@ def alive(pid):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, how, code):
     (tmp_path / "study.yaml").write_text(
