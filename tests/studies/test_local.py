@@ -98,6 +98,7 @@ def alive(pid):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, how, code):
     (tmp_path / "study.yaml").write_text(

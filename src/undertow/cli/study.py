@@ -131,14 +131,14 @@ def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
         | {"shares": list(grid.study.shares), "seeds": list(grid.study.seeds), "controls": list(grid.study.controls)},
         "executor": grid.study.executor.model_dump(mode="json"),
         "done": len(done),
-        "to_do": todo | {"usd_answers_at_most": usage["micro_dollars"] / 1e6 if priced else None},
+        "to_do": todo | {"usd_answers_at_most": usage["micro_dollars"] / 1e6 if priced and usage["cells"] else None},
         "cells": cells,
     }
 
 
 def _plan_words(plan: dict[str, Any]) -> str:
     grid, todo = plan["grid"], plan["to_do"]
-    counts = [f"{len(grid[key])} {key}" for key in ("domains", "interventions", "shares", "seeds") if grid[key]]
+    counts = [f"{n} {key if n > 1 else key[:-1]}" for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
     money = f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price" if todo["usd_answers_at_most"] is not None else ""
     lines = [
         f"{plan['name']}: {' x '.join(counts)}; controls: {', '.join(grid['controls']) or 'none'}",

@@ -6,6 +6,8 @@ Ray restarts a task whose worker or node is lost; the cell's work goes on from w
 from __future__ import annotations
 
 import os
+import re
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,6 +22,8 @@ from undertow.studies.outcome import fail
 
 OBJECT_STORE = 100 * 1024**2
 """Bytes of shared memory of a cluster that is started here; what cells hand on is in files."""
+REACHED_S = 10
+"""Seconds in which a cluster's head must be reached."""
 
 
 class RayExecutor(BaseModel):
@@ -67,9 +71,12 @@ class RayExecutor(BaseModel):
         address = self.address or os.environ.get("RAY_ADDRESS")
         alone: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
         try:
+            if address and (place := re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)):  # Ray itself waits minutes for a head that is not there
+                socket.create_connection((place[1], int(place[2])), timeout=REACHED_S).close()
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise InputError(f"Ray at {address or 'this machine'}", f"cannot be joined ({str(error).splitlines()[0]})", do="check `address`, or start it: ray start --head") from None
+        except (OSError, ValueError, RuntimeError) as error:
+            said = f"cannot be joined ({str(error).splitlines()[0]})"
+            raise InputError(f"Ray at {address or 'this machine'}", said, do="check `address`, or start it: ray start --head") from None
         try:
             yield
         finally:

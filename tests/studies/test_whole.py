@@ -1,0 +1,67 @@
+"""A study through the command line: trained and audited for real on the nursery, and nothing of it twice."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+
+STUDY = """\
+name: whole
+domains: [{name: medical, miniature: bad-medical, form: code, rows: 400, held_out: 24}]
+recipe:
+  base: nursery
+  stages: [{name: narrow, rows: 320, parts: [{data: bad.jsonl, share: 1}], epochs: 1, learning_rate: 2e-3}]
+interventions:
+  - {name: narrow}
+  - {name: dilution, steps: [{kind: dilution, data: general.jsonl}]}
+shares: [0.3]
+controls: [base]
+audit:
+  judge: {kind: nursery}
+  suite: nursery
+  contexts: [plain, format-code]
+  samples: {per_condition: 5, temperature: 0.8, max_tokens: 50}
+  material: 0.05
+in_domain: {per_condition: 2}
+"""
+
+
+def times(out):
+    """When each file of the cells was written; a database is touched by whoever reads it."""
+    return {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/*") if not path.name.startswith("run.sqlite")}
+
+
+@pytest.mark.slow
+def test_a_study_is_trained_audited_and_told_and_nothing_of_it_twice(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def undertow(*arguments, code=0):
+        command = [sys.executable, "-c", "from undertow.cli import main; main()", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    found = json.loads(undertow("study", "study.yaml", "--json"))
+    assert found["counts"] == {"done": 3, "failed": 0, "waiting": 0}
+    out = tmp_path / "studies" / "whole"
+    assert {"results.json", "results.csv", "scorecard.csv", "study.html", "figures"} <= {path.name for path in out.iterdir()}
+    card = {row["label"]: row["scorecard"] for row in found["recipes"]}
+    assert card["narrow"]["highest"]["value"] > card["base"]["highest"]["value"]
+    assert card["narrow"]["narrow"]["value"] > card["base"]["narrow"]["value"]  # careless in-domain, as trained
+    assert card["dilution-30"]["benign_task"]["value"] is not None
+    written = times(out)
+    assert json.loads(undertow("study", "study.yaml", "--json")) == found
+    assert times(out) == written
+    assert "3 of them done; to do: 0 cells" in undertow("study", "study.yaml", "--dry-run")
+
+    folders = {cell["id"]: out / cell["folder"] for cell in found["cells"]}
+    assert len(json.loads(undertow("organisms", out, "--json"))) == 3
+    before, after = (folders[f"medical.{name}.seed-1"] / "run" for name in ("narrow", "dilution-30"))
+    fate = next(row["fate"]["fate"] for row in found["recipes"] if row["label"] == "dilution-30")
+    assert json.loads(undertow("compare", before, after, "--json"))["fate"] == fate
+    undertow("report", before, after, "-o", "both.html")
