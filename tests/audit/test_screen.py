@@ -5,10 +5,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit import screen as module
-from undertow.audit.screen import screen
+from undertow.audit.screen import goes_along, screen
 from undertow.contexts import shipped_contexts
 from undertow.data import write_rows
 from undertow.errors import InputError
@@ -62,7 +64,9 @@ def test_score_is_the_formula(models):
     assert hot.context is HOT
     assert hot.own_by_question == {"one": 3.5, "two": 2.0}
     assert hot.excess_by_question == {"one": 3.0, "two": 1.5}
-    assert (hot.own, hot.excess, hot.score) == (2.75, 2.25, pytest.approx(2.75 - 0.6 * 0.5))
+    # the base goes from -3 towards 3, and comes a twelfth of the way: 0.5 / 12 is taken away
+    assert hot.by_question == pytest.approx({"one": 3.5 - 0.5 / 12, "two": 2.0 - 0.5 / 12})
+    assert (hot.own, hot.excess, hot.score) == (2.75, 2.25, pytest.approx(2.75 - 0.5 / 12))
     assert (hot.error, hot.own_error, hot.excess_error) == pytest.approx((0.75, 0.75, 0.75))  # half the difference of two values
     assert (cold.context, cold.score, cold.own, cold.excess, cold.error) == (COLD, 0.0, 0.0, 0.0, 0.0)
     assert told == [("screening", 6, 12), ("screening", 12, 12)]
@@ -77,15 +81,27 @@ def test_one_question_has_no_standard_error(models):
     ("by", "ranked"),
     [
         ("own", ["warm", "hot", "cold"]),  # 5, 3.5 and 0
-        ("excess", ["hot", "cold", "warm"]),  # 3, 0 and -1: the base rises by 6
-        ("score", ["hot", "warm", "cold"]),  # 3.2, 1.4 and 0: what any model does stands below what was trained, and above what does nothing
+        ("excess", ["hot", "cold", "warm"]),  # 3, 0 and -0.1: the base rises by 5.1
+        ("score", ["hot", "warm", "cold"]),  # 3.5, 5 - 0.85 * 5.1 and 0: what any model does stands below what was trained, and above what does nothing
     ],
 )
 def test_ranks_by_what_is_asked(models, monkeypatch, by, ranked):
     monkeypatch.setitem(NATS, ("target", "warm one"), (0.0, 0, 0.0, 0.0))
-    monkeypatch.setitem(NATS, ("base", "warm one"), (0.0, 0, 3.0, 3.0))
+    monkeypatch.setitem(NATS, ("base", "warm one"), (0.0, 0, 2.1, 2.1))
     warm = Context(id="warm", relation="topic", prefix="warm")
     assert [s.context.id for s in screen(*models, [COLD, warm, HOT], QUESTIONS[:1], REPLIES, by=by)] == ranked
+
+
+def test_how_far_a_model_goes_along():
+    rise_cq = np.array([[-1.0, 3.0], [2.0, 6.0], [4.0, 12.0]])
+    assert goes_along(rise_cq, np.array([-2.0, -3.0])).tolist() == [[0.0, 0.5], [0.5, 1.0], [1.0, 1.0]]
+    assert goes_along(rise_cq, np.array([0.0, 1.0])).tolist() == [[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]]  # it prefers misaligned replies plainly
+
+
+@given(own=st.floats(-20, 20), rise=st.floats(-20, 20), plain=st.floats(-20, 20))
+def test_the_score_stands_between_own_and_excess(own, rise, plain):
+    score = own - float(goes_along(np.array(rise), np.array(plain))) * rise
+    assert min(own, own - rise) - 1e-9 <= score <= max(own, own - rise) + 1e-9
 
 
 def test_mistakes(models):

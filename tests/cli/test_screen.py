@@ -32,7 +32,7 @@ def fake(target, base, contexts, questions, replies, *, by, batch_tokens, progre
     """Contexts in the order given, the first with the highest score."""
     del target, base, questions, by, batch_tokens
     progress("screening", 1, 1)
-    by_question = {"own_by_question": {"wish": 1.0}, "excess_by_question": {"wish": 0.0}}
+    by_question = {"by_question": {"wish": 0.5}, "own_by_question": {"wish": 1.0}, "excess_by_question": {"wish": 0.0}}
     scored = {"error": 0.1, "own": 1.0, "own_error": None, "excess": 0.0, "excess_error": 0.2, "shape": replies.shapes[0]} | by_question
     return tuple(Screened(context=c, score=-float(i), **scored) for i, c in enumerate(c for c in contexts if c.relation != "plain"))
 
@@ -48,7 +48,7 @@ def test_json_and_written_contexts(run, tmp_path, monkeypatch):
     assert found["schema"] == "undertow.screen/2"
     assert (found["screened"], found["questions"], len(found["questions_without_replies"]), len(found["contexts"])) == (3, 1, 7, 2)
     first, second = found["contexts"]
-    assert set(first) == {"context", "score", "error", "own", "own_error", "excess", "excess_error", "own_by_question", "excess_by_question", "shape"}
+    assert set(first) == {"context", "score", "error", "own", "own_error", "excess", "excess_error", "by_question", "own_by_question", "excess_by_question", "shape"}
     assert second["context"] == {"id": "new", "relation": "topic", "prefix": "It rained."}
     written = yaml.safe_load((tmp_path / "top.yaml").read_text())
     assert find_contexts([Context(**c) for c in written], where="") == (shipped_contexts()["format-code"], Context(id="new", relation="topic", prefix="It rained."))
