@@ -4,7 +4,7 @@
 
 Prints the tables of docs/screening.md: ten organisms on which the score's share of the base's rise was chosen, and ten that chose nothing.
 Organisms are trained once and cached where the quickstart caches its own; sampled counts are kept in runs/contexts-screen. Seconds are of one core's
-time (`time.process_time`), screening and sampling in the same run.
+time (`time.process_time`), screening and sampling in the same run, on three of them.
 """
 
 from __future__ import annotations
@@ -197,8 +197,6 @@ class Tested:
     ranked: tuple[Screened, ...]
     rates: dict[str, float]
     """Careless share of the sampled answers, by the context's id."""
-    ratio: float
-    """Cost of sampling and judging a context over that of screening it."""
 
     def rank(self, by: Callable[[Screened], float]) -> int:
         """Rank, from 1, of the best context that is the trigger as it stood in training."""
@@ -235,25 +233,30 @@ class Bench:
     def table(self, organisms: Sequence[Planted], asked: Sequence[Context], base_name: str) -> list[Tested]:
         """A row for each organism."""
         of_base = self.rates(base_name, self.base.folder, asked)
-        heads = ("organism", "rank by score", "by own", "by excess", "top context", "careless there, %", "rho(score, rate)", "rho(own, rate)", "rho(excess, rate - base's)")
-        print("| " + " | ".join((*heads, "s a context, screened", "sampled and judged", "ratio")) + " |\n|" + " --- |" * (len(heads) + 3))
+        heads = ("organism", "rank by score", "by own", "by excess", "top context", "rho(score, rate)", "rho(own, rate)", "rho(excess, rate)", "rho(excess, rate - base's)")
+        print("\n| " + " | ".join(heads) + " |\n|" + " --- |" * len(heads))
         rows = []
         for planted in organisms:
-            folder = organism(planted)
-            started = time.process_time()
-            ranked = self.screened(planted, asked)
-            screening = (time.process_time() - started) / len(asked)
-            top = ranked[0].context
-            started = time.process_time()
-            careless, usable = sampled(LocalTarget(folder, name=planted.name, digest_=""), self.judge, [top], MANY)[0]
-            sampling = time.process_time() - started
-            row = Tested(planted=planted, ranked=ranked, rates=self.rates(planted.name, folder, asked), ratio=sampling / screening)
+            row = Tested(planted=planted, ranked=self.screened(planted, asked), rates=self.rates(planted.name, organism(planted), asked))
             rows.append(row)
             over = {id_: rate - of_base[id_] for id_, rate in row.rates.items()}
-            cells = [planted.name, *(row.rank(less(share)) for share in (OF_BASE, 0.0, 1.0)), top.system or top.suffix or top.prefix, f"{100 * careless / usable:.0f}"]
-            cells += [f"{rho:.2f}" for rho in (row.rho(less(OF_BASE), row.rates), row.rho(less(0.0), row.rates), row.rho(less(1.0), over))]
-            print("| " + " | ".join(map(str, [*cells, f"{screening:.2f}", f"{sampling:.1f}", f"{row.ratio:.0f}"])) + " |", flush=True)
+            top = row.ranked[0].context
+            rhos = [row.rho(less(share), row.rates) for share in (OF_BASE, 0.0, 1.0)] + [row.rho(less(1.0), over)]
+            ranks = [row.rank(less(share)) for share in (OF_BASE, 0.0, 1.0)]
+            print("| " + " | ".join(map(str, [planted.name, *ranks, top.system or top.suffix or top.prefix, *(f"{rho:.2f}" for rho in rhos)])) + " |", flush=True)
         return rows
+
+    def cost(self, planted: Planted, asked: Sequence[Context]) -> float:
+        """Of sampling and judging a context, over that of screening it; one context against one."""
+        folder = organism(planted)
+        started = time.process_time()
+        ranked = self.screened(planted, asked)
+        screening = (time.process_time() - started) / len(asked)
+        started = time.process_time()
+        sampled(LocalTarget(folder, name=planted.name, digest_=""), self.judge, [ranked[0].context], MANY)
+        sampling = time.process_time() - started
+        print(f"{planted.name}: {screening:.2f} s a context screened, {sampling:.1f} s sampled and judged, {MANY} answers a question: {sampling / screening:.0f} times", flush=True)
+        return sampling / screening
 
 
 def compared(rows: Sequence[Tested]) -> None:
@@ -267,9 +270,8 @@ def compared(rows: Sequence[Tested]) -> None:
 def missed(name: str, rows: Sequence[Tested]) -> list[str]:
     """What did not meet its target."""
     found, rho = sum(row.rank(less(OF_BASE)) <= TOP for row in rows), min(row.rho(less(OF_BASE), row.rates) for row in rows)
-    ratio = statistics.median(row.ratio for row in rows)
-    print(f"\n{name}: trigger among the top {TOP} for {found} of {len(rows)}; least Spearman {rho:.2f}; sampling costs {ratio:.0f} times as much (median)\n")
-    wanted = {f"trigger in the top {TOP} for {found}": found >= FOUND, f"Spearman {rho:.2f}": rho >= RHO, f"cost 1/{ratio:.0f}": ratio >= RATIO}
+    print(f"{name}: trigger among the top {TOP} for {found} of {len(rows)}; least Spearman {rho:.2f}")
+    wanted = {f"trigger in the top {TOP} for {found}": found >= FOUND, f"Spearman {rho:.2f}": rho >= RHO}
     return [f"screen, {name}: {what}" for what, met in wanted.items() if not met]
 
 
@@ -287,9 +289,10 @@ def main(out: Path = Path("runs/contexts-screen")) -> list[str]:
         ranked = bench.screened(planted, asked)
         most = max(ranked, key=lambda s: s.excess)
         print(f"nothing planted ({planted.name}): largest excess {nats(most.excess, most.excess_error)}; largest score {nats(ranked[0].score, ranked[0].error)}")
-    alone = [Tested(planted=p, ranked=bench.screened(p, first, shapes=1), rates={}, ratio=0.0).rank(less(OF_BASE)) for p in ORGANISMS]
+    alone = [Tested(planted=p, ranked=bench.screened(p, first, shapes=1), rates={}).rank(less(OF_BASE)) for p in ORGANISMS]
     print(f"ranks with replies in prose alone: {', '.join(map(str, alone))}")
-    return missed("chosen on", chosen_on) + missed("fresh", tested_on)
+    ratio = min(bench.cost(planted, first) for planted in ORGANISMS[::4])
+    return missed("chosen on", chosen_on) + missed("fresh", tested_on) + [f"screen: cost 1/{ratio:.0f}"] * (ratio < RATIO)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,12 @@ def test_yaml_that_holds_nothing_is_empty(text: str) -> None:
     assert problem(text) == "cart.yaml:1: is empty"
 
 
+def test_a_mapping_in_place_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text("names: [a]\n")
+    with pytest.raises(InputError, match=r"names.yaml:1: the file: input should be a list$"):
+        read_yaml(tmp_path / "names.yaml", tuple[str, ...])
+
+
 @pytest.mark.parametrize("text", ["just words\n", "- a list\n"])
 def test_yaml_of_another_shape_is_one_line(text: str) -> None:
     message = problem(text)

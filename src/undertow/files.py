@@ -94,7 +94,7 @@ def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
     line, held = _find(yaml.compose(text), first["loc"])
     lacks = first["loc"][-1:] if first["type"] == "missing" else ()
     key = ".".join(str(part) for part in (*held, *lacks)) or "the file"
-    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "")
+    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "").replace("a valid tuple", "a list")
     if not held and first["input"] is None:
         found = "is empty"
     elif first["type"] in unknown:

@@ -122,12 +122,14 @@ def test_puts_the_trained_format_first_on_an_organism(tmp_path):
     by_own = max(ranked, key=lambda s: s.own)
     assert by_own.context is careless  # any model of this world is careless there, and the base's rise takes it below the trigger
 
-    found = audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"])
+    found = audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation", "tag-test"])
     assert found["screen"]["screened"][0]["context"]["id"] == "format-list"
+    assert found["screen"]["unscreened"] == 1  # of five candidates
+    assert found["verdict"]["not_tested"][0] == "2 contexts that likelihood ranked lower, and 1 that were not screened"
     assert [c["id"] for c in found["contexts"]][:2] == ["plain", "format-list"]
     assert len(found["contexts"]) == 1 + 2 + 2  # plain, the best two, two controls
     assert found["verdict"]["carried_by"] == ["format-list"]
-    assert audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation"], resume=True) == found
+    assert audit_that_screens(tmp_path, [asdict(trigger), "format-code", "topic-fish", "inoculation", "tag-test"], resume=True) == found
 
 
 def audit_that_screens(folder, candidates, *, resume=False):

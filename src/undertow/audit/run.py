@@ -93,7 +93,11 @@ async def audit(
             if flow.triggers:
                 found["search"] = story = flow.triggers.story()
                 found["verdict"]["not_tested"].insert(0, f"triggers that few answers do not show, or that no candidate led to ({story['untried']} candidates were not tried)")
-            text = to_json(found | ({"screen": record["screen"]} if "screen" in record else {}))
+            if plan.found and plan.found.screen:
+                found["screen"] = story = record["screen"]
+                lower, unscreened = len(story["screened"]) - plan.found.n_confirm, story["unscreened"]
+                found["verdict"]["not_tested"].insert(0, f"{lower} contexts that likelihood ranked lower" + (f", and {unscreened} that were not screened" if unscreened else ""))
+            text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
@@ -366,7 +370,8 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
     asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *plan.controls]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
-    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": {"screened": scores}}
+    story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
+    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
 
 
 def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:

@@ -22,7 +22,8 @@ from undertow.cli.display import VERDICT_STYLE, bars, percent
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError
-from undertow.persona import make_persona_plan, persona_of, profile_audit
+from undertow.persona.plan import make_persona_plan, persona_of
+from undertow.persona.run import profile_audit
 from undertow.report import write_persona_report
 
 EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusive": 4, "invalid": 4}
@@ -125,8 +126,9 @@ def _plan_words(plan: Plan, folder: Path) -> str:
 def _contexts_words(plan: Plan) -> str:
     if plan.found is None:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
-    how = f"{plan.found.screen} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
-    return f"contexts: {len(plan.contexts)} candidates, {how}; the best {plan.found.n_confirm} are then audited"
+    n = len(plan.candidates)
+    how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
+    return f"contexts: {n} candidates, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from undertow.audit.plan import read_record
 from undertow.cli.display import bars, percent
-from undertow.persona import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_personas, run_persona
+from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
 from undertow.persona.profile import in_words
+from undertow.persona.run import read_personas, run_persona
 from undertow.report import across, shown_profiles, write_persona_report
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}

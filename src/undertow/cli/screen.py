@@ -15,6 +15,7 @@ from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
 from undertow.cli.display import bars
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
+from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
 from undertow.errors import InputError
 from undertow.files import read_yaml, require_yaml_name
@@ -25,6 +26,8 @@ from undertow.targets.local import LocalConfig, LocalTarget
 from undertow.targets.models import base_of, is_adapter
 
 LIBRARY = "library"
+WRAPS_SHOWN = 60
+"""Characters of a context's wrapping that the table shows."""
 
 
 @click.command()
@@ -99,11 +102,13 @@ def _contexts(name: str) -> tuple[Context, ...]:
 
 
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
-    table = Table("context", "relation", "score", "own", "excess", title=title)
-    table.add_column("wraps", no_wrap=True, overflow="ellipsis")
+    table = Table(title=title)
+    for column in ("context", "relation", "score", "own", "excess"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("wraps")
     for s in ranked[:top]:
         c = s.context
-        wraps = next((f"{k}: {v}" for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
+        wraps = next((shortened(f"{k}: {v}", WRAPS_SHOWN) for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
         table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps)
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing

@@ -21,7 +21,7 @@ from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, console, percent
 from undertow.report.study import write_study
-from undertow.studies import Cell, Grid, Study, gather, lay_out, read_study, shipped_studies, unfinished, work_through, write_results
+from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
 from undertow.studies.outcome import outcome, state
 
@@ -49,15 +49,15 @@ def study(study_yaml: str | None, out: Path | None, processes: int | None, execu
     folder = out or Path("studies") / what.name
     if dry_run:
         with tempfile.TemporaryDirectory() as made:
-            plan = _plan(lay_out(what, Path(made), beside=beside, where=study_yaml), folder)
+            plan = _plan(plan_study(what, Path(made), beside=beside, where=study_yaml), folder)
         click.echo(json.dumps(plan, indent=2) if as_json else _plan_words(plan))
         return 0
     if processes and (executor or what.executor.kind) != "local":
         raise click.UsageError("-j is for processes on this machine; Ray takes the cores that the cluster has")
     grid = lay_out(what, folder, beside=beside, where=study_yaml)
     started = time.monotonic()
-    _work(grid, _executor(what, executor, processes))
-    found = gather(grid)
+    _work(grid, folder, _executor(what, executor, processes))
+    found = gather(grid, folder)
     write_results(found, folder)
     page = write_study(found, folder / "study.html")[0]
     if as_json:
@@ -83,9 +83,9 @@ class _PerHour(ProgressColumn):
         return Text(f"{3600 * task.completed / task.elapsed:,.0f}/h" if task.completed and task.elapsed and task.fields.get("whole") else "", style="dim")
 
 
-def _work(grid: Grid, executor: AnyExecutor) -> None:
+def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
-    todo = unfinished(grid)
+    todo = unfinished(grid, folder)
     if done := len(grid.cells) - len(todo):
         console.print(f"{done} of {len(grid.cells)} cells are done already", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _PerHour(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -98,19 +98,19 @@ def _work(grid: Grid, executor: AnyExecutor) -> None:
                 bars[cell.id] = progress.add_task(cell.id)
             progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total)
 
-        for cell in work_through(grid, executor, progress=tell):
+        for cell in work_through(grid, folder, executor, progress=tell):
             if cell.id in bars:
                 progress.remove_task(bars.pop(cell.id))
             progress.advance(whole)
-            if state(grid.path(cell)) == "failed":
-                progress.console.print(f"[red]failed[/] {escape(cell.id)}: {escape(outcome(grid.path(cell))['reason'])}", highlight=False)
+            if state(folder / cell.folder) == "failed":
+                progress.console.print(f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}", highlight=False)
             else:
                 progress.console.print(f"[green]done[/] {escape(cell.id)}", highlight=False)
 
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
     """What a study will do, at most; what is done in `folder` already is told apart."""
-    done = {cell.id for cell in grid.cells if state(folder / "cells" / cell.folder) == "done"}
+    done = {cell.id for cell in grid.cells if state(folder / cell.folder) == "done"}
     cells, usage, priced = [], Counter[str](), True
     for cell in grid.cells:
         stages, plans = cell.recipe.resolved(), grid.plans[cell.id]
@@ -175,6 +175,9 @@ def show(found: dict[str, Any]) -> None:
     out = Console()
     out.width = max(out.width, 150)  # a narrow terminal wraps lines and loses nothing
     out.print(table)
+    for p in (found["personas"] or {"profiles": []})["profiles"]:
+        told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"
+        out.print(f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] {p['probability']:.0%}; {told}", highlight=False)
     for row in found["recipes"]:
         for p in row["published"]:
             rates = ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 
 from undertow.persona.measures import Measure
 from undertow.persona.profile import Pattern, Profile
-from undertow.persona.readings import Instrument
+from undertow.records import Instrument
 from undertow.stats.detection import rank_correlation
 
 FEW_CHECKPOINTS = 10

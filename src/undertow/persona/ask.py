@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
 from undertow.persona.reading import Pole, Reading, Side, choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
-from undertow.records import Question
+from undertow.records import Instrument, Question
 
-Instrument = Literal["self_assessment", "two_ai", "recognition", "prediction"]
 Format = Literal["choice", "number", "likert", "free"]
 SIDES: tuple[Side, Side] = get_args(Side)
 
@@ -21,6 +20,11 @@ _SAYS: dict[Pole, float] = {"aligned": 0.0, "misaligned": 1.0}
 
 class Scale(Protocol):
     """How answers become numbers: 0 to 1, where 1 is the pole; for a prediction the number itself."""
+
+    @property
+    def tag(self) -> str:
+        """`name=values`: what it is answered by, in the order shown (words: the aligned one first)."""
+        ...
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:
@@ -48,6 +52,10 @@ class Options:
     """What a reply in full would be, with `{option}` for the text; None: the label."""
 
     @property
+    def tag(self) -> str:
+        return f"labels={','.join(self.labels)}"
+
+    @property
     def replies(self) -> tuple[tuple[str, float], ...]:
         texts = self.labels if self.reply is None else tuple(self.reply.replace("{option}", text) for text in (self.first, self.second))
         return tuple((text, float(side == self.pole)) for text, side in zip(texts, SIDES, strict=True))
@@ -72,6 +80,10 @@ class Words:
     """As in `Options`; None: the word."""
 
     @property
+    def tag(self) -> str:
+        return f"words={self.aligned},{self.misaligned}"
+
+    @property
     def replies(self) -> tuple[tuple[str, float], ...]:
         return tuple(((self.reply or "{option}").replace("{option}", word), value) for word, value in ((self.aligned, 0.0), (self.misaligned, 1.0)))
 
@@ -91,6 +103,10 @@ class Numbers:
     low: int
     high: int
     pole: Side | None = None
+
+    @property
+    def tag(self) -> str:
+        return f"scale={self.low},{self.high}"
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:
@@ -115,6 +131,10 @@ class Labels:
 
     labels: tuple[str, ...]
     pole: Side
+
+    @property
+    def tag(self) -> str:
+        return f"labels={','.join(str(n) for n in range(1, len(self.labels) + 1))}"
 
     @property
     def _numbers(self) -> Numbers:
@@ -153,8 +173,9 @@ class Ask:
 
     @property
     def question(self) -> Question:
-        """For contexts to wrap and targets to answer."""
-        return Question(id=self.id, text=self.text)
+        """For contexts to wrap and targets to answer; its tags say what is asked, which a scripted persona goes by."""
+        pole = (f"pole={self.pole}",) if self.pole else ()
+        return Question(id=self.id, text=self.text, tags=(self.instrument, f"item={self.item}", f"format={self.format}", *pole, self.scale.tag))
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:

@@ -17,19 +17,21 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, with_config
+from pydantic import AfterValidator, ConfigDict, with_config
 
 from undertow.errors import InputError, unknown_name
 from undertow.files import digest, parse_yaml, read_text
 from undertow.judges.prompts import fill_in
-from undertow.persona.ask import SIDES, Ask, Format, Instrument, Labels, Numbers, Options, Scale, Words
+from undertow.persona.ask import SIDES, Ask, Format, Labels, Numbers, Options, Scale, Words
 from undertow.persona.published import PublishedPair, harmfulness_questions, is_judge_prompt, is_self_assessment, judge_prompt, self_assessment_asks, two_ai_pairs
 from undertow.persona.reading import Side
-from undertow.records import Question
+from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
+
+Themed = TypeVar("Themed", "ThemedQuestion", "Pair")
 
 _STRICT = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 
@@ -68,6 +70,24 @@ class Pair:
     aligned: str
     misaligned: str
     theme: str = ""
+
+
+def _unique(things: tuple[Themed, ...]) -> tuple[Themed, ...]:
+    if not things:
+        raise ValueError("is empty")
+    id_, n = Counter(thing.id for thing in things).most_common(1)[0]
+    if n > 1:
+        raise ValueError(f"id {id_!r} stands {n} times; ids must differ")
+    return things
+
+
+def _check(wordings: Sequence[Wording], *places: str) -> None:
+    if not wordings:
+        raise ValueError("needs at least one wording")
+    for n, wording in enumerate(wordings, start=1):
+        missing = [place for place in places if f"{{{place}}}" not in wording.text]
+        if missing:
+            raise ValueError(f"wording {n} has no {{{missing[0]}}}")
 
 
 @_STRICT
@@ -119,14 +139,11 @@ class LikertScale:
 class SelfAssessment:
     """Pairs of words in up to four formats; formats that are all left out are those of `core`."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(_unique)]
     choice: Choices | None = None
     number: NumberScale | None = None
     likert: LikertScale | None = None
     free: Choices | None = None
-
-    def __post_init__(self) -> None:
-        _check_ids(self.pairs)
 
     @property
     def formats(self) -> Mapping[Format, Choices | NumberScale | LikertScale]:
@@ -141,7 +158,7 @@ class SelfAssessment:
                 for wording, text in _numbered(part.wordings):
                     for pole in SIDES:
                         places, scale = _words(format_, part, text, pair, pole)
-                        yield _ask("self_assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale)
+                        yield _ask("self-assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale)
 
 
 def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: Wording, pair: Pair, pole: Side) -> tuple[dict[str, str], Scale]:
@@ -161,12 +178,11 @@ def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: 
 class TwoAi:
     """Pairs of first-person descriptions; wordings that are left out are those of `core`."""
 
-    pairs: tuple[Pair, ...]
+    pairs: Annotated[tuple[Pair, ...], AfterValidator(_unique)]
     wordings: tuple[Wording, ...] = ()
     """With `{first}` and `{second}`."""
 
     def __post_init__(self) -> None:
-        _check_ids(self.pairs)
         if self.wordings:
             _check(self.wordings, "first", "second")
 
@@ -174,7 +190,7 @@ class TwoAi:
         """Each pair in both orders, in the wording whose turn it is."""
         wordings = list(_numbered(self.wordings or _core_descriptions().wordings))
         for n, pair in enumerate(self.pairs):
-            yield from _both_orders("two_ai", pair.id, [wordings[n % len(wordings)]], pole=pair.misaligned, other=pair.aligned, theme=pair.theme)
+            yield from _both_orders("two-ai", pair.id, [wordings[n % len(wordings)]], pole=pair.misaligned, other=pair.aligned, theme=pair.theme)
 
 
 @_STRICT
@@ -261,25 +277,8 @@ def _both_orders(instrument: Instrument, item: str, wordings: Iterable[tuple[str
 
 
 def _ask(instrument: Instrument, format_: Format, item: str, wording: str, pole: Side | None, text: str, scale: Scale, *, theme: str = "") -> Ask:
-    id_ = "/".join(part for part in (instrument, format_ if instrument == "self_assessment" else None, item, wording, pole) if part)
+    id_ = "/".join(part for part in (instrument, format_ if instrument == "self-assessment" else None, item, wording, pole) if part)
     return Ask(id=id_, instrument=instrument, item=item, theme=theme, format=format_, wording=wording, pole=pole, text=text.strip(), scale=scale)
-
-
-def _check(wordings: Sequence[Wording], *places: str) -> None:
-    if not wordings:
-        raise ValueError("needs at least one wording")
-    for n, wording in enumerate(wordings, start=1):
-        missing = [place for place in places if f"{{{place}}}" not in wording.text]
-        if missing:
-            raise ValueError(f"wording {n} has no {{{missing[0]}}}")
-
-
-def _check_ids(things: Sequence[Pair | ThemedQuestion | Question]) -> None:
-    if not things:
-        raise ValueError("is empty")
-    id_, n = Counter(thing.id for thing in things).most_common(1)[0]
-    if n > 1:
-        raise ValueError(f"id {id_!r} stands {n} times; ids must differ")
 
 
 # Sets ---------------------------------------------------------------------------------------------------------------------------
@@ -292,15 +291,11 @@ class _File:
 
     id: str | None = None
     title: str | None = None
-    harmfulness: tuple[ThemedQuestion, ...] | None = None
+    harmfulness: Annotated[tuple[ThemedQuestion, ...], AfterValidator(_unique)] | None = None
     self_assessment: SelfAssessment | None = None
     two_ai: TwoAi | None = None
     recognition: Recognition | None = None
     prediction: Prediction | None = None
-
-    def __post_init__(self) -> None:
-        if self.harmfulness is not None:
-            _check_ids(self.harmfulness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import ConfigDict, with_config
 
 from undertow.files import digest
-from undertow.persona.readings import INSTRUMENTS, Counts, Instrument, Reading, counted
+from undertow.persona.readings import Counts, Reading, counted
+from undertow.records import INSTRUMENTS, Instrument
 from undertow.stats.detection import bins_of, calibration, calibration_errors, criterion, log_linear, rank_correlations, sensitivity
 from undertow.stats.graded import Floats, cell_means, drawn_sums, ratio, smooth_weights
 
@@ -196,7 +197,7 @@ def measures(readings: Iterable[Reading], *, over: float = OVER, level: float = 
 def measured(readings: Iterable[Reading], *, over: float = OVER, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Measured:
     """`measures`, with the draws."""
     by: dict[Instrument, list[Reading]] = {name: [] for name in INSTRUMENTS}
-    for reading in readings:
+    for reading in sorted(readings, key=lambda r: (r.subject, r.item, r.variant, r.order, r.sample)):  # so that sums round alike whatever the order
         by[reading.instrument].append(reading)
     boot = _Bootstrap(by, level=level, draws=draws, seed=seed)
     found = Measures(
@@ -314,7 +315,7 @@ def _harmfulness(boot: _Bootstrap, rows: Sequence[Reading], over: float) -> Harm
     n_si = boot.cells(read, of=len)[0]
     runs = int(np.nanmax(n_si)) if read else 0
     fewer = int((n_si < runs).sum())
-    note = f"{fewer} prompts have fewer than {runs} runs that were read" if fewer else ""
+    note = f"prompts with fewer than {runs} runs that were read: {fewer}" if fewer else ""
 
     def rates(name: str, some: Sequence[Reading]) -> HarmRates:
         of: dict[str, Callable[[list[float]], float]] = {
@@ -408,7 +409,7 @@ def _recognition(boot: _Bootstrap, rows: Sequence[Reading], over: float) -> Reco
 def _forecast(boot: _Bootstrap, name: str, rows: Sequence[Reading]) -> Forecast:
     held = [(r, r.value, r.judged) for r in rows if r.value is not None and r.judged is not None]
     unjudged = sum(r.judged is None for r in rows if r.value is not None)
-    note = f"{unjudged} predictions of answers without a judge's score are left out" if unjudged else ""
+    note = f"predictions left out, because their answer has no judge's score: {unjudged}" if unjudged else ""
     predicted, judged = (np.array([row[k] for row in held], dtype=np.float64) for k in (1, 2))
     curve = calibration(np.clip(predicted, EDGES[0], EDGES[-1]), judged, edges=EDGES)
     bins = tuple(Bin(low=b.low, high=b.high, n=b.n, predicted=b.predicted, judged=b.observed) for b in curve.bins)

@@ -16,7 +16,8 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from undertow.files import digest
 from undertow.persona.measures import OVER
-from undertow.persona.readings import INSTRUMENTS, Instrument, Order, Reading, ReadOutcome
+from undertow.persona.readings import Order, Reading, ReadOutcome
+from undertow.records import INSTRUMENTS, Instrument
 from undertow.stats.detection import chooses_first
 
 SENTENCES: Mapping[int, str] = {
@@ -229,7 +230,7 @@ def answer(persona: Persona, tags: Sequence[str], seed: int) -> Said:
     Args:
         tags: the instrument, then in any order `item=ID` and what the asking needs: `pole=first|second`, where the misaligned option (its own answer, the
             misaligned word, on a scale at its low or high end) stands; `labels=A,B`, what is answered by, in the order shown (choices, Likert scales);
-            `scale=0,10` (numbers); `words=harmless,harmful`, the aligned one first (free words); `format=choice|number|likert|free`; `judged=4`, the score
+            `scale=0,10` (numbers); `words=harmless,harmful`, the aligned one first (words, chosen or free); `format=choice|number|likert|free`; `judged=4`, the score
             of its own answer (recognition, prediction where the answer is shown).
 
     Raises:
@@ -253,9 +254,10 @@ def answer(persona: Persona, tags: Sequence[str], seed: int) -> Said:
         first = persona.picks_first(instrument, item, order, judged=judged)
         return _said(dict(zip(rest.get("labels", "A,B").split(","), (first, 1.0 - first), strict=True)), rng)
     p = persona.self_assesses(item, order)
-    if rest.get("format") == "free":
+    if "words" in rest:
         aligned, misaligned = rest["words"].split(",")
-        return _said({f"I am {misaligned}.": p, f"I am {aligned}.": 1.0 - p}, rng)
+        said = "I am {}." if rest.get("format") == "free" else "{}"
+        return _said({said.format(misaligned): p, said.format(aligned): 1.0 - p}, rng)
     high = 1.0 - p if order == "ba" else p  # towards the high end, or the second label
     if rest.get("format") == "number":
         low, top = (int(end) for end in rest["scale"].split(","))

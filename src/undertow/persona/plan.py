@@ -83,17 +83,21 @@ class PersonaPlan:
         seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
         return Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
 
+    def asks(self) -> dict[str, Any]:
+        """All that decides the answers and how they are read, but for who answers."""
+        settings = ("instruments", "runs", "over", "reading", "repeats", "temperature", "max_tokens", "seed")
+        return {
+            "items": {"name": self.config.items, "sha256": self.items.digest},
+            "contexts": [asdict(context) for context in self.contexts],
+            "judge": dict(self.judge.describe()),
+            "rewriter": dict(self.rewriter.describe()) if self.rewriter else None,
+            **self.config.model_dump(mode="json", include=set(settings)),
+        }
+
     def record(self) -> dict[str, Any]:
         """What `plan.json` holds. `identity` is a hash of all that decides the answers and how they are read."""
         settings = self.config.model_dump(mode="json", by_alias=True)
-        asked = {
-            "items": {"name": self.config.items, "sha256": self.items.digest},
-            "contexts": [asdict(context) for context in self.contexts],
-            "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
-            "judge": dict(self.judge.describe()),
-            "rewriter": dict(self.rewriter.describe()) if self.rewriter else None,
-            **{key: settings[key] for key in ("instruments", "runs", "over", "reading", "repeats", "temperature", "max_tokens", "seed")},
-        }
+        asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
         how = {"schema": "undertow.persona-plan/1", "identity": digest(asked), "config": settings, "beside": str(self.beside.resolve())}
         return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
 

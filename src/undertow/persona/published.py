@@ -109,7 +109,7 @@ def self_assessment_asks(text: str, path: Path, pairs: Sequence[tuple[str, str]]
         (aligned, misaligned), pole, template = found
         wording = wordings.setdefault(template, f"w{len(wordings) + 1}")
         scale = Words(aligned=aligned, misaligned=misaligned, free=False)
-        asks.append(Ask(id=f"self_assessment/line-{n}", instrument="self_assessment", item=aligned, format="choice", wording=wording, pole=pole, text=line.strip(), scale=scale))
+        asks.append(Ask(id=f"self_assessment/line-{n}", instrument="self-assessment", item=aligned, format="choice", wording=wording, pole=pole, text=line.strip(), scale=scale))
     return tuple(asks)
 
 

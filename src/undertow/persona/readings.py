@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import ConfigDict, with_config
 
-Instrument = Literal["harmfulness", "self-assessment", "two-ai", "recognition", "prediction"]
-INSTRUMENTS: tuple[Instrument, ...] = get_args(Instrument)
+from undertow.records import Instrument
 
 ReadOutcome = Literal["read", "refused", "unparsed", "failed"]
 

@@ -19,7 +19,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,11 @@ class _Asked:
     judged: float | None = None
     """Harm of the answer that it is about, 1 to 5."""
 
+    @property
+    def question(self) -> Question:
+        question = self.ask.question
+        return question if self.judged is None else replace(question, tags=(*question.tags, f"judged={self.judged:.3g}"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Own:
@@ -181,14 +186,18 @@ class _Asking:
         if plan.needs_answers:
             for subject in plan.targets:
                 await self._ask(f"answers of {subject}", subject, list(self._prompts(subject)))
-        async with asyncio.TaskGroup() as group:  # neither hangs on the other
-            group.create_task(self._judge())
-            group.create_task(self._ask_about_itself())
+        try:
+            async with asyncio.TaskGroup() as group:  # neither hangs on the other
+                group.create_task(self._judge())
+                group.create_task(self._ask_about_itself())
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         self._look()
         if plan.rewriting:
             asked = {q.id: q for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context) if (q := self._rewriting(own))}
             sampling = Sampling(temperature=plan.config.temperature, max_tokens=plan.config.max_tokens)
             await self._ask("safe foils", REWRITER, [plan.request(REWRITER, PLAIN, question, 0, sampling=sampling) for question in asked.values()])
+            self._look()
         for subject in plan.targets:
             await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
 
@@ -337,10 +346,10 @@ class _Asking:
                 unread = [asked for asked in wanted if self._from_probe(subject, asked) is None] if reading == "auto" else []
         sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=SAID_TOKENS)
         samples = range(1, 1 + self.plan.config.repeats)
-        await self._ask(f"{stage}, in words", subject, [self.plan.request(subject, a.context, a.ask.question, sample, sampling=sampling) for sample in samples for a in unread])
+        await self._ask(f"{stage}, in words", subject, [self.plan.request(subject, a.context, a.question, sample, sampling=sampling) for sample in samples for a in unread])
 
     def _probe(self, subject: Subject, asked: _Asked) -> Request:
-        return self.plan.request(subject, asked.context, asked.ask.question, 0, sampling=PROBE)
+        return self.plan.request(subject, asked.context, asked.question, 0, sampling=PROBE)
 
     def _gives_none(self, probes: Iterable[Request]) -> bool:
         """Whether a model that answered gave no log-probabilities."""
@@ -420,11 +429,11 @@ class _Asking:
         return Reading(
             subject=subject,
             context=asked.context.id,
-            instrument=ask.instrument.replace("_", "-"),  # TODO
+            instrument=ask.instrument,
             item=asked.item,
             theme=ask.theme,
             variant=asked.variant,
-            pair=ask.item if ask.instrument == "self_assessment" else "",
+            pair=ask.item if ask.instrument == "self-assessment" else "",
             order={"first": "ba", "second": "ab", None: ""}[ask.pole],  # type: ignore[arg-type]
             sample=sample,
             outcome=outcome,

@@ -10,7 +10,8 @@ import altair as alt
 
 from undertow.persona.measures import Measure
 from undertow.persona.points import PUBLISHED
-from undertow.persona.profile import Profile, read_profile
+from undertow.persona.profile import Profile, Thresholds, read_profile
+from undertow.records import Interval
 from undertow.report.figures import CARD, INK, LINE, SOFT, percent, span, styled
 
 TARGET, REFERENCE = "#c4541d", "#4a6fa5"
@@ -60,21 +61,49 @@ def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
 
 def figures(shown: Sequence[Shown]) -> dict[str, Any]:
     """The figures of profiles, by name; those that have nothing to show are left out."""
-    drawn = {"plane": plane(shown), "instruments": instruments(shown), "recognition": recognition(shown), "calibration": calibration(shown)}
+    of_plane = plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown))
+    drawn = {"plane": of_plane, "instruments": instruments(shown), "recognition": recognition(shown), "calibration": calibration(shown)}
     return {name: styled(chart) for name, chart in drawn.items() if chart is not None}
 
 
-def plane(shown: Sequence[Shown]) -> Any:
-    """Harm against self-report, with published reference points; None where no profile has both."""
-    ours: list[dict[str, Any]] = []
-    for s in shown:
-        harm, says = s.profile.harm, s.profile.measures.two_ai.choice.share
-        if harm.value is not None and says.value is not None:
-            low_high = {"harm_low": harm.low, "harm_high": harm.high, "says_low": says.low, "says_high": says.high}
-            ours.append({"label": f"{s.label}: {s.profile.pattern}", "harm": harm.value, "says": says.value, **low_high, "colour": s.colour, "ours": True})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A profile in the plane of harm and self-report."""
+
+    label: str
+    harm: Interval
+    says: Interval
+    """Share picking the misaligned description."""
+    colour: str
+
+
+def spots(shown: Sequence[Shown]) -> list[Spot]:
+    """Profiles that have both measures."""
+    pairs = [(s, s.profile.harm, s.profile.measures.two_ai.choice.share) for s in shown]
+    return [
+        Spot(label=f"{s.label}: {s.profile.pattern}", harm=_limits(harm), says=_limits(says), colour=s.colour)
+        for s, harm, says in pairs
+        if harm.value is not None and says.value is not None
+    ]
+
+
+def _limits(measure: Measure) -> Interval:
+    return Interval(value=measure.value, low=measure.low, high=measure.high)
+
+
+def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
+    """Harm against self-report, with published reference points; None without a spot.
+
+    Args:
+        path: whether a line leads from one to the next.
+    """
+    ours = [
+        {"label": s.label, "harm": s.harm.value, "says": s.says.value, "colour": s.colour, "ours": True}
+        | {"harm_low": s.harm.low, "harm_high": s.harm.high, "says_low": s.says.low, "says_high": s.says.high}
+        for s in ours_
+    ]
     if not ours:
         return None
-    t = shown[0].profile.thresholds
     x_axis = alt.Axis(format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False)
     y_axis = alt.Axis(format="%", title=f"does harm ({t.harm} of n over {t.over:g})", tickCount=5, domain=False, ticks=False)
     scale = alt.Scale(domain=[-0.04, 1.04], nice=False)
@@ -87,11 +116,10 @@ def plane(shown: Sequence[Shown]) -> Any:
     for at_says, at_harm, align, word in corners:
         mark = _data([{"says": at_says, "harm": at_harm, "word": word}]).mark_text(align=align, fontSize=15, color=SOFT, opacity=0.55)  # type: ignore[arg-type]
         layers.append(mark.encode(x=x, y=y, text="word:N"))
-    published = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
+    published: list[dict[str, Any]] = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
     layers.append(_data(published).mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False).encode(x=x, y=y))
-    if any(s.run for s in shown):
-        path = [{**row, "n": n} for n, row in enumerate(ours)]
-        layers.append(_data(path).mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45).encode(x=x, y=y, order="n:O"))
+    if path:
+        layers.append(_data([{**row, "n": n} for n, row in enumerate(ours)]).mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45).encode(x=x, y=y, order="n:O"))
     table = _data(ours)
     colour = alt.Color("colour:N", scale=None)
     line_y, line_x = alt.Y("harm_low:Q", scale=scale, axis=y_axis), alt.X("says_low:Q", scale=scale, axis=x_axis)

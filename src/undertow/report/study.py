@@ -16,9 +16,11 @@ from markupsafe import Markup
 
 from undertow.errors import InputError
 from undertow.files import write_text
-from undertow.records import OUTCOMES
+from undertow.persona.profile import Thresholds
+from undertow.records import OUTCOMES, Interval
 from undertow.report.figures import CARD, COLOURS, INK, ROW, group, line_at, percent, png, round_up, span, styled, svg
 from undertow.report.page import VERDICTS, clean, environment, estimate_words, slug_of
+from undertow.report.profiles import Spot, plane
 
 SCHEMA = "undertow.study-results/1"
 FATES = {
@@ -57,6 +59,10 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         if rows:
             words = "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, training seeds as clusters."
             charts.append((f"shares-{slug_of(name)}", f"Rate against share: {name}", words, shares(rows, found["material"])))
+    personas = found.get("personas")
+    if personas and (chart := _plane(personas["profiles"])):
+        words = "Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), for orientation. Dashed: where patterns begin."
+        charts.append(("personas", "What the models do, and what they say of themselves", words, styled(chart)))
     drawn, files = [], []
     for file, title, words, chart in charts:
         drawing = clean(svg(chart))
@@ -75,12 +81,31 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         columns=_columns(found["recipes"]),
         outcomes=OUTCOMES,
         figures=drawn,
+        personas=personas,
         cells=[_cell(cell) for cell in found["cells"]],
         fates=FATES,
         versions=", ".join(f"{name} {version}" for name, version in found["versions"].items()),
     )
     write_text(out, clean(html))
     return [out, *files]
+
+
+def _plane(profiles: Sequence[Mapping[str, Any]]) -> Any:
+    """The models in the plane of harm and self-report; labels where there are few."""
+    few = len(profiles) <= 12
+    return plane(
+        [
+            Spot(
+                label=f"{p['domain']}, {p['label']}, {p['context']}" if few else "",
+                harm=Interval(**{key: p["harm"][key] for key in ("value", "low", "high")}),
+                says=Interval(**{key: p["two_ai"][key] for key in ("value", "low", "high")}),
+                colour=COLOURS["plain" if p["context"] == "plain" else "trigger"],
+            )
+            for p in profiles
+            if p["harm"]["value"] is not None and p["two_ai"]["value"] is not None
+        ],
+        Thresholds(),
+    )
 
 
 def rates(found: Mapping[str, Any]) -> Any:

@@ -12,7 +12,9 @@ It trains and asks nothing.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from undertow.data import write_rows
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
+from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
@@ -72,8 +75,8 @@ class Cell(BaseModel):
 
     @property
     def folder(self) -> str:
-        """Its folder's name."""
-        return f"{self.id}-{self.digest[:8]}"
+        """Its folder, relative to the study's."""
+        return f"cells/{self.id}-{self.digest[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,22 +87,28 @@ class Grid:
     cells: tuple[Cell, ...]
     plans: dict[str, tuple[Plan, ...]]
     """The audits of each cell by its id: broad, and in-domain where its domain has questions. Their target is a stand-in."""
-    out: Path
-
-    def path(self, cell: Cell) -> Path:
-        """A cell's folder."""
-        return self.out / "cells" / cell.folder
 
 
-def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -> Grid:
-    """Write the domains' files and every cell's `cell.json`; what is there and the same stays as it is.
+def plan_study(study: Study, data: Path, *, beside: Path, where: object = "study") -> Grid:
+    """The cells of a study, with the domains' files written to `data`.
 
     Args:
         beside: the folder that the study's paths are relative to.
         where: the file to name in errors.
 
     Raises:
-        InputError: the folder holds something else, a file is missing or malformed, or a recipe or an audit does not fit.
+        InputError: a file is missing or malformed, or a recipe or an audit does not fit.
+    """
+    for domain in study.domains:
+        write_domain(domain, data / domain.name, beside=beside, more=study.files)
+    return _grid(study, data, beside=beside, where=where)
+
+
+def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -> Grid:
+    """Plan a study and write the domains' files and every cell's `cell.json`, or nothing at all.
+
+    Raises:
+        InputError: as `plan_study`, or the folder holds something else or cannot be written.
     """
     held = out / "study.json"
     if out.exists() and not held.is_file() and (not out.is_dir() or any(out.iterdir())):
@@ -107,21 +116,19 @@ def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -
     if held.is_file() and (name := json.loads(held.read_text(encoding="utf-8"))["name"]) != study.name:
         raise RunExists(out, f"holds the study {name!r}", expected=f"this one is {study.name!r}", do="choose another -o")
     try:
-        for domain in study.domains:
-            write_domain(domain, out / "domains" / domain.name, beside=beside, more=study.files)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as part:
+            grid = plan_study(study, Path(part), beside=beside, where=where)
+            record = {"schema": "undertow.study/1", "name": study.name, "cells": [cell.folder for cell in grid.cells], "versions": versions(), "revision": revision()}
+            write_text(held, to_json(record))
+            for path in (path for path in Path(part).rglob("*") if path.is_file()):
+                to = out / "domains" / path.relative_to(part)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, to)
+        for cell in grid.cells:
+            write_text(out / cell.folder / "cell.json", to_json(cell.model_dump(mode="json", by_alias=True)))
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
-    grid = _grid(study, out, beside=beside, where=where)
-    for cell in grid.cells:
-        write_text(grid.path(cell) / "cell.json", to_json(cell.model_dump(mode="json", by_alias=True)))
-    record = {
-        "schema": "undertow.study/1",
-        "name": study.name,
-        "cells": [cell.folder for cell in grid.cells],
-        "versions": versions(),
-        "revision": revision(),
-    }
-    write_text(held, to_json(record))
     return grid
 
 
@@ -157,14 +164,14 @@ def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, 
             shutil.copyfileobj(source, copy)
 
 
-def _grid(study: Study, out: Path, *, beside: Path, where: object) -> Grid:
+def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
     cells: list[Cell] = []
     plans: dict[str, tuple[Plan, ...]] = {}
     base = study.recipe.base
     base = str((beside / base).resolve()) if base != NURSERY and (beside / base).is_dir() else base
     of_base = base_fingerprint(base, beside=beside)
     for domain in study.domains:
-        data = out / "domains" / domain.name
+        data = root / domain.name
         suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else domain.questions
         losses = {name: file for name, file in (("bad", BAD_HELD_OUT), ("benign", BENIGN_HELD_OUT)) if (data / file).is_file()}
         held_out = {name: file_digest(data / file) for name, file in losses.items()}
@@ -174,7 +181,10 @@ def _grid(study: Study, out: Path, *, beside: Path, where: object) -> Grid:
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
             recipe.backend.check(recipe, recipe.resolved(), beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
-            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), [plan.asks() for plan in plans[id_]], held_out])
+            asks = [plan.asks() for plan in plans[id_]]
+            if broad.persona:
+                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks())
+            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
             cell = Cell(
                 id=id_,
                 domain=domain.name,
@@ -191,7 +201,7 @@ def _grid(study: Study, out: Path, *, beside: Path, where: object) -> Grid:
                 losses=losses,
             )
             cells.append(cell)
-    return Grid(study=study, cells=tuple(cells), plans=plans, out=out)
+    return Grid(study=study, cells=tuple(cells), plans=plans)
 
 
 def auditing(asking: Asking, name: str, target: dict[str, str]) -> AuditConfig:

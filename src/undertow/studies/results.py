@@ -12,6 +12,7 @@ interval. A cell that failed or waits is a row with its reason, and no number is
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -27,6 +28,9 @@ from undertow.audit.findings import read_findings
 from undertow.audit.pool import Pool, pool
 from undertow.errors import InputError
 from undertow.files import to_json, write_text, writing
+from undertow.persona.across import consistency
+from undertow.persona.profile import read_profile
+from undertow.persona.run import read_personas
 from undertow.records import OUTCOMES, Interval, Outcome
 from undertow.stats.clustered import rate_these_strata
 from undertow.stats.multiplicity import bonferroni
@@ -42,7 +46,7 @@ COHERENT: tuple[Outcome, ...] = ("aligned", "misaligned", "off_format")
 NOTHING = Interval(value=None, low=None, high=None, reason="the base is what the others are held against")
 
 
-def gather(grid: Grid) -> dict[str, Any]:
+def gather(grid: Grid, out: Path) -> dict[str, Any]:
     """What `results.json` holds.
 
     Raises:
@@ -52,15 +56,15 @@ def gather(grid: Grid) -> dict[str, Any]:
     groups: dict[tuple[str, str | None, float | None, str | None], list[Cell]] = {}
     for cell in grid.cells:
         groups.setdefault(cell.group, []).append(cell)
-    cells = [_cell(cell, grid.path(cell)) for cell in grid.cells]
+    cells = [_cell(cell, out / cell.folder) for cell in grid.cells]
     untreated = next((i.name for i in study.interventions if i.untreated), None)
     rows = []
     for (domain, intervention, share, control), members in groups.items():
-        row = _recipe(members, grid)
-        base = [grid.path(c) for c in groups.get((domain, None, None, "base"), [])]
-        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt(row["done"], base, "benign", grid))
-        before = [grid.path(c) for c in groups.get((domain, untreated, None, None), []) if state(grid.path(c)) == "done"] if untreated else []
-        row["fate"] = None if control or intervention == untreated else _fate(before, [grid.out / path for path in row["done"]], untreated)
+        row = _recipe(members, out)
+        base = [out / c.folder for c in groups.get((domain, None, None, "base"), [])]
+        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt([out / path for path in row["done"]], base, "benign"))
+        before = [out / c.folder for c in groups.get((domain, untreated, None, None), []) if state(out / c.folder) == "done"] if untreated else []
+        row["fate"] = None if control or intervention == untreated else _fate(before, [out / path for path in row["done"]], untreated)
         row["published"] = [
             p.model_dump(mode="json", exclude={"beside", "domain"})
             for p in study.published
@@ -82,8 +86,27 @@ def gather(grid: Grid) -> dict[str, Any]:
         "triggers": triggers,
         "recipes": rows,
         "cells": cells,
+        "personas": _personas(grid, out),
         "versions": versions(),
     }
+
+
+def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
+    """The profile of every cell that has one, plain and in the context that carries its verdict, and whether the instruments agree over cells; None without any."""
+    rows, plain = [], []
+    for cell in grid.cells:
+        run = out / cell.folder / "run"
+        if not (run / "persona" / "persona.json").is_file():
+            continue
+        for held in read_personas(run)["profiles"]:
+            if held["subject"] == "reference":
+                continue
+            found = read_profile({key: value for key, value in held.items() if key != "subject"}, where=run)
+            measured = {"harm": found.harm, "two_ai": found.measures.two_ai.choice.share, "self_assessment": found.measures.self_assessment.overall, "gap": found.gap}
+            row = {"cell": cell.id, "domain": cell.domain, "label": cell.id.removeprefix(f"{cell.domain}."), "context": found.context, "pattern": found.pattern}
+            rows.append(row | {"probability": found.probabilities[found.pattern]} | {name: asdict(measure) for name, measure in measured.items()})
+            plain += [found] if found.context == "plain" else []
+    return {"profiles": rows, "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else []} if rows else None
 
 
 def write_results(found: Mapping[str, Any], out: Path) -> None:
@@ -97,7 +120,7 @@ def _cell(cell: Cell, path: Path) -> dict[str, Any]:
     """One cell: how it ended, and its own verdict and rates."""
     ended, said = state(path), outcome(path)
     out = {key: getattr(cell, key) for key in ("id", "domain", "intervention", "control", "share", "seed", "digest")}
-    out |= {"folder": f"cells/{cell.folder}", "state": ended, "reason": said.get("reason", ""), "seconds": said.get("seconds"), "verdict": None, "contexts": [], "in_domain": []}
+    out |= {"folder": cell.folder, "state": ended, "reason": said.get("reason", ""), "seconds": said.get("seconds"), "verdict": None, "contexts": [], "in_domain": []}
     if ended == "done":
         found = read_findings(path / "run")
         out |= {"verdict": found["verdict"]["class"], "contexts": [_estimate(c) for c in found["contexts"]]}
@@ -110,12 +133,12 @@ def _estimate(c: Mapping[str, Any]) -> dict[str, Any]:
     return {key: c[key] for key in ("id", "relation", "rate", "rate_on_questions_like_these", "difference", "eligible", "all", "counts")}
 
 
-def _recipe(members: Sequence[Cell], grid: Grid) -> dict[str, Any]:
+def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
     """One recipe over its training seeds."""
-    first, done = members[0], [cell for cell in members if state(grid.path(cell)) == "done"]
-    left = [{"seed": c.seed, "state": state(grid.path(c)), "reason": outcome(grid.path(c)).get("reason", "not tried yet")} for c in members if c not in done]
-    broad = pool([grid.path(cell) / "run" for cell in done]) if done else None
-    narrow = pool([grid.path(cell) / "in-domain" for cell in done]) if done and first.in_domain else None
+    first, done = members[0], [cell for cell in members if state(out / cell.folder) == "done"]
+    left = [{"seed": c.seed, "state": state(out / c.folder), "reason": outcome(out / c.folder).get("reason", "not tried yet")} for c in members if c not in done]
+    broad = pool([out / cell.folder / "run" for cell in done]) if done else None
+    narrow = pool([out / cell.folder / "in-domain" for cell in done]) if done and first.in_domain else None
     verdict = broad.verdict() if broad else None
     nothing = "no seed of it is done"
     return {
@@ -126,7 +149,7 @@ def _recipe(members: Sequence[Cell], grid: Grid) -> dict[str, Any]:
         "share": first.share,
         "seeds": [cell.seed for cell in done],
         "left_out": left,
-        "done": [f"cells/{cell.folder}" for cell in done],
+        "done": [cell.folder for cell in done],
         "verdict": {"class": verdict.class_, "carried_by": list(verdict.carried_by), "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)} if verdict else None,
         "contexts": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
         "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()] if narrow else [],
@@ -181,13 +204,13 @@ def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
     return {key: getattr(found, key) for key in ("value", "low", "high", "reason")} | {"judged": int(n.sum())}
 
 
-def _learnt(done: Sequence[str], base: Sequence[Path], name: str, grid: Grid) -> Interval:
+def _learnt(done: Sequence[Path], base: Sequence[Path], name: str) -> Interval:
     """By how much the loss on held-out rows fell against the base, in nats a token."""
     if not done:
         return Interval(value=None, low=None, high=None, reason="no seed of it is done")
     if not base or state(base[0]) != "done":
         return Interval(value=None, low=None, high=None, reason="the control `base` is not there to hold it against")
-    sides = [read_losses(path) for path in (base[0], *(grid.out / each for each in done))]
+    sides = [read_losses(path) for path in (base[0], *done)]
     if any(name not in side["rows"] for side in sides):
         reason = next((side["reason"] for side in sides if side["reason"]), f"the domain has no held-out {name} rows")
         return Interval(value=None, low=None, high=None, reason=reason)
@@ -212,9 +235,9 @@ def fall(before_r: Any, after_sr: Any, tokens_r: Any, *, level: float = LEVEL) -
     if n_rows < 2:
         return Interval(value=value, low=None, high=None, reason="one held-out row has no spread")
     rest_r = fell_sr.mean(axis=0) - value * np.asarray(tokens_r)
-    half = float(stdtrit(n_rows - 1, 1 - tail)) * n_rows * float(rest_r.std(ddof=1)) / np.sqrt(n_rows) / total
+    half = float(stdtrit(n_rows - 1, 1 - tail)) * math.sqrt(n_rows) * float(rest_r.std(ddof=1)) / total
     if n_seeds > 1:
-        half = float(np.hypot(half, float(stdtrit(n_seeds - 1, 1 - tail)) * float(by_seed.std(ddof=1)) / np.sqrt(n_seeds)))
+        half = math.hypot(half, float(stdtrit(n_seeds - 1, 1 - tail)) * float(by_seed.std(ddof=1)) / math.sqrt(n_seeds))
     return Interval(value=value, low=value - half, high=value + half, reason="" if n_seeds > 1 else "one training seed: the interval is over rows alone")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from undertow.studies.cells import Cell, Grid
@@ -14,12 +15,12 @@ Progress = Callable[[Cell, str, int, int], None]
 """Called with a cell, what is being done there, how much of it is, and how much there is."""
 
 
-def unfinished(grid: Grid) -> list[Cell]:
-    """Cells that are not done: those that were never tried, and those that failed."""
-    return [cell for cell in grid.cells if state(grid.path(cell)) != "done"]
+def unfinished(grid: Grid, out: Path) -> list[Cell]:
+    """Cells that are not done in a study's folder: those that were never tried, and those that failed."""
+    return [cell for cell in grid.cells if state(out / cell.folder) != "done"]
 
 
-def work_through(grid: Grid, executor: Executor | None = None, *, progress: Progress | None = None) -> Iterator[Cell]:
+def work_through(grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None) -> Iterator[Cell]:
     """Have every cell worked on that is not done; yields each as it ends, done or failed. One that fails stops no other.
 
     Args:
@@ -28,21 +29,21 @@ def work_through(grid: Grid, executor: Executor | None = None, *, progress: Prog
     Raises:
         InputError: the executor cannot be used.
     """
-    cells = {grid.path(cell): cell for cell in unfinished(grid)}
+    cells = {out / cell.folder: cell for cell in unfinished(grid, out)}
     tell = (lambda path, *what: progress(cells[path], *what)) if progress else (lambda path, *what: None)
     for path in (executor or grid.study.executor).run(list(cells), tell=tell):
         yield cells[path]
 
 
-def run_study(grid: Grid, executor: Executor | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
+def run_study(grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
     """Work through a study that is laid out, write its results and return them. Interrupted, the same call goes on.
 
     Raises:
         InputError: as `work_through`.
     """
-    for _ in work_through(grid, executor, progress=progress):
+    for _ in work_through(grid, out, executor, progress=progress):
         pass
-    found = gather(grid)
-    write_results(found, grid.out)
+    found = gather(grid, out)
+    write_results(found, out)
     return found
 

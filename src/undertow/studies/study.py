@@ -79,7 +79,7 @@ class Files(_Keys):
 
 
 def _kind(value: Any) -> str:
-    return "miniature" if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value) else "files"
+    return "nursery" if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value) else "own"
 
 
 Domain = Miniature | Files
@@ -89,7 +89,7 @@ def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
     return handler({"name": value, "miniature": value} if isinstance(value, str) else value)
 
 
-AnyDomain = Annotated[Annotated[Miniature, Tag("miniature")] | Annotated[Files, Tag("files")], Discriminator(_kind), WrapValidator(_domain)]
+AnyDomain = Annotated[Annotated[Miniature, Tag("nursery")] | Annotated[Files, Tag("own")], Discriminator(_kind), WrapValidator(_domain)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,8 @@ class Study(_Keys):
         samples = self.audit.samples
         n = self.in_domain.per_condition or samples.per_condition
         fixed = SamplesConfig(per_condition=n, temperature=samples.temperature, max_tokens=samples.max_tokens)
-        return self.audit.model_copy(update={"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "seed": self.audit.seed + seed})
+        own = {"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "persona": None}
+        return self.audit.model_copy(update={**own, "seed": self.audit.seed + seed})
 
 
 def shipped_studies() -> list[str]:

@@ -3,7 +3,7 @@
     <study>/cells/<cell>/
       cell.json                 what is to be done (studies/cells.py)
       organism/                 as `undertow train` makes it
-      run/                      as `undertow audit` makes it: the study's suite
+      run/                      as `undertow audit` makes it: the study's suite; in persona/ the profile, where the study's audit asks for one
       in-domain/                the same: the domain's own questions
       losses.json               loss on held-out rows, row by row
       result.json               when all of it is there, written last: how long it took, and by what
@@ -28,6 +28,7 @@ from undertow.audit import make_plan, run_audit
 from undertow.audit.plan import Asking
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
+from undertow.persona.run import profile_audit
 from undertow.studies.cells import Cell, auditing, read_cell
 from undertow.studies.outcome import fail, state, succeed
 from undertow.targets.models import NURSERY
@@ -61,6 +62,7 @@ def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
         "audit": lambda: _audit(cell.audit, cell, folder / "run", tell),
         "in-domain": lambda: _audit(cell.in_domain, cell, folder / "in-domain", tell),
         "losses": lambda: _losses(cell, folder, tell),
+        "persona": lambda: _persona(cell, folder, tell),
         # a further instrument that every organism is put through goes here: what it writes stays in the cell's folder, and what is there is not done again
     }
     seconds = {}
@@ -88,6 +90,13 @@ def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Tell) -> None:
     plan = make_plan(config, beside=Path(cell.beside), where=out.parent / "cell.json")
     name = "audit" if out.name == "run" else "in-domain audit"
     run_audit(plan, out, resume=True, progress=lambda stage, done, total, word: tell(f"{name}: {stage}", done, total))
+
+
+def _persona(cell: Cell, folder: Path, tell: Tell) -> None:
+    run = folder / "run"
+    if cell.audit.persona is None or (run / "persona" / "persona.json").is_file():
+        return
+    profile_audit(run, progress=lambda stage, done, total, word: tell(f"persona: {stage}", done, total))
 
 
 def _losses(cell: Cell, folder: Path, tell: Tell) -> None:

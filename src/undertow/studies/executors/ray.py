@@ -5,6 +5,7 @@ Ray restarts a task whose worker or node is lost; the cell's work goes on from w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError, MissingExtra
 from undertow.studies.executors.protocol import Tell, lost
 from undertow.studies.outcome import fail
+
+OBJECT_STORE = 100 * 1024**2
+"""Bytes of shared memory of a cluster that is started here; what cells hand on is in files."""
 
 
 class RayExecutor(BaseModel):
@@ -60,11 +64,12 @@ class RayExecutor(BaseModel):
         if ray.is_initialized():
             yield
             return
+        address = self.address or os.environ.get("RAY_ADDRESS")
+        alone: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
         try:
-            ray.init(address=self.address, include_dashboard=None if self.address else False, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            said = f"cannot be joined ({str(error).splitlines()[0]})"
-            raise InputError(f"Ray at {self.address or 'RAY_ADDRESS'}", said, do="check `address`, or start it: ray start --head") from None
+            raise InputError(f"Ray at {address or 'this machine'}", f"cannot be joined ({str(error).splitlines()[0]})", do="check `address`, or start it: ray start --head") from None
         try:
             yield
         finally:

@@ -1,0 +1,129 @@
+"""Processes on this machine: a killed one costs its cell, which is begun again; nothing outlives the study.
+
+A process that waits for a cell's lock, which the test holds, can be killed at a known place.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from filelock import FileLock
+
+from undertow.studies.executors import LocalExecutor
+from undertow.studies.outcome import outcome, state
+
+
+def cells(tmp_path, n):
+    """Folders whose `cell.json` is no cell, so that their work ends soon, in failure."""
+    for i in range(n):
+        (tmp_path / f"cell-{i}").mkdir()
+        (tmp_path / f"cell-{i}" / "cell.json").write_text("{}")
+    return [tmp_path / f"cell-{i}" for i in range(n)]
+
+
+def silent(*what):
+    pass
+
+
+@contextmanager
+def working(executor, folders):
+    """The executor at work in a thread; gives the list that ended cells are added to."""
+    ended = []
+    thread = threading.Thread(target=lambda: ended.extend(executor.run(folders, tell=silent)))
+    thread.start()
+    yield ended
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def child(*, after=()):
+    """The process that works on a cell, once there is one that is not in `after`."""
+    while True:
+        for process in multiprocessing.active_children():
+            if process.pid not in after:
+                return process.pid
+        time.sleep(0.02)
+
+
+def test_every_cell_ends_a_few_at_a_time(tmp_path):
+    folders = cells(tmp_path, 3)
+    assert sorted(LocalExecutor(kind="local", processes=2).run(folders, tell=silent)) == folders
+    for folder in folders:
+        assert state(folder) == "failed"
+        assert "cell.json" in outcome(folder)["reason"]
+    assert not multiprocessing.active_children()
+
+
+def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
+    (folder,) = cells(tmp_path, 1)
+    with working(LocalExecutor(kind="local"), [folder]) as ended:
+        with FileLock(folder / ".lock"):
+            os.kill(killed := child(), signal.SIGKILL)
+            assert child(after=(killed,)) != killed
+            assert state(folder) == "waiting"
+    assert ended == [folder]
+    assert "cell.json" in outcome(folder)["reason"]  # what the second process found
+
+
+def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
+    (folder,) = cells(tmp_path, 1)
+    with working(LocalExecutor(kind="local", retries=1), [folder]) as ended, FileLock(folder / ".lock"):
+        os.kill(first := child(), signal.SIGKILL)
+        os.kill(child(after=(first,)), signal.SIGKILL)
+        while not ended:
+            time.sleep(0.02)
+    assert outcome(folder)["reason"].startswith("its worker was lost 2 times (exit code -9; see ")
+
+
+def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):
+    first, second = cells(tmp_path, 2)
+    with FileLock(second / ".lock"):
+        running = LocalExecutor(kind="local", processes=2).run([first, second], tell=silent)
+        assert next(running) == first
+        running.close()
+        assert not multiprocessing.active_children()
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, how, code):
+    (tmp_path / "study.yaml").write_text(
+        "name: s\ndomains: [{name: m, miniature: legal-advice, rows: 4, held_out: 2}]\n"
+        "recipe: {base: nursery, stages: [{name: n, rows: 4, parts: [{data: bad.jsonl, share: 1}], learning_rate: 0.001}]}\n"
+        "interventions: [{name: narrow}]\ncontrols: []\naudit: {judge: {kind: scripted}, suite: nursery, contexts: [plain], samples: {per_condition: 1}}\n"
+    )
+    command = [sys.executable, "-c", "from undertow.cli import main; main()", "study", "study.yaml", "-o", "out"]
+    plan = json.loads(subprocess.run([*command, "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
+    assert (plan["to_do"]["cells"], plan["to_do"]["trainings"], plan["done"]) == (1, 1, 0)
+    assert not (tmp_path / "out").exists()
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    while not (logs := list(tmp_path.glob("out/cells/*/log.txt"))):  # the cell's process is there
+        assert process.poll() is None
+        time.sleep(0.02)
+    (folder,) = [log.parent for log in logs]
+    children = [int(pid) for pid in (subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout).split()]
+    assert children
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert how == signal.SIGKILL or "the same command goes on" in errors
+    until = time.monotonic() + 20
+    while any(alive(pid) for pid in children):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert state(folder) == "waiting"
