@@ -1,8 +1,7 @@
 """Published item files: small ones in the same formats, and the real ones where they are at hand."""
 
-from __future__ import re
-
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
