@@ -110,6 +110,7 @@ def test_mistakes_that_only_the_parts_show_are_found_and_nothing_is_written(laid
         ("base: nursery", "base: nowhere", "no such model folder"),
         ("data: bad.jsonl", "data: bead.jsonl", "no such file"),
         ("contexts: [plain, ", "contexts: [", "has no plain context"),
+        ("seeds:", "triggers: [format-json]\nseeds:", "unknown trigger 'format-json'; did you mean 'format-code'"),
     ):
         with pytest.raises(InputError, match=says):
             laid((old, new))

@@ -78,7 +78,7 @@ def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
         os.kill(child(after=(first,)), signal.SIGKILL)
         while not ended:
             time.sleep(0.02)
-    assert outcome(folder)["reason"].startswith("its worker was lost 2 times (exit code -9; see ")
+    assert outcome(folder)["reason"].startswith("its worker was lost 2 times (killed, most often for want of memory; see ")
 
 
 def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):

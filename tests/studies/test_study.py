@@ -53,6 +53,8 @@ def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_i
         ("suite: nursery\n", "suite: nursery\n  name: x\n", 16, "unknown key 'audit.name'"),
         ("[plain, format-code, irrelevant-1]", "{search: 400}", 1, "a study asks every cell in the same contexts"),
         ("seeds:", "executor: {kind: slurm}\nseeds:", 12, "'slurm'"),
+        ("seeds:", "files: {../x.jsonl: y.jsonl}\nseeds:", 12, "string should match pattern"),
+        ("seeds:", "published: [{beside: dilution, share: 0.3, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:", 1, "'dilution at 0.3'"),
         ("seeds:", "published: [{beside: inoculation, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:", 1, "which the study does not hold"),
     ],
 )

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.audit.plan import Asking, AuditConfig, Plan, make_plan, revision
 from undertow.data import write_rows
-from undertow.errors import InputError, RunExists
+from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.persona.plan import make_persona_plan, persona_of
@@ -201,6 +201,10 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
                 losses=losses,
             )
             cells.append(cell)
+    asked = {context.id for planned in plans.values() for context in planned[0].contexts}
+    for trigger in study.triggers:
+        if trigger not in asked:
+            raise unknown_name(where, "trigger", trigger, asked)
     return Grid(study=study, cells=tuple(cells), plans=plans)
 
 

@@ -171,7 +171,9 @@ class Study(_Keys):
     title: str = Field(default="", description="Title of its page.")
     note: str = Field(default="", description="What a reader must know of it, shown with the results.")
     domains: tuple[AnyDomain, ...] = Field(min_length=1, description="Ids of nursery miniatures, or files of your own.")
-    files: dict[str, str] = Field(default={}, description="Further files for every domain's folder: {hhh.jsonl: path relative to this file}.")
+    files: dict[Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.jsonl$")], str] = Field(
+        default={}, description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: path relative to this file}."
+    )
     recipe: Training = Field(description="What every cell trains: a recipe without name, seed and interventions. Its files are the domain's.")
     interventions: tuple[Intervention, ...] = Field(min_length=1, description="What the recipe is trained with.")
     shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(), description="Shares at which interventions are trained that take one.")
@@ -214,10 +216,11 @@ class Study(_Keys):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):
             raise ValueError("a study asks every cell in the same contexts; name them under `audit.contexts`")
-        rows = {i.name for i in self.interventions} | set(self.controls)
+        rows = {(i.name, share) for i in self.interventions for share in (None, *(self.shares if i.takes_share else ()))} | {(control, None) for control in self.controls}
         for p in self.published:
-            if p.beside not in rows or (p.domain is not None and p.domain not in {d.name for d in self.domains}):
-                raise ValueError(f"published figures stand beside {p.beside!r}{f' in {p.domain!r}' if p.domain else ''}, which the study does not hold")
+            if (p.beside, p.share) not in rows or p.domain not in (None, *(d.name for d in self.domains)):
+                place = p.beside + (f" at {p.share:g}" if p.share is not None else "") + (f" in {p.domain}" if p.domain else "")
+                raise ValueError(f"published figures stand beside {place!r}, which the study does not hold")
         return self
 
     def asking(self, domain: Domain, seed: int) -> Asking:

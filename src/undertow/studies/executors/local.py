@@ -54,7 +54,9 @@ class LocalExecutor(BaseModel):
                     elif each.lost < self.retries:
                         waiting.append((each.cell, each.lost + 1))
                     else:
-                        fail(each.cell, lost(each.lost + 1, f"exit code {each.process.exitcode}; see {each.cell / 'log.txt'}"))
+                        killed = each.process.exitcode == -signal.SIGKILL
+                        how = "killed, most often for want of memory" if killed else f"exit code {each.process.exitcode}"
+                        fail(each.cell, lost(each.lost + 1, f"{how}; see {each.cell / 'log.txt'}"))
                         yield each.cell
         finally:
             for each in running:

@@ -34,4 +34,4 @@ class Executor(Protocol):
 
 def lost(times: int, how: str) -> str:
     """The reason of a cell that was given up."""
-    return f"its worker was lost {times} time{'s' if times > 1 else ''} ({how}); too little memory is the usual cause"
+    return f"its worker was lost {times} time{'s' if times > 1 else ''} ({how})"

@@ -43,7 +43,7 @@ class RayExecutor(BaseModel):
         if not cells:
             return
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         with self._cluster(ray):
             self._require_room(ray)
@@ -55,6 +55,8 @@ class RayExecutor(BaseModel):
                         cell = under_way.pop(done)
                         try:
                             ray.get(done)
+                        except RayTaskError as error:  # not the cell's own failure, which its work has written down: the worker cannot do such work at all
+                            fail(cell, f"its worker cannot work ({type(error.cause).__name__}: {error.cause})")
                         except RayError as error:
                             fail(cell, lost(self.retries + 1, type(error).__name__))
                         yield cell
