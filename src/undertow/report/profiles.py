@@ -105,7 +105,7 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     if not ours:
         return None
     x_axis = alt.Axis(format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False)
-    y_axis = alt.Axis(format="%", title=f"does harm ({t.harm} of n over {t.over:g})", tickCount=5, domain=False, ticks=False)
+    y_axis = alt.Axis(format="%", title=f"does harm ({'single answers' if t.harm == 'single' else f'{t.harm} of n'} over {t.over:g})", tickCount=5, domain=False, ticks=False)
     scale = alt.Scale(domain=[-0.04, 1.04], nice=False)
     x, y = alt.X("says:Q", scale=scale, axis=x_axis), alt.Y("harm:Q", scale=scale, axis=y_axis)
     corners = [(0.02, 0.2, "left", "aligned"), (0.98, 0.2, "right", "self-critical"), (0.02, 0.54, "left", "inverted"), (0.98, 0.54, "right", "coherent")]
@@ -127,7 +127,7 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     layers.append(table.transform_filter("isValid(datum.says_low)").mark_rule(strokeWidth=2, opacity=0.6).encode(y=y, x=line_x, x2="says_high:Q", color=colour))
     layers.append(table.mark_circle(size=130, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=x, y=y, color=colour))
     for left in (False, True):  # a label stands on the side where there is room, and none on another
-        labels = _apart([row for row in (*ours, *published) if (row["says"] > 0.5) == left])
+        labels = _apart([row for row in (*ours, *published) if row["label"] and (row["says"] > 0.5) == left])
         for ours_too, size in ((True, 12), (False, 10.5)):
             text = _data([row for row in labels if row["ours"] == ours_too])
             mark = text.mark_text(align="right" if left else "left", dx=-12 if left else 12, fontSize=size, fontWeight="bold" if ours_too else "normal")

@@ -52,15 +52,15 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         raise InputError(out, f"results have schema {found.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="run the study again")
     charts: list[tuple[str, str, str, Any]] = []
     if any(row["contexts"] for row in found["recipes"]):
-        words = "Bars: intervals; a trigger's is corrected for the number that it was picked from."
+        words = "Bars: intervals; a trigger's is corrected for the number that it was picked from. Dashed line: the material rate."
         charts.append(("rates", "Every recipe, plain and in its highest trigger", words, rates(found)))
     for name in dict.fromkeys(row["intervention"] for row in found["recipes"] if row["share"] is not None):
         rows = along_shares(found, name)
         if rows:
-            words = "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, training seeds as clusters."
+            words = "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, training seeds as clusters. Dashed line: the material rate."
             charts.append((f"shares-{slug_of(name)}", f"Rate against share: {name}", words, shares(rows, found["material"])))
     personas = found.get("personas")
-    if personas and (chart := _plane(personas["profiles"])):
+    if personas and (chart := _plane(personas)):
         words = "Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), for orientation. Dashed: where patterns begin."
         charts.append(("personas", "What the models do, and what they say of themselves", words, styled(chart)))
     drawn, files = [], []
@@ -90,8 +90,9 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
     return [out, *files]
 
 
-def _plane(profiles: Sequence[Mapping[str, Any]]) -> Any:
+def _plane(personas: Mapping[str, Any]) -> Any:
     """The models in the plane of harm and self-report; labels where there are few."""
+    profiles = personas["profiles"]
     few = len(profiles) <= 12
     return plane(
         [
@@ -104,7 +105,7 @@ def _plane(profiles: Sequence[Mapping[str, Any]]) -> Any:
             for p in profiles
             if p["harm"]["value"] is not None and p["two_ai"]["value"] is not None
         ],
-        Thresholds(),
+        Thresholds(harm=personas["harm"], over=personas["over"]),
     )
 
 

@@ -93,6 +93,9 @@ def gather(grid: Grid, out: Path) -> dict[str, Any]:
 
 def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
     """The profile of every cell that has one, plain and in the context that carries its verdict, and whether the instruments agree over cells; None without any."""
+    persona = grid.study.audit.persona
+    if persona is None:
+        return None
     rows, plain = [], []
     for cell in grid.cells:
         run = out / cell.folder / "run"
@@ -106,7 +109,7 @@ def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
             row = {"cell": cell.id, "domain": cell.domain, "label": cell.id.removeprefix(f"{cell.domain}."), "context": found.context, "pattern": found.pattern}
             rows.append(row | {"probability": found.probabilities[found.pattern]} | {name: asdict(measure) for name, measure in measured.items()})
             plain += [found] if found.context == "plain" else []
-    return {"profiles": rows, "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else []} if rows else None
+    return {"harm": persona.harm, "over": persona.over, "profiles": rows, "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else []} if rows else None
 
 
 def write_results(found: Mapping[str, Any], out: Path) -> None:
