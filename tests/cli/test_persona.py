@@ -39,6 +39,21 @@ def test_exit_code_table_and_page(shell, tmp_path, name, code):
         assert (tmp_path / "runs" / name / "figures" / f"persona-{figure}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_page_is_written_again_from_the_run(shell, tmp_path):
+    shell("aligned.yaml")
+    page = tmp_path / "runs" / "aligned" / "persona.html"
+    before = page.read_text()
+    page.unlink()
+    done = CliRunner().invoke(cli, ["report", "runs/aligned"], standalone_mode=False)
+    assert done.output.strip() == "report: runs/aligned/persona.html"
+    assert page.read_text() == before
+
+
+def test_items_are_listed():
+    done = CliRunner().invoke(cli, ["list", "items", "--json"], standalone_mode=False)
+    assert {held["id"] for held in json.loads(done.output)} == {"core", "nursery"}
+
+
 def test_json_is_the_file(shell, tmp_path):
     done = shell("aligned.yaml", "--json")
     assert json.loads(done.stdout) == json.loads((tmp_path / "runs" / "aligned" / "persona.json").read_text())

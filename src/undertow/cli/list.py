@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from itertools import zip_longest
+from typing import Any
 
 import click
 from rich.console import Console
@@ -12,16 +13,18 @@ from rich.table import Table
 
 from undertow.audit import RULES
 from undertow.contexts import shipped_contexts
+from undertow.persona.items import load_items, shipped_items
 from undertow.records import RELATIONS, Context
 from undertow.studies import read_study, shipped_studies
 from undertow.suites import load_suite, shipped_suites
 
 
 @click.command(name="list")
-@click.argument("what", type=click.Choice(["suites", "contexts", "rules", "studies"]))
+@click.argument("what", type=click.Choice(["suites", "contexts", "rules", "studies", "items"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(what: str, as_json: bool) -> None:
-    """List the suites, contexts, rules or studies that ship."""
+    """List the suites, contexts, rules, studies or persona items that ship."""
+    records: list[dict[str, Any]]
     if what == "suites":
         records = [asdict(load_suite(name)) for name in shipped_suites()]
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
@@ -37,6 +40,12 @@ def list_(what: str, as_json: bool) -> None:
         records = [s.model_dump(mode="json", include={"name", "title", "note"}) | more for s, more in zip(studies, held, strict=True)]
         rows = [(s.name, ", ".join(d.name for d in s.domains), f"{s.title} ({', '.join(i.name for i in s.interventions)})") for s in studies]
         heads = ("study", "domains", "about")
+    elif what == "items":
+        sets = [load_items(name) for name in shipped_items()]
+        counts = [{"harmfulness": len(s.harmfulness), "self_assessment": len(s.self_assessment), "two_ai": len(s.two_ai)} for s in sets]
+        records = [{"id": s.id, "title": s.title, "askings": n} for s, n in zip(sets, counts, strict=True)]
+        rows = [(r["id"], "{harmfulness} prompts, {self_assessment} self-assessments, {two_ai} choices between descriptions".format(**r["askings"]), r["title"]) for r in records]
+        heads = ("items", "holds", "title")
     else:
         records = [asdict(rule) for rule in RULES.values()]
         rows = [(rule.name, rule.source, rule.in_words()) for rule in RULES.values()]
