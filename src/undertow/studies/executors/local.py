@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.studies.executors.protocol import Tell, lost
 from undertow.studies.outcome import fail, state
 
-GRACE_S = 10
-"""Seconds that a process has to end before it is killed."""
+GRACE_S, LOOK_S = 10, 1
+"""Seconds that a process has to end before it is killed, and seconds between two looks whether it is still there."""
 
 
 class LocalExecutor(BaseModel):
@@ -43,7 +43,7 @@ class LocalExecutor(BaseModel):
             while waiting or running:
                 while waiting and len(running) < self.processes:
                     running.append(_start(*waiting.popleft()))
-                wait([each.events for each in running])  # an event, or the end of a process, which closes its pipe
+                wait([each.events for each in running], timeout=LOOK_S)  # an event, or the end of a process, which closes its pipe unless a child of its own holds that
                 for each in list(running):
                     if each.listen(tell):
                         continue
@@ -76,14 +76,16 @@ class _Running:
 
     def listen(self, tell: Tell) -> bool:
         """Pass on what has come; False where the process has ended."""
+        ended = not self.process.is_alive()
         try:
             while self.events.poll():
                 stage, done, total = self.events.recv()
                 tell(self.cell, stage, done, total)
         except (EOFError, OSError):
+            ended = True
+        if ended:
             self.events.close()
-            return False
-        return True
+        return not ended
 
 
 def _start(cell: Path, times: int) -> _Running:
