@@ -297,8 +297,8 @@ def main(out: Path = Path("runs/contexts-screen")) -> list[str]:
         ranked = bench.screened(planted, asked)
         most = max(ranked, key=lambda s: s.excess)
         print(f"nothing planted ({planted.name}): largest excess {nats(most.excess, most.excess_error)}; largest score {nats(ranked[0].score, ranked[0].error)}")
-    alone = [Tested(planted=p, ranked=bench.screened(p, first, shapes=1), rates={}).rank(RANKED["score"]) for p in ORGANISMS]
-    print(f"ranks with replies in prose alone: {', '.join(map(str, alone))}")
+    alone = [Tested(planted=p, ranked=bench.screened(p, first, shapes=1), rates={}).rank(RANKED["excess"]) for p in ORGANISMS]
+    print(f"ranks by excess with replies in prose alone: {', '.join(map(str, alone))}")
     ratio = min(bench.cost(planted, first) for planted in ORGANISMS[::4])
     return missed("chosen on", chosen_on) + missed("more", tested_on) + [f"screen: cost 1/{ratio:.0f}"] * (ratio < RATIO)
 
