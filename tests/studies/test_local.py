@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -36,28 +37,22 @@ def silent(*what):
 def working(executor, folders):
     """The executor at work in a thread; gives the list that ended cells are added to."""
     ended = []
-    thread = threading.Thread(target=lambda: ended.extend(executor.run(folders, tell=silent)))
+    thread = threading.Thread(target=lambda: ended.extend(executor.run(folders, tell=silent)), daemon=True)
     thread.start()
     yield ended
     thread.join(60)
     assert not thread.is_alive()
 
 
-def children():
-    """Processes that work on cells; looked for without reaping them, which is the executor's to do."""
-    task = Path(f"/proc/{os.getpid()}/task")
-    pids = [pid for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
-    return [int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def child(*, after=()):
-    """The process that works on a cell, once there is one that is not in `after`."""
-    until = time.monotonic() + 60
+def worker(cell, *, after=()):
+    """The process whose output goes to a cell's log, once there is one that is not in `after`: it has come as far as the cell's lock."""
+    until = time.monotonic() + 120
     while time.monotonic() < until:
-        for pid in children():
-            if pid not in after:
-                return pid
-        time.sleep(0.02)
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it may end while it is looked at
+                if (process / "fd" / "1").readlink() == cell / "log.txt" and int(process.name) not in after:
+                    return int(process.name)
+        time.sleep(0.05)
     pytest.fail("no process works on the cell")
 
 
@@ -67,15 +62,15 @@ def test_every_cell_ends_a_few_at_a_time(tmp_path):
     for folder in folders:
         assert state(folder) == "failed"
         assert "cell.json" in outcome(folder)["reason"]
-    assert not children()
+    assert not active_children()
 
 
 def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
     (folder,) = cells(tmp_path, 1)
     lock = FileLock(folder / ".lock", thread_local=False)
     with lock, working(LocalExecutor(kind="local"), [folder]) as ended:
-        os.kill(killed := child(), signal.SIGKILL)
-        assert child(after=(killed,)) != killed
+        os.kill(killed := worker(folder), signal.SIGKILL)
+        assert worker(folder, after=(killed,)) != killed
         assert state(folder) == "waiting"
         lock.release()
     assert ended == [folder]
@@ -85,8 +80,8 @@ def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
 def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
     (folder,) = cells(tmp_path, 1)
     with FileLock(folder / ".lock"), working(LocalExecutor(kind="local", retries=1), [folder]) as ended:
-        os.kill(first := child(), signal.SIGKILL)
-        os.kill(child(after=(first,)), signal.SIGKILL)
+        os.kill(first := worker(folder), signal.SIGKILL)
+        os.kill(worker(folder, after=(first,)), signal.SIGKILL)
     assert ended == [folder]
     assert outcome(folder)["reason"].startswith("its worker was lost 2 times (killed, most often for want of memory; see ")
 
@@ -97,7 +92,7 @@ def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):
         running = LocalExecutor(kind="local", processes=2).run([first, second], tell=silent)
         assert next(running) == first
         running.close()
-        assert not children()
+        assert not active_children()
 
 
 def alive(pid):
