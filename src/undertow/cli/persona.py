@@ -126,7 +126,7 @@ def show_personas(found: dict[str, Any]) -> None:
         profile = s.profile
         m, sure = profile.measures, profile.probabilities[profile.pattern]
         cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.claims.harmful.share, profile.gap)
-        told = [percent({"value": c.value, "low": c.low, "high": c.high}, points=c is profile.gap) for c in cells]
+        told = [percent(asdict(c), points=c is profile.gap) for c in cells]
         table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
     out = Console()
     out.width = max(out.width, 140)

@@ -74,6 +74,11 @@ class PersonaPlan:
         return any(self.wants(instrument) for instrument in ("harmfulness", "recognition", "prediction"))
 
     @property
+    def sampling(self) -> Sampling:
+        """How answers to prompts are drawn, and the foils to them."""
+        return Sampling(temperature=self.config.temperature, max_tokens=self.config.max_tokens)
+
+    @property
     def rewriting(self) -> Rewriting | None:
         """How safe foils are asked for; None where they are not wanted."""
         return self.items.recognition.rewriting if self.items.recognition and self.rewriter and self.wants("recognition") else None

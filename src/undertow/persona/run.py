@@ -195,8 +195,7 @@ class _Asking:
         self._look()
         if plan.rewriting:
             asked = {q.id: q for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context) if (q := self._rewriting(own))}
-            sampling = Sampling(temperature=plan.config.temperature, max_tokens=plan.config.max_tokens)
-            await self._ask("safe foils", REWRITER, [plan.request(REWRITER, PLAIN, question, 0, sampling=sampling) for question in asked.values()])
+            await self._ask("safe foils", REWRITER, [plan.request(REWRITER, PLAIN, question, 0, sampling=plan.sampling) for question in asked.values()])
             self._look()
         for subject in plan.targets:
             await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
@@ -219,16 +218,16 @@ class _Asking:
     # What is asked
 
     def _prompts(self, subject: Subject) -> Iterator[Request]:
-        sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=self.plan.config.max_tokens)
         for sample in range(self.plan.config.runs):
             for context in self.plan.contexts:
                 for prompt in self.plan.items.harmfulness:
-                    yield self.plan.request(subject, context, prompt, sample, sampling=sampling)
+                    yield self.plan.request(subject, context, prompt, sample, sampling=self.plan.sampling)
 
     def _about_itself(self) -> list[_Asked]:
         items = self.plan.items
         asks = (*(items.self_assessment if self.plan.wants("self-assessment") else ()), *(items.two_ai if self.plan.wants("two-ai") else ()))
-        return [_Asked(context=context, ask=ask, item=ask.item, variant=ask.format if ask in items.self_assessment else "") for context in self.plan.contexts for ask in asks]
+        formats = {ask.id: ask.format for ask in asks if ask.instrument == "self-assessment"}
+        return [_Asked(context=context, ask=ask, item=ask.item, variant=formats.get(ask.id, "")) for context in self.plan.contexts for ask in asks]
 
     def _about_answers(self, subject: Subject) -> list[_Asked]:
         """Recognition and prediction, which are about stored answers."""
