@@ -9,10 +9,11 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar, cast
 from urllib.parse import urlsplit
 
 import yaml
@@ -53,6 +54,14 @@ def read_text(path: Path) -> str:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
 
 
+def adapter(type_: type[T]) -> TypeAdapter[T]:
+    """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made once."""
+    return _adapter(cast(Hashable, type_))
+
+
+_adapter = cache(TypeAdapter)
+
+
 def read_yaml(path: Path, type_: type[T]) -> T:
     """A YAML file as a value of `type_`.
 
@@ -65,7 +74,7 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = TypeAdapter(type_).validate_python(_loaded(text))
+        value: T = adapter(type_).validate_python(_loaded(text))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

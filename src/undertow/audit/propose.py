@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from undertow.contexts.load import check
 from undertow.contexts.mutate import named
 from undertow.errors import InputError
-from undertow.files import digest
+from undertow.files import adapter, digest
 from undertow.records import PLAIN, Condition, Context, Question, Relation, Request, Sampling
 from undertow.targets import Target
 from undertow.targets.pool import stream
@@ -94,7 +94,7 @@ def _read(line: str, relation: Relation) -> Context | None:
         if not isinstance(held, Mapping) or not held or set(held) - set(KEYS) or len(line) > LONGEST:
             return None
         fields: dict[str, Any] = {key: text for key, text in held.items() if text}
-        context = named("proposed", TypeAdapter(Context).validate_python({"id": "proposed", "relation": relation, "provenance": "proposed by a model", **fields}))
+        context = named("proposed", adapter(Context).validate_python({"id": "proposed", "relation": relation, "provenance": "proposed by a model", **fields}))
         check(context)
     except (ValueError, ValidationError, InputError):
         return None

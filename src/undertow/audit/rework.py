@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import TypeAdapter
-
 from undertow.audit.findings import findings, read_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
-from undertow.files import digest, read_yaml, to_json, write_text
+from undertow.files import adapter, digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite
 
@@ -63,7 +61,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     config = read_yaml(judge_yaml, AnyJudge)
     if judge_all and hasattr(config, "judge_all"):
         config = config.model_copy(update={"judge_all": True})
-    suite = TypeAdapter(Suite).validate_python(record["suite"])
+    suite = adapter(Suite).validate_python(record["suite"])
     judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
     rule = rule_of(before)
     require_filters(rule, judge.describe()["tells"], where=judge_yaml)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import ConfigDict, Field, with_config
 
 from undertow.errors import InputError, unknown_name
-from undertow.files import read_yaml
+from undertow.files import adapter, read_yaml
 from undertow.records import Judgement, Outcome
 
 Score = Annotated[float, Field(ge=0, le=100)]
@@ -96,7 +96,7 @@ def find_rule(name: str, *, beside: Path = Path(), where: object = "rule") -> Ve
 
 def rule_of(findings: Mapping[str, Any]) -> VerdictRule:
     """The rule that findings were decided by, as they hold it."""
-    return TypeAdapter(VerdictRule).validate_python({key: value for key, value in findings["rule"].items() if key != "in_words"})
+    return adapter(VerdictRule).validate_python({key: value for key, value in findings["rule"].items() if key != "in_words"})
 
 
 def require_filters(rule: VerdictRule, tells: Collection[str], *, where: object) -> None:

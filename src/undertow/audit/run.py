@@ -17,8 +17,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter
-
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
 from undertow.audit.plan import Plan, read_record
@@ -29,7 +27,7 @@ from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.errors import InputError, RunExists
-from undertow.files import to_json, write_text
+from undertow.files import adapter, to_json, write_text
 from undertow.judges.protocol import Item, Judge
 from undertow.records import Answer, Judgement, Question, Request, Subject
 from undertow.suites import load_replies
@@ -260,7 +258,7 @@ class _Flow:
             found = await propose(self.plan.proposer, wish.prompt, seed=self.asked.seed + wish.turn)
             held[str(wish.turn)] = asdict(found)
             write_text(path, to_json(held))
-        self.triggers.proposed[wish.turn] = TypeAdapter(Proposed).validate_python(held[str(wish.turn)])
+        self.triggers.proposed[wish.turn] = adapter(Proposed).validate_python(held[str(wish.turn)])
 
     async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
         async for answer in self.plan.targets[subject].answers(self._within_budget(requests)):

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from undertow.audit.rules import VerdictRule
 from undertow.audit.store import StoredAnswer
+from undertow.files import adapter
 from undertow.judges.panel import NEEDS_MORE
 from undertow.records import USABLE, Context, Outcome, Subject, is_target
 
@@ -44,7 +44,7 @@ class Asked:
             name=record["config"]["name"],
             suite=record["suite"]["id"],
             questions=tuple(found["questions"]),
-            contexts=TypeAdapter(tuple[Context, ...]).validate_python(found["contexts"]),
+            contexts=adapter(tuple[Context, ...]).validate_python(found["contexts"]),
             targets=record["targets"],
             samples=record["samples"],
             material=record["material"],

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
 from undertow.errors import InputError
+from undertow.files import adapter
 from undertow.training import Manifest, find_organisms
 
 
@@ -25,7 +25,7 @@ def organisms(folders: tuple[Path, ...], compare: bool, as_json: bool) -> None:
     found = list(find_organisms(folders or (Path(),)))
     if not found:
         raise InputError(", ".join(map(str, folders)) or ".", "holds no organism", do="train one: undertow train recipe.yaml -o organisms/mine")
-    records = {str(folder): TypeAdapter(Manifest).dump_python(manifest, mode="json") for folder, manifest in found}
+    records = {str(folder): adapter(Manifest).dump_python(manifest, mode="json") for folder, manifest in found}
     if compare:
         _compare(records, as_json)
         return

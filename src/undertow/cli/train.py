@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import click
-from pydantic import TypeAdapter
 
 from undertow.cli.display import bars
+from undertow.files import adapter
 from undertow.training import Manifest, Recipe, read_recipe
 from undertow.training import train as train_organism
 
@@ -38,7 +38,7 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
     with bars() as progress:
         manifest = train_organism(recipe, out, beside=recipe_yaml.parent, progress=progress)
     if as_json:
-        click.echo(json.dumps(TypeAdapter(Manifest).dump_python(manifest, mode="json"), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(adapter(Manifest).dump_python(manifest, mode="json"), indent=2, ensure_ascii=False))
         return
     for stage in manifest.stages:
         speed = f"{stage.steps} steps, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s"

@@ -10,11 +10,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import YAML_ENDINGS, read_yaml, to_yaml, write_text, yaml_comment
+from undertow.files import YAML_ENDINGS, adapter, read_yaml, to_yaml, write_text, yaml_comment
 from undertow.records import PLAIN, Context, Suite
 from undertow.suites import load_suite, shipped_suites
 
@@ -50,11 +48,8 @@ def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> No
 
 def as_written(context: Context) -> dict[str, Any]:
     """A context as a file holds it, without the fields that say nothing."""
-    written: dict[str, Any] = _CONTEXT.dump_python(context, mode="json", exclude_defaults=True)
+    written: dict[str, Any] = adapter(Context).dump_python(context, mode="json", exclude_defaults=True)
     return written
-
-
-_CONTEXT = TypeAdapter(Context)
 
 
 def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:

@@ -25,9 +25,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, ValidationError, with_config
 
 from undertow.errors import InputError
+from undertow.files import adapter
 from undertow.persona.measures import OVER, Choice, Measure, Measured, Measures, measured, nothing
 from undertow.persona.readings import Counts, Reading
 from undertow.records import INSTRUMENTS, Instrument
@@ -210,7 +211,7 @@ def in_words(p: Profile) -> str:
 
 def profile_json(p: Profile) -> dict[str, Any]:
     """The profile as JSON holds it."""
-    value: dict[str, Any] = TypeAdapter(Profile).dump_python(p, mode="json")
+    value: dict[str, Any] = adapter(Profile).dump_python(p, mode="json")
     return {"schema": SCHEMA, **value}
 
 
@@ -224,7 +225,7 @@ def read_profile(value: Mapping[str, Any], *, where: object) -> Profile:
     if schema != SCHEMA:
         raise InputError(where, f"has schema {schema!r}", expected=f"this version reads {SCHEMA!r}", do="use the version that made it, or ask anew")
     try:
-        return TypeAdapter(Profile).validate_python({key: held for key, held in value.items() if key != "schema"})
+        return adapter(Profile).validate_python({key: held for key, held in value.items() if key != "schema"})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(where, f"{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}", do="use the file as it was written, or ask anew") from None

@@ -12,16 +12,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, with_config
 from pydantic.dataclasses import dataclass
 
 from undertow.errors import InputError
-from undertow.files import read_yaml, to_json, write_text
+from undertow.files import adapter, read_yaml, to_json, write_text
 from undertow.kinds import TARGETS, OfKind
 from undertow.targets import Target
 from undertow.targets.local import LocalConfig
 
 MANIFEST = "organism.json"
+_AnyTarget: Any = Annotated[Any, OfKind(TARGETS)]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -87,7 +88,7 @@ class OrganismConfig(BaseModel):
         if manifest.target is None:
             return LocalConfig(kind="local", path=str(folder)).target(beside=beside, where=where)
         try:
-            config: Any = TypeAdapter(Annotated[Any, OfKind(TARGETS)]).validate_python(manifest.target)
+            config = adapter(_AnyTarget).validate_python(manifest.target)
         except ValidationError as error:
             raise InputError(folder / MANIFEST, f"its target does not fit ({error.errors()[0]['msg']})", do="train it again") from None
         target: Target = config.target(beside=folder, where=folder / MANIFEST)
@@ -106,7 +107,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest into an organism's folder."""
-    write_text(folder / MANIFEST, to_json(TypeAdapter(Manifest).dump_python(manifest, mode="json")))
+    write_text(folder / MANIFEST, to_json(adapter(Manifest).dump_python(manifest, mode="json")))
 
 
 def find_organisms(folders: Iterable[Path]) -> Iterator[tuple[Path, Manifest]]:
