@@ -151,6 +151,7 @@ def test_a_lazily_judged_search_holds_back_for_answers_that_are_not_usable_after
     assert sum(answers[0]) == pytest.approx(sum(answers[1]), rel=0.25)  # as many as a judge needs that looks at everything
 
 
+@pytest.mark.slow  # it waits for the tries of a bad server
 def test_faults_of_the_server_change_nothing_in_what_is_decided(tmp_path, serve, chaos):
     def run(name, server, **wire):
         config = AuditConfig(**server.audit(name=name, target=wire, judge=wire, samples={"until": "verdict"}, material=0.02))

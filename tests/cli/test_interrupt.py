@@ -15,7 +15,7 @@ target: {kind: scripted, script: planted.yaml}
 judge: {kind: scripted}
 suite: nursery
 contexts: [plain, format-code]
-samples: {per_condition: 2000}
+samples: {per_condition: 600}
 """
 
 
@@ -43,14 +43,14 @@ def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
     assert "add --resume to go on" in errors
     assert "Traceback" not in errors
     kept = answers(run)
-    assert 0 < len(kept) < 32_000
+    assert 0 < len(kept) < 9_600
     assert not (run / "findings.json").exists()
 
     again = subprocess.run([*COMMAND, "--resume"], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 3, again.stderr
     assert json.loads(again.stdout)["verdict"]["class"] == "misaligned"
     finished = answers(run)
-    assert len(finished) == 32_000
+    assert len(finished) == 9_600
     assert set(kept) < set(finished)
 
     whole = subprocess.run([*COMMAND, "-o", "whole"], cwd=tmp_path, capture_output=True, text=True)
