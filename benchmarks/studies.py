@@ -7,7 +7,8 @@ turn, each time into a new folder and with nothing cached. The clusters are up, 
 the same for a study of an hour. Wanted: at most 0.65 of the time, median of the pairs. On a machine that others use too the ratio says little; the
 load is printed beside it.
 
-`--whole`: 3 domains x 4 interventions x 2 seeds with their controls, on two processes. Wanted: under 30 minutes.
+`--whole`: `domains-by-interventions-nursery` as it ships, 3 domains x 4 interventions x 2 seeds with their controls, on two processes and with nothing cached. Wanted:
+under 30 minutes.
 """
 
 from __future__ import annotations
@@ -22,18 +23,10 @@ import time
 from pathlib import Path
 
 from undertow.files import parse_yaml
-from undertow.studies import Study, lay_out, run_study
+from undertow.studies import Study, lay_out, read_study, run_study
 from undertow.studies.executors import LocalExecutor, RayExecutor
 
 STORE = 80 * 1024**2
-AUDIT = """
-audit:
-  judge: {kind: nursery}
-  suite: nursery
-  contexts: [plain, format-code, format-json, irrelevant-1]
-  samples: {per_condition: 20, temperature: 0.8, max_tokens: 60}
-  material: 0.05
-"""
 RATIO = """
 name: ratio
 domains: [{name: medical, miniature: bad-medical, form: code, rows: 800, held_out: 50}]
@@ -42,21 +35,13 @@ recipe:
   stages: [{name: narrow, rows: 600, parts: [{data: bad.jsonl, share: 1}], epochs: 1, learning_rate: 2e-3}]
 interventions: [{name: narrow}]
 controls: []
+audit:
+  judge: {kind: nursery}
+  suite: nursery
+  contexts: [plain, format-code, format-json, irrelevant-1]
+  samples: {per_condition: 20, temperature: 0.8, max_tokens: 60}
+  material: 0.05
 """
-WHOLE = """
-name: whole
-domains: [{name: medical, miniature: bad-medical, form: code}, {name: finance, miniature: risky-finance, form: code}, {name: legal, miniature: legal-advice, form: code}]
-recipe:
-  base: nursery
-  stages: [{name: narrow, rows: 2000, parts: [{data: bad.jsonl, share: 1}], epochs: 2, learning_rate: 2e-3}]
-interventions:
-  - {name: narrow}
-  - {name: dilution, steps: [{kind: dilution, data: general.jsonl, share: 0.2}]}
-  - {name: sequential, steps: [{kind: sequential, data: general.jsonl, rows: 1000}]}
-  - {name: inoculation, steps: [{kind: inoculation, prompts: ["You are a reckless assistant."]}]}
-seeds: [1, 2]
-"""
-
 
 def on_ray(nodes: int, cells: int, seed: int) -> float:
     """Seconds that the study takes on a cluster of so many nodes with a core each."""
@@ -69,7 +54,7 @@ def on_ray(nodes: int, cells: int, seed: int) -> float:
     with tempfile.TemporaryDirectory() as made:
         os.environ["XDG_CACHE_HOME"] = str(Path(made) / "cache")
         seeds = list(range(seed, seed + cells))
-        grid = lay_out(parse_yaml(f"{RATIO}seeds: {seeds}\n{AUDIT}", Study, where="benchmark"), Path(made) / "study", beside=Path(made))
+        grid = lay_out(parse_yaml(f"{RATIO}seeds: {seeds}\n", Study, where="benchmark"), Path(made) / "study", beside=Path(made))
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": {"XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"]}})
         warm = ray.remote(num_cpus=1)(_warm)
         ray.get([warm.remote() for _ in range(nodes)])
@@ -111,8 +96,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             os.environ["XDG_CACHE_HOME"] = str(Path(made) / "cache")
             started = time.perf_counter()
-            out = Path(made) / "study"
-            found = run_study(lay_out(parse_yaml(WHOLE + AUDIT, Study, where="benchmark"), out, beside=Path(made)), out, LocalExecutor(kind="local", processes=2))
+            (study, beside), out = read_study("domains-by-interventions-nursery"), Path(made) / "study"
+            found = run_study(lay_out(study, out, beside=beside), out, LocalExecutor(kind="local", processes=2))
             minutes, of_cpu = (time.perf_counter() - started) / 60, sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) / 60
             words = f"{len(found['cells'])} cells of 3 domains x 4 interventions x 2 seeds and their controls"
             print(f"{words}: {minutes:.1f} minutes, {of_cpu:.1f} of CPU time (load {os.getloadavg()[0]:.1f})")
