@@ -111,3 +111,21 @@ def test_the_schema_explains_every_key(shell):
     schema = json.loads(shell("--schema").stdout)
     assert {"name", "target", "judge", "items", "reading", "contexts", "runs"} <= set(schema["properties"])
     assert all("description" in value for value in schema["properties"].values())
+
+
+def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_path, serve):
+    down = [True]
+    server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else "An answer.", fault=lambda call, n: 500 if down[0] and "A:" in call.prompt else None)
+    held = server.audit(target={"attempts": 1}, persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})
+    (tmp_path / "audit.yaml").write_text(yaml.safe_dump(held))
+
+    def audit(*more):
+        done = CliRunner().invoke(cli, ["audit", "audit.yaml", "--json", *more], standalone_mode=False)
+        assert done.exception is None, done.output
+        return json.loads(done.stdout)["persona"]["profiles"][0]["measures"]["two_ai"]["choice"]["share"]["counts"]
+
+    before = audit()
+    down[0] = False
+    after = audit("--resume", "--retry-failed")
+    assert (before["read"], after["failed"]) == (0, 0)
+    assert before["failed"] > 0 and after["read"] > 0

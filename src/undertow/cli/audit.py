@@ -76,7 +76,7 @@ def audit(
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
-        personas = profile_audit(folder, progress=progress) if profiling else None
+        personas = profile_audit(folder, retry_failed=retry_failed, progress=progress) if profiling else None
     if personas:
         write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)

@@ -92,8 +92,11 @@ async def persona(plan: PersonaPlan, out: Path, *, resume: bool = False, retry_f
     return found
 
 
-def profile_audit(run: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+def profile_audit(run: Path, *, retry_failed: bool = False, progress: Progress | None = None) -> dict[str, Any]:
     """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is there.
+
+    Args:
+        retry_failed: ask and judge again what failed.
 
     Raises:
         InputError: as `run_persona`; the folder is no finished audit, or its configuration has no `persona`.
@@ -104,7 +107,7 @@ def profile_audit(run: Path, *, progress: Progress | None = None) -> dict[str, A
     carried = read_findings(run)["verdict"]["carried_by"][:1]
     contexts = tuple(context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps)
     plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
-    return run_persona(plan, run / "persona", resume=True, progress=progress)
+    return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, progress=progress)
 
 
 def read_personas(run: Path) -> dict[str, Any]:
