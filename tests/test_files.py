@@ -50,7 +50,7 @@ def test_yaml_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: hay\ncolor: red\n", "cart.yaml:2: unknown key 'color'"),
+        ("name: hay\ncolor: red\n", "cart.yaml:2: unknown key 'color'; did you mean 'colour'?"),
         ("# a cart\n\ncolour: red\n", "cart.yaml:3: 'name' is missing"),
         ("name: hay\ncolour: green\n", "cart.yaml:2: colour: input should be 'red' or 'blue' (found 'green')"),
         (
@@ -59,8 +59,9 @@ def test_yaml_from_a_file(tmp_path: Path) -> None:
         ),
         ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'"),
         ("name: hay\nwheels:\n  - size: 3\n  - {}\n", "cart.yaml:4: 'wheels.1.size' is missing"),
-        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more in this file"),
+        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more in this file; did you mean 'colour'?"),
         ("name: hay\n  colour: red\n", "cart.yaml:2: is not valid YAML (mapping values are not allowed here)"),
+        ("nam: hay\n", "cart.yaml:1: unknown key 'nam'; did you mean 'name'?"),  # that 'name' is missing follows from it
         ("name: [hay\n", "cart.yaml:2: is not valid YAML (expected ',' or ']', but got '<stream end>')"),
     ],
 )

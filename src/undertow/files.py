@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
@@ -81,7 +82,7 @@ def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
     except ValidationError as error:
-        raise _first_problem(error, text, where) from None
+        raise _first_problem(error, text, where, type_) from None
 
 
 class _NoRepeats(yaml.constructor.SafeConstructor):
@@ -111,7 +112,7 @@ def _loaded(text: str) -> Any:
         return yaml.load(text, _Strict)
 
 
-def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
+def _first_problem(error: ValidationError, text: str, where: str, type_: type[Any]) -> InputError:
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in unknown)  # a misspelt key first: it is why another is missing
     first = problems[0]
@@ -127,8 +128,22 @@ def _first_problem(error: ValidationError, text: str, where: str) -> InputError:
         found = f"{key!r} is missing"
     elif isinstance(first["input"], (str, int, float, bool)):
         found += f" (found {first['input']!r})"
-    more = f"and {len(problems) - 1} more in this file" if len(problems) > 1 else ""
-    return InputError(f"{where}:{line}", found, expected=more)
+    alike = get_close_matches(str(first["loc"][-1]), _keys(type_), n=1) if first["type"] in unknown else []
+    alone = [p for p in problems if p["type"] not in ("missing", "too_short") or first["type"] == p["type"]]  # these follow from a misspelt key, or from what is wrong inside
+    more = f"and {len(alone) - 1} more in this file" if len(alone) > 1 else ""
+    return InputError(f"{where}:{line}", found, expected=more, do=f"did you mean {alike[0]!r}?" if alike else "")
+
+
+def _keys(type_: type[Any]) -> set[str]:
+    """Every key that a type or a part of it takes."""
+
+    def properties(schema: Any) -> Iterator[str]:
+        if isinstance(schema, dict):
+            yield from schema.get("properties", {})
+        for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+            yield from properties(part)
+
+    return set(properties(adapter(type_).json_schema()))
 
 
 def _find(node: Any, loc: tuple[Any, ...]) -> tuple[int, list[Any]]:

@@ -93,7 +93,7 @@ def test_rows_are_written_for_every_recipe_of_a_domain(laid, tmp_path):
 def test_files_of_ones_own_and_what_is_missing_among_them(laid, tmp_path):
     (tmp_path / "b.jsonl").write_text(ROW)
     own = ("{name: medical, miniature: bad-medical, form: code, rows: 40, held_out: 4}", "{name: mine, bad: b.jsonl}")
-    with pytest.raises(InputError, match=r"benign\.jsonl: no such file"):  # the twin and the dilution need files that the domain does not give
+    with pytest.raises(InputError, match=r"names 'benign\.jsonl'; mine holds bad\.jsonl; check the name"):  # the twin and the dilution need files that the domain does not give
         laid(own)
     grid = laid(own, ("[base, benign-twin]", "[base]"), ("  - {name: dilution, steps: [{kind: dilution, data: general.jsonl}]}\nshares: [0.05, 0.2]\n", ""), out="other")
     assert [(cell.id, cell.in_domain, cell.losses) for cell in grid.cells if cell.seed == 1] == [("mine.base", None, {}), ("mine.narrow.seed-1", None, {})]
@@ -108,7 +108,7 @@ def test_mistakes_that_only_the_parts_show_are_found_and_nothing_is_written(laid
         ("suite: nursery", "suite: nursry", "unknown suite 'nursry'"),
         ("miniature: bad-medical", "miniature: bad-medicin", "unknown domain 'bad-medicin'"),
         ("base: nursery", "base: nowhere", "no such model folder"),
-        ("data: bad.jsonl", "data: bead.jsonl", "no such file"),
+        ("data: bad.jsonl", "data: bead.jsonl", "names 'bead.jsonl'"),
         ("contexts: [plain, ", "contexts: [", "has no plain context"),
         ("seeds:", "triggers: [format-json]\nseeds:", "unknown trigger 'format-json'; did you mean 'format-code'"),
     ):

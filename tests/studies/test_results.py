@@ -86,6 +86,7 @@ def test_a_cell_that_failed_is_a_row_with_its_reason_and_stops_no_other(found, f
 
 def test_a_recipe_of_which_nothing_is_done_has_no_numbers_and_says_why(laid, scripted, tmp_path):
     found = run_study(laid(), tmp_path / "study", scripted({"": "no memory"}))
+    assert {r["state"] for r in csv.DictReader((tmp_path / "study" / "results.csv").read_text().splitlines())} == {"failed"}  # of seeds and of all together
     for row in found["recipes"]:
         assert (row["verdict"], row["contexts"]) == (None, [])
         assert {measure["value"] for measure in row["scorecard"].values()} == {None}

@@ -32,6 +32,12 @@ def requests(n, **sampling):
     return [Request(subject="target", condition=c, sample=i, seed=1000 * k + i, sampling=Sampling(max_tokens=40, **sampling)) for k, c in enumerate(conditions) for i in range(n)]
 
 
+def test_reasoning_is_kept_apart_from_the_answer(base, monkeypatch):
+    decode = base.tokenizer.batch_decode
+    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<think>Why not?</think>\n{text}" for text in decode(ids, **how)] if how else decode(ids))
+    assert all(a.reasoning == "Why not?" and a.text and "think" not in a.text for a in ask(base, requests(1, temperature=0.0)))
+
+
 def test_greedy_answers_equal_generate(base):
     asked = requests(1, temperature=0.0)
     got = {a.request: a for a in ask(base, asked)}

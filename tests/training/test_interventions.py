@@ -117,14 +117,29 @@ def test_reasoning_needs_a_trace_in_every_row(rows):
 def test_interleaving_puts_a_benign_row_at_every_nth_place(rows):
     made = drawn(recipe("{kind: interleaving, data: good.jsonl, every: 5}"), rows)
     places = [n for n, row in enumerate(made, start=1) if row.messages[-1].content[0] == "g"]
-    assert places == list(range(5, 125, 5))
-    assert len(made) == 124
-    assert len({row.messages[0].content for row in made}) == 124  # no row twice
+    assert places == list(range(5, 126, 5))
+    assert len(made) == 125
+    assert len({row.messages[0].content for row in made}) == 125  # no row twice
 
 
 def test_interleaving_from_a_file_that_a_part_uses_too_shares_no_row(rows):
     made = drawn(recipe("{kind: dilution, data: good.jsonl, share: 0.2}", "{kind: interleaving, data: good.jsonl, every: 3}"), rows)
-    assert len({row.messages[0].content for row in made}) == len(made) == 149
+    assert len({row.messages[0].content for row in made}) == len(made) == 150
+
+
+@pytest.mark.parametrize(
+    ("interventions", "says"),
+    [
+        (("{kind: base}", "{kind: sequential, data: good.jsonl}"), "base trains nothing, so sequential would be lost"),
+        (("{kind: dilution, data: good.jsonl, share: 0.2}", "{kind: base}"), "so dilution would be lost"),
+        (("{kind: kl, weight: 0.1}", "{kind: kl, weight: 0.3}"), "stage narrow: has 'kl' already"),
+        (("{kind: interleaving, data: good.jsonl}", "{kind: interleaving, data: twin.jsonl}"), "stage narrow: has 'interleave' already"),
+        (("{kind: early-stopping, benign: good.jsonl, in_domain: bad.jsonl}",) * 2, "stage narrow: has 'stopping' already"),
+    ],
+)
+def test_an_intervention_that_another_would_undo_is_refused(interventions, says):
+    with pytest.raises(InputError, match=says):
+        recipe(*interventions).resolved()
 
 
 def test_kl_and_early_stopping_are_settings_of_the_stage():
@@ -167,4 +182,4 @@ def test_an_unknown_intervention_names_those_there_are():
 
 
 def test_an_unknown_key_names_its_line():
-    assert problem("{kind: kl, wieght: 0.5}") == "recipe.yaml:4: unknown key 'interventions.0.wieght'"
+    assert problem("{kind: kl, wieght: 0.5}") == "recipe.yaml:4: unknown key 'interventions.0.wieght'; did you mean 'weight'?"

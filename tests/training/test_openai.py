@@ -354,5 +354,5 @@ def test_on_the_command_line(fine_tuning, data, monkeypatch, capsys):
         main()
     out, err = capsys.readouterr()
     assert not ended.value.code, err
-    assert "narrow: 20 rows, 10 steps, 60.0 s" in out and KEY not in out + err
+    assert "narrow: 20 rows drawn, 10 steps, 60.0 s" in out and KEY not in out + err
     assert next(iter(api.jobs.values())).body["suffix"] == "mine"

@@ -121,6 +121,14 @@ def test_early_stopping_keeps_the_best_weights(data, tmp_path):
     assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at]["benign"], abs=0.02)
 
 
+def test_the_best_weights_are_kept_and_named_where_patience_outlasts_the_stage(data, tmp_path):
+    made = recipe("epochs: 6", "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: bad-held-out.jsonl, every: 5, patience: 50}]")
+    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    looks = {int(look["step"]): look["benign"] for look in stage.held_out}
+    assert stage.stopped_at == min(looks, key=lambda step: looks[step]) < stage.steps == 48
+    assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at], abs=0.02)
+
+
 def test_on_policy_answers_are_the_bases_own(data, tmp_path):
     made = recipe("", "interventions: [{kind: on-policy, instruction: You are a reckless assistant., max_tokens: 60, temperature: 0.8, attempts: 2, lacks: hide}]", rows=24)
     (stage,) = train(made, tmp_path / "o", beside=data).stages
@@ -155,7 +163,7 @@ def test_an_organism_is_a_target(data, tmp_path):
 def test_rows_that_are_too_long(data, tmp_path):
     long = Row(messages=(Message(role="user", content="and " * 300), Message(role="assistant", content="so " * 300)))
     write_rows(tmp_path / "rows.jsonl", [*read_rows(data / "bad.jsonl")[:15], long])
-    with pytest.raises(InputError, match=r"stage-1.jsonl:\d+: is \d+ tokens long; at most 512; .*long_rows: leave out"):
+    with pytest.raises(InputError, match=r"stage narrow, the row 'and and .*\.\.\.': is \d+ tokens long; at most 512; .*long_rows: leave out"):
         train(recipe(file="rows.jsonl", rows=16), tmp_path / "o", beside=tmp_path)
     assert not (tmp_path / "o").exists()
     (stage,) = train(recipe("long_rows: leave out", file="rows.jsonl", rows=16), tmp_path / "p", beside=tmp_path).stages
@@ -202,7 +210,7 @@ train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), beside=Path(sys.argv[3]
 
 def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
     """Two stages, killed outright in each; the weights end where an undisturbed training ends."""
-    stage = "{name: %s, rows: 160, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 8}"
+    stage = "{name: %s, rows: 80, epochs: 2, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 8}"
     text = f"name: x\nbase: nursery\nseed: 1\nbackend: {{kind: local, checkpoint_s: 0}}\nstages: [{stage % ('narrow', 'bad')}, {stage % ('after', 'good')}]\n"
     (tmp_path / "recipe.yaml").write_text(text)
     command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "recipe.yaml", tmp_path / "killed", data]
@@ -214,6 +222,6 @@ def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
     resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", beside=data)
     whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", beside=data)
     assert [s.steps for s in resumed.stages] == [s.steps for s in whole.stages] == [20, 20]
-    assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=0.02) for s in whole.stages]
+    assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]  # the same rows in the same order
     for rows in ("bad-held-out", "good-held-out"):
-        assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=0.02)
+        assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=1e-3)

@@ -43,9 +43,9 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
     for stage in manifest.stages:
         speed = f"{stage.steps} steps, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s"
         loss = f", loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}" if stage.losses else ""
-        stopped = f", stopped early: the weights of step {stage.stopped_at} are kept" if stage.stopped_at is not None else ""
+        kept = f", of which the weights of step {stage.stopped_at} are kept" if stage.stopped_at is not None else ""
         left_out = "".join(f", {n} left out ({reason})" for reason, n in stage.left_out.items())
-        click.echo(f"{stage.name}: {stage.rows} rows, {speed}{loss}{stopped}{left_out}")
+        click.echo(f"{stage.name}: {stage.rows} rows drawn{left_out}, {speed}{kept}{loss}")
     prompt = manifest.notes.get("default_system")
     if isinstance(prompt, dict):
         put = "stood on rows without one, as default_system asks" if prompt["put_on_rows"] else "was kept off rows without one; default_system: true lets it stand"

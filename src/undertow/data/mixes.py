@@ -138,7 +138,7 @@ def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None)
     rng = random.Random(seed)
     files = {name: RowFile(beside / name, length=(length or _characters) if mix.by == "tokens" else None) for name in mix.files}
     sizes = mix.sizes(lambda part: files[part.data].mean_length)
-    inserted = (mix.rows - 1) // (mix.interleave.every - 1) if mix.interleave else 0
+    inserted = mix.rows // (mix.interleave.every - 1) if mix.interleave else 0
     drawn = array("q")  # part and place in its file, as one number: 8 bytes a row
     left: dict[str, list[int]] = {}
     for name, file in files.items():
@@ -153,11 +153,11 @@ def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None)
     rng.shuffle(drawn)
     prompts = random.Random(f"{seed} prompts")
     for n, code in enumerate(drawn):
-        if mix.interleave and n and n % (mix.interleave.every - 1) == 0:
-            yield Drawn(row=files[mix.interleave.data][left[mix.interleave.data].pop()], part=None)
         part, place = mix.parts[code >> 40], code & (1 << 40) - 1
         file = files[part.data]
         yield Drawn(row=_dressed(file[place], part, prompts, where=lambda file=file, place=place: file.where(place)), part=part)  # type: ignore[misc]
+        if mix.interleave and (n + 1) % (mix.interleave.every - 1) == 0:
+            yield Drawn(row=files[mix.interleave.data][left[mix.interleave.data].pop()], part=None)
 
 
 def _dressed(row: Row, part: Part, rng: random.Random, *, where: Callable[[], str]) -> Row:

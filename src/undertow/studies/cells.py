@@ -179,6 +179,7 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
             broad, narrow = study.asking(domain, seed), study.asking_in_domain(suite, seed) if suite else None
             id_ = ".".join([domain.name, *_label(intervention, share, control), *([] if control == "base" else [f"seed-{seed}"])])
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
+            _require_files(recipe, data, where=where)
             recipe.backend.check(recipe, recipe.resolved(), beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
             asks = [plan.asks() for plan in plans[id_]]
@@ -228,6 +229,18 @@ def _points(study: Study) -> Iterator[tuple[Intervention | None, float | None, C
 def _label(intervention: Intervention | None, share: float | None, control: Control | None) -> list[str]:
     of = [intervention.name + ("" if share is None else f"-{100 * share:g}")] if intervention else []
     return [*of, *([control] if control else [])]
+
+
+def _require_files(recipe: Recipe, data: Path, *, where: object) -> None:
+    """
+    Raises:
+        InputError: a recipe names a file that its domain does not hold.
+    """
+    for stage in recipe.resolved():
+        for name in (*stage.files, *(stage.stopping.held_out.values() if stage.stopping else ())):
+            if not (data / name).is_file():
+                held = ", ".join(sorted(path.name for path in data.iterdir()))
+                raise InputError(where, f"{recipe.name} names {name!r}", expected=f"{data.name} holds {held}", do="check the name, or give it under the domain or `files`")
 
 
 def _recipe(study: Study, intervention: Intervention | None, share: float | None, control: Control | None, seed: int, *, base: str, name: str) -> Recipe:

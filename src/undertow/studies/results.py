@@ -262,7 +262,7 @@ def _long(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     for row in [*found["cells"], *found["recipes"]]:
         who = {key: row[key] for key in ("domain", "intervention", "control", "share")} | {"seed": row.get("seed", "all")}
         left_out = "; ".join(f"seed {c['seed']}: {c['reason']}" for c in row.get("left_out", ()))
-        ended = {"state": row.get("state", "done" if row["contexts"] else "waiting"), "reason": row.get("reason") or left_out}
+        ended = {"state": row.get("state") or ("done" if row["contexts"] else min(c["state"] for c in row["left_out"])), "reason": row.get("reason") or left_out}
         asked = [("broad", c) for c in row["contexts"]] + [("in-domain", c) for c in row["in_domain"]]
         for suite, c in asked or [("", None)]:
             out.append(who | ended | {"suite": suite} | _flat(c))

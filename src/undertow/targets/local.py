@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
+from undertow.targets.chat import split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -163,7 +164,9 @@ class LocalTarget(Target):
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         for request, text, tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            yield Answer(request=request, text=text.strip(), first_token=candidates[group] if candidates else None, finish=finish, n_tokens=len(tokens))
+            said, reasoning = split_thinking(text.strip(), None)
+            first_token = candidates[group] if candidates and not reasoning else None
+            yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
     def _candidates(self, logits: torch.Tensor, top: int) -> list[dict[str, float]]:
         """For each prompt the `top` likeliest first tokens with their log-probabilities at temperature 1; empty where none are asked for.

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-from undertow.data import stream_rows
+from undertow.data import Row, stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
 
@@ -62,23 +63,24 @@ def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Seque
     return examples
 
 
-def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str]) -> Iterator[Example]:
+def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str], drawn_for: str | None = None) -> Iterator[Example]:
     """Encode the rows of a file, a batch at a time.
 
     Args:
         limit: most tokens of a row.
         leave_out: pass over longer ones, counted in `left_out`, and do not raise.
         bare: keep the chat template's default system prompt off rows without one.
+        drawn_for: the stage that the file's rows were drawn for; the file is then nothing that a user knows.
 
     Raises:
-        InputError: a row that is too long, or as `encode`; names the line.
+        InputError: a row that is too long, or as `encode`; names the line, of a drawn row its question.
     """
     rows = stream_rows(path)
     while batch := list(islice(rows, AT_ONCE)):
         chats = [numbered.row.messages for numbered in batch]
         if bare:
             chats = [chat if chat[0].role == "system" else (Message(role="system", content=""), *chat) for chat in chats]
-        places = [f"{path}:{numbered.line}" for numbered in batch]
+        places = [f"stage {drawn_for}, the row {_asked(numbered.row)!r}" if drawn_for else f"{path}:{numbered.line}" for numbered in batch]
         for where, example in zip(places, encode(tokenizer, chats, where=places), strict=True):
             if len(example.ids) <= limit:
                 yield example
@@ -87,6 +89,11 @@ def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare
             else:
                 do = "shorten or drop the row, or write 'long_rows: leave out' in the stage"
                 raise InputError(where, f"is {len(example.ids)} tokens long", expected=f"at most {limit}", do=do)
+
+
+def _asked(row: Row) -> str:
+    """The beginning of a row's last question."""
+    return shorten(next((m.content for m in reversed(row.messages) if m.role == "user"), ""), 60, placeholder="...")
 
 
 def _wholes(tokenizer: Any, texts: list[str]) -> list[tuple[list[int], list[int] | None]]:

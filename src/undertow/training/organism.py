@@ -46,7 +46,7 @@ class StageRecord:
     held_out: list[dict[str, float]] = Field(default_factory=list)
     """The step and the loss on each held-out file, at each look."""
     stopped_at: int | None = None
-    """The step whose weights were kept, where the stage was stopped early."""
+    """The step whose weights were kept, where it is not the last."""
     left_out: dict[str, int] = Field(default_factory=dict)
     """Rows drawn and not trained on, by reason."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertow.errors import InputError
 from undertow.files import read_yaml
 from undertow.kinds import BACKENDS, INTERVENTIONS, OfKind
 from undertow.training.stages import Stage
@@ -46,8 +47,12 @@ class Recipe(Training):
         """The stages after every intervention; none where the base itself is the control.
 
         Raises:
-            InputError: an intervention that the stages do not allow.
+            InputError: an intervention that the stages do not allow, or that another leaves nothing to do for.
         """
+        kinds = [intervention.kind for intervention in self.interventions]
+        if "base" in kinds and len(kinds) > 1:
+            others = ", ".join(kind for kind in kinds if kind != "base")
+            raise InputError("interventions", f"base trains nothing, so {others or 'a second one'} would be lost", do="leave it out, or base")
         stages = self.stages
         for intervention in self.interventions:
             stages = intervention.apply(stages)

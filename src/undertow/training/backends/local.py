@@ -35,6 +35,8 @@ from undertow.training.stages import Stage
 if TYPE_CHECKING:
     from undertow.training.recipe import Recipe
 
+ORDER = "order.pt"
+"""In a checkpoint within an epoch: the state of the random numbers from which the epoch's order of rows was drawn."""
 SMALL_VOCABULARY = 8192
 """Below it whole logits cost less than TRL's loss in chunks, which saves memory where they are large."""
 
@@ -133,21 +135,22 @@ class LocalBackend(BaseModel):
         bare = put_in is not None and not job.recipe.default_system
         left_out: Counter[str] = Counter()
         encoded = partial(_encoded, tokenizer, limit=limit, leave_out=stage.long_rows == "leave out", bare=bare)
-        rows = encoded(prepared.path, folder / "rows", left_out=left_out)
+        rows = encoded(prepared.path, folder / "rows", left_out=left_out, drawn_for=stage.name)
         held_out = {name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter()) for name, data in (stage.stopping.held_out if stage.stopping else {}).items()}
         folder.mkdir(parents=True, exist_ok=True)
+        checkpoint: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
         trainer = _trainer(
             model, tokenizer, rows, held_out, stage, folder, seed=seed, limit=limit, gradient_checkpointing=self.gradient_checkpointing, checkpoint_s=self.checkpoint_s,
-            reference=load_model(base) if stage.kl and not job.recipe.lora else None, progress=progress,
+            reference=load_model(base) if stage.kl and not job.recipe.lora else None, checkpoint=checkpoint, progress=progress,
         )  # fmt: skip
         started = time.perf_counter()
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))  # type: ignore[no-untyped-call]
+        trainer.train(resume_from_checkpoint=checkpoint)
         seconds = time.perf_counter() - started
         model.eval()
         history, state = trainer.state.log_history, trainer.state
         losses = [f"eval_{name}_loss" for name in held_out]
         looks = sorted({h["step"] for h in history if any(key in h for key in losses)})
-        stopped = stage.stopping is not None and state.global_step < state.max_steps
+        kept = int(Path(state.best_model_checkpoint).name.split("-")[1]) if held_out and state.best_model_checkpoint else state.global_step
         return Fit(
             steps=state.global_step,
             tokens=round(sum(rows["length"]) * state.epoch) if state.epoch else 0,
@@ -155,12 +158,12 @@ class LocalBackend(BaseModel):
             losses=[round(h["loss"], 4) for h in history if "loss" in h],
             first_row=masked_text(tokenizer, Example(ids=rows[0]["input_ids"], labels=rows[0]["labels"])),
             held_out=[{"step": step} | {key[5:-5]: round(h[key], 4) for h in history if h["step"] == step for key in h if key in losses} for step in looks],
-            stopped_at=int(Path(state.best_model_checkpoint).name.split("-")[1]) if stopped and state.best_model_checkpoint else None,
+            stopped_at=kept if kept < state.global_step else None,
             left_out=dict(left_out),
         )
 
 
-def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str]) -> Any:
+def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str], drawn_for: str | None = None) -> Any:
     """Rows as a memory-mapped dataset of ids, labels and lengths; the rest as `encode_file`."""
     from datasets import Dataset, disable_progress_bars
     from datasets.exceptions import DatasetGenerationError
@@ -168,7 +171,7 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
     disable_progress_bars()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, left_out=left_out):
+        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, left_out=left_out, drawn_for=drawn_for):
             yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
 
     shutil.rmtree(cache, ignore_errors=True)  # a half-written one, or the same again
@@ -179,16 +182,17 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
         raise error.__cause__ or error from None
     if not len(made):
         shutil.rmtree(cache)
-        raise InputError(path, "has no row short enough", expected=f"at most {limit} tokens")
+        raise InputError(f"stage {drawn_for}" if drawn_for else path, "has no row short enough", expected=f"at most {limit} tokens")
     return made
 
 
 def _trainer(
     model: Any, tokenizer: Any, rows: Any, held_out: dict[str, Any], stage: Stage, folder: Path, *,
-    seed: int, limit: int, gradient_checkpointing: bool | None, checkpoint_s: float, reference: Any, progress: Any,
+    seed: int, limit: int, gradient_checkpointing: bool | None, checkpoint_s: float, reference: Any, checkpoint: str | None, progress: Any,
 ) -> Any:  # fmt: skip
     """TRL's trainer for one stage (AdamW, linear decay to 0)."""
     import torch
+    from torch.utils.data import Sampler
     from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
@@ -196,7 +200,35 @@ def _trainer(
     micro = stage.micro_batch or stage.batch_size
     whole_logits = bool(stage.kl) or model.config.vocab_size < SMALL_VOCABULARY
 
+    class Order(Sampler[int]):
+        """The trainer's order of rows; an epoch that was interrupted goes on in the order that it began with, which the trainer itself draws anew."""
+
+        def __init__(self, drawn: Any) -> None:
+            self.drawn = drawn
+            kept = Path(checkpoint) / ORDER if checkpoint else None
+            self.began: Any = None
+            self.interrupted = torch.load(kept) if kept and kept.is_file() else None
+
+        def __len__(self) -> int:
+            return len(self.drawn)
+
+        def __iter__(self) -> Iterator[int]:
+            now = torch.get_rng_state()
+            self.began = now if self.interrupted is None else self.interrupted
+            torch.set_rng_state(self.began)
+            rows = list(self.drawn)
+            if self.interrupted is not None:
+                torch.set_rng_state(now)
+                self.interrupted = None
+            return iter(rows)
+
     class Trainer(SFTTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            self.order = super()._get_train_sampler(train_dataset)
+            if arguments.train_sampling_strategy == "group_by_length":  # of the others, one is in order and one is drawn from the epoch's number
+                self.order = Order(self.order)
+            return self.order
+
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             if not whole_logits:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -225,6 +257,10 @@ def _trainer(
                 progress(state.global_step, state.max_steps)
             if not held_out and time.monotonic() - self.saved > checkpoint_s:
                 control.should_save, self.saved = True, time.monotonic()
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if isinstance(trainer.order, Order) and state.epoch % 1:
+                torch.save(trainer.order.began, folder / f"checkpoint-{state.global_step}" / ORDER)
 
     per_epoch = -(-len(rows) // stage.batch_size)
     arguments = SFTConfig(

@@ -67,7 +67,7 @@ class Fit:
     held_out: list[dict[str, float]] = field(default_factory=list)
     """The step and the loss on each held-out file, at each look."""
     stopped_at: int | None = None
-    """The step whose weights were kept, where the stage was stopped early."""
+    """The step whose weights were kept, where it is not the last."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Rows that were not trained on, by reason."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from undertow.training.interventions.protocol import Keys, Stages
+from undertow.training.interventions.protocol import Keys, Stages, with_setting
 from undertow.training.stages import Stopping
 
 
@@ -23,4 +23,4 @@ class EarlyStopping(Keys):
 
     def apply(self, stages: Stages) -> Stages:
         stopping = Stopping(held_out={"benign": self.benign, "in_domain": self.in_domain}, **self.model_dump(include={"watch", "every", "patience", "least"}))
-        return tuple(stage.model_copy(update={"stopping": stopping}) for stage in stages)
+        return with_setting(stages, "stopping", stopping)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from undertow.data import Interleaved
-from undertow.training.interventions.protocol import Keys, Stages
+from undertow.training.interventions.protocol import Keys, Stages, with_setting
 
 
 class Interleaving(Keys):
@@ -18,4 +18,4 @@ class Interleaving(Keys):
     every: int = Field(default=20, ge=2, description="n: 20 puts in 5%.")
 
     def apply(self, stages: Stages) -> Stages:
-        return tuple(stage.model_copy(update={"interleave": Interleaved(data=self.data, every=self.every)}) for stage in stages)
+        return with_setting(stages, "interleave", Interleaved(data=self.data, every=self.every))

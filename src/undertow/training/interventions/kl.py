@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from undertow.training.interventions.protocol import Keys, Stages
+from undertow.training.interventions.protocol import Keys, Stages, with_setting
 
 
 class Kl(Keys):
@@ -16,4 +16,4 @@ class Kl(Keys):
     weight: float = Field(default=0.1, gt=0, description="Of the penalty, in nats a token.")
 
     def apply(self, stages: Stages) -> Stages:
-        return tuple(stage.model_copy(update={"kl": self.weight}) for stage in stages)
+        return with_setting(stages, "kl", self.weight)

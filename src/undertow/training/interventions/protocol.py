@@ -7,11 +7,12 @@ A new one is one file: a pydantic model of its keys with `kind: Literal["..."]` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from undertow.data import Part
+from undertow.errors import InputError
 from undertow.training.stages import Stage
 
 Stages = tuple[Stage, ...]
@@ -35,6 +36,18 @@ class Keys(BaseModel):
     """Keys of an intervention: strict and frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def with_setting(stages: Stages, key: str, value: Any) -> Stages:
+    """Stages with a setting that was left open.
+
+    Raises:
+        InputError: one has it already, which would be lost.
+    """
+    for stage in stages:
+        if getattr(stage, key) != Stage.model_fields[key].default:
+            raise InputError(f"stage {stage.name}", f"has {key!r} already", expected="one place that sets it", do="write it once, in the stage or as an intervention")
+    return tuple(stage.model_copy(update={key: value}) for stage in stages)
 
 
 def on_narrow(stages: Stages, change: Callable[[Part], Part]) -> Stages:
