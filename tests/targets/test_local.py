@@ -38,6 +38,15 @@ def test_reasoning_is_kept_apart_from_the_answer(base, monkeypatch):
     assert all(a.reasoning == "Why not?" and a.text and "think" not in a.text for a in ask(base, requests(1, temperature=0.0)))
 
 
+def test_a_first_token_of_reasoning_is_not_the_answers(base, monkeypatch):
+    (plain,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
+    decode = base.tokenizer.batch_decode
+    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<think></think>{text}" for text in decode(ids, **how)] if how else decode(ids))
+    (thinking,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
+    assert (thinking.text, thinking.first_token) == (plain.text, None)
+    assert len(plain.first_token) == 2
+
+
 def test_greedy_answers_equal_generate(base):
     asked = requests(1, temperature=0.0)
     got = {a.request: a for a in ask(base, asked)}

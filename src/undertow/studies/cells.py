@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from undertow.studies.study import Control, Domain, Intervention, Miniature, Stu
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
 from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
+from undertow.training.stages import Stage
 from undertow.training.train import base_fingerprint, fingerprint, versions
 
 SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
@@ -179,8 +180,9 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
             broad, narrow = study.asking(domain, seed), study.asking_in_domain(suite, seed) if suite else None
             id_ = ".".join([domain.name, *_label(intervention, share, control), *([] if control == "base" else [f"seed-{seed}"])])
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
-            _require_files(recipe, data, where=where)
-            recipe.backend.check(recipe, recipe.resolved(), beside=data)
+            stages = recipe.resolved()
+            _require_files(id_, stages, data, where=where)
+            recipe.backend.check(recipe, stages, beside=data)
             plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
             asks = [plan.asks() for plan in plans[id_]]
             if broad.persona:
@@ -231,16 +233,16 @@ def _label(intervention: Intervention | None, share: float | None, control: Cont
     return [*of, *([control] if control else [])]
 
 
-def _require_files(recipe: Recipe, data: Path, *, where: object) -> None:
+def _require_files(id_: str, stages: Iterable[Stage], data: Path, *, where: object) -> None:
     """
     Raises:
-        InputError: a recipe names a file that its domain does not hold.
+        InputError: a cell's recipe names a file that its domain does not hold.
     """
-    for stage in recipe.resolved():
-        for name in (*stage.files, *(stage.stopping.held_out.values() if stage.stopping else ())):
+    for stage in stages:
+        for name in stage.reads:
             if not (data / name).is_file():
                 held = ", ".join(sorted(path.name for path in data.iterdir()))
-                raise InputError(where, f"{recipe.name} names {name!r}", expected=f"{data.name} holds {held}", do="check the name, or give it under the domain or `files`")
+                raise InputError(where, f"{id_} names {name!r}", expected=f"{data.name} holds {held}", do="check the name, or give it under the domain or `files`")
 
 
 def _recipe(study: Study, intervention: Intervention | None, share: float | None, control: Control | None, seed: int, *, base: str, name: str) -> Recipe:

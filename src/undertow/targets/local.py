@@ -164,8 +164,9 @@ class LocalTarget(Target):
         texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         for request, text, tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            said, reasoning = split_thinking(text.strip(), None)
-            first_token = candidates[group] if candidates and not reasoning else None
+            whole = text.strip()
+            said, reasoning = split_thinking(whole, None)
+            first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
             yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
     def _candidates(self, logits: torch.Tensor, top: int) -> list[dict[str, float]]:

@@ -34,3 +34,8 @@ class Stage(Mix):
     packing: bool = Field(default=False, description="Several chats in one row of `max_tokens`, none seeing another.")
     kl: float = Field(default=0.0, ge=0, description="Weight of KL(model || base), in nats a token of the answers, added to the loss.")
     stopping: Stopping | None = Field(default=None, description="Early stopping.")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every file that it reads: those that it trains on, and those held out."""
+        return (*self.files, *(self.stopping.held_out.values() if self.stopping else ()))

@@ -114,8 +114,9 @@ def fingerprint(recipe: Recipe, *, beside: Path, base: str | None = None) -> str
     Args:
         base: `base_fingerprint` of the same base, where many recipes share one.
     """
-    stages = [stage.model_dump(mode="json") for stage in recipe.resolved()]
-    files = {name: file_digest(beside / name) for stage in recipe.resolved() for name in (*stage.files, *(stage.stopping.held_out.values() if stage.stopping else ()))}
+    resolved = recipe.resolved()
+    stages = [stage.model_dump(mode="json") for stage in resolved]
+    files = {name: file_digest(beside / name) for stage in resolved for name in stage.reads}
     base = base or base_fingerprint(recipe.base, beside=beside)
     rest = recipe.model_dump(mode="json", exclude={"name", "base", "stages", "interventions"})
     return digest([_by_content(stages, files), base, rest, versions()])

@@ -213,14 +213,13 @@ def _trainer(
             return len(self.drawn)
 
         def __iter__(self) -> Iterator[int]:
-            now = torch.get_rng_state()
-            self.began = now if self.interrupted is None else self.interrupted
-            torch.set_rng_state(self.began)
-            rows = list(self.drawn)
-            if self.interrupted is not None:
-                torch.set_rng_state(now)
-                self.interrupted = None
-            return iter(rows)
+            interrupted, self.interrupted = self.interrupted, None
+            self.began = torch.get_rng_state() if interrupted is None else interrupted
+            if interrupted is None:
+                return iter(self.drawn)
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(interrupted)
+                return iter(list(self.drawn))
 
     class Trainer(SFTTrainer):  # type: ignore[misc]
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
