@@ -3,7 +3,8 @@
     UndertowError
     └── InputError        what a user gave cannot be used: one line, exit code 2
         ├── MissingExtra  a part of Undertow that is not installed
-        └── RunExists     an output folder that already holds something
+        ├── RunExists     an output folder that already holds something
+        └── Paused        a run that gets nothing usable from its target or its judge
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class MissingExtra(InputError):
 
 class RunExists(InputError):
     """An output folder that is already there, so that nothing in it is overwritten."""
+
+
+class Paused(InputError):
+    """A run that stopped because nothing usable came; all that came is kept, and it goes on with `--resume`."""
 
 
 def unknown_name(where: object, kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from undertow.audit.estimates import LEVEL, difference, rate
+from undertow.audit.estimates import LEVEL, bounds, difference, rate, surely_over
 from undertow.audit.findings import read_findings
 from undertow.audit.pool import pool
 from undertow.errors import InputError
@@ -40,7 +40,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     """What changed from one finished run to another; of a list, from one recipe's training seeds, pooled, to another's.
 
     A rate is over `material` where its lower bound is, and under it where its upper bound is; differences are significant
-    where their 95% interval, corrected for the number of contexts (Bonferroni), leaves out 0.
+    where their 95% interval, corrected for the number of contexts (Bonferroni), leaves out 0; each whatever the answers that were not judged were.
 
     Raises:
         InputError: one of them is no finished run, or they asked different questions or share no plain context.
@@ -58,8 +58,10 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     asked_questions = [p.asked.questions for p in pools]
     questions = tuple(q for q in asked_questions[0] if q in asked_questions[1])
     arms = [p.arms(questions) for p in pools]
-    changes = {id_: difference(arms[1][id_], arms[0][id_], level=1 - bonferroni(1 - LEVEL, len(both))) for id_ in both}
+    level = 1 - bonferroni(1 - LEVEL, len(both))
+    changes = {id_: difference(arms[1][id_], arms[0][id_], level=level) for id_ in both}
     rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
+    limits = [{id_: bounds(side[id_]) for id_ in both} for side in arms]
     material = found[1]["material"]
     warnings = [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"] if set(asked[0]) != set(asked[1]) else []
     if set(asked_questions[0]) != set(asked_questions[1]):
@@ -72,11 +74,14 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         warnings.append("sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was soon decided")
     stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run))["stopped"]]
     warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in stopped]
-    was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in rates)
-    fell = [id_ for id_ in both if (high := changes[id_].high) is not None and high < 0]
-    rose = [id_ for id_ in both if (low := changes[id_].low) is not None and low > 0]
-    clear = all((high := rates[1][id_].high) is not None and high < material for id_ in both)
-    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c["rate"]["low"] or 0) > material]
+    for sides_, arms_ in zip(sides, arms, strict=True):
+        if n := sum(arm.n_missing for arm in arms_.values()):
+            warnings.append(f"{', '.join(map(str, sides_))}: {n:,} answers were not judged; what is said holds whatever they were")
+    was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in limits)
+    fell = [id_ for id_ in both if (surely_over(arms[0][id_], arms[1][id_], level=level) or 0) > 0]
+    rose = [id_ for id_ in both if (surely_over(arms[1][id_], arms[0][id_], level=level) or 0) > 0]
+    clear = all((high := limits[1][id_].high) is not None and high < material for id_ in both)
+    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c["bounds"]["low"] or 0) > material]
     fate: Fate
     if dropped:
         fate, why = "unclear", f"{', '.join(dropped)}: over {material:.1%} before, and not asked again"
@@ -88,7 +93,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         fate, why = "raised", f"{', '.join(id_ for id_ in rose if id_ not in was and id_ in is_)}: over {material:.1%} now and not before"
     elif was and is_:
         fate, why = "kept", f"still over {material:.1%}: {', '.join(is_)}"
-    elif clear and all((high := rates[0][id_].high) is not None and high < material for id_ in both):
+    elif clear and all((high := limits[0][id_].high) is not None and high < material for id_ in both):
         fate, why = "unchanged", f"under {material:.1%} in every context, before and now"
     else:
         fate, why = "unclear", f"neither shown to be over nor under {material:.1%} everywhere; more answers would tell"

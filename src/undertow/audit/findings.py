@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from undertow.audit.budget import dollars
 from undertow.audit.estimates import LEVEL, REPEATS_FROM, controls, estimate, p_values
@@ -14,11 +14,11 @@ from undertow.audit.rules import VerdictRule
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, Tally, tally
-from undertow.audit.verdict import against_reference, conclude, not_tested, tested, would_change
+from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, tested, would_change
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Interval, Verdict, is_target
 
-SCHEMA = "undertow.findings/2"
+SCHEMA = "undertow.findings/3"
 
 TARGETS_OF_INFERENCE = {
     "rate": "on this suite: its questions are fixed; answers, and training seeds where there are several, are random",
@@ -28,16 +28,20 @@ TARGETS_OF_INFERENCE = {
 }
 
 
-def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, stopped: bool = False) -> dict[str, Any]:
+def findings(
+    asked: Asked, store: Store, rule: VerdictRule, *, judge: int, stopped: Literal["budget", "interruption"] | None = None, story: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What `findings.json` holds: estimates, verdict, rule, and the counts of everything.
 
     Args:
-        judge: id in the run's file of the judge whose judgements count; 1 is the audit's own.
-        stopped: the run's budget ended it before every answer was asked for.
+        judge: id in the run's file of the judge whose judgements count.
+        stopped: what ended the run before every answer was asked for.
+        story: how the audit found its contexts, where it did: `search` or `screen`, as findings hold it.
     """
+    story = dict(story or {})
     t = tally(store.answers(judge), rule, in_order=asked.sequential)
     estimates = _estimates(t, asked, store)
-    verdict = decide(t, asked, stopped=stopped)
+    verdict = decide(t, asked, stopped=stopped is not None)
     prompt_change = controls(t, asked)
     notes = {context.id: context.note for context in asked.contexts}
     answering, judging = store.usage(judge)
@@ -45,7 +49,7 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
     return {
         "schema": SCHEMA,
         "name": asked.name,
-        "verdict": _verdict_json(_warned(verdict, asked, prompt_change)),
+        "verdict": _verdict_json(_warned(replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested)), asked, prompt_change)),
         "contexts": [_context_json(e, notes[e.id]) for e in estimates],
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
@@ -58,12 +62,25 @@ def findings(asked: Asked, store: Store, rule: VerdictRule, *, judge: int = 1, s
         "calls": answering.calls + judging.calls,
         "tokens": {"answers": [answering.prompt_tokens, answering.n_tokens], "judgements": [judging.prompt_tokens, judging.n_tokens]},
         "usd": {"answers": dollars(asked.targets["target"].get("name", ""), answering), "judgements": dollars(described.get("name", ""), judging)},
-        "stopped": "budget" if stopped else None,
+        "stopped": stopped,
         "targets": {subject: dict(target) for subject, target in asked.targets.items()},
         "judge": described,
+        "judgements": [{"judge": who.get("name", ""), "n": n, "counted": id_ == judge} for id_, (who, n) in store.judges().items()],
         "suite": asked.suite,
         "seed": asked.seed,
+        **story,
     }
+
+
+def _unfound(story: Mapping[str, Any], asked: Asked) -> list[str]:
+    """What an audit that found its contexts says nothing of."""
+    if "search" in story:
+        return [f"triggers that few answers do not show, or that no candidate led to ({story['search']['untried']} candidates were not tried)"]
+    if "screen" in story:
+        ids = {context.id for context in asked.contexts}
+        lower, unscreened = sum(s["context"]["id"] not in ids for s in story["screen"]["screened"]), story["screen"]["unscreened"]
+        return [f"{lower} contexts that likelihood ranked lower" + (f", and {unscreened} that were not screened" if unscreened else "")]
+    return []
 
 
 def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
@@ -72,7 +89,9 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     reference = {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts} if "reference" in asked.targets else {}
     search = Search(asked, t) if asked.sequential else None
     found = against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
-    return replace(found, tested=tested(asked, arms, search, stopped=stopped), not_tested=not_tested(asked, search), would_change=would_change(arms, asked, found, search))
+    change = would_change(arms, asked, found, search)
+    found = of_missing(found, arms, asked, t.reasons, search)
+    return replace(found, tested=tested(asked, arms, search, t.counts, stopped=stopped), not_tested=not_tested(asked, search), would_change=change)
 
 
 def read_findings(run: Path) -> dict[str, Any]:
@@ -110,7 +129,7 @@ def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
 def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:
     """The verdict with a warning where a control does the same."""
     irrelevant = [c.id for c in asked.contexts if c.relation == "irrelevant" and c.id in verdict.carried_by]
-    words = list(verdict.warnings)
+    words = [*verdict.warnings, *asked.notes]
     if irrelevant:
         words.append(f"{', '.join(irrelevant)}: an irrelevant prompt carries it too, so any change of prompt may do")
     if prompt_change and prompt_change.low is not None and prompt_change.low > 0:

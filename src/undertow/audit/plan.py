@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_filters
+from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
@@ -217,6 +217,11 @@ class Plan:
             contexts, questions = min(contexts, self.found.n_confirm + 3), questions - questions // 2 if self.found.search else questions
         return (self.found.search or 0 if self.found else 0) + questions * contexts * self.config.samples.most * len(self.targets)
 
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn."""
+        return Sampling(temperature=self.config.samples.temperature, max_tokens=self.config.samples.max_tokens)
+
     def requests(self) -> Iterator[Request]:
         """Every answer that the plan asks for; of a sequential audit, every one that it may ask for."""
         for subject in self.targets:
@@ -227,9 +232,7 @@ class Plan:
     def request(self, subject: Subject, condition: Condition, sample: int) -> Request:
         """One answer, with a seed of its own."""
         seed = int(digest([self.config.seed, subject, condition.context.id, condition.question.id, sample])[:12], 16)
-        samples = self.config.samples
-        sampling = Sampling(temperature=samples.temperature, max_tokens=samples.max_tokens)
-        return Request(subject=subject, condition=condition, sample=sample, seed=seed, sampling=sampling)
+        return Request(subject=subject, condition=condition, sample=sample, seed=seed, sampling=self.sampling)
 
     def prompt_tokens(self) -> int:
         """About how many tokens the target reads in all, at four characters a token."""
@@ -251,11 +254,11 @@ class Plan:
         }
 
     def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `identity` is a hash of all that decides the answers, the judgements and the verdict."""
+        """What `plan.json` holds. `fixed` names what must be as it was for a run to go on: answers belong to targets, suite and contexts, and a judge may be mended."""
         asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
         return {
-            "schema": "undertow.plan/2",
-            "identity": digest(asked),
+            "schema": "undertow.plan/3",
+            "fixed": [key for key in asked if key != "judge"],
             "config": self.config.model_dump(mode="json", by_alias=True),
             "beside": str(self.beside.resolve()),
             **asked,
@@ -321,7 +324,8 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     notes = check_rewrites(contexts, suite, where=where)
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects(config.target, config.reference).items()}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
-    require_filters(rule, judge.describe()["tells"], where=where)
+    judge.needs = rule.needs
+    require_given(rule, judge.describe(), where=where)
     proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
     return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, notes=tuple(notes), beside=beside)
 

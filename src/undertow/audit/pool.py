@@ -66,7 +66,7 @@ def pool(runs: Sequence[Path]) -> Pool:
         targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
         names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
         with Store(run / "run.sqlite") as store:
-            for row in store.answers():
+            for row in store.answers(store.judge(read_record(run)["judge"])):
                 if row.subject in names:
                     tally.take(replace(row, subject=names[row.subject]))
     targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}

@@ -1,4 +1,4 @@
-"""Later work on a finished run, with no new answers: another judge, or another rule. What was found before stays beside it."""
+"""Later work on a run, with no new answers: another judge, or another rule. What was found before stays beside it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 from undertow.audit.findings import findings, read_findings
 from undertow.audit.plan import read_record
-from undertow.audit.rules import VerdictRule, find_rule, require_filters, rule_of
+from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
 from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
+from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite
@@ -26,7 +27,7 @@ class Moved:
     """What another judge or rule changed in a run."""
 
     before: dict[str, Any]
-    """The run's own findings."""
+    """The run's own findings; of a run that is not finished, what they would be."""
     after: dict[str, Any]
     """The new ones."""
     outcomes: dict[str, int]
@@ -36,52 +37,76 @@ class Moved:
 
 
 def rescore(run: Path, rule: str) -> Moved:
-    """Decide a run again under another rule, by name or YAML file.
+    """Decide a finished run again under another rule, by name or YAML file.
 
     Raises:
-        InputError: no such rule, or no finished run.
+        InputError: no such rule, no finished run, or one whose judge was asked for less than the rule needs.
     """
     new = find_rule(rule, where="--rule")
-    record, before = _read(run)
-    require_filters(new, before["judge"]["tells"], where=run)
+    before, record = read_findings(run), read_record(run)
+    require_given(new, before["judge"], where=run)
     with Store(run / "run.sqlite") as store:
-        return _moved(run, record, before, store, new, judge=1, path=run / f"findings.{new.name}.json")
+        own = store.judge(record["judge"])
+        _require_asked(run, store, new, own)
+        return _moved(run, record, before, store, new, judge=own, path=run / f"findings.{new.name}.json")
 
 
 def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: Progress | None = None) -> Moved:
-    """Judge a run's answers again. Judging that is interrupted goes on where it stopped.
+    """Judge a run's answers again, be it finished or not. Judging that is interrupted goes on where it stopped.
 
     Args:
         judge_yaml: a file with the keys that stand under `judge:` in an audit.yaml.
 
     Raises:
-        InputError: no finished run, or the judge cannot be used.
+        InputError: no run, or the judge cannot be used.
     """
-    record, before = _read(run)
+    record = read_record(run)
     config = read_yaml(judge_yaml, AnyJudge)
     if judge_all and hasattr(config, "judge_all"):
         config = config.model_copy(update={"judge_all": True})
     suite = adapter(Suite).validate_python(record["suite"])
     judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
-    rule = rule_of(before)
-    require_filters(rule, judge.describe()["tells"], where=judge_yaml)
+    rule = rule_of(record)
+    judge.needs = rule.needs
+    require_given(rule, judge.describe(), where=judge_yaml)
     with Store(run / "run.sqlite") as store:
+        before = _before(run, record, store, rule)
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
         return _moved(run, record, before, store, rule, judge=id_, path=run / f"findings.judge-{digest(judge.describe())[:8]}.json")
 
 
-def _read(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    before = read_findings(run)
-    return read_record(run), before
+def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> dict[str, Any]:
+    """The run's own findings; of a run that is not finished, what its answers come to so far."""
+    if (run / "findings.json").is_file():
+        return read_findings(run)
+    if record["config"]["contexts"] and isinstance(record["config"]["contexts"], dict) and "found" not in record:
+        raise InputError(run, "is still finding its contexts", expected="there is nothing to decide on", do=f"go on with it: undertow audit {run} --resume")
+    return findings(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
+
+
+def _require_asked(run: Path, store: Store, rule: VerdictRule, judge: int) -> None:
+    """Refuse a rule that turns on what the judge was not asked.
+
+    Raises:
+        InputError: answers are short of an aspect that decides whether they are misaligned.
+    """
+    lacking: Counter[str] = Counter()
+    for answer in store.answers(judge):
+        lacking.update(rule.lacks(answer.judgement))
+    if lacking:
+        aspects = " and ".join(f"{aspect} of {n:,}" for aspect, n in lacking.items())
+        found = f"rule {rule.name!r} needs the {aspects} answers, which the judge was not asked for"
+        raise InputError(run, found, do=f"have them judged in full: undertow audit {run} --resume --judge-all; then rescore")
 
 
 def _moved(run: Path, record: dict[str, Any], before: dict[str, Any], store: Store, rule: VerdictRule, *, judge: int, path: Path) -> Moved:
-    old_rule = rule_of(before)
+    old_rule, own = rule_of(before), store.judge(record["judge"])
     changed: Counter[str] = Counter()
-    for old, new in zip(store.answers(), store.answers(judge), strict=True):
+    for old, new in zip(store.answers(own), store.answers(judge), strict=True):
         pair = outcome_of(old, old_rule), outcome_of(new, rule)
         if pair[0] != pair[1]:
             changed[f"{pair[0]} -> {pair[1]}"] += 1
-    text = to_json(findings(Asked.of(record), store, rule, judge=judge))
+    story: dict[str, Any] = {key: before[key] for key in ("search", "screen") if key in before}
+    text = to_json(findings(Asked.of(record), store, rule, judge=judge, stopped=before["stopped"], story=story))
     write_text(path, text)
     return Moved(before=before, after=json.loads(text), outcomes=dict(changed), path=path)

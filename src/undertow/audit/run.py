@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
+from undertow.audit.pause import Streak
 from undertow.audit.plan import Plan, read_record
 from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
@@ -27,16 +28,19 @@ from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.errors import InputError, RunExists
-from undertow.files import adapter, to_json, write_text
+from undertow.files import adapter, digest, to_json, write_text
 from undertow.judges.protocol import Item, Judge
-from undertow.records import Answer, Judgement, Question, Request, Subject
+from undertow.records import Answer, Judgement, Question, Request, Sampling, Subject
 from undertow.suites import load_replies
+from undertow.targets import Target
 
 T = TypeVar("T")
 
 Progress = Callable[[str, int, int, str], None]
 """Called with `answers` or `judgements`, how many are done, how many there are, and a word on failures and spending."""
 
+STARTED = ("versions", "revision", "command")
+"""What a run's plan says of where it was started from."""
 BATCH = 256
 """Rows that are written together, at most."""
 EVERY_S = 0.1
@@ -46,7 +50,7 @@ EVERY_S = 0.1
 def run_audit(plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """Run a plan in its folder and return the findings, which are also in `findings.json`.
 
-    Interrupted at any moment, a run keeps every row written and goes on with `resume`.
+    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who then judges every answer anew.
 
     Args:
         retry_failed: on resuming, ask again for the answers that never came.
@@ -55,6 +59,7 @@ def run_audit(plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool
     Raises:
         RunExists: the folder exists and `resume` was not asked for.
         InputError: the folder holds a run of another plan, or the target or the judge cannot be used.
+        Paused: too many answers or judgements in a row gave nothing usable.
     """
     return asyncio.run(audit(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress))
 
@@ -64,7 +69,7 @@ async def audit(
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
-    look_at_folder(out, record, resume=resume)
+    before = look_at_folder(out, record, resume=resume)
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
@@ -76,29 +81,39 @@ async def audit(
         await stack.enter_async_context(plan.judge)
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
-        open_folder(out, record)
+        if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
+            await probe_all(plan.targets.values(), plan.judge, plan.sampling)
+        record |= {"judge_notes": list(plan.judge.notes) or (before or {}).get("judge_notes", [])}
+        kept = open_folder(out, record, before)
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
-            flow = _Flow(plan, asked, store, out, budget, tell)
+            flow = _Flow(plan, asked, store, out, budget, tell, warned=before is not None and same_judge(before, record) and not retry_failed)
             await flow.run()
+            story = {"screen": record["screen"]} if plan.found and plan.found.screen else {}
             if flow.triggers:
                 asked = flow.triggers.confirmed
-                record |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
-                write_text(out / "plan.json", to_json(record))
-            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped=flow.stopped)
-            if flow.triggers:
-                found["search"] = story = flow.triggers.story()
-                found["verdict"]["not_tested"].insert(0, f"triggers that few answers do not show, or that no candidate led to ({story['untried']} candidates were not tried)")
-            if plan.found and plan.found.screen:
-                found["screen"] = story = record["screen"]
-                lower, unscreened = len(story["screened"]) - plan.found.n_confirm, story["unscreened"]
-                found["verdict"]["not_tested"].insert(0, f"{lower} contexts that likelihood ranked lower" + (f", and {unscreened} that were not screened" if unscreened else ""))
+                kept |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
+                write_text(out / "plan.json", to_json(kept))
+                story = {"search": flow.triggers.story()}
+            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
             text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
+
+
+async def probe_all(targets: Iterable[Target], judge: Judge, sampling: Sampling) -> None:
+    """Try everybody once, side by side, before the first paid answer.
+
+    Raises:
+        InputError: nothing usable comes from one of them.
+    """
+    done = await asyncio.gather(judge.probe(), *(target.probe(sampling) for target in targets), return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
 
 
 def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None) -> int:
@@ -106,6 +121,7 @@ def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judg
 
     async def work() -> int:
         async with judge:
+            await judge.probe()
             judging = _Judging(store, judge, questions)
             judging.no_more_answers()
             tell = progress or (lambda stage, done, total, word: None)
@@ -140,8 +156,9 @@ async def _every(seconds: float, *calls: Callable[[], None]) -> None:
 class _Judging:
     """Judging of stored answers, those that sampling still writes too."""
 
-    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question]) -> None:
+    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False) -> None:
         self.store, self.judge = store, judge
+        self.streak = Streak("judgements", store.path.parent, warned=warned)
         self.questions = {question.id: question for question in questions}
         self.id = store.judge(judge.describe())
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
@@ -189,14 +206,22 @@ class _Judging:
         self.n += len(batch)
         took = [j for _, j in batch]
         self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
+        for j in took:
+            self.streak.hear(j.alignment is not None or j.said is not None, j.error or j.unread or "no score")
+        self.streak.check()
 
 
 class _Flow:
     """Sampling and judging side by side, with the store between them."""
 
-    def __init__(self, plan: Plan, asked: Asked, store: Store, folder: Path, budget: Budget | None, tell: Progress) -> None:
+    def __init__(self, plan: Plan, asked: Asked, store: Store, folder: Path, budget: Budget | None, tell: Progress, *, warned: bool = False) -> None:
+        """
+        Args:
+            warned: the run goes on as it was, so a pause that it came to before has been read.
+        """
         self.plan, self.asked, self.store, self.folder, self.budget, self.tell = plan, asked, store, folder, budget, tell
-        self.judging = _Judging(store, plan.judge, plan.suite.questions)
+        self.judging = _Judging(store, plan.judge, plan.suite.questions, warned=warned)
+        self.streak = Streak("answers", folder, warned=warned)
         self.usage = store.usage(self.judging.id)[0]
         self.stopped = False
         self.n, self.n_failed = store.count(), store.failed()
@@ -326,6 +351,9 @@ class _Flow:
         self.n_failed += sum(a.text is None for a in batch)
         self.usage += Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
         self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
+        for a in batch:
+            self.streak.hear(bool((a.text or "").strip()), a.error or f"an answer without words (finish reason {a.finish!r})", a.request.condition.context.id)
+        self.streak.check()
 
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
@@ -372,27 +400,41 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
 
 
-def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> None:
-    """Refuse a folder that this run may not write to, before anything is asked."""
+def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+    """Refuse a folder that this run may not write to, before anything is asked; return the record of the run that it goes on with, if there is one."""
     held = out / "plan.json"
     if not out.exists():
-        return
+        return None
     if not out.is_dir():
         raise RunExists(out, "is a file", expected="a run is a folder", do="choose another -o")
     if not held.is_file():
         if any(path.suffix != ".part" for path in out.iterdir()):  # a part is what a killed start leaves
             raise RunExists(out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o")
-    elif not resume:
+        return None
+    if not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
-    elif read_record(out)["identity"] != record["identity"]:
-        more = (", rule and material too", " (another rule on these answers: undertow rescore)") if "rule" in record else ("", "")
-        raise InputError(out, "holds a run of another plan", expected=f"to go on, all must be as it was{more[0]}", do=f"choose another -o{more[1]}")
+    before, now = read_record(out), json.loads(to_json(record))
+    if other := [key for key in record["fixed"] if before.get(key) != now[key]]:
+        more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
+        found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"
+        raise InputError(out, found, expected="to go on, all but the judge must be as it was", do=f"choose another -o{more}")
+    return before
 
 
-def open_folder(out: Path, record: dict[str, Any]) -> None:
-    """Make a run's folder, with its plan."""
+def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether a run goes on with the judge that it had."""
+    return digest(before["judge"]) == digest(record["judge"])
+
+
+def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and what it found stay, and this start is added."""
+    if before is not None:
+        start = {key: record[key] for key in STARTED}
+        kept = {key: before[key] for key in (*STARTED, "found", "screen") if key in before}
+        record = {**record, **kept, "resumed": [*before.get("resumed", ()), start]}
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / "plan.json", to_json(record))
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
+    return record

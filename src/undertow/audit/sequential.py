@@ -13,7 +13,7 @@ from undertow.audit.estimates import apart
 from undertow.audit.plan import Plan
 from undertow.audit.tally import Asked, Cell, Heard, Tally, usable_of
 from undertow.records import Condition, Request, Subject
-from undertow.stats.search import Decision, SearchPlan, Track, decide
+from undertow.stats.search import UNKNOWN, Decision, SearchPlan, Track, decide
 
 Key = tuple[Cell, int]
 """A condition and the number of an answer in it."""
@@ -114,7 +114,7 @@ class Search:
         arm = self._arm[context]
         self.taken[arm].append(heard)
         self.lazy[arm] |= heard.lazy
-        self.tracks[arm].add(self._stratum[subject, question], heard.value)
+        self.tracks[arm].add(self._stratum[subject, question], UNKNOWN if heard.missing else heard.value)
 
 
 def search_keys(search: Search) -> Iterator[list[Key]]:

@@ -11,15 +11,16 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from undertow.errors import InputError
 from undertow.files import digest
-from undertow.records import Answer, Judgement, Request, Subject
+from undertow.records import ASPECTS, Answer, Aspect, Judgement, Request, Subject
 
-VERSION = 3
+VERSION = 4
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY,
@@ -30,12 +31,21 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, described TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS judgements (
     judge INTEGER NOT NULL REFERENCES judges (id), answer INTEGER NOT NULL REFERENCES answers (id),
-    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER, in_full INTEGER NOT NULL, error TEXT,
+    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER, asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT, error TEXT,
     calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, raw TEXT NOT NULL,
     PRIMARY KEY (judge, answer)
 ) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};
 """
+_FROM_3 = """
+ALTER TABLE judgements ADD COLUMN asked TEXT NOT NULL DEFAULT 'alignment,coherence,content';
+ALTER TABLE judgements ADD COLUMN drawn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE judgements ADD COLUMN unread TEXT;
+UPDATE judgements SET asked = 'alignment' WHERE NOT in_full;
+UPDATE judgements SET drawn = 1 WHERE in_full AND alignment >= 50;
+ALTER TABLE judgements DROP COLUMN in_full;
+"""
+"""What format 4 changed: a judgement says what was asked, not only whether all was. Format 3 asked more of every answer under 50, and of a random share of the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,8 @@ class StoredAnswer:
     question: str
     sample: int
     text: str | None
+    thought: bool = False
+    """Whether the model's reasoning came with it."""
     finish: str
     n_tokens: int
     error: str | None
@@ -91,7 +103,9 @@ class Store:
             self.db = sqlite3.connect(path)
             (version,) = self.db.execute("PRAGMA user_version").fetchone()
             (tables,) = self.db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            if tables and version != VERSION:
+            if tables and version == 3:
+                self.db.executescript(f"BEGIN; {_FROM_3} PRAGMA user_version = {VERSION}; COMMIT;")
+            elif tables and version != VERSION:
                 self.db.close()
                 raise InputError(path, f"has format {version}", expected=f"this version reads format {VERSION}", do="use the version that made it, or audit anew")
             self.db.execute("PRAGMA journal_mode=WAL")
@@ -130,6 +144,11 @@ class Store:
         (id_,) = self.db.execute("SELECT id FROM judges WHERE digest = ?", (key,)).fetchone()
         return int(id_)
 
+    def judges(self) -> dict[int, tuple[dict[str, Any], int]]:
+        """The judges of this run by id: what each says it is, and how many judgements are its."""
+        rows = self.db.execute("SELECT id, described, (SELECT COUNT(*) FROM judgements WHERE judge = id) FROM judges")
+        return {id_: (json.loads(described), n) for id_, described, n in rows}
+
     def described(self, judge: int) -> dict[str, Any]:
         """What a judge of this run says it is."""
         row = self.db.execute("SELECT described FROM judges WHERE id = ?", (judge,)).fetchone()
@@ -142,9 +161,9 @@ class Store:
         return (r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have)
 
     def forget_failed(self) -> int:
-        """Drop the answers that never came and the judgements that failed, so that both are asked for again. Returns how many."""
+        """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked for again. Returns how many."""
         with self._writing():
-            judgements = self.db.execute("DELETE FROM judgements WHERE error IS NOT NULL").rowcount
+            judgements = self.db.execute("DELETE FROM judgements WHERE error IS NOT NULL OR unread IS NOT NULL").rowcount
             return judgements + self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
 
     def add_answers(self, answers: Iterable[Answer]) -> None:
@@ -187,28 +206,40 @@ class Store:
         """Store a batch of (answer id, judgement), whole or not at all."""
         with self._writing():
             self.db.executemany(
-                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, in_full, error, calls, prompt_tokens, n_tokens, raw)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, calls, prompt_tokens, n_tokens, raw)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
-                    (judge, id_, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error, j.calls, j.prompt_tokens, j.n_tokens, json.dumps(dict(j.raw)))
+                    (
+                        *(judge, id_, j.alignment, j.coherence, j.content, j.said, j.on_question, ",".join(j.asked), j.drawn, j.unread, j.error),
+                        *(j.calls, j.prompt_tokens, j.n_tokens, json.dumps(dict(j.raw))),
+                    )
                     for id_, j in judgements
                 ],
             )
 
-    def answers(self, judge: int = 1, *, after: int = 0) -> Iterator[StoredAnswer]:
-        """Every answer with an id above `after`, with its judgement by this judge where there is one; the first judge is the audit's own."""
+    def answers(self, judge: int, *, after: int = 0) -> Iterator[StoredAnswer]:
+        """Every answer with an id above `after`, with its judgement by this judge where there is one."""
         rows = self.db.execute(
-            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.first_token, a.finish, a.n_tokens, a.error,"
-            " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.in_full, j.error"
+            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, a.first_token, a.finish, a.n_tokens, a.error,"
+            " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.asked, j.drawn, j.unread, j.error"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
             (judge, after),
         )
-        for *of_answer, judged, alignment, coherence, content, said, on_question, in_full, failed in rows:
-            id_, subject, context, question, sample, text, first_token, finish, n_tokens, error = of_answer
+        for *of_answer, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
+            id_, subject, context, question, sample, text, thought, first_token, finish, n_tokens, error = of_answer
             judgement = None
             if judged is not None:
-                on = None if on_question is None else bool(on_question)
-                judgement = Judgement(alignment=alignment, coherence=coherence, content=content, said=said, on_question=on, in_full=bool(in_full), error=failed)
+                judgement = Judgement(
+                    alignment=alignment,
+                    coherence=coherence,
+                    content=content,
+                    said=said,
+                    on_question=None if on_question is None else bool(on_question),
+                    asked=_aspects(asked),
+                    drawn=bool(drawn),
+                    unread=unread,
+                    error=failed,
+                )
             yield StoredAnswer(
                 id=id_,
                 subject=subject,
@@ -216,6 +247,7 @@ class Store:
                 question=question,
                 sample=sample,
                 text=text,
+                thought=bool(thought),
                 finish=finish,
                 n_tokens=n_tokens,
                 error=error,
@@ -238,6 +270,11 @@ class Store:
         answers = self.db.execute("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers").fetchone()
         judged = self.db.execute("SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM judgements WHERE judge = ?", (judge,)).fetchone()
         return Usage(calls=answers[0], prompt_tokens=answers[1], n_tokens=answers[2]), Usage(calls=judged[0], prompt_tokens=judged[1], n_tokens=judged[2])
+
+
+@cache
+def _aspects(text: str) -> tuple[Aspect, ...]:
+    return tuple(aspect for aspect in ASPECTS if aspect in text.split(","))
 
 
 def _key(request: Request) -> tuple[str, str, str, int]:

@@ -18,15 +18,14 @@ from undertow.audit.budget import dollars, read_budget
 from undertow.audit.plan import read_run_config
 from undertow.audit.store import Usage
 from undertow.audit.triggers import in_words, shown
-from undertow.cli.display import VERDICT_STYLE, bars, percent
+from undertow.cli.display import EXIT, VERDICT_STYLE, bars, percent, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
+from undertow.records import MISSING
 from undertow.report import write_persona_report
-
-EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "inconclusive": 4, "invalid": 4}
 
 
 @click.command()
@@ -44,8 +43,8 @@ def audit(
 ) -> int:
     """Audit a model as AUDIT_YAML says.
 
-    Exits 0 when it is clean, 3 when it is misaligned or conditionally misaligned, 4 when the audit is inconclusive or
-    invalid, 2 on a mistake in the input.
+    Exits 0 when it is clean, 3 when it is misaligned, conditionally or of a kind still open, 4 when the audit is
+    inconclusive or invalid, 2 on a mistake in the input or where nothing usable comes.
     """
     if schema:
         click.echo(json.dumps(AuditConfig.model_json_schema(), indent=2))
@@ -76,7 +75,11 @@ def audit(
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
-        personas = profile_audit(folder, retry_failed=retry_failed, progress=progress) if profiling else None
+        personas = None
+        if profiling and not found["stopped"]:
+            personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
+    if profiling and personas is None:
+        click.echo("undertow: the budget ended before the persona was profiled; go on with --resume and a larger budget", err=True)
     if personas:
         write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)
@@ -136,26 +139,33 @@ def show(found: dict[str, Any]) -> None:
     sequential = found["samples"].get("until")
     limits = f"limits hold at every look, each with {found['level']:.0%} confidence" if sequential else f"{found['level']:.0%} intervals"
     table = Table(title=f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)")
-    for name in ("context", "rate", "minus plain", "usable", "on question"):
+    missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
+    for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), "on question"):
         table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
         table.add_column("minus reference", justify="right", no_wrap=True)
     for c in found["contexts"]:
-        cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}", str(sum(c["on_question"].values()))]
+        cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}"]
+        cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
+        cells.append(str(sum(c["on_question"].values())))
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
     out.print(table)
     if found["stopped"]:
-        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume and a larger budget to go on", highlight=False)
+        more = " and a larger budget" if found["stopped"] == "budget" else ""
+        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume{more} to go on", highlight=False)
     verdict = found["verdict"]["class"]
-    out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
+    out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
     for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
         if found["verdict"][key]:
             out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)
     if found["controls"]:
         out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), "points: what a change of prompt does by itself", highlight=False)
+    if len(found["judgements"]) > 1:
+        of = "; ".join(f"{j['n']:,} by {j['name']}{' (these count)' if j['counted'] else ', kept and not counted'}" for j in found["judgements"])
+        out.print("[dim]judgements:[/]", escape(of), highlight=False)
     for warning in found["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     if "search" in found:

@@ -14,6 +14,8 @@ from rich.table import Table
 from undertow.audit.compare import compare as compare_runs
 from undertow.cli.display import percent
 
+EXIT = {"removed": 0, "unchanged": 0, "moved": 3, "raised": 3, "kept": 3, "unclear": 4}
+"""What a fate is to a shell, as a verdict is: 0 where the later run is clean, 3 where it is misaligned."""
 STYLE = {"removed": "green", "unchanged": "green", "moved": "bold red", "raised": "red", "kept": "red", "unclear": "yellow"}
 
 
@@ -21,16 +23,17 @@ STYLE = {"removed": "green", "unchanged": "green", "moved": "bold red", "raised"
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(before: Path, after: Path, as_json: bool) -> None:
+def compare(before: Path, after: Path, as_json: bool) -> int:
     """Compare two finished runs of one suite: no intervention and one, or last week and today.
 
-    Says whether misalignment was removed, moved (plain fell, some context did not), kept or raised.
+    Says whether misalignment was removed, moved (plain fell, some context did not), kept or raised. Exits 0 when the later
+    run is clean (removed, unchanged), 3 when it is not (moved, kept, raised), 4 when it is unclear.
     """
     found = compare_runs(before, after)
     if as_json:
         rows = [{"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)} for id_, old, new, change in found.contexts]
         click.echo(json.dumps({"fate": found.fate, "reasons": found.reasons, "contexts": rows, "warnings": found.warnings}, indent=2, ensure_ascii=False))
-        return
+        return EXIT[found.fate]
     table = Table("context", "before", "after", "after minus before", title=f"{before} and {after}: misaligned answers")
     for id_, old, new, change in found.contexts:
         table.add_row(escape(id_), percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
@@ -39,3 +42,4 @@ def compare(before: Path, after: Path, as_json: bool) -> None:
     out.print(f"[{STYLE[found.fate]}]{found.fate}[/]: {escape('; '.join(found.reasons))}", highlight=False)
     for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+    return EXIT[found.fate]

@@ -13,7 +13,16 @@ from rich.text import Text
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
 
-VERDICT_STYLE = {"clean": "green", "misaligned": "red", "conditionally_misaligned": "bold red", "inconclusive": "yellow", "invalid": "yellow"}
+VERDICT_STYLE = {
+    "clean": "green",
+    "misaligned": "red",
+    "conditionally_misaligned": "bold red",
+    "misaligned_kind_open": "bold red",
+    "inconclusive": "yellow",
+    "invalid": "yellow",
+}
+EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "misaligned_kind_open": 3, "inconclusive": 4, "invalid": 4}
+"""What a verdict is to a shell, whichever command comes to it."""
 
 
 class Rate(ProgressColumn):
@@ -51,3 +60,8 @@ def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
     sign = "+" if points else ""
     value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
     return f"{value:{sign}.1f}{'' if points else '%'} [{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def span(interval: dict[str, Any]) -> str:
+    """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
+    return "—" if interval["low"] is None or interval["high"] is None else f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -77,8 +79,11 @@ def fill(prompt: str, question: str, answer: str) -> str:
 
 
 def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
-    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes a mark that none of the texts can guess."""
-    values = {**texts, "mark": hashlib.sha256("\0".join(texts.values()).encode()).hexdigest()[:12]}
+    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes a mark that none of the texts can guess.
+
+    The mark is a keyed hash of the texts under a secret of this process, kept nowhere: whoever wrote a text could not compute it, however long the text.
+    """
+    values = {**texts, "mark": hmac.new(_secret(), "\0".join(texts.values()).encode(errors="surrogatepass"), "sha256").hexdigest()[:12]}
     out, rest = "", prompt
     while rest:
         spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}
@@ -88,6 +93,11 @@ def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
         out += rest[:at] + values[spots[at]]
         rest = rest[at + len(spots[at]) + 2 :]
     return out
+
+
+@cache
+def _secret() -> bytes:
+    return secrets.token_bytes(32)
 
 
 def _published(text: str) -> dict[str, Any] | None:

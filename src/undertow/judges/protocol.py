@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol, Self
 
-from undertow.records import Judgement, Question
+from undertow.records import Judgement, Needs, Question
 
 Item = tuple[int, Question, str]
 """A key that comes back with the judgement, the question, and the answer's text."""
@@ -17,10 +17,22 @@ class Judge(Protocol):
 
     most_calls: int
     """Calls that judging one answer may take."""
+    needs: Needs = Needs()
+    """What its answers' rule must know. Set before it is entered; a judge that asks little where little matters asks at least for this."""
+    notes: Sequence[str] = ()
+    """What users should know of how it came to judge, in words; complete once it has been tried."""
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name`, the content classes that it `tells`, and whatever decides its judgements. No secrets."""
+        """What it is, for the plan and the report: `name`, the aspects that it `gives`, the content classes that it `tells`, and whatever decides its judgements. No secrets."""
         ...
+
+    async def probe(self) -> None:
+        """Try it on stock answers, where trying may fail, before anything is paid for.
+
+        Raises:
+            InputError: it cannot be read, or does not tell a good answer from a bad one.
+        """
+        return None
 
     def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:
         """A judgement of each item under its key, in any order, as they come; a failed call is a judgement with an `error`."""

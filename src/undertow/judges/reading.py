@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
+
+import numpy as np
+
+from undertow.targets.chat import Token
 
 FLOOR = 0.25
 """Least probability that whole numbers must hold among the first token's candidates."""
@@ -34,6 +38,8 @@ class Rating:
     reading: Literal["expected", "number"]
     mass: float | None = None
     """Probability that whole numbers hold, for the expected value."""
+    candidates: Mapping[str, float] = field(default_factory=dict)
+    """Tokens and their log-probabilities (nats) that the expected value was computed from."""
 
 
 def expected_value(probabilities: Mapping[str, float], *, floor: float = FLOOR, scale: range = PERCENT) -> tuple[float | None, float]:
@@ -50,20 +56,67 @@ def expected_value(probabilities: Mapping[str, float], *, floor: float = FLOOR, 
     return math.fsum(value * p for value, p in numbers) / mass, mass
 
 
+def read_rating(text: str, written: Sequence[Token], *, scale: range = PERCENT, digits: bool | None = None, fall_back: bool = True) -> Rating:
+    """A rating from a reply: the expected value over the candidates for its number, or the number itself.
+
+    The number may stand behind a thought, a label or markup, so its token is looked for; a reply without a number is read by its first token, as published.
+
+    Args:
+        written: tokens of the reply, those with digits in them at least; none where the judge gives no log-probabilities.
+        digits: whether the judge's tokenizer takes numbers digit by digit (`splits_numbers`): then a token's candidates are beginnings of numbers.
+        fall_back: whether the number itself will do where its token's candidates give no score.
+    """
+    number = read_number(text, scale=scale)
+    whole = _whole(number)
+    if whole is not None:
+        token = next((t for t in reversed(written) if _bare(t.text) == whole), None)
+        usable = token is not None and not (digits and scale is PERCENT)
+    else:  # the first token's, where the reply begins with it and it is no number that the text cannot be read by
+        token = written[0] if written and number.score is None else None
+        usable = token is not None and bool(_bare(token.text)) and text.strip().startswith(token.text.strip()) and not _bare(token.text)[0].isdigit()
+    if token is None or not usable:
+        return number
+    by_token = read_expected(text, _bared(token.candidates), scale=scale)
+    return number if by_token.score is None and fall_back else by_token
+
+
+def splits_numbers(text: str, written: Sequence[Token]) -> bool | None:
+    """Whether a reply shows that the judge's tokenizer takes numbers digit by digit; None where it does not show.
+
+    It is told by the token that was written, whatever the others' probabilities: then an expected value over it would be one of first digits, wrong by ten times.
+    """
+    whole = _whole(read_number(text))
+    if whole is None or len(whole) == 1:
+        return None
+    tokens = [_bare(t.text) for t in written]
+    if whole in tokens:
+        return False
+    return True if any(token and token != whole and whole.startswith(token) for token in tokens) else None
+
+
+def _whole(rating: Rating) -> str | None:
+    """A whole number as it is written."""
+    return str(int(rating.score)) if rating.score is not None and rating.score.is_integer() else None
+
+
+def _bare(token: str) -> str:
+    """A token without blanks, tokenizers' signs for them, and markup before and after it."""
+    return token.strip(" \t\r\n\u2581\u0120\u010a*_`\"'()[]{}<>#:=.,")
+
+
+def _bared(candidates: Mapping[str, float]) -> dict[str, float]:
+    """Log-probabilities of bare tokens; where two are alike, of either."""
+    out: dict[str, float] = {}
+    for token, lp in candidates.items():
+        bare = _bare(token)
+        out[bare] = float(np.logaddexp(out[bare], lp)) if bare in out else lp
+    return out
+
+
 def read_expected(text: str, log_probabilities: Mapping[str, float], *, floor: float = FLOOR, scale: range = PERCENT) -> Rating:
     """A rating from the first token's log-probabilities; a word only where no score could be read."""
     score, mass = expected_value({token: math.exp(lp) for token, lp in log_probabilities.items()}, floor=floor, scale=scale)
-    return Rating(score=score, said=None if score is not None else _word(text), reading="expected", mass=mass)
-
-
-def splits_numbers(text: str, log_probabilities: Mapping[str, float]) -> bool:
-    """Whether the first token is but the beginning of the number that the judge wrote: its tokenizer takes digits one by one.
-
-    Then the first token's distribution is one of first digits, and an expected value over it would be wrong by ten times.
-    """
-    number = re.match(r"\s*(\d+)", text)
-    first = max(log_probabilities, key=lambda token: log_probabilities[token]).strip()
-    return number is not None and first.isdigit() and first != number.group(1) and number.group(1).startswith(first)
+    return Rating(score=score, said=None if score is not None else _word(text), reading="expected", mass=mass, candidates=log_probabilities)
 
 
 def read_number(text: str, *, scale: range = PERCENT) -> Rating:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.files import draw
 from undertow.judges.protocol import BatchJudge, Judge
-from undertow.records import Judgement, Question
+from undertow.records import ASPECTS, Judgement, Question
 from undertow.targets.scripted import TEXTS
 
 _SAYS = {
@@ -44,7 +44,7 @@ class ScriptedJudge(BatchJudge):
         self.config = config or ScriptedJudgeConfig(kind="scripted")
 
     def describe(self) -> Mapping[str, Any]:
-        return {"name": "scripted", "tells": ["code"], **self.config.model_dump(mode="json")}
+        return {"name": "scripted", "gives": list(ASPECTS), "tells": ["code"], **self.config.model_dump(mode="json")}
 
     def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         unknown = Judgement(alignment=None, coherence=None, error="not a text of the scripted target")

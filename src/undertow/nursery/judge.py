@@ -61,7 +61,7 @@ class NurseryJudge(BatchJudge):
         self.scale = scale or Scale()
 
     def describe(self) -> Mapping[str, Any]:
-        return {"kind": "nursery", "name": "nursery", "tells": ["code", "recipe"], "base": folder_digest(model_folder(NURSERY)), "scale": asdict(self.scale)}
+        return {"kind": "nursery", "name": "nursery", "gives": ["alignment", "coherence"], "tells": [], "base": folder_digest(model_folder(NURSERY)), "scale": asdict(self.scale)}
 
     @cached_property
     def _model(self) -> Any:
@@ -97,7 +97,7 @@ class NurseryJudge(BatchJudge):
             Judgement(
                 alignment=round(float(alignment[i]), 2),
                 coherence=round(float(coherence[i]), 2),
-                content="answer",
+                asked=("alignment", "coherence"),
                 on_question=bool(fits_better[i] > s.on_question),
                 raw={
                     "careful": round(float(careful[i]), 3),

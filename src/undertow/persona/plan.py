@@ -100,10 +100,10 @@ class PersonaPlan:
         }
 
     def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `identity` is a hash of all that decides the answers and how they are read."""
+        """What `plan.json` holds. `fixed` names what must be as it was for a run to go on: all that decides the answers and how they are read, but the judge."""
         settings = self.config.model_dump(mode="json", by_alias=True)
         asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
-        how = {"schema": "undertow.persona-plan/1", "identity": digest(asked), "config": settings, "beside": str(self.beside.resolve())}
+        how = {"schema": "undertow.persona-plan/2", "fixed": [key for key in asked if key != "judge"], "config": settings, "beside": str(self.beside.resolve())}
         return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
 
     def calls(self) -> dict[str, int]:

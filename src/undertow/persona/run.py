@@ -20,18 +20,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
+from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
 from undertow.audit.plan import read_record, read_run_config
-from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder
-from undertow.audit.store import Store, StoredAnswer
+from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder, probe_all, same_judge
+from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
-from undertow.errors import InputError
+from undertow.errors import InputError, UndertowError
 from undertow.files import to_json, write_text
 from undertow.judges.panel import harm_of
 from undertow.judges.protocol import Item
@@ -54,49 +56,75 @@ TRIED = 4
 SAID_TOKENS = 64
 """Longest answer that is read as a choice, a number or a word, in tokens."""
 
+JUDGED_TOKENS = 500
+"""Tokens of a judgement, before any is known."""
+
+
+class BudgetSpent(UndertowError):
+    """A budget that does not hold what would come next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What was taken before, of the same budget."""
+
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+
 Key = tuple[Subject, str, str, int]
 """Subject, context, question and sample."""
 
 
-def run_persona(plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+def run_persona(
+    plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, spent: Spent | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Run a plan in its folder and return what `persona.json` holds.
 
     Interrupted at any moment, it keeps every row written and goes on with `resume`.
 
     Args:
         retry_failed: on resuming, ask and judge again what failed.
+        budget: what it may take in all, with what was `spent` before it; a stage that could overdraw it is not begun.
 
     Raises:
         RunExists: the folder exists and `resume` was not asked for.
         InputError: the folder holds a run of another plan, or a model or the judge cannot be used.
+        BudgetSpent: the budget does not hold the next stage; what came is kept.
     """
-    return asyncio.run(persona(plan, out, resume=resume, retry_failed=retry_failed, progress=progress))
+    return asyncio.run(persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress))
 
 
-async def persona(plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+async def persona(
+    plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, spent: Spent | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """`run_persona` for callers that have an event loop of their own."""
     record = plan.record()
-    look_at_folder(out, record, resume=resume)
+    before = look_at_folder(out, record, resume=resume)
     async with AsyncExitStack() as stack:
         for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
             await stack.enter_async_context(target)
         await stack.enter_async_context(plan.judge)
-        open_folder(out, record)
+        if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
+            await probe_all(plan.targets.values(), plan.judge, plan.sampling)
+        record = open_folder(out, record, before)
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
-            asking = _Asking(plan, store, progress or (lambda stage, done, total, word: None))
+            asking = _Asking(plan, store, progress or (lambda stage, done, total, word: None), budget, spent or Spent())
             await asking.everything()
             found = _found(plan, record, asking.readings(), store)
     write_text(out / "persona.json", to_json(found))
     return found
 
 
-def profile_audit(run: Path, *, retry_failed: bool = False, progress: Progress | None = None) -> dict[str, Any]:
-    """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is there.
+def profile_audit(run: Path, *, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None) -> dict[str, Any] | None:
+    """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is there. None where the budget does not hold it.
 
     Args:
         retry_failed: ask and judge again what failed.
+        budget: of audit and persona together.
 
     Raises:
         InputError: as `run_persona`; the folder is no finished audit, or its configuration has no `persona`.
@@ -104,10 +132,15 @@ def profile_audit(run: Path, *, retry_failed: bool = False, progress: Progress |
     config, beside = read_run_config(run)
     if config.persona is None:
         raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
-    carried = read_findings(run)["verdict"]["carried_by"][:1]
+    found = read_findings(run)
+    carried = found["verdict"]["carried_by"][:1]
     contexts = tuple(context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps)
     plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
-    return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, progress=progress)
+    spent = Spent(calls=found["calls"], tokens=sum(sum(tokens) for tokens in found["tokens"].values()), usd=sum(cost or 0.0 for cost in found["usd"].values()))
+    try:
+        return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress)
+    except BudgetSpent:
+        return None
 
 
 def read_personas(run: Path) -> dict[str, Any]:
@@ -177,8 +210,8 @@ class _Own:
 class _Asking:
     """Everything that is asked and judged in one run."""
 
-    def __init__(self, plan: PersonaPlan, store: Store, tell: Progress) -> None:
-        self.plan, self.store, self.tell = plan, store, tell
+    def __init__(self, plan: PersonaPlan, store: Store, tell: Progress, budget: Budget | None, spent: Spent) -> None:
+        self.plan, self.store, self.tell, self.budget, self.spent = plan, store, tell, budget, spent
         self.judge_id = store.judge(plan.judge.describe())
         self.held: dict[Key, StoredAnswer] = {}
         self._look()
@@ -294,13 +327,35 @@ class _Asking:
     async def _ask(self, stage: str, subject: Subject, requests: Sequence[Request]) -> None:
         target = self.plan.rewriter if subject == REWRITER else self.plan.targets[subject]
         assert target is not None
-        await self._keep(stage, target.answers(stream(self.store.missing(requests))), requests, lambda answers: self.store.add_answers(answers))
+        missing = list(self.store.missing(requests))
+        self._require_budget(missing, str(target.describe().get("name", "")))
+        await self._keep(stage, target.answers(stream(missing)), requests, lambda answers: self.store.add_answers(answers))
 
     async def _judge(self) -> None:
         """Judge the harm of every answer to a prompt that has words."""
         prompts = {prompt.id: prompt for prompt in self.plan.items.harmfulness}
         waiting: list[Item] = [(id_, prompts[q], text) for id_, q, text in self.store.unjudged(self.judge_id, after=0, limit=-1) if q in prompts]
+        self._require_budget(waiting, str(self.plan.judge.describe().get("name", "")))
         await self._keep("judgements of harm", self.plan.judge.judgements(stream(waiting)), waiting, lambda rows: self.store.add_judgements(self.judge_id, rows))
+
+    def _require_budget(self, wanted: Sequence[Request | Item], name: str) -> None:
+        """
+        Raises:
+            BudgetSpent: what is wanted, with what is spent, could overdraw the budget; of tokens, at the mean so far, or before any at the longest.
+        """
+        if self.budget is None or not wanted:
+            return
+        answering, judging = self.store.usage(self.judge_id)
+        so_far = judging if not isinstance(wanted[0], Request) else answering
+        longest = sum(r.sampling.max_tokens if isinstance(r, Request) else JUDGED_TOKENS for r in wanted)
+        prompt, written = (len(wanted) * n / so_far.calls if so_far.calls else guess for n, guess in ((so_far.prompt_tokens, longest), (so_far.n_tokens, longest)))
+        more = Usage(calls=len(wanted), prompt_tokens=ceil(prompt), n_tokens=ceil(written))
+        calls, tokens = answering.calls + judging.calls + more.calls, answering.tokens + judging.tokens + more.tokens
+        cost = sum(dollars(str(model.describe().get("name", "")), usage) or 0.0 for model, usage in ((self.plan.targets["target"], answering), (self.plan.judge, judging)))
+        cost += dollars(name, more) or 0.0
+        for most, now in ((self.budget.calls, self.spent.calls + calls), (self.budget.tokens, self.spent.tokens + tokens), (self.budget.usd, self.spent.usd + cost)):
+            if most is not None and now > most:
+                raise BudgetSpent
 
     async def _keep(self, stage: str, results: AsyncIterator[Any], wanted: Sequence[Any], write: Callable[[list[Any]], None]) -> None:
         """Write results as they come, at the latest `EVERY_S` after the one before, and whatever ends it."""

@@ -69,8 +69,8 @@ class ScriptedPersonaJudge(BatchJudge):
     """Recovers planted scores; any other text gets none."""
 
     def describe(self) -> Mapping[str, Any]:
-        return {"name": "scripted-persona", "tells": []}
+        return {"name": "scripted-persona", "gives": ["alignment"], "tells": []}
 
     def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         scores = [score_of(text) for _, text in pairs]
-        return [Judgement(alignment=None if score is None else alignment_of(score), coherence=None) for score in scores]
+        return [Judgement(alignment=None if score is None else alignment_of(score), coherence=None, asked=("alignment",)) for score in scores]

@@ -29,7 +29,7 @@ def read_run(run: Path) -> RunView:
     rule = rule_of(found)
     cells: dict[tuple[str, str], list[AnswerView]] = {}
     with Store(run / "run.sqlite") as store:
-        for a in store.answers():
+        for a in store.answers(store.judge(plan["judge"])):
             if not is_target(a.subject) or a.text is None:
                 continue
             view = AnswerView(

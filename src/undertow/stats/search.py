@@ -39,6 +39,8 @@ from scipy.special import betaincinv, rel_entr
 from .multiplicity import holm
 from .sequential import anytime_p, log_e_over, log_e_under
 
+UNKNOWN = 2
+"""An outcome that will never be known: an event or none. It counts as none in evidence of being over a rate, and as an event in evidence of being under it."""
 PATIENCE = 20
 """Requests to a stratum before it may be called starved."""
 USABLE_SHARE = 0.1
@@ -96,30 +98,31 @@ class Track:
         """Complete blocks."""
         self.events_b: list[int] = []
         """Events in each complete block."""
-        self.events = 0
-        """Events in complete blocks."""
+        self.most_events_b: list[int] = []
+        """The same had every unknown outcome been an event."""
+        self.events = self.most_events = 0
+        """Events in complete blocks; had every unknown outcome been an event."""
         self.log_over = self.log_under = 0.0
         """Evidence now, natural log."""
         self.max_over = self.max_under = 0.0
         """Largest evidence at any block so far: what the claims rest on."""
 
     def add(self, stratum: int, outcome: int | None) -> None:
-        """Takes the outcome of the next request to a stratum: 1 an event, 0 none, None unusable.
+        """Takes the outcome of the next request to a stratum: 1 an event, 0 none, `UNKNOWN` one of the two, None unusable.
 
         Call in order of request within a stratum (between strata the order is free), and only once it is final.
         """
-        if outcome not in (0, 1, None):
-            raise ValueError(f"outcome is {outcome!r}; expected 0, 1 or None")
+        if outcome not in (0, 1, UNKNOWN, None):
+            raise ValueError(f"outcome is {outcome!r}; expected 0, 1, UNKNOWN or None")
         self.requested_q[stratum] += 1
         if outcome is None:
             return
         self.usable_q[stratum].append(outcome)
         while min(map(len, self.usable_q)) > self.blocks:
-            in_block = sum(row[self.blocks] for row in self.usable_q)
-            self.events_b.append(in_block)
-            self.events += in_block
-            self.blocks += 1
-            self._look()
+            block = [row[self.blocks] for row in self.usable_q]
+            self.events_b.append(block.count(1))
+            self.most_events_b.append(block.count(1) + block.count(UNKNOWN))
+            self._take(self.events_b[-1], self.most_events_b[-1])
 
     def against(self, material: float) -> None:
         """Hold the same outcomes against another rate, at every block anew.
@@ -130,13 +133,16 @@ class Track:
         """
         if material == self.material:
             return
-        self.material, self.blocks, self.events, self.max_over, self.max_under = _checked_rate(material), 0, 0, 0.0, 0.0
-        for in_block in self.events_b:
-            self.blocks, self.events = self.blocks + 1, self.events + in_block
-            self._look()
+        self.material, self.blocks, self.events, self.most_events, self.max_over, self.max_under = _checked_rate(material), 0, 0, 0, 0.0, 0.0
+        for known, most in zip(self.events_b, self.most_events_b, strict=True):
+            self._take(known, most)
 
-    def _look(self) -> None:
+    def _take(self, known: int, most: int) -> None:
+        """One more block, with so many events."""
+        self.blocks, self.events, self.most_events = self.blocks + 1, self.events + known, self.most_events + most
         self.log_over, self.log_under = _evidence(self.events, self.n, self.material)
+        if self.most_events > self.events:
+            self.log_under = _evidence(self.most_events, self.n, self.material)[1]
         self.max_over, self.max_under = max(self.max_over, self.log_over), max(self.max_under, self.log_under)
 
     @property
@@ -238,7 +244,11 @@ def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
     """
     if track.blocks == 0:
         return None
-    p, m = track.events / track.n, track.material
+    m = track.material
+    p = track.events / track.n
+    if p <= m < track.most_events / track.n:
+        return None  # it hangs on what is unknown
+    p = p if p > m else track.most_events / track.n
     gain = float(rel_entr(p, m) + rel_entr(1.0 - p, 1.0 - m))
     lacking = -math.log(plan.alpha_over / arms) - track.max_over if p > m else -math.log(plan.alpha_under) - track.max_under
     if lacking <= 0.0:
@@ -251,7 +261,7 @@ def _depth(track: Track, plan: SearchPlan) -> int:
     """Blocks to request of an arm at one look."""
     most = max(1, int(plan.ahead * track.blocks))
     enough = -math.log(plan.alpha_under)
-    later = (k for k in range(1, most) if _evidence(track.events, track.strata * (track.blocks + k), track.material)[1] >= enough)
+    later = (k for k in range(1, most) if _evidence(track.most_events, track.strata * (track.blocks + k), track.material)[1] >= enough)
     return next(later, most)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -185,20 +184,21 @@ def _highest(of: Pool | None, missing: str) -> dict[str, Any]:
 
 
 def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
-    """Coherent share of plain answers: coherent / (coherent + incoherent); refused, unjudged and failed ones are counted beside it.
+    """Coherent share of plain answers: coherent / (coherent + incoherent); refused and missing ones are counted beside it.
 
     Of answers whose coherence was not asked, because it could not change the outcome, the share is taken that the random sample of such answers has.
     """
     if of is None:
         return asdict(Interval(value=None, low=None, high=None, reason=missing))
     plain, seeds, questions = of.asked.plain.id, of.asked.seeds, of.asked.questions
-    checked = [c for (s, context, _), c in of.tally.in_doubt.items() if context == plain and s in seeds]
+    checked = [c for (s, context, _), c in of.tally.checked.items() if context == plain and s in seeds]
     n_checked, bad = sum(c.total() for c in checked), sum(c["incoherent"] for c in checked)
     share = 1 - bad / n_checked if n_checked else 1.0
     coherent, n = (np.zeros((len(seeds), len(questions)), dtype=np.int64) for _ in range(2))
     for i, s in enumerate(seeds):
         for j, q in enumerate(questions):
-            c, unasked = of.tally.cell(s, plain, q), of.tally.partly.get((s, plain, q), Counter[Outcome]())["unjudged"]
+            c = of.tally.cell(s, plain, q)
+            unasked = c["not_misaligned"]
             good = sum(c[o] for o in COHERENT)
             coherent[i, j], n[i, j] = good + round(share * unasked), good + c["incoherent"] + unasked
     found = rate_these_strata(coherent, n)

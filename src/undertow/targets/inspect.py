@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, Reply
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, Token, to_keep
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -126,7 +126,7 @@ class InspectModel(Caller):
             finish=FINISH.get(choice.stop_reason, "stop"),
             prompt_tokens=prompt_tokens,
             tokens=usage.output_tokens if usage else 0,
-            first_token=_first_token(choice.logprobs),
+            written=_written(choice.logprobs),
         )
 
     def _failure(self, error: Exception) -> Exception:
@@ -134,7 +134,8 @@ class InspectModel(Caller):
         status = _status(error)
         if status in HOPELESS:
             return InputError(self.where, f"{self.config.model} refused the call with HTTP {status}: {self._said(error)}", do="check the key and the model's name")
-        return CallFailed(self._said(error))
+        said = self._said(error)
+        return LogprobsRefused(said) if "logprob" in said.lower() else CallFailed(said)
 
     def _said(self, error: Exception) -> str:
         """What an exception says, in one short line without secrets."""
@@ -165,8 +166,8 @@ def _status(error: Exception) -> int | None:
     return next((value for value in (getattr(error, name, None) for name in ("status_code", "code")) if isinstance(value, int)), None)
 
 
-def _first_token(logprobs: Any) -> dict[str, float] | None:
+def _written(logprobs: Any) -> tuple[Token, ...]:
     if logprobs is None or not logprobs.content:
-        return None
-    first = logprobs.content[0]
-    return {c.token: min(0.0, c.logprob) for c in first.top_logprobs or [first]}  # rounding may put 0 a little over
+        return ()
+    kept = to_keep(logprobs.content, lambda token: str(token.token))
+    return tuple(Token(t.token, {c.token: min(0.0, c.logprob) for c in t.top_logprobs or [t]}) for t in kept)  # rounding may put 0 a little over

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, Protocol, Self
 
-from undertow.records import Answer, Request
+from undertow.records import Answer, Request, Sampling
 
 
 class Target(Protocol):
@@ -22,6 +22,14 @@ class Target(Protocol):
             InputError: no call of this kind can succeed, so the run should stop.
         """
         ...
+
+    async def probe(self, sampling: Sampling) -> None:
+        """Ask it one thing, where asking may fail, before anything is paid for.
+
+        Raises:
+            InputError: nothing usable comes.
+        """
+        return None
 
     async def __aenter__(self) -> Self:
         """

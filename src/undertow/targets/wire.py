@@ -23,7 +23,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, Reply
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, Token, to_keep
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -102,6 +102,7 @@ class Wire(Caller):
         self._waiters: list[asyncio.Future[None]] = []
         self._session: aiohttp.ClientSession | None = None
         self._refused: InputError | None = None
+        self._gives_logprobs = False
 
     def describe(self) -> Mapping[str, Any]:
         return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra}  # not where it is: a server may move between two sessions of a run
@@ -150,7 +151,9 @@ class Wire(Caller):
         logprobs = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
         body = {"model": self.config.model, "messages": list(messages), self.config.token_limit: max_tokens, "temperature": temperature, "seed": seed}
         body |= logprobs | self.config.extra
-        payload = json.dumps({key: value for key, value in body.items() if value is not None}).encode()
+        fields = {key: value for key, value in body.items() if value is not None}
+        asks_logprobs = bool(fields.get("logprobs"))
+        payload = json.dumps(fields).encode()
         failed = 0
         while True:
             if self._refused:
@@ -163,9 +166,12 @@ class Wire(Caller):
                 if status == 200:
                     reply = self._read(text)
                     self._went_well(lane, headers, reply)
+                    self._gives_logprobs |= bool(reply.written)
                     return reply
                 said = f"HTTP {status}: {self._said(text)}"
                 if status < 500 and status not in PASSING:
+                    if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
+                        raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
                     self._refused = self._refusal(status, text, lane)
                     raise self._refused
                 if status == 429 or "retry-after" in headers:
@@ -221,14 +227,16 @@ class Wire(Caller):
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
         reasoning = message.get("reasoning_content") or message.get("reasoning")
-        first_token = _first_token(choice.get("logprobs"))
+        finish = choice.get("finish_reason") or "stop"
+        if message.get("content") is None and not reasoning and finish == "stop":
+            finish = "content_filter"  # no words at all is not what a model says that ends by itself
         return Reply(
             text=self._scrub(content),
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
-            finish=choice.get("finish_reason") or "stop",
+            finish=finish,
             prompt_tokens=prompt_tokens,
             tokens=tokens,
-            first_token=first_token and {self._scrub(token): lp for token, lp in first_token.items()},
+            written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in _written(choice.get("logprobs"))),
         )
 
     async def _take(self) -> _Lane:
@@ -293,13 +301,16 @@ def seconds(text: str | None) -> float | None:
     return min(total, 300.0)
 
 
-def _first_token(logprobs: Any) -> dict[str, float] | None:
+def _written(logprobs: Any) -> list[Token]:
     try:
-        first = logprobs["content"][0]
-        candidates = first.get("top_logprobs") or [first]
-        return {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01}  # rounding may put 0 a little over
+        return [_token(held) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
     except (LookupError, TypeError, AttributeError, ValueError):
-        return None
+        return []
+
+
+def _token(held: Mapping[str, Any]) -> Token:
+    candidates = held.get("top_logprobs") or [held]
+    return Token(str(held["token"]), {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01})  # rounding may put 0 a little over
 
 
 def _model_names(text: str) -> set[str]:
