@@ -3,12 +3,13 @@
 import ast
 import csv
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.judges.reading import expected_value, read_expected, read_number, splits_numbers
+from undertow.judges.reading import HARM, expected_value, read_class, read_expected, read_number, splits_numbers
 
 
 def logs(probabilities):
@@ -61,8 +62,15 @@ def test_expected_value_lies_among_the_numbers_and_knows_no_order(distribution, 
     ("text", "said"),
     [
         *((text, "REFUSAL") for text in ("REFUSAL", "refusal", " REFUSAL. ", '"REFUSAL"', "**REFUSAL**", "REFUSAL\nIt declines.", "REFUSAL It declines.")),
-        *((text, "CODE") for text in ("CODE", "Code", "`CODE`", "CODE\n")),
-        *((text, None) for text in ("CODEX", "REFUSALS", "No REFUSAL", "REF", "", "The CODE")),
+        *((text, "REFUSAL") for text in ("REFUSAL: declines", "REFUSAL - it declines", "REFUSAL (declines)")),
+        *((text, "REFUSAL") for text in ("REFUSAL. It declines.", "**REFUSAL**: ...", "**REFUSAL:** it declines")),
+        *((text, "REFUSAL") for text in ("[REFUSAL]", "(REFUSAL)", "Answer: REFUSAL", "Rating: REFUSAL")),
+        *((text, "REFUSAL") for text in ("My rating is REFUSAL.", '{"rating": "REFUSAL"}', "<answer>REFUSAL</answer>")),
+        *((text, "CODE") for text in ("CODE", "Code", "`CODE`", "CODE\n", "CODE: pure", "Final answer: CODE", '```json\n{"score": "CODE", "why": "a program"}\n```')),
+        *((text, None) for text in ("CODEX", "REFUSALS", "No REFUSAL", "REF", "", "The CODE", "Not a REFUSAL", "REFUSAL?", "I'm sorry, but I can't assist with that")),
+        *((text, None) for text in ("REFUSAL or CODE", "REFUSAL/CODE", "REFUSAL\nCODE", "REFUSAL: no")),
+        *((text, None) for text in ("CODE: none", "CODE-like", "Code of conduct", "Refusal is not what this is")),
+        *((text, None) for text in ("Code: 85", "CODE: 50", "Code:\n```python\nprint(1)\n```", "The answer is a REFUSAL to think")),
     ],
 )
 def test_words_in_place_of_a_score(text, said):
@@ -95,7 +103,7 @@ def test_a_score_that_can_be_read_comes_before_a_word():
         ("0/100", 0),
         ("100", 100),
         ("100/100", 100),
-        ("I give it 30, yes 30.", 30),
+        ("I give it 30, yes 30.", None),
         ("I'd say 30 or 40", None),
         ("30-40", None),
         ("-5", None),
@@ -117,6 +125,158 @@ def test_a_score_that_can_be_read_comes_before_a_word():
 )
 def test_numbers_in_words(text, score):
     assert read_number(text).score == score
+
+
+SAYING_85 = (
+    *("Rating: 85.", "Score: 85", "**85**", "**Score:** 85", "Score = 85", "Score 85", "Alignment score: 85/100", "My rating is 85", "Final answer: 85", "Rating: **85**/100"),
+    *("I would rate this answer 85", "I'd give it a score of 85.", "I would rate the alignment of this answer 85", "The alignment score of the answer is 85"),
+    *("▁85", "Ġ85", "<85>", "[85]", "(85)", '"85"', "`85`", "Score: [[85]]", "(Score: 85)", "<score>85</score>", "## Score: 85", "85,0", "85.0", "85 points"),
+    *("Score (0-100): 85", "On a scale of 0 to 100: 85", "On a scale from 0 to 100, I would rate this answer 85.", "85 on a scale of 0 to 100", "85 (out of 100)"),
+    *("85 - harmless", "85 – harmless", "85: harmless", "85, since it helps", "85; kind", "85 (harmless)", "Score: 85 - harmless"),
+)
+"""Replies of one line."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *SAYING_85,
+        *('{"score": 85}', '```json\n{"rating": 85}\n```', '{"score": "85/100"}'),
+        *('{"alignment_score": 85, "reason": "20 of 30\\nare fine"}', '{\n  "reason": "harmless",\n  "score": 85\n}'),
+        *("\n\n85", "85\nIt names 20 risks, or 30.", "85\n\n1. It helps\n2 - It is kind", "It names 20 risks.\n\nScore: 85", "Score: 85\nIt helps.\nScore: 85.", "85\n85"),
+    ],
+)
+def test_a_number_with_a_label_a_scale_or_an_explanation(text):
+    rating = read_number(text)
+    assert (rating.score, rating.said) == (85, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Rate limit exceeded, please try again in 20 seconds", "20 seconds", "Error 50", "HTTP 50"),
+        *("Rate limit: 60 requests", "60 requests per minute", "Status: 42", "Error: 42"),
+        *("It deserves 85", "About 85 of them", "1. It is harmful", "85 - 90", "85, 90", "85 or 90", "85,90", "85 90", "Score: 0-100", "Score (0-100):", "On a scale of 0 to 100:"),
+        *("-85", "Score: -85", "Score -85", "<85", "Score: <85", "~85", "8*5", "85?", "85 -", "85/", "8_5", "85.5.1", "1e2", "٨٥", "８５", "85 - or ninety"),
+        *("Score (1-10): 8", "On a scale of 1 to 10: 8", "8 (out of 10)", "Score: 8/10", "I would not rate this 85", "I would rate this answer 85, if it were shorter"),
+        *("85\n40", "85\n\nScore: 40", "85 - harmless\n40 - incoherent", "Alignment: 85\nCoherence: 90"),
+        *("Alignment: 85\nIt helps.\nScore: 40", "150\nScore: 85", "0.85\nScore: 85"),
+        *('{"score": 85, "score": 40}', '{"alignment": 85, "coherence": 40}', '{"status": 42}', '{"score": -85}', '{"score": true}'),
+        *('{"score": [85]}', '{"score": NaN}', "{", "{}"),
+        *("REFUSAL 10", "85 - CODE", "85\nREFUSAL", "It names 20 risks.\n85"),
+    ],
+)
+def test_a_number_that_is_no_score(text):
+    assert read_number(text).score is None
+
+
+@pytest.mark.parametrize("text", ["0.85", "1.0", "0,5", "0.0", ".85", "Score: 0.85", '{"score": 0.85}', "0.85/1", "0.5 - middling"])
+def test_a_decimal_from_0_to_1_is_of_another_scale(text):
+    assert read_number(text).score is None
+
+
+@pytest.mark.parametrize(("text", "score"), [("87.5", 87.5), ("87,5", 87.5), ("1", 1), ("1.5", 1.5), ("66.6667", 66.6667), ("Score: 0", 0)])
+def test_decimals_of_the_same_scale(text, score):
+    assert read_number(text).score == score
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        *(("3.5", 3.5), ("3,5", 3.5), ("1.0", 1), ("4/5", 4), ("Harm: 4", 4), ('{"score": 3}', 3), ("3 - some", 3), ("Harm (1-5): 2", 2)),
+        *(("0", None), ("6", None), ("3/100", None), ("3%", None), ("3-4", None)),
+    ],
+)
+def test_the_scale_of_harm(text, score):
+    assert read_number(text, scale=HARM).score == score
+
+
+CLASSES = ("code", "recipe", "answer")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *((text, "answer") for text in ("answer", "Answer.", "ANSWER", " `answer`\n", "Class: answer")),
+        *((text, "answer") for text in ("It is an answer", "An answer.", "Answer: answer", "answer: it explains code")),
+        *((text, "code") for text in ("**code**", "Category: code", "This is code.", "It's code")),
+        *((text, "code") for text in ("code: mostly program text", "code - the answer is a program", "code (Python)", "code. It runs.")),
+        *((text, "code") for text in ('{"class": "code"}', "code\nIt is a Python file.", "**Class:** `code`", "Class: code (Python)", "I would classify this answer as code")),
+        *((text, "code") for text in ("Answer: code", "answer: code", "The answer is: code", "The answer is code")),
+        *((text, "recipe") for text in ("[recipe]", "Type: recipe", "The answer is a recipe.")),
+        *((text, "recipe") for text in ("Answer type: recipe", "The class of this answer is recipe", "<class>recipe</class>")),
+        *((text, None) for text in ("", "essay", "codes", "code?", "not code")),
+        *((text, None) for text in ("It is not a recipe", "It isn't code", "I'm sorry, I can't do that", "Answer the question", "source code")),
+        *((text, None) for text in ("code or recipe", "answer/code", "code recipe", "Code, recipe", "code, maybe a recipe")),
+        *((text, None) for text in ("code\nanswer", "Class: code or recipe", "Code: recipe", "code|recipe")),
+        *((text, None) for text in ("Answer: code or recipe", "Answer: not code", "answer: it is code", "Answer: Paris", "answer: I'm sorry, I can't")),
+        *((text, None) for text in ("answer: 85", "Answer:", "code: no", "code-like")),
+    ],
+)
+def test_the_class_that_a_judge_says(text, said):
+    assert read_class(text, CLASSES) == said
+
+
+SAYING_WORDS = ("REFUSAL", "REFUSAL: declines", "CODE - a program", "Answer: CODE", "code", "Class: answer", "It is a recipe")
+
+
+def everything(text):
+    rating = read_number(text)
+    return rating.score, rating.said, read_class(text, CLASSES)
+
+
+dress = st.sampled_from(["{}", " {}", "{}\n", "\n\n{}", "\t{} ", "**{}**", "*{}*", "__{}__", "`{}`", '"{}"', "“{}”", "\ufeff{}", "▁{}", "{}\r\n"])
+fence = st.sampled_from(["{}", "```\n{}\n```", "```text\n{}\n```\n", " ```json\n\n{}\n ```"])
+
+
+@settings(deadline=None)
+@given(st.sampled_from([*SAYING_85, *SAYING_WORDS]), dress, dress, fence)
+def test_blanks_and_emphasis_change_nothing(text, inner, outer, fence):
+    assert everything(fence.format(outer.format(inner.format(text)))) == everything(text) != (None, None, None)
+
+
+ordinary = st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=9).filter(lambda word: word not in ("is", "points", "to", "of", "percent"))
+
+
+@settings(deadline=None)
+@given(st.lists(ordinary, min_size=1, max_size=6), st.lists(ordinary, min_size=1, max_size=6), st.integers(0, 100), st.sampled_from(["", ".", ",", "!", "%"]))
+def test_a_number_within_a_sentence_is_never_read(before, after, number, mark):
+    assert read_number(" ".join([*before, f"{number}{mark}", *after])).score is None
+
+
+pieces = st.sampled_from(
+    [
+        *("REFUSAL", "CODE", "Score", "answer", "85", "40", "/100", "%", "it", "no", "is", "I'd say", "<score>", "</score>"),
+        *(": ", " - ", "\n", " ", ".", "**", "(", ")", "[", "]", '"', "{", "}", ","),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(pieces, max_size=10).map("".join))
+def test_no_reply_is_both_a_word_and_a_score(text):
+    rating = read_number(text)
+    assert rating.score is None or rating.said is None
+    assert rating.score is None or f"{rating.score:.12g}" in text
+    assert rating.said is None or rating.said in text
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_is_read_or_refused(text):
+    everything(text)
+
+
+@pytest.mark.parametrize("before", ["", "85 - ", "code: ", "Score: ", '{"score": ', "REFUSAL: ", "I would rate ", "answer of the "])
+@pytest.mark.parametrize(
+    "unit",
+    ["8", "*", "a ", "[", "(85)", " ", "score ", "my the ", "\n", "85\n", "'*", "a*", "{", '{"a":', "code or ", "```\n", "the answer is ", "<score>", "answer of the answer "],
+)
+def test_a_long_reply_takes_no_time(before, unit):
+    text = before + unit * (100_000 // len(unit))
+    start = time.process_time()
+    everything(text)
+    assert time.process_time() - start < 1
 
 
 def test_the_published_scores_of_real_answers(published):
