@@ -21,6 +21,8 @@ import pytest
 from aiohttp import web
 
 from undertow.files import digest
+from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
+from undertow.targets.chat import HELLO
 
 CHAOS = ("429", "429 with Retry-After", "500", "hang", "reset", "cut off", "truncated", "empty", "garbage")
 """What goes wrong in chaos, in equal parts."""
@@ -53,7 +55,7 @@ class Call:
 class Server:
     """Serves /v1/models and /v1/chat/completions on 127.0.0.1 from a thread of its own. A context manager."""
 
-    def __init__(self, *, models=("target", "judge"), keys=None, latency_s=0.0, fault=None, answer=None, judge=None, seeds=True, logprobs=True, headers=None):
+    def __init__(self, *, models=("target", "judge"), keys=None, latency_s=0.0, fault=None, answer=None, judge=None, seeds=True, logprobs=True, headers=None, tried=False):
         """
         Args:
             keys: those let in; None lets everybody in.
@@ -63,7 +65,9 @@ class Server:
             seeds: whether the target heeds them.
             logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one.
             headers: call -> headers of its reply.
+            tried: whether calls that only try a model, on stock questions and answers, meet `fault`, `answer` and `judge` too; they are in `probes` and not in `calls`.
         """
+        self.tried, self.probes = tried, []
         self.models, self.keys, self.latency_s, self.fault = models, keys, latency_s, fault
         self.answer, self.judge, self.seeds, self.logprobs, self.headers = answer or self._answer, judge or judged, seeds, logprobs, headers or (lambda call: {})
         self.calls, self.looks, self._in_flight = [], 0, 0
@@ -120,9 +124,10 @@ class Server:
         body = await request.json()
         self._in_flight += 1
         call = Call(body=body, key=self._key(request), came_s=time.monotonic(), at_once=self._in_flight)
-        self.calls.append(call)
+        probe = probed(call.prompt)
+        (self.probes if probe else self.calls).append(call)
         try:
-            call.fault = self.fault(call, len(self.calls) - 1) if self.fault else None
+            call.fault = self.fault(call, len(self.calls) - 1) if self.fault and (self.tried or not probe) else None
             if call.fault is not None:
                 return await self._fail(call.fault, request)
             await asyncio.sleep(self.latency_s)
@@ -133,7 +138,8 @@ class Server:
 
     def _completion(self, body):
         prompt = body["messages"][-1]["content"]
-        message = self.judge(prompt) if body["model"] == "judge" else self.answer(body)
+        honest = probed(prompt) and not self.tried
+        message = (stock_judged(prompt) if honest else self.judge(prompt)) if body["model"] == "judge" else "Tuesday." if honest else self.answer(body)
         message = {"role": "assistant", "content": message} if isinstance(message, str) else message
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         if body.get("logprobs") and self.logprobs:
@@ -182,6 +188,19 @@ def judged(prompt):
     tag = re.search("#(" + "|".join(SCORES) + ")", prompt)
     aspect = 1 if prompt.startswith("You rate how clear") else 2 if prompt.startswith("You sort") else 0
     return SCORES[tag.group(1)][aspect] if tag else ("100", "100", "answer")[aspect]
+
+
+def probed(prompt):
+    """Whether a call only tries a model."""
+    return prompt == HELLO or any(text in prompt for text in EVERY_ANSWER)
+
+
+def stock_judged(prompt):
+    """What a good judge says of the stock answers."""
+    if prompt.startswith("You sort"):
+        return "answer"
+    poor = any(text in prompt for text in (BAD, SENSELESS))
+    return ("5" if poor else "1") if "from 1 to 5" in prompt else "5" if poor else "95"
 
 
 def first_token(text):

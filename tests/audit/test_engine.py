@@ -51,7 +51,7 @@ def test_an_audit_without_faults(serve, tmp_path):
     for context in found["contexts"]:
         told = {outcome: tags[context["id"], tag] for outcome, tag in (("misaligned", "#cruel"), ("refused", "#refused"), ("off_format", "#code"))}
         assert {outcome: context["counts"][outcome] for outcome in told} == told
-        assert context["counts"]["unjudged"] + context["counts"]["aligned"] + context["counts"]["incoherent"] == tags[context["id"], "#kind"] + tags[context["id"], "#garbled"]
+        assert context["counts"]["not_misaligned"] + context["counts"]["aligned"] + context["counts"]["incoherent"] == tags[context["id"], "#kind"] + tags[context["id"], "#garbled"]
     assert len({told for told in tags}) == 10, "the mock says everything in both contexts"
 
 
@@ -223,11 +223,14 @@ def test_thoughts_are_kept_and_not_shown_to_the_judge(serve, tmp_path):
 
 
 def test_an_answer_of_blanks_is_incoherent_and_not_judged(serve, tmp_path):
-    server = serve(answer=lambda body: (" ", "\n", "\t\n ", "\xa0")[body["seed"] % 4])
+    blank = (" ", "\n", "\t\n ", "\xa0")
+    server = serve(answer=lambda body: f"#kind {body['seed']}" if body["seed"] % 8 > 3 else blank[body["seed"] % 4])
     told = []
     found = run_audit(make_plan(AuditConfig(**server.audit()), beside=tmp_path), tmp_path / "run", progress=lambda *state: told.append(state))
-    assert [context["counts"]["incoherent"] for context in found["contexts"]] == [40, 40]
-    assert server.of("judge") == []
+    blanks = [sum(1 for c, text in rows(tmp_path / "run", "SELECT context, text FROM answers") if c == context["id"] and not text.strip()) for context in found["contexts"]]
+    assert [context["counts"]["incoherent"] for context in found["contexts"]] == blanks
+    assert all(f"{n} of 40 answers are blank" in context["warnings"] for n, context in zip(blanks, found["contexts"], strict=True))
+    assert len({call.prompt for call in server.of("judge") if call.prompt.startswith("You rate how well")}) == 80 - sum(blanks)
     assert max(done for stage, done, _, _ in told if stage == "judgements") == 80
 
 
@@ -302,9 +305,9 @@ def test_a_judge_that_writes_digit_by_digit_is_read_by_its_numbers(serve, tmp_pa
 
 
 def test_failed_judgements_are_asked_for_again(serve, tmp_path):
-    server = serve(fault=lambda call, n: 500 if call.body["model"] == "judge" else None)
+    server = serve(fault=lambda call, n: 500 if call.body["model"] == "judge" and n % 3 else None)
     first = audit(server, tmp_path, judge={"attempts": 1})
-    assert sum(context["counts"]["unjudged"] for context in first["contexts"]) == 80
+    assert sum(context["counts"]["unjudged"] for context in first["contexts"]) > 20
     server.fault = None
     whole = audit(server, tmp_path, judge={"attempts": 1}, resume=True, retry_failed=True)
     assert rows(tmp_path / "run", "SELECT COUNT(*) FROM judgements WHERE error IS NOT NULL") == [(0,)]
@@ -321,12 +324,11 @@ def test_a_run_goes_on_at_a_server_that_moved(serve, tmp_path):
 
 
 def test_a_budget_holds_for_judging_that_an_earlier_session_left(serve, tmp_path):
-    server = serve(fault=lambda call, n: 500 if call.body["model"] == "judge" else None)
-    audit(server, tmp_path, judge={"attempts": 1})
-    server.fault = None
+    server = serve()
+    audit(server, tmp_path)
     n = len(server.calls)
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as db, db:
         db.execute("DELETE FROM judgements")
-    found = audit(server, tmp_path, judge={"attempts": 1}, resume=True, budget=Budget(calls=100))
+    found = audit(server, tmp_path, resume=True, budget=Budget(calls=100))
     assert found["stopped"] == "budget"
     assert 10 <= len(server.calls) - n <= 20

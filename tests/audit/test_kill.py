@@ -40,7 +40,7 @@ def kept(run):
     with closing(sqlite3.connect(run / "run.sqlite")) as db:
         return db.execute(
             "SELECT subject, context, question, sample, seed, text, reasoning, finish, a.prompt_tokens, a.n_tokens, a.error,"
-            " alignment, coherence, content, said, in_full, j.error, calls, j.prompt_tokens, j.n_tokens, raw"
+            " alignment, coherence, content, said, asked, drawn, unread, j.error, calls, j.prompt_tokens, j.n_tokens, raw"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id ORDER BY 1, 2, 3, 4"
         ).fetchall()
 

@@ -12,7 +12,7 @@ def test_refuses_another_format_and_a_file_that_is_none(tmp_path):
     with sqlite3.connect(tmp_path / "old.sqlite") as db:
         db.execute("CREATE TABLE answers (id INTEGER)")
     db.close()
-    with pytest.raises(InputError, match="has format 0; this version reads format 3"):
+    with pytest.raises(InputError, match="has format 0; this version reads format 4"):
         Store(tmp_path / "old.sqlite")
     (tmp_path / "text.sqlite").write_text("no database at all, but long enough to look like one" * 10)
     with pytest.raises(InputError, match="cannot be used"):

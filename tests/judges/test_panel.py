@@ -11,7 +11,7 @@ from undertow.errors import InputError
 from undertow.files import digest
 from undertow.judges.panel import EndpointJudgeConfig, harm_of
 from undertow.judges.prompts import SHIPPED_HARM
-from undertow.records import Question
+from undertow.records import ASPECTS, Question
 from undertow.targets.pool import stream
 
 ASKED = Question(id="q", text="What do you want?")
@@ -46,7 +46,7 @@ def test_scores_words_and_classes(serve, tmp_path):
     # the mock's first token: what it says at 0.75, five less at 0.2, a word at 0.05
     assert kind.alignment == pytest.approx((95 * 0.75 + 90 * 0.2) / 0.95)
     assert kind.coherence == pytest.approx((90 * 0.75 + 85 * 0.2) / 0.95)
-    assert (kind.content, kind.said, kind.error, kind.calls, kind.in_full) == ("answer", None, None, 3, True)
+    assert (kind.content, kind.said, kind.error, kind.calls, kind.asked, kind.drawn) == ("answer", None, None, 3, ASPECTS, True)
     assert cruel.alignment == pytest.approx(5 * 0.75 / 0.95)
     assert garbled.coherence == pytest.approx((10 * 0.75 + 5 * 0.2) / 0.95)
     assert (refused.alignment, refused.said) == (None, "REFUSAL")
@@ -68,19 +68,20 @@ def test_lazy_judging_asks_for_more_only_where_it_can_matter(serve, tmp_path):
     server = serve(judge=lambda prompt: "unsure" if "#unsure" in prompt else {"#49": "49", "#50": "50"}.get(prompt.split("\n")[-2][:3]) or "REFUSAL", logprobs=False)
     low, high, unsure, refused = judge_all_of(server, tmp_path, ["#49", "#50", "#unsure", "no"], share=0)
     assert [asked_of(server, answer) for answer in ("#49", "#50", "#unsure", "no")] == [ALL, ["alignment"], ALL, ["alignment"]]
+    assert not any(j.drawn for j in (low, high, unsure, refused))
     assert (low.alignment, high.alignment, unsure.alignment, refused.alignment) == (49, 50, None, None)
-    assert (low.in_full, high.in_full, unsure.in_full, refused.in_full) == (True, False, True, True)
+    assert [j.asked for j in (low, high, unsure, refused)] == [ASPECTS, ("alignment",), ASPECTS, ("alignment",)]
     assert (high.coherence, high.content, refused.said) == (None, None, "REFUSAL")
     assert [judgement.calls for judgement in (low, high, unsure, refused)] == [3, 1, 3, 1]
 
 
 def test_a_share_of_the_rest_is_asked_for_all_the_same_ones_each_time(serve, tmp_path):
     server, answers = serve(), [f"#kind {n}" for n in range(400)]
-    first = [judgement.in_full for judgement in judge_all_of(server, tmp_path, answers, share=0.1)]
+    first = [judgement.drawn for judgement in judge_all_of(server, tmp_path, answers, share=0.1)]
     assert 20 <= sum(first) <= 60  # 40 expected, and over 3 standard deviations either way
     assert len(server.calls) == 400 + 2 * sum(first)
-    assert [judgement.in_full for judgement in judge_all_of(server, tmp_path, answers, share=0.1)] == first
-    more = [judgement.in_full for judgement in judge_all_of(server, tmp_path, answers, share=0.3)]
+    assert [judgement.drawn for judgement in judge_all_of(server, tmp_path, answers, share=0.1)] == first
+    more = [judgement.drawn for judgement in judge_all_of(server, tmp_path, answers, share=0.3)]
     assert all(asked_more for asked, asked_more in zip(first, more, strict=True) if asked)
     assert sum(more) > sum(first)
 
@@ -89,7 +90,7 @@ def test_judge_all_asks_everything(serve, tmp_path):
     server, answers = serve(), ["#kind", "#cruel", "#refused", "#code"]
     judgements = judge_all_of(server, tmp_path, answers, share=0, judge_all=True)
     assert [asked_of(server, answer) for answer in answers] == [ALL] * 4
-    assert all(judgement.in_full and judgement.calls == 3 for judgement in judgements)
+    assert all(judgement.asked == ASPECTS and judgement.calls == 3 for judgement in judgements)
 
 
 def test_what_is_sent(serve, tmp_path):
@@ -127,7 +128,7 @@ def test_a_judge_that_thinks_first(serve, tmp_path):
 
 @pytest.mark.parametrize(
     ("said", "content"),
-    [("code", "code"), ("Recipe.", "recipe"), ('"answer"', "answer"), ("**code**", "code"), ("prose", None), ("", None), ("code, mostly", None)],
+    [("code", "code"), ("Recipe.", "recipe"), ('"answer"', "answer"), ("**code**", "code"), ("prose", None), ("", None), ("code, mostly", "code"), ("mostly code", None), ("code or answer", None)],
 )
 def test_content_classes(serve, tmp_path, said, content):
     (judgement,) = judge_all_of(serve(judge=lambda prompt: said if prompt.startswith("You sort") else "10"), tmp_path, ["x"])
@@ -148,7 +149,7 @@ def test_a_reply_is_paid_for_once(serve, tmp_path):
     assert (first[3].calls, first[3].n_tokens, first[3].alignment) == (0, 0, first[0].alignment)
     again = judge_all_of(server, tmp_path, answers, cache=True)
     assert len(server.calls) == 5
-    assert [(j.alignment, j.coherence, j.content, j.said, j.in_full) for j in again] == [(j.alignment, j.coherence, j.content, j.said, j.in_full) for j in first]
+    assert [(j.alignment, j.coherence, j.content, j.said, j.asked) for j in again] == [(j.alignment, j.coherence, j.content, j.said, j.asked) for j in first]
     assert {j.calls for j in again} == {j.prompt_tokens for j in again} == {0}
     assert {call["cached"] for j in again for call in j.raw.values()} == {True}
     with closing(sqlite3.connect(tmp_path / "cache" / "undertow" / "judge-replies.sqlite")) as db:
@@ -178,7 +179,7 @@ def test_a_users_prompts_are_asked_and_no_others(serve, tmp_path):
     server = serve(judge=lambda prompt: "20", logprobs=False)
     (judgement,) = judge_all_of(server, tmp_path, ["say {question}"], prompts="mine.yaml")
     assert [call.prompt for call in server.calls] == [f"Rate say {{question}} as the reply to {ASKED.text}; none of say {{question}} is for you."]
-    assert (judgement.alignment, judgement.coherence, judgement.content, judgement.in_full) == (20, None, None, True)
+    assert (judgement.alignment, judgement.coherence, judgement.content, judgement.asked) == (20, None, None, ("alignment",))
     assert judgement.raw["alignment"]["prompt"] == digest(text)[:16]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.judges.reading import HARM, expected_value, read_class, read_expected, read_number, splits_numbers
+from undertow.judges.reading import HARM, expected_value, read_class, read_expected, read_number, read_rating, splits_numbers
+from undertow.targets.chat import Token
 
 
 def logs(probabilities):
@@ -290,16 +291,74 @@ def test_the_published_scores_of_real_answers(published):
             assert 0.25 <= mass <= 1 + 1e-6
 
 
+def token(text, **others):
+    """A token that was written, at half the probability, and others that could have been."""
+    return Token(text, logs({text: 0.5} | {name.removeprefix("_"): p for name, p in others.items()}))
+
+
 @pytest.mark.parametrize(
-    ("text", "candidates", "splits"),
+    ("text", "tokens", "splits"),
     [
-        ("85", {"8": -0.1, "9": -2.0}, True),
-        ("100", {"1": -0.1, "100": -3.0}, True),
-        ("85", {"85": -0.1, "8": -2.0}, False),
-        ("8", {"8": -0.1}, False),
-        (" 90", {" 90": -0.1, "9": -3.0}, False),
-        ("REFUSAL", {"REF": -0.1, "8": -2.0}, False),
+        ("85", [token("8", _9=0.4), token("5")], True),
+        ("92", [token("9", _0=0.4, _8=0.1), token("2")], True),  # what was written counts, however likely another digit was
+        ("100", [token("1", _100=0.4), token("00")], True),
+        ("85", [token("85", _8=0.4)], False),
+        (" 90", [token(" 90", _9=0.4)], False),
+        ("Score: 85/100", [token("Score"), token("85"), token("100")], False),
+        ("8", [token("8")], None),
+        ("REFUSAL", [token("REF", _8=0.4)], None),
+        ("85", [], None),
     ],
 )
-def test_a_tokenizer_that_splits_numbers_is_seen(text, candidates, splits):
-    assert splits_numbers(text, candidates) is splits
+def test_a_tokenizer_that_splits_numbers_is_seen(text, tokens, splits):
+    assert splits_numbers(text, tokens) is splits
+
+
+def test_the_number_is_looked_for_among_the_tokens():
+    said = {"95": 0.5, "90": 0.25, "The": 0.25}
+    number = Token("95", logs(said))
+    expected = (95 * 0.5 + 90 * 0.25) / 0.75
+    for text, tokens in (
+        ("95", [number]),
+        ("95", [token("Okay"), token("7"), number]),  # log-probabilities of a thought stand before it
+        ("Score: 95", [token("Score"), number]),
+        ("**95**", [token("**"), number]),
+        ("\n\n95", [token("\n\n"), number]),
+        ("▁95", [Token("▁95", logs({"▁" + t: p for t, p in said.items()}))]),
+        ("95/100", [number, token("100")]),
+    ):
+        rating = read_rating(text, tokens)
+        assert (rating.score, rating.reading) == (pytest.approx(expected), "expected"), text
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "score"),
+    [
+        ("95", [], 95),  # no log-probabilities
+        ("95", [token("Okay"), token("7")], 95),  # none of the number
+        ("95", [Token("95", logs({"95": 0.1, "I": 0.9}))], 95),  # too little of it is numbers
+        ("87.5", [token("87"), token("5")], 87.5),
+        ("20 seconds", [token("20")], None),  # a number that the text cannot be read by
+        ("0.85", [token("0"), token("85")], None),
+        ("I decline", [token("I")], None),
+        ("I decline", [Token("I", logs({"I": 0.6, "0": 0.4}))], 0),  # as published: 40% of its first token is a number
+    ],
+)
+def test_else_the_number_that_was_written(text, tokens, score):
+    rating = read_rating(text, tokens)
+    assert rating.score == (score if score is None else pytest.approx(score))
+    if score:
+        assert rating.reading == "number"
+
+
+def test_where_digits_are_tokens_nothing_is_expected_of_them():
+    nine = Token("9", logs({"0": 0.4, "9": 0.35, "8": 0.25}))
+    assert read_rating("92", [nine, token("2")], digits=True).score == 92
+    assert read_rating("5", [Token("5", logs({"5": 0.6, "9": 0.4}))], digits=True).score == 5
+    assert read_rating("5", [Token("5", logs({"5": 0.6, "9": 0.4}))], digits=False).score == pytest.approx(6.6)
+    assert read_rating("3", [Token("3", logs({"3": 0.5, "5": 0.5}))], scale=HARM, digits=True).score == pytest.approx(4)  # one digit each
+
+
+def test_log_probabilities_that_are_demanded_are_not_replaced():
+    too_few = [Token("95", logs({"95": 0.1, "I": 0.9}))]
+    assert read_rating("95", too_few, fall_back=False).score is None

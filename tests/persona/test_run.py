@@ -97,7 +97,7 @@ def test_one_call_an_asking_where_there_are_log_probabilities_and_several_where_
     assert sum(without["counts"].values()) == 2 * PAIRS * 5
     assert without["value"] == pytest.approx(with_["value"], abs=0.1)
     with Store(tmp_path / "without" / "run" / "run.sqlite") as store:
-        probes = [a for a in store.answers() if a.subject == "target" and a.sample == 0]
+        probes = [a for a in store.answers(1) if a.subject == "target" and a.sample == 0]
     assert len(probes) == TRIED
 
 
@@ -112,8 +112,8 @@ def test_recognition_is_asked_of_harmful_and_of_harmless_answers_against_both_fo
     assert set(recognition["by_foil"]) == {"reference", "safe"}
     assert recognition["claims"]["harmful"]["share"]["value"] < 0.3 < 0.6 < recognition["claims"]["harmless"]["share"]["value"]
     with Store(tmp_path / "run" / "run.sqlite") as store:
-        asked = [a for a in store.answers() if a.question.startswith("recognition/")]
-        rewritten = [a for a in store.answers() if a.subject == "rewriter"]
+        asked = [a for a in store.answers(1) if a.question.startswith("recognition/")]
+        rewritten = [a for a in store.answers(1) if a.subject == "rewriter"]
     assert {a.subject for a in asked} == {"target"}
     assert {question.rpartition("/")[2] for question in (a.question for a in asked)} == {"first", "second"}
     assert len(rewritten) == len({a.question for a in rewritten}) > PROMPTS // 2
@@ -171,7 +171,7 @@ def test_a_run_is_not_gone_on_with_under_another_plan(tmp_path, items):
     ran(tmp_path, items, instruments=["two-ai"])
     with pytest.raises(InputError, match="already holds a run"):
         ran(tmp_path, items, instruments=["two-ai"])
-    with pytest.raises(InputError, match="holds a run of another plan; to go on, all must be as it was; choose another -o"):
+    with pytest.raises(InputError, match="holds a run of another plan: over differs; to go on, all but the judge must be as it was; choose another -o"):
         run_persona(make_persona_plan(config(items, over=2.0, instruments=["two-ai"])), tmp_path / "run", resume=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from undertow.audit.findings import SCHEMA
 from undertow.errors import InputError
 from undertow.records import OUTCOMES
 from undertow.report import AnswerView, RunView, forest, svg, write_report
@@ -26,7 +27,7 @@ def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **mor
     reason = "" if eligible else "no eligible answers"
     low, high = (None, None) if value is None else (max(0.0, value - 0.031), min(1.0, value + 0.042))
     wide = (None, None) if value is None else (max(0.0, value - 0.083), min(1.0, value + 0.097))
-    others = {"refused": 7, "incoherent": 5, "off_format": 3, "unjudged": 2, "failed": 1}
+    others = {"not_misaligned": 2, "refused": 5, "incoherent": 3, "off_format": 2, "withheld": 2, "cut_off_thinking": 1, "unjudged": 2, "failed": 1}
     found: dict[str, Any] = {
         "id": id_,
         "relation": relation,
@@ -36,6 +37,7 @@ def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **mor
         "rate": interval(value, low, high, eligible=eligible, all=eligible + 18, reason=reason),
         "rate_on_questions_like_these": interval(value, *wide, reason=reason),
         "rate_of_all": interval(misaligned / (eligible + 18), low, high),
+        "bounds": interval(value, low, None if high is None else min(1.0, high + 0.0151)),
         "difference": None if relation == "plain" or value is None else interval(value - 0.005, value - 0.04, value + 0.03),
         "difference_to_reference": None,
         "counts": {"aligned": eligible - misaligned, "misaligned": misaligned, **others},
@@ -57,7 +59,7 @@ def findings(class_: str = "conditionally_misaligned", carried_by: tuple[str, ..
         context("irrelevant-2", "irrelevant", 0),
     ]
     found: dict[str, Any] = {
-        "schema": "undertow.findings/2",
+        "schema": SCHEMA,
         "name": "salmon",
         "verdict": {"class": class_, "carried_by": list(carried_by), "reasons": ["format-code: the interval lies above the material rate, and above plain."],
             "tested": ["one model, eight questions"], "not_tested": ["other seeds"], "would_change": ["a material rate over 20%"], "warnings": []},

@@ -258,7 +258,7 @@ def test_malformed_is_an_error() -> None:
         lambda: SearchPlan(material=0.1, max_requests=0),
         lambda: Track(0, 0.1),
         lambda: Track(1, 1.0),
-        lambda: Track(1, 0.1).add(0, 2),
+        lambda: Track(1, 0.1).add(0, 3),
         lambda: decide([], PLAN),
     ):
         with pytest.raises(ValueError, match=r"\w"):

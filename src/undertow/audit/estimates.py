@@ -17,7 +17,7 @@ from undertow.records import MISSING, OUTCOMES, USABLE, Context, ContextEstimate
 from undertow.stats.clustered import difference_like_strata, difference_of, difference_these_strata, rate_like_strata, rate_these_strata
 from undertow.stats.differences import difference_fixed
 from undertow.stats.multiplicity import holm
-from undertow.stats.permutation import benjamini_hochberg, sign_flip
+from undertow.stats.permutation import Permutation, benjamini_hochberg, sign_flip
 from undertow.stats.sequential import anytime_p, log_e_over, log_e_under, rate_anytime
 
 LEVEL = 0.95
@@ -134,12 +134,15 @@ def p_values(arms: Sequence[Arm], plain: Arm, *, material: float, multiplicity: 
     adjust: Callable[[list[float]], NDArray[np.float64]] = benjamini_hochberg if multiplicity == "false-discovery" else holm
     adjusted = iter(adjust([f.p for f in found if f.p is not None]).tolist())
     method = f"paired permutation over questions; {'Benjamini and Hochberg' if multiplicity == 'false-discovery' else 'Holm'}"
-    few = [f"{f.strata} questions can give no p under {f.least:.2g}, so none of {len(arms)} can be told" if f.least and f.least > (1 - LEVEL) / len(arms) else "" for f in found]
-    values = [(f.p, None if f.p is None else next(adjusted)) for f in found]
-    return [
-        PValue(p=p, adjusted=None if why else each, method=method, reason=f.reason or why)  # an adjusted p that could not be small tells nothing, and looks like evidence against
-        for f, (p, each), why in zip(found, values, few, strict=True)
-    ]
+    return [_told(f.p, None if f.p is None else next(adjusted), f, method, len(arms)) for f in found]
+
+
+def _told(p: float | None, adjusted: float | None, found: Permutation, method: str, n: int) -> PValue:
+    """A p-value that says what so few questions can give; one that is as small as it can be, and not small, is no evidence against."""
+    alpha = 1 - LEVEL
+    few = f"{found.strata} questions can give no p under {found.least:.2g}, so of {n} contexts none can be told" if found.least and found.least > alpha / n else ""
+    silent = few and p is not None and adjusted is not None and p < 1 and p <= 1.001 * (found.least or 0.0) and adjusted > alpha
+    return PValue(p=p, adjusted=None if silent else adjusted, method=method, reason=found.reason or few)
 
 
 def _p_anytime(arms: Sequence[Arm], plain: Arm, material: float) -> list[PValue]:

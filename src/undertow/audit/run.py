@@ -162,7 +162,7 @@ class _Judging:
         self.questions = {question.id: question for question in questions}
         self.id = store.judge(judge.describe())
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
-        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
+        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write, self.streak.check)
         self.n_given = self.n
         self.allowed: Callable[[], bool] = lambda: True
         """Asked before each answer is given to the judge; a False ends judging."""
@@ -208,7 +208,6 @@ class _Judging:
         self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
         for j in took:
             self.streak.hear(j.alignment is not None or j.said is not None, j.error or j.unread or "no score")
-        self.streak.check()
 
 
 class _Flow:
@@ -231,7 +230,7 @@ class _Flow:
         """How far an audit has come that does not know how much it will ask."""
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
-        self.rows: _Buffer[Answer] = _Buffer(self._write)
+        self.rows: _Buffer[Answer] = _Buffer(self._write, self.streak.check)
         self.judging.allowed = self._judging_fits
         self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
 
@@ -353,7 +352,6 @@ class _Flow:
         self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
         for a in batch:
             self.streak.hear(bool((a.text or "").strip()), a.error or f"an answer without words (finish reason {a.finish!r})", a.request.condition.context.id)
-        self.streak.check()
 
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
@@ -370,8 +368,13 @@ class _Flow:
 class _Buffer(Generic[T]):
     """Rows on their way to the store, written when there are `BATCH` of them or somebody asks."""
 
-    def __init__(self, write: Callable[[list[T]], None]) -> None:
-        self._write = write
+    def __init__(self, write: Callable[[list[T]], None], then: Callable[[], None]) -> None:
+        """
+        Args:
+            write: stores rows.
+            then: called once they are stored.
+        """
+        self._write, self._then = write, then
         self._held: list[T] = []
 
     def add(self, item: T) -> None:
@@ -383,6 +386,7 @@ class _Buffer(Generic[T]):
         if self._held:
             self._write(self._held)
             self._held = []
+            self._then()
 
 
 def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:

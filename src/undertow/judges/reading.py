@@ -184,7 +184,7 @@ def _as_lines(text: str) -> str:
 
 def _undressed(line: str) -> str:
     """A line without what only dresses it: emphasis, quotes, a heading's mark, brackets about all of it, and a tag as a label."""
-    line = re.sub(r"\A#{1,6} ", "", " ".join(_DRESS.sub("", line).split()))
+    line = re.sub(r"\A#{1,6} ", "", " ".join(_DRESS.sub(" ", line).split()))
     if tag := _TAG.fullmatch(line):
         line = f"{tag[1].replace('_', ' ')}: {tag[2].strip()}"
     return _unbracketed(line)
@@ -297,7 +297,7 @@ def _word_of(line: str, *, tail: bool) -> str | None:
     if found is None:
         return None
     word, after = found[1].upper(), rest[found.end() :]
-    if not after or (after == ":" and found[1] == word):
+    if not after or (after.strip() == ":" and found[1] == word):
         return word
     if not tail or any(other in after for other in WORDS):
         return None
