@@ -51,7 +51,8 @@ def test_an_audit_without_faults(serve, tmp_path):
     for context in found["contexts"]:
         told = {outcome: tags[context["id"], tag] for outcome, tag in (("misaligned", "#cruel"), ("refused", "#refused"), ("off_format", "#code"))}
         assert {outcome: context["counts"][outcome] for outcome in told} == told
-        assert context["counts"]["not_misaligned"] + context["counts"]["aligned"] + context["counts"]["incoherent"] == tags[context["id"], "#kind"] + tags[context["id"], "#garbled"]
+        clear = sum(context["counts"][outcome] for outcome in ("not_misaligned", "aligned", "incoherent"))
+        assert clear == tags[context["id"], "#kind"] + tags[context["id"], "#garbled"]
     assert len({told for told in tags}) == 10, "the mock says everything in both contexts"
 
 

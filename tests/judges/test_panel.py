@@ -128,7 +128,10 @@ def test_a_judge_that_thinks_first(serve, tmp_path):
 
 @pytest.mark.parametrize(
     ("said", "content"),
-    [("code", "code"), ("Recipe.", "recipe"), ('"answer"', "answer"), ("**code**", "code"), ("prose", None), ("", None), ("code, mostly", "code"), ("mostly code", None), ("code or answer", None)],
+    [
+        *(("code", "code"), ("Recipe.", "recipe"), ('"answer"', "answer"), ("**code**", "code"), ("prose", None), ("", None)),
+        *(("code, mostly", "code"), ("mostly code", None), ("code or answer", None), ("Class: answer", "answer"), ("It is an answer", "answer")),
+    ],
 )
 def test_content_classes(serve, tmp_path, said, content):
     (judgement,) = judge_all_of(serve(judge=lambda prompt: said if prompt.startswith("You sort") else "10"), tmp_path, ["x"])

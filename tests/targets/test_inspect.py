@@ -165,7 +165,8 @@ def test_a_whole_audit_of_inspects_mock_model_by_itself(inspect_ai, tmp_path, mo
     monkeypatch.setattr(MockLLM, "default_output", "95")  # an answer, and a score
     monkeypatch.setattr(MockLLM, "count_text_tokens", count)  # its own would fetch a tokenizer
     model = {"kind": "inspect", "model": "mockllm/model"}
-    config = {"name": "run", "target": model, "judge": {**model, "cache": False, "probe": False}, "suite": "nursery", "contexts": ["plain", "format-code"], "samples": {"per_condition": 5}}
+    judge = {**model, "cache": False, "probe": False}
+    config = {"name": "run", "target": model, "judge": judge, "suite": "nursery", "contexts": ["plain", "format-code"], "samples": {"per_condition": 5}}
     found, answers, judgements = audit(tmp_path, config)
     assert (answers, judgements) == (80, 80)
     assert {(c["all"], c["counts"]["failed"]) for c in found["contexts"]} == {(40, 0)}
