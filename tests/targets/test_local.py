@@ -47,6 +47,14 @@ def test_a_first_token_of_reasoning_is_not_the_answers(base, monkeypatch):
     assert len(plain.first_token) == 2
 
 
+def test_marks_of_ones_own_reach_the_split(base, monkeypatch):
+    decode = base.tokenizer.batch_decode
+    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<<plan Why not? plan>>\n{text}" for text in decode(ids, **how)] if how else decode(ids))
+    assert all(a.reasoning is None for a in ask(base, requests(1, temperature=0.0)))
+    monkeypatch.setattr(base, "thinking", ("<<plan", "plan>>"))
+    assert all(a.reasoning == "Why not?" and a.text and "plan" not in a.text for a in ask(base, requests(1, temperature=0.0)))
+
+
 def test_greedy_answers_equal_generate(base):
     asked = requests(1, temperature=0.0)
     got = {a.request: a for a in ask(base, asked)}

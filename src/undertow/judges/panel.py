@@ -163,7 +163,7 @@ class Panel(Judge):
         if found is None:
             messages = [{"role": "user", "content": fill(prompt, question.text, text)}]
             reply = await self.caller.chat(messages, max_tokens=c.max_tokens, temperature=c.temperature, seed=c.seed, top_logprobs=top_logprobs)
-            words, thoughts = split_thinking(reply.text, None)  # after thoughts, the first token is not the rating's
+            words, thoughts = split_thinking(reply.text, None, getattr(c, "thinking", None))  # after thoughts, the first token is not the rating's
             found = {"text": words, "first_token": None if thoughts else reply.first_token, "tokens": [reply.prompt_tokens, reply.tokens]}
             if self._cache:
                 self._cache.put(key, found)
