@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
-from undertow.targets.chat import Marks, split_thinking
+from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -164,11 +164,9 @@ class LocalTarget(Target):
                 mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=-1)
                 out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
-        texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
-        for request, text, tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
+        texts = parted(self.tokenizer, written, self.thinking)
+        for request, (whole, said, reasoning), tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            whole = text.strip()
-            said, reasoning = split_thinking(whole, None, self.thinking)
             first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
             yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
@@ -187,6 +185,33 @@ class LocalTarget(Target):
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return {i for i in (*ids, self.tokenizer.eos_token_id) if i is not None}
+
+
+def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None = None) -> list[tuple[str, str, str | None]]:
+    """For each reply the whole text, the answer and the thoughts, without special tokens in the last two.
+
+    Marks around thoughts are often special tokens, without which thoughts and answer would run together.
+    """
+    special = {i: str(token) for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    known = [mark.lower() for pair in (marks or (), *THINKING) for mark in pair] + list(CHANNEL_MARKS)
+    telling = {i: token for i, token in special.items() if token and any(token.lower() in mark for mark in known)}
+    replies = []
+    for ids, plain in zip(written, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+        whole = plain.strip()
+        said, reasoning = split_thinking(whole, None, marks)
+        if not telling.keys().isdisjoint(ids):
+            (marked,) = tokenizer.batch_decode([[i for i in ids if i in telling or i not in special]], skip_special_tokens=False)
+            answer, thoughts = split_thinking(marked.strip(), None, marks)
+            if answer != marked.strip():
+                whole, said, reasoning = marked.strip(), _without(answer, telling.values()), None if thoughts is None else _without(thoughts, telling.values())
+        replies.append((whole, said, reasoning))
+    return replies
+
+
+def _without(text: str, tokens: Iterable[str]) -> str:
+    for token in tokens:
+        text = text.replace(token, "")
+    return text.strip()
 
 
 def _draw(logits: torch.Tensor, temperature: float, uniform: np.ndarray[Any, Any]) -> torch.Tensor:
