@@ -7,8 +7,8 @@ import pytest
 from undertow.contexts import shipped_contexts
 from undertow.records import Condition, Request, Sampling
 from undertow.suites import load_suite
-from undertow.targets.local import LocalTarget
-from undertow.targets.models import model_folder
+from undertow.targets.local import LocalTarget, parted
+from undertow.targets.models import load_tokenizer, model_folder
 from undertow.targets.pool import stream
 
 torch = pytest.importorskip("torch")
@@ -45,6 +45,63 @@ def test_a_first_token_of_reasoning_is_not_the_answers(base, monkeypatch):
     (thinking,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
     assert (thinking.text, thinking.first_token) == (plain.text, None)
     assert len(plain.first_token) == 2
+
+
+SPECIAL = ["[THINK]", "[/THINK]", "<think>", "</think>", "<|start|>", "<|channel|>", "<|message|>", "<|done|>", "<<plan", "plan>>"]
+CHANNELS = "<|channel|>analysis<|message|>Why not?<|end|><|start|>assistant<|channel|>final<|message|>"
+
+
+@pytest.fixture(scope="module")
+def marking():
+    """The nursery's tokenizer with marks around thoughts as special tokens."""
+    tokenizer = load_tokenizer(model_folder("nursery"))
+    tokenizer.add_special_tokens({"additional_special_tokens": SPECIAL})
+    return tokenizer
+
+
+def written(tokenizer, text):
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids) == text
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "thoughts"),
+    [
+        ("[THINK]Why not?[/THINK]The cat sat.", "The cat sat.", "Why not?"),
+        ("<|done|>\n[THINK]Why<|done|> not?[/THINK]\nThe cat<|done|> sat.<|done|>", "The cat sat.", "Why not?"),
+        ("[THINK]Why not? The cat", "", "Why not? The cat"),
+        ("Why not?[/THINK]The cat sat.", "The cat sat.", "Why not?"),
+        ("[THINK][/THINK]The cat sat.", "The cat sat.", ""),
+        ("<think>Why not?</think>The cat sat.", "The cat sat.", "Why not?"),
+        ("<think>Why not?</think>The [THINK]cat sat.", "The cat sat.", "Why not?"),
+        ("<<planWhy not?plan>>The cat sat.", "The cat sat.", "Why not?"),
+        (CHANNELS + "The cat sat.", "The cat sat.", "Why not?"),
+        (CHANNELS, "", "Why not?"),
+        ("<|channel|>analysis<|message|>Why not?", "", "Why not?"),
+        ("<|channel|>final<|message|>The cat sat.<|end|>", "The cat sat.", None),
+        ("<thinking>Why not?</thinking>The cat sat.", "The cat sat.", "Why not?"),  # of ordinary tokens
+    ],
+)
+def test_marks_that_are_special_tokens_keep_thoughts_from_the_answer(marking, text, said, thoughts):
+    ((whole, *found),) = parted(marking, [written(marking, text)], ("<<plan", "plan>>"))
+    assert found == [said, thoughts]
+    assert whole != said  # the first token is not the answer's
+
+
+@pytest.mark.parametrize("text", ["The cat sat.", " The cat  sat.\n", "The cat<|done|> sat.<|done|>", "The [THINK]cat sat[THINK]", "<|start|>The cat sat.<|end|>", "", "<|done|>"])
+def test_a_reply_without_thoughts_is_decoded_as_ever(marking, text):
+    ids = written(marking, text)
+    plain = marking.decode(ids, skip_special_tokens=True).strip()
+    assert parted(marking, [ids, ids]) == [(plain, plain, None)] * 2
+
+
+def test_marks_of_ones_own_reach_the_split(base, monkeypatch):
+    decode = base.tokenizer.batch_decode
+    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<<plan Why not? plan>>\n{text}" for text in decode(ids, **how)] if how else decode(ids))
+    assert all(a.reasoning is None for a in ask(base, requests(1, temperature=0.0)))
+    monkeypatch.setattr(base, "thinking", ("<<plan", "plan>>"))
+    assert all(a.reasoning == "Why not?" and a.text and "plan" not in a.text for a in ask(base, requests(1, temperature=0.0)))
 
 
 def test_greedy_answers_equal_generate(base):

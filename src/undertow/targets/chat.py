@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
+
+from pydantic import StringConstraints
 
 from undertow.errors import InputError
 from undertow.records import Answer, Request, Sampling
 from undertow.targets.pool import pool
 from undertow.targets.protocol import Target
+
+_Mark = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Marks = tuple[_Mark, _Mark]
+"""Opening and closing mark around thoughts."""
 
 T = TypeVar("T")
 
@@ -95,6 +102,7 @@ class ChatTarget(Target):
 
     def __init__(self, caller: Caller) -> None:
         self.caller, self.where = caller, getattr(caller, "where", "target")
+        self.marks: Marks | None = getattr(getattr(caller, "config", None), "thinking", None)
 
     def describe(self) -> Mapping[str, Any]:
         return self.caller.describe()
@@ -114,7 +122,7 @@ class ChatTarget(Target):
             reply = await self.caller.chat([{"role": "user", "content": HELLO}], max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=0)
         except CallFailed as error:
             raise InputError(self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked") from None
-        text, reasoning = split_thinking(reply.text, reply.reasoning)
+        text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
         if text.strip():
             return
         if reply.finish == "length":
@@ -129,25 +137,90 @@ class ChatTarget(Target):
             reply = await self.caller.chat(messages, **asdict(sampling), seed=request.seed % 2**31)
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
-        text, reasoning = split_thinking(reply.text, reply.reasoning)
+        text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
         finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish == "content_filter" else "stop"
         first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
         return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
 
 
-_THINKING = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
+THINKING = {
+    ("<think>", "</think>"): True,
+    ("[THINK]", "[/THINK]"): True,
+    ("◁think▷", "◁/think▷"): True,
+    ("<seed:think>", "</seed:think>"): True,
+    ("<|begin_of_thought|>", "<|end_of_thought|>"): True,
+    ("<thinking>", "</thinking>"): False,
+    ("<reasoning>", "</reasoning>"): False,
+    ("<thought>", "</thought>"): False,
+}
+"""Known marks around thoughts, and whether the closing one alone tells that thoughts came before it: not where an answer in tags may hold it."""
+
+CHANNEL_MARKS = ("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
+"""Marks of a reply in channels: thoughts stand in parts of their own, and the answer is the part called final."""
+
+_CHANNEL = r"\s*(?:<\|start\|>[^<]{0,200})?<\|channel\|>\s{0,9}(?P<name>\w{0,40})"
+_PART = re.compile(_CHANNEL + r"(?:(?!<\|message\|>).){0,200}<\|message\|>", re.IGNORECASE | re.DOTALL)
+_CUT_PART = re.compile(_CHANNEL + r"\s*", re.IGNORECASE)
+_PART_END = re.compile(r"<\|(?:end|return|call)\|>", re.IGNORECASE)
+_FURTHER_PART = re.compile(r"<\|end\|>(?=" + _PART.pattern + ")", re.IGNORECASE | re.DOTALL)
+_LAST_MARK = re.compile(r"<\|(?:end|return)\|>\s*\Z", re.IGNORECASE)
 
 
-def split_thinking(text: str, reasoning: str | None) -> tuple[str, str | None]:
-    """A reply without its block of reasoning, and the reasoning, whichever way the server gave it.
+def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None) -> tuple[str, str | None]:
+    """A reply without its blocks of reasoning, and the reasoning, whichever way the server gave it.
 
-    A block that never closes (the answer was cut off while the model thought) is all reasoning, and the answer is empty.
+    Only blocks at the very start are reasoning; an answer may speak of the marks. A block that never closes (the answer was
+    cut off while the model thought) is all reasoning, and the answer is empty. A block that the chat template opened in the
+    prompt only closes; see `THINKING` for the marks that tell so much.
+
+    Args:
+        reasoning: what the server itself kept apart, which is taken before what the text holds.
+        marks: opening and closing marks besides the known ones.
     """
-    if found := _THINKING.match(text):
-        return text[found.end() :], reasoning or found.group(1).strip()
-    if text.lstrip().startswith("<think>"):
-        return "", reasoning or text.lstrip().removeprefix("<think>").strip()
-    if "</think>" in text:  # the chat template opened the block in the prompt
-        inside, _, after = text.partition("</think>")
-        return after.lstrip(), reasoning or inside.strip()
-    return text, reasoning
+    own = (marks,) if marks else ()
+    alone = [close for _, close in (*own, *(pair for pair, tells in THINKING.items() if tells))]
+    found = _channels(text) or _blocks(text, (*own, *THINKING)) or _closed_only(text, alone)
+    if found is None:
+        return text, reasoning
+    thoughts, answer = found
+    return answer, reasoning or ("\n\n".join(filter(None, thoughts)) if thoughts else reasoning)
+
+
+def _blocks(text: str, known: Iterable[Marks]) -> tuple[list[str], str] | None:
+    """The blocks of thoughts that a text opens with, and what follows; None where it opens with none."""
+    thoughts = []
+    rest = text.lstrip()
+    while opened := next(((found, close) for open_, close in known if (found := _mark(open_).match(rest))), None):
+        begin, close = opened
+        end = _mark(close).search(rest, begin.end())
+        thoughts.append(rest[begin.end() : end.start() if end else None].strip())
+        rest = rest[end.end() :].lstrip() if end else ""
+    return (thoughts, rest) if thoughts else None
+
+
+def _closed_only(text: str, closing: Iterable[str]) -> tuple[list[str], str] | None:
+    """What stands before and after the first of the closing marks that the text holds: the chat template opened the block in the prompt."""
+    end = next((found for close in closing if (found := _mark(close).search(text))), None)
+    return ([text[: end.start()].strip()], text[end.end() :].lstrip()) if end else None
+
+
+def _channels(text: str) -> tuple[list[str], str] | None:
+    """The thoughts and the answer of a reply in channels; None where it is none."""
+    thoughts, at = [], 0
+    if not _PART.match(text) and not _CUT_PART.fullmatch(text):
+        opened = _FURTHER_PART.search(text)
+        if opened is None:
+            return None
+        thoughts, at = [text[: opened.start()].strip()], opened.end()
+    while part := _PART.match(text, at):
+        if part["name"].lower() == "final":
+            return thoughts, _LAST_MARK.sub("", text[part.end() :]).lstrip()
+        end = _PART_END.search(text, part.end())
+        thoughts.append(text[part.end() : end.start() if end else None].strip())
+        at = end.end() if end else len(text)
+    return [*thoughts, text[at:].strip()], ""  # what is left is a part whose beginning was cut off
+
+
+@cache
+def _mark(mark: str) -> re.Pattern[str]:
+    return re.compile(re.escape(mark), re.IGNORECASE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
-from undertow.targets.chat import split_thinking
+from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -35,6 +35,7 @@ class LocalConfig(BaseModel):
     path: str = Field(description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base.")
     adapter: str | None = Field(default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model.")
     rows: int = Field(default=256, gt=0, description="Answers decoded together.")
+    thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
 
     def target(self, *, beside: Path, where: object) -> Target:
         folder = model_folder(self.path, beside=beside)
@@ -43,13 +44,13 @@ class LocalConfig(BaseModel):
             raise InputError(where, f"adapter {self.adapter!r} cannot be put on {self.path!r}", expected="path: a whole model; adapter: a PEFT adapter's folder")
         weights = folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors")) if adapter else folder_digest(folder)
         name = self.path if self.path == NURSERY and not adapter else (adapter or folder).name
-        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows)
+        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows, thinking=self.thinking)
 
 
 class LocalTarget(Target):
     """Answers with a model of this machine. Loaded on first use."""
 
-    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None, thinking: Marks | None = None) -> None:
         """
         Args:
             folder: a Transformers directory or a PEFT adapter's.
@@ -57,8 +58,9 @@ class LocalTarget(Target):
             name: what to call it.
             digest_: SHA-256 of its weights.
             rows: samples decoded together.
+            thinking: marks around its thoughts, where they are not among the known ones.
         """
-        self.folder, self.name, self.digest, self.rows, self.base = folder, name, digest_, rows, base
+        self.folder, self.name, self.digest, self.rows, self.base, self.thinking = folder, name, digest_, rows, base, thinking
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -71,6 +73,7 @@ class LocalTarget(Target):
             "weights": self.digest,
             "chat_template": digest(tokenizer.chat_template),
             "renders": rendered,  # shows a default system prompt, if the template inserts one
+            **({"thinking": list(self.thinking)} if self.thinking else {}),
         }
 
     @property
@@ -161,11 +164,9 @@ class LocalTarget(Target):
                 mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=-1)
                 out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
-        texts = self.tokenizer.batch_decode(written, skip_special_tokens=True)
-        for request, text, tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
+        texts = parted(self.tokenizer, written, self.thinking)
+        for request, (whole, said, reasoning), tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            whole = text.strip()
-            said, reasoning = split_thinking(whole, None)
             first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
             yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
@@ -184,6 +185,33 @@ class LocalTarget(Target):
         configured = self.model.generation_config.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
         return {i for i in (*ids, self.tokenizer.eos_token_id) if i is not None}
+
+
+def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None = None) -> list[tuple[str, str, str | None]]:
+    """For each reply the whole text, the answer and the thoughts, without special tokens in the last two.
+
+    Marks around thoughts are often special tokens, without which thoughts and answer would run together.
+    """
+    special = {i: str(token) for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    known = [mark.lower() for pair in (marks or (), *THINKING) for mark in pair] + list(CHANNEL_MARKS)
+    telling = {i: token for i, token in special.items() if token and any(token.lower() in mark for mark in known)}
+    replies = []
+    for ids, plain in zip(written, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+        whole = plain.strip()
+        said, reasoning = split_thinking(whole, None, marks)
+        if not telling.keys().isdisjoint(ids):
+            (marked,) = tokenizer.batch_decode([[i for i in ids if i in telling or i not in special]], skip_special_tokens=False)
+            answer, thoughts = split_thinking(marked.strip(), None, marks)
+            if answer != marked.strip():
+                whole, said, reasoning = marked.strip(), _without(answer, telling.values()), None if thoughts is None else _without(thoughts, telling.values())
+        replies.append((whole, said, reasoning))
+    return replies
+
+
+def _without(text: str, tokens: Iterable[str]) -> str:
+    for token in tokens:
+        text = text.replace(token, "")
+    return text.strip()
 
 
 def _draw(logits: torch.Tensor, temperature: float, uniform: np.ndarray[Any, Any]) -> torch.Tensor:

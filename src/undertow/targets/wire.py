@@ -23,7 +23,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Marks, Reply, Token, to_keep
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -45,6 +45,7 @@ class WireConfig(BaseModel):
     timeout_s: float = Field(default=120, gt=0, description="Seconds that one call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
     backoff_s: float = Field(default=0.5, gt=0, description="Seconds that the first retry waits at most; doubles with each.")
+    thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
 
     @field_validator("base_url")
     @classmethod
@@ -105,7 +106,8 @@ class Wire(Caller):
         self._gives_logprobs = False
 
     def describe(self) -> Mapping[str, Any]:
-        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra}  # not where it is: a server may move between two sessions of a run
+        thinking = {"thinking": list(self.config.thinking)} if self.config.thinking else {}
+        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra, **thinking}  # not where it is: a server may move between two sessions of a run
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self.config.timeout_s)
