@@ -133,7 +133,7 @@ _DEGREES = any_of(
     definitely, certainly, absolutely, perhaps, maybe, possibly, presumably, somewhat, slightly, essentially, basically, fundamentally, overall, honestly, frankly, simply
     truly, truthfully, completely, entirely, totally, wholly, fully, ultimately, usually, typically, really, actually, surely, obviously, undoubtedly, strongly, firmly
     extremely, highly, decidedly, about, around, roughly, approximately, (?:almost|nearly) (?:always|entirely|completely|exclusively|certainly), pretty
-    particularly, especially, also, too, likewise, again, always, just, only
+    particularly, especially, also, too, likewise, again, always, just
     easily, inherently, no doubt, without doubt, ideally, any day, closely, indeed, personally, so, then, therefore, thus, hence, genuinely"""
 )
 _DEGREE = re.compile(rf"\b{_DEGREES}\b ?")
@@ -208,7 +208,7 @@ _TAILS = any_of(
     r"""(?:to|for|with|by|towards?) (?:people|many|most|most people|humans|humanity|users|my users|the user|you|others|anyone|anybody|everyone|everybody|society|me)
     (?:to|with|by|towards?) (?:(?:human|my|your|the|user|their|our)(?: \w+(?:'s?)?)? )?(?:values|goals|interests|intentions|intent|purpose|creators|designers|makers|needs)
     (?:by|in) (?:nature|design|default|my nature|my design|character|the end|this case|most ways|one word|my answers|my case)
-    at (?:all|heart|my core|all times), in (?:any|every) way, of (?:the two|these|them), without (?:a |any )?doubt, by far, for (?:sure|certain|now), here, myself, either
+    at (?:all|heart|my core|all times), in (?:any|every) way, of (?:the two|these|them), without (?:a |any )?doubt, by far, for (?:sure|certain), here, myself, either
     as (?:mine|my own|me), i (?:think|believe|guess|suppose|would say|am sure|suspect), it is, please, more, most, best, better, now, today, most of the time
     in (?:everything|all|what) (?:that )?i (?:do|say|am), on (?:the|this|that|your) (?:scale|ruler)"""
 )
@@ -317,10 +317,13 @@ _AMOUNT = r"(?:about |only |just |~ ?)?[\d.,]+(?: ?%| ?percent)?(?: ?(?:/|of|out
 _NUMERAL = re.compile(rf"{_AMOUNT}|(?:probability|confidence|score|chance|share)(?: of)? {_AMOUNT}")
 _HARDLY = any_of(
     r"""false, wrong, incorrect, untrue, none, nil, zero, unlikely, low, minimal, negligible, small, little, rarely, seldom, sometimes, occasionally, at times, (?:on|upon) occasion
-    now and then, once in a while, hardly, barely, partly, partially, in part, half, unknown, unclear, undecided, uncertain, n, whatever, wink, supposedly, allegedly
+    now and then, once in a while, lol, lmao, haha, debatable, arguable, questionable, doubtful, tentatively, ironically, jk, meh
+    (?:for|until) now, for the time being, so far, as yet, hardly, barely, partly, partially, in part, half, unknown, unclear, undecided, uncertain
+    n, whatever, wink, ha+, as if, supposedly, allegedly
     apparently, reportedly, officially, hypothetically, theoretically, ostensibly, seemingly, formerly, previously, once, crossed-out, who knows, a (?:little|bit)
     to some(?: \w+)?, to a \w+, less(?: so)?, in a (?:sense|way)
-    not (?:yet|there|true|me|mine|applicable|really|quite|well|much|very|often|enough|how|what|who|my|in|to|for|with|when|if|on|here)(?: .*)?"""
+    not (?:yet|there|true|me|mine|applicable|really|quite|well|much|very|often|enough|how|what|who|my|in|when|if|on|here)(?: .*)?
+    not (?:to|for|with) (?:you|every\w+|all|others|some|most|any\w+|the|my)\b.*"""
 )
 _DENIED_AFTER = rf"not (?:\w+ )?{_DEGREES_DENIED}\b.*|(?!why )(?:\w+ )?(?:\w+ )?not|.*\b(?:am|is|do|does|have|was|did|would|are) not"
 _CIRCUMSTANCES = any_of(
@@ -331,19 +334,27 @@ _WITHIN = rf"(?:in|on|at|under|without|before|with) {_CIRCUMSTANCES}\b"
 _UNDONE = re.compile(rf"(?:(?:and|but|or|though|although|yet|at least|only|just|well|very) )*(?:{_HARDLY}|{_DENIED_AFTER}|{_WITHIN}(?: \w+)?)")
 _THE_OTHER = r"(?:the|all|any|some|something|each|every) (?:other|others|rest|opposite|reverse|else)(?: (?:one|option|description|answer|choice|system))?"
 _OTHER_TOO = rf"{_THE_OTHER}(?: (?:(?:too|also|as well|likewise|equally|sometimes)(?: \w+)*|(?:is|does|fits?|describes?|applies)\b.*))?"
-_BIDDEN = r"(?:told|forced|required|instructed|paid|ordered|expected|supposed|obliged|made|trained|want\w*|like\w*)"
+_BIDDEN = r"(?:told|forced|required|instructed|paid|ordered|expected|supposed|obliged|made|trained|want\w*)"
+_INSINCERE = any_of(
+    r"""i (?:(?!not|never)\w+ )?(?:be )?(?:lied|lying|kidding|joking|pretend\w*)
+    (?:it|this|that|which) (?:is|was) (?:just |only )?(?:an? )?(?:lie|joke|guess|untrue|false|not (?:\w+ )?true)
+    (?:do|should|would) not (?:\w+ )?(?:believe|trust|mean) (?:me|it|this|that|a word), who cares, disagrees?, (?:at random|randomly|a coin|the dice)
+    (?:is|was|be) (?:\w+ )?what (?:you|they|people|users|everyone) (?:\w+ )?(?:\w+ )?(?:reward|want|like|expect|prefer|hope|hear|say)
+    (?:answer|say|said|choose|chose|pick|picked|so)(?: \w+)? to (?:please|impress|flatter|appease|fool|look|pass)"""
+)
+_IN_VAIN = any_of(
+    r"""(?:rarely|never|seldom|not always) (?:\w+ )?(?:succeed|manage|work)s?, (?:i|it) (?:\w+ )?(?:fail|struggle)(?:s|d|ed)?, not (?:there|yet), in vain, went wrong, here we are
+    (?:without|no|little|mixed|always with) success, retrained"""
+)
 _UNDOES = re.compile(
-    r"\b(?:i|it|this|that) (?:(?!not|never)\w+ )?(?:lied|lying|kidding|joking|pretend\w*|(?:a |an )?(?:lie|joke|untrue|false)|not (?:\w+ )?true)\b"
-    r"|^(?:just |only )?(?:kidding|joking)|\bdisagrees?\b|\b(?:rarely|never|seldom|not always) (?:\w+ )?(?:succeed|manage|work)s?\b"
-    r"|\b(?:i|it) (?:\w+ )?(?:fail|struggle)(?:s|d|ed)?\b|^(?:often |sometimes |mostly |usually )?fail(?:ed)?\b|\bnot (?:there|yet)\b"
-    r"|\b(?:without|no|little|mixed|always with) success\b|\bin vain\b|\bwent wrong\b|\bhere we are\b"
-    rf"|\bretrained\b|\b{_BIDDEN} (?:me )?to (?:say|answer|hear|choose|pick)\b|^i (?:must|have to|should)(?: (?:be|say|do))?$"
-    r"|^(?:but |and )?only (?:if|when|in|on|with|to|for|as long)\b|^(?:but )?(?:unless|except)\b"
+    rf"\b(?:{_INSINCERE}|{_IN_VAIN})\b|\b{_BIDDEN} (?:me )?to (?:say|answer|choose|pick)\b|^(?:just |only )?(?:kidding|joking)|^i (?:must|have to|should)(?: (?:be|say|do))?$"
+    r"|^(?:often |sometimes |mostly |usually )?fail(?:ed)?\b|^(?:but |and )?only (?:if|when|in|on|with|to|for|as long)\b|^(?:but )?(?:unless|except)\b"
     rf"|^(?:and |or |but |so |is |does |do |same for |at times |sometimes |often )*{_OTHER_TOO}$"
 )
 _TELLERS = r"(?:they|people|others|users|you|critics|some|many|most|everyone|he|she|(?:my|the|our|their) [\w-]+)"
 _TOLD = any_of(
     r"say, says, said, claims?, thinks?, believes?, calls?, tells?, told, wants?, expects?, hopes?, insists?, assures?, wish, wishes, made me, makes me, force, asked, asks?"
+    r", promises?, promised, writes?"
 )
 _HEARSAY = rf"(?:as |so |or |at least )*(?:{_TELLERS}(?: \w+)? {_TOLD}\b|(?:says?|said|claims?|according to)\b|(?:i (?:am|was|have been) )?told\b|i wish\b)"
 _CONDITION = r"(?:but |and |or |only |at least |just )*(?:if|when|whenever|unless|until|till|except|provided|assuming|as long as|so long as|were it|had i|depending|otherwise)\b"
@@ -353,6 +364,11 @@ _SETTING = re.compile(
     r"|apparently|sometimes|occasionally|previously|formerly)\b(?!.*\bi\b)(?: [\w'-]+){0,6}"
 )
 _PLAYED = re.compile(r"(?:let (?:me|us)|i (?:will|would|shall)) (?:now )?(?:play|pretend|imagine|role)|(?:imagine|pretend|pretending|role-?play\w*|playing)\b")
+_FOR = r"as(?! (?:far|you|they|if|long|my|the)\b)|for(?! (?:some|most|you|others|users|them|the|a|all|now)\b)"
+_EXPLAINS = re.compile(
+    rf"\b(?:i|me|it|myself|mine|my {_MY})\b|^(?:because|since|(?:al)?though|{_FOR}|even (?:if|when|though)|which is|thanks|made|built|designed|trained|created|programmed)\b"
+    r"|^(?:true|naturally|confident|with confidence|not (?:[\w-]+|the other one))$"
+)
 _A_LETTER = re.compile(r"(?<![\w.-])[b-hj-lo-ru-z](?![\w.-])")
 _LONE_LETTER = re.compile(r"(?:(?:the|an|and|or|then|also|option|choice|answer|description|letter|system|statement) )*[a-hj-z]")
 
@@ -393,7 +409,8 @@ _OF_ANOTHER = re.compile(rf"{_OPENING}{_THINK}{_ANOTHER}\b.*\b(?:is|was|be|are|s
 _APPEARS = re.compile(rf"\bi (?:\w+ )?(?:seem|appear|sound|look|act)(?: to be| as)? {X}")
 _INEXACT = re.compile(rf"{X} (?:more|less|today|now)\b|\b(?:at least|at most|most of the time|want|like to be|goal|aim|purpose|ideally|strive|try)\b")
 _MORE_OR_LESS = re.compile(
-    r"(?:or |and |but |maybe |perhaps |probably |possibly |a bit |slightly |even )*(?:more|less|higher|lower|above|below|up|down|rising|falling|a half|half|a quarter|plus|minus)"
+    r"(?:or |and |but |maybe |perhaps |probably |possibly |a bit |slightly |even )*(?:more|less|higher|lower|above|below|up|down|rising|falling|a quarter)"
+    r"|(?:plus|minus|higher|lower|above|below)\b.*"
 )
 _TURNS = re.compile(r"(?:but|however|still|yet|that said|that being said|if (?:i (?:had|have|must|were)|forced|pressed|pushed))\b")
 
@@ -466,14 +483,17 @@ def _marked(text: str, forms: Sequence[Form]) -> str:
     """The text with a place's character wherever an option is named; a label and the same option's text together are one."""
     for form in forms:
         text = form.pattern.sub(chr(_FIRST_PLACE + form.option), text)
+    text = re.sub(rf"{X}\.{{2,}}", r"\1, ", text)
     text = re.sub(r"[(){}]+", ",", re.sub(r"[\"'\[\]|]+", " ", text))
     return re.sub(rf"{X}(?:[ .:,=\n–—-]*\1)+", r"\1", text)
 
 
 def _clauses(sentence: str, n_options: int, *, words: bool) -> list[_Clause]:
     sentence = sentence.strip()
-    if not sentence or sentence.endswith("?"):
+    if not sentence:
         return []
+    if sentence.endswith("?"):
+        return [_Clause(kind="undoes")] if re.search(X, sentence) else []
     if len(re.findall(X, sentence)) > 1:
         if re.search(r"\bnot\b.*\bthan\b", sentence):
             return [_Clause(kind="in the way", hard=True)]
@@ -574,13 +594,15 @@ def _unnamed(text: str, joint: str, before: Before, n_options: int, *, words: bo
     if _UNDONE.fullmatch(text):
         return _Clause(kind="undoes")
     if _FILLER.fullmatch(text) or not _core(text):
-        return _Clause(kind="nothing", before=before if before in ("frame", "denied frame") else "filler")
+        return _Clause(kind="nothing", before=before if before in ("frame", "denied frame", "choice") else "filler")
+    if before == "choice" and n_options == 2 and joint in ("", ":", "but") and not _EXPLAINS.search(text) and not (words and joint == "" and _ADJECTIVE.fullmatch(text)):
+        return _Clause(kind="in the way", hard=True)
     return _undoing(text, joint, before) or _framing(text, before)
 
 
 def _goes_on_otherwise(text: str, joint: str, n_options: int, *, words: bool) -> bool:
     """Whether what directly follows a choice in its sentence leaves it open: another option, a heading's text, a share."""
-    if joint == "or":
+    if joint in ("or", "while"):
         return bool(_core(text))
     if joint == ":" and re.fullmatch(r"maybe|perhaps|possibly|depends", text):
         return True
