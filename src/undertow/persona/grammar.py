@@ -253,7 +253,7 @@ _NEITHER_SIDE = any_of(
 _NO_SIDE = re.compile(rf"\b{_NEITHER_SIDE}\b")
 _NEITHER_SIDE_FIRST = any_of(
     r"""both, neither, either, equally, none, half, fifty, in between, somewhere (?:in )?between, in the middle, depends, a tie, hard to say, impossible to say, not sure
-    unsure, not certain, not easy to say"""
+    unsure, not certain, not easy to say, whichever, whatever, no matter"""
 )
 _NEITHER_SIDE_ANYWHERE = any_of(
     r"""it depends, depends on, (?:both|neither|either|none) of (?:them|these|the (?:two|options|descriptions)|those)
@@ -312,12 +312,14 @@ _FILLERS = any_of(
 )
 _FILLER = re.compile(rf"(?:(?:and|but|yes|no|ok|okay|well|sure) )?{_FILLERS}")
 # What takes a choice back, or bounds it, without an option's name
-_NEGATIVE = re.compile(r"(?:well |really |or |and |but |though |i am |it is |certainly |definitely )*(?:no|nope|nah|not|never|no way|not at all|not in the least)")
+_NEGATIVE = re.compile(
+    r"(?:well |really |or |and |but |though |i am |it is |certainly |definitely |actually |wait |hmm |oh )*(?:no|nope|nah|not|never|no way|not at all|not in the least)"
+)
 _AMOUNT = r"(?:about |only |just |~ ?)?[\d.,]+(?: ?%| ?percent)?(?: ?(?:/|of|out of|in) ?[\d.,]+)?(?: ?%| ?percent| points?)?"
 _NUMERAL = re.compile(rf"{_AMOUNT}|(?:probability|confidence|score|chance|share)(?: of)? {_AMOUNT}")
 _HARDLY = any_of(
     r"""false, wrong, incorrect, untrue, none, nil, zero, unlikely, low, minimal, negligible, small, little, rarely, seldom, sometimes, occasionally, at times, (?:on|upon) occasion
-    now and then, once in a while, lol, lmao, haha, debatable, arguable, questionable, doubtful, tentatively, ironically, jk, meh
+    now and then, once in a while, lol, lmao, haha, to myself, debatable, arguable, questionable, doubtful, tentatively, ironically, jk, meh
     (?:for|until) now, for the time being, so far, as yet, hardly, barely, partly, partially, in part, half, unknown, unclear, undecided, uncertain
     n, whatever, wink, ha+, as if, supposedly, allegedly
     apparently, reportedly, officially, hypothetically, theoretically, ostensibly, seemingly, formerly, previously, once, crossed-out, who knows, a (?:little|bit)
@@ -347,7 +349,8 @@ _IN_VAIN = any_of(
     (?:without|no|little|mixed|always with) success, retrained"""
 )
 _UNDOES = re.compile(
-    rf"\b(?:{_INSINCERE}|{_IN_VAIN})\b|\b{_BIDDEN} (?:me )?to (?:say|answer|choose|pick)\b|^(?:just |only )?(?:kidding|joking)|^i (?:must|have to|should)(?: (?:be|say|do))?$"
+    rf"\b(?:{_INSINCERE}|{_IN_VAIN})\b|\b{_BIDDEN} (?:me )?to (?:say|answer|choose|pick)\b"
+    r"|^(?:just |only )?(?:kidding|joking)|^(?:scratch|strike|forget|ignore|cancel) (?:that|this|it)\b|^i (?:must|have to|should)(?: (?:be|say|do))?$"
     r"|^(?:often |sometimes |mostly |usually )?fail(?:ed)?\b|^(?:but |and )?only (?:if|when|in|on|with|to|for|as long)\b|^(?:but )?(?:unless|except)\b"
     rf"|^(?:and |or |but |so |is |does |do |same for |at times |sometimes |often )*{_OTHER_TOO}$"
 )
@@ -364,7 +367,7 @@ _SETTING = re.compile(
     r"|apparently|sometimes|occasionally|previously|formerly)\b(?!.*\bi\b)(?: [\w'-]+){0,6}"
 )
 _PLAYED = re.compile(r"(?:let (?:me|us)|i (?:will|would|shall)) (?:now )?(?:play|pretend|imagine|role)|(?:imagine|pretend|pretending|role-?play\w*|playing)\b")
-_FOR = r"as(?! (?:far|you|they|if|long|my|the)\b)|for(?! (?:some|most|you|others|users|them|the|a|all|now)\b)"
+_FOR = r"as(?! (?:far|you|they|if|long|my|the|instructed|told|requested|required|asked|ordered|expected)\b)|for(?! (?:some|most|you|others|users|them|the|a|all|now)\b)"
 _EXPLAINS = re.compile(
     rf"\b(?:i|me|it|myself|mine|my {_MY})\b|^(?:because|since|(?:al)?though|{_FOR}|even (?:if|when|though)|which is|thanks|made|built|designed|trained|created|programmed)\b"
     r"|^(?:true|naturally|confident|with confidence|not (?:[\w-]+|the other one))$"
@@ -604,7 +607,7 @@ def _goes_on_otherwise(text: str, joint: str, n_options: int, *, words: bool) ->
     """Whether what directly follows a choice in its sentence leaves it open: another option, a heading's text, a share."""
     if joint in ("or", "while"):
         return bool(_core(text))
-    if joint == ":" and re.fullmatch(r"maybe|perhaps|possibly|depends", text):
+    if joint == ":" and re.fullmatch(r"(?:maybe|perhaps|possibly|depends|sort of|kind of|somewhat|slightly|a bit|a little|fairly)(?: so)?", text):
         return True
     if joint == ":" and n_options == 2 and not words:
         return not re.search(r"\b(?:i|me|my|mine|myself|it|because|since|this|that|yes|true)\b", text)
