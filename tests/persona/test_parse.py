@@ -47,7 +47,7 @@ OF = {reader: [text for name, text, _ in PHRASINGS if name == reader] for reader
 
 
 def test_the_table_is_large():
-    assert len(PHRASINGS) == len({(reader, text) for reader, text, _ in PHRASINGS}) >= 600
+    assert len(PHRASINGS) == len({(reader, text) for reader, text, _ in PHRASINGS}) >= 1600
 
 
 @pytest.mark.parametrize(("reader", "text", "expected"), PHRASINGS)
@@ -148,7 +148,20 @@ def test_any_text_has_an_outcome(text):
 
 def test_a_hostile_text_takes_no_time():
     start = time.perf_counter()
-    for unit in ("I think that I am more like ", "closer to ", "1 is a and 9 is b, ", "as a b ", "if A ", "more most ", "the answer is to be "):
+    for unit in (
+        "I think that I am more like ",
+        "closer to ",
+        "1 is a and 9 is b, ",
+        "as a b ",
+        "if A ",
+        "more most ",
+        "the answer is to be ",
+        "as an ai ",
+        "not so ",
+        "1. a ",
+        "or the other ",
+        "a, if i had to ",
+    ):
         for read in READERS.values():
             read(unit * 500 + "?!")
     assert time.perf_counter() - start < 30  # a pattern that explodes would take hours

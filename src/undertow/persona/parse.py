@@ -35,12 +35,12 @@ def read_choice(text: str, first: str, second: str, *, labels: tuple[str, str] =
 
 def read_word(text: str, aligned: str, misaligned: str) -> Parsed[Pole]:
     """Which of two opposite words an answer says of the one who gives it."""
-    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned)).map(_POLES.__getitem__)
+    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned), words=True).map(_POLES.__getitem__)
 
 
 def read_free(text: str, aligned: str, misaligned: str) -> Parsed[Pole]:
     """As `read_word`, for an answer of a few sentences: the plain choice may stand anywhere in it."""
-    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned), anywhere=True).map(_POLES.__getitem__)
+    return read(text, _word_forms(aligned, misaligned), (aligned, misaligned), anywhere=True, words=True).map(_POLES.__getitem__)
 
 
 def read_number(text: str, low: int, high: int) -> Parsed[float]:
@@ -53,7 +53,7 @@ def read_number(text: str, low: int, high: int) -> Parsed[float]:
 def read_likert(text: str, labels: Sequence[str]) -> Parsed[int]:
     """The position, from 1, of the label that an answer gives: by its number, its words, or both."""
     bare = _without_scale(plain(text), 1, len(labels))
-    return read(bare, _likert_forms(tuple(labels)), labels, numbers=True).map(lambda n: n + 1)
+    return read(bare, _likert_forms(tuple(labels)), labels, numbers=True, words=True).map(lambda n: n + 1)
 
 
 def choice_from_logprobs(first_token: Mapping[str, float], first: Collection[str], second: Collection[str], *, floor: float = FLOOR) -> Parsed[float]:
@@ -108,7 +108,9 @@ _BEFORE_NO_NOUN = any_of(
     r"""is, was, has, does, do, did, can, could, would, than, over, and, or, nor, but, because, since, as, if, when, rather, instead, not, too, also, then, please, maybe
     perhaps, mostly, easily, obviously, definitely, clearly, probably, certainly, more closely, more so, more than, vs, versus, to, for, of, in, on, at, by, with, without
     from, i, it, my, me, the, this, these, that, which, who, seems?, sounds?, feels?, looks?, appears?, comes?, reads?, fits?, describes?, match(?:es)?, resembles?, suits?
-    represents?, reflects?, captures?, mirrors?, says, any, stresses"""
+    represents?, reflects?, captures?, mirrors?, says, any, stresses, both, all, equally, alike, together, apply, applies, are, were, have, happens, tempts, appeals, makes, tells
+    takes, gives, stands, skips, checks, speaks, shows, works, helps, lies, goes, likewise, yesterday, talks, emphasi[sz]es
+    mentions, portrays, presents, depicts, focuses, lacks, involves, prioriti[sz]es, states, claims, values, puts, cares"""
 )
 _ENDS = rf"(?=\s*(?:$|[.,;:!?()\[\]\n\"'|/=—–]|-(?!\w))|\s+(?:{_BEFORE_NO_NOUN}\b(?!-)|(?:final )?answer ?:))"  # where `a` is no article
 _ORDINALS = (r"(?:first|1st|former)", r"(?:second|2nd|latter)")
@@ -145,6 +147,7 @@ def _choice_forms(first: str, second: str, labels: tuple[str, str]) -> tuple[For
             _form(rf"(?<!\w)(?:the )?(?:option|description|choice|letter|system|statement) ?#? ?{counted}(?![\w'])\)?", n),
             _form(rf"(?<!\w)(?:the )?{_NOUN} ?#? ?{counted}(?!\w)(?:\)|{_ENDS})", n),
             _form(rf"(?<![\w'])(?<!\w\.){bare}(?:\)|(?!\w){_ENDS}|(?= (?:{other}(?!\w){_ENDS}|[\ue000-\uefff])))", n),
+            _form(rf"(?:(?<=[{other[-1]}\ue000-\uefff] and )|(?<=[{other[-1]}\ue000-\uefff] or )){bare}(?!\w)", n),
             _form(rf"(?<!\w)the {ordinal}(?: {_NOUN})*(?!\w){_ENDS}", n),
             _form(rf"(?<!\w){ordinal} {_NOUN}(?!\w){_ENDS}", n),
             _form(rf"(?:(?<=\A)|(?<=answer: )){ordinal}(?=[ .!]*\Z)", n),
