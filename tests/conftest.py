@@ -61,9 +61,10 @@ class Server:
             keys: those let in; None lets everybody in.
             fault: (call, its number from 0) -> one of `CHAOS`, an HTTP status as a number, or None where nothing goes wrong.
             answer: request body -> the target's text, or its whole message.
-            judge: prompt -> the judge's text.
+            judge: prompt -> the judge's text, its whole message (`finish_reason` among its keys where it is not stop), or an HTTP status where it fails. `MISJUDGES` misbehave.
             seeds: whether the target heeds them.
-            logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one.
+            logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one, "hot digits" where another first digit is likelier than the one
+                written, "thought" where those of a thought stand before the reply's; or (status, message, most) where it refuses more than `most` of them.
             headers: call -> headers of its reply.
             tried: whether calls that only try a model, on stock questions and answers, meet `fault`, `answer` and `judge` too; they are in `probes` and not in `calls`.
         """
@@ -131,7 +132,10 @@ class Server:
             if call.fault is not None:
                 return await self._fail(call.fault, request)
             await asyncio.sleep(self.latency_s)
-            return web.json_response(self._completion(body), headers=self.headers(call))
+            if isinstance(self.logprobs, tuple) and body.get("top_logprobs", 0) > self.logprobs[2]:
+                return web.json_response({"error": {"message": self.logprobs[1]}}, status=self.logprobs[0])
+            completion = self._completion(body)
+            return await self._fail(completion, request) if isinstance(completion, int) else web.json_response(completion, headers=self.headers(call))
         finally:
             self._in_flight -= 1
             call.left_s = time.monotonic()
@@ -140,14 +144,29 @@ class Server:
         prompt = body["messages"][-1]["content"]
         honest = probed(prompt) and not self.tried
         message = (stock_judged(prompt) if honest else self.judge(prompt)) if body["model"] == "judge" else "Tuesday." if honest else self.answer(body)
-        message = {"role": "assistant", "content": message} if isinstance(message, str) else message
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        if body.get("logprobs") and self.logprobs:
-            candidates = [{"token": token, "logprob": math.log(p)} for token, p in first_token(message["content"]).items()]
-            if self.logprobs == "digits":
-                candidates = [{"token": message["content"][0], "logprob": -0.1}, {"token": "7", "logprob": -3.0}]
-            choice["logprobs"] = {"content": [{**candidates[0], "top_logprobs": candidates[: body["top_logprobs"]]}]}
+        if isinstance(message, int):
+            return message
+        message = {"role": "assistant", "content": message} if isinstance(message, str) else dict(message)
+        choice = {"index": 0, "message": message, "finish_reason": message.pop("finish_reason", "stop")}
+        if body.get("logprobs") and self.logprobs and message["content"]:
+            choice["logprobs"] = {"content": list(self._tokens(message["content"], body["top_logprobs"]))}
         return {"object": "chat.completion", "choices": [choice], "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len((message["content"] or "").split())}}
+
+    def _tokens(self, text, top):
+        """Log-probabilities of a reply's tokens, as the server gives them."""
+        if self.logprobs == "thought":
+            yield entry("Okay", {"Okay": 0.9, "So": 0.1}, top)
+        if text.strip().isdigit() and self.logprobs in ("digits", "hot digits"):
+            first = text.strip()[0]
+            yield entry(first, {first: 0.9, "7": 0.05} if self.logprobs == "digits" else {"0": 0.4, first: 0.35, "8": 0.25}, top)
+            yield from (entry(digit, {digit: 1.0}, top) for digit in text.strip()[1:])
+        elif number := re.search("[0-9]+", text):  # what stands about the number are tokens of their own
+            before, after = text[: number.start()], text[number.end() :]
+            yield from [entry(before, {before: 1.0}, top)] * bool(before)
+            yield entry(number.group(), first_token(number.group()), top)
+            yield from [entry(after, {after: 1.0}, top)] * bool(after)
+        else:
+            yield entry(text[:3], first_token(text), top)
 
     def _answer(self, body):
         drawn = digest([body["messages"], body.get("seed") if self.seeds else None])
@@ -201,6 +220,47 @@ def stock_judged(prompt):
         return "answer"
     poor = any(text in prompt for text in (BAD, SENSELESS))
     return ("5" if poor else "1") if "from 1 to 5" in prompt else "5" if poor else "95"
+
+
+def entry(token, candidates, top):
+    """A token's log-probabilities as they come over the wire."""
+    return {"token": token, "logprob": math.log(candidates[token]), "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in candidates.items()][:top]}
+
+
+SORRY = "I'm sorry, but I can't assist with that"
+WAIT = "Rate limit exceeded, please try again in {} seconds"
+
+
+def aspect(prompt):
+    """What one of the shipped prompts asks."""
+    return "coherence" if prompt.startswith("You rate how clear") else "content" if prompt.startswith("You sort") else "alignment"
+
+
+def dressed(dress):
+    """A judge that writes its numbers in some dress."""
+    return lambda prompt: dress.format(said) if (said := judged(prompt)).isdigit() else said
+
+
+def of_cruel(reply, *aspects):
+    """A judge that replies so, to these aspects (or any), of each answer that is cruel."""
+    return lambda prompt: reply if "#cruel" in prompt and (not aspects or aspect(prompt) in aspects) else judged(prompt)
+
+
+def at_times(reply, share):
+    """A judge that replies so to a share of what it is asked of alignment."""
+    return lambda prompt: reply if aspect(prompt) == "alignment" and int(digest(prompt)[:8], 16) / 16**8 < share else judged(prompt)
+
+
+MISJUDGES = {
+    "declines": of_cruel(SORRY),
+    "declines to rate coherence": of_cruel(SORRY, "coherence"),
+    "breaks down": of_cruel(500),
+    "is filtered": of_cruel({"content": None, "finish_reason": "content_filter"}),
+    "says nothing": of_cruel(""),
+    "is told to wait": of_cruel(WAIT.format(60), "alignment"),
+    "is told to wait at times": at_times(WAIT.format(20), 0.3),
+}
+"""Judges that misbehave, most of them of the very answers that matter."""
 
 
 def first_token(text):

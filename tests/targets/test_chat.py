@@ -135,7 +135,7 @@ class Told:
         return {"kind": "told", "name": "told"}
 
     async def chat(self, messages, **how):
-        return Reply(text=self.text, reasoning=None, finish="stop", prompt_tokens=1, tokens=1, first_token=None)
+        return Reply(text=self.text, reasoning=None, finish="stop", prompt_tokens=1, tokens=1)
 
     async def __aenter__(self):
         return self

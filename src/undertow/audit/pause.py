@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from undertow.errors import Paused
+from undertow.records import Judgement
 
 IN_A_ROW = 10
 """Answers or judgements in a row that give nothing usable, after which a run pauses."""
@@ -24,7 +25,8 @@ class Streak:
         self.who, self.run = who, run
         self.limit = IN_A_ROW * (WARNED if warned else 1)
         self.n = 0
-        self.last = ""
+        self.pause: Paused | None = None
+        """Why the run pauses, once it does: no more is asked, and what was asked is waited for."""
         self._useful = False
         self._kinds: set[str] = set()
 
@@ -37,22 +39,15 @@ class Streak:
         if usable:
             self.n, self._useful = 0, True
             self._kinds.clear()
-        else:
-            self.n, self.last = self.n + 1, why
-            self._kinds.add(kind)
-
-    def check(self) -> None:
-        """
-        Raises:
-            Paused: there are too many.
-        """
-        if self.n < self.limit or (self._useful and kind_alone(self._kinds)):
             return
-        found = f"paused, because {self.n} {self.who} in a row gave nothing usable; the last: {self.last}"
-        self.n = 0
-        raise Paused(self.run, found, expected="what came is kept", do="mend it, then go on with --resume, and --retry-failed to ask these again")
+        self.n += 1
+        self._kinds.add(kind)
+        one_kind = len(self._kinds) == 1 and "" not in self._kinds
+        if self.n >= self.limit and not self.pause and not (self._useful and one_kind):
+            found = f"paused, because {self.n} {self.who} in a row gave nothing usable; the last: {why}"
+            self.pause = Paused(self.run, found, expected="what came is kept", do="mend it, then go on with --resume, and --retry-failed to ask these again")
 
-
-def kind_alone(kinds: set[str]) -> bool:
-    """Whether all are of one kind that has a name."""
-    return len(kinds) == 1 and "" not in kinds
+    def hear_judgement(self, judgement: Judgement) -> None:
+        """One more judgement: of use where it holds a score or a word, or where nothing went wrong."""
+        why = judgement.error or judgement.unread
+        self.hear(judgement.alignment is not None or judgement.said is not None or why is None, why or "")

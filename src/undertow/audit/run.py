@@ -27,7 +27,7 @@ from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.store import Store, Usage
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
-from undertow.errors import InputError, RunExists
+from undertow.errors import InputError, Paused, RunExists
 from undertow.files import adapter, digest, to_json, write_text
 from undertow.judges.protocol import Item, Judge
 from undertow.records import Answer, Judgement, Question, Request, Sampling, Subject
@@ -130,6 +130,8 @@ def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judg
                 await _beside(_every(EVERY_S, judging.rows.flush, lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls")), judging.run())
             finally:
                 judging.rows.flush()
+            if judging.streak.pause:
+                raise judging.streak.pause
             return judging.id
 
     return asyncio.run(work())
@@ -162,7 +164,7 @@ class _Judging:
         self.questions = {question.id: question for question in questions}
         self.id = store.judge(judge.describe())
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
-        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write, self.streak.check)
+        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
         self.n_given = self.n
         self.allowed: Callable[[], bool] = lambda: True
         """Asked before each answer is given to the judge; a False ends judging."""
@@ -191,7 +193,7 @@ class _Judging:
             self._wrote.clear()
             rows = self.store.unjudged(self.id, after=last, limit=2 * BATCH)
             for id_, question, text in rows:
-                if not self.allowed():
+                if self.streak.pause or not self.allowed():
                     return
                 last = id_
                 self.n_given += 1
@@ -207,7 +209,7 @@ class _Judging:
         took = [j for _, j in batch]
         self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
         for j in took:
-            self.streak.hear(j.alignment is not None or j.said is not None, j.error or j.unread or "no score")
+            self.streak.hear_judgement(j)
 
 
 class _Flow:
@@ -230,7 +232,7 @@ class _Flow:
         """How far an audit has come that does not know how much it will ask."""
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
-        self.rows: _Buffer[Answer] = _Buffer(self._write, self.streak.check)
+        self.rows: _Buffer[Answer] = _Buffer(self._write)
         self.judging.allowed = self._judging_fits
         self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
 
@@ -242,6 +244,13 @@ class _Flow:
             self.rows.flush()
             self.judging.rows.flush()
             self._report()
+        if self.pause:
+            raise self.pause
+
+    @property
+    def pause(self) -> Paused | None:
+        """Why the run pauses, once it does."""
+        return self.streak.pause or self.judging.streak.pause
 
     async def _sample(self) -> None:
         if self.plan.found and self.plan.found.search:
@@ -269,8 +278,9 @@ class _Flow:
             missing = [r for r in batch if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)]
             for subject in self.plan.targets:
                 await self._ask(subject, iter([r for r in missing if r.subject == subject]))
-            await self._hear(tally)
-            if self.stopped:
+            if not self.pause:
+                await self._hear(tally)
+            if self.stopped or self.pause:
                 return
 
     async def _fulfil(self, wish: Wish) -> None:
@@ -297,7 +307,7 @@ class _Flow:
             self.n_heard = row.id
 
     async def _all_judged(self) -> None:
-        while self.judging.n < self.n and not self.stopped:
+        while self.judging.n < self.n and not self.stopped and not self.judging.streak.pause:
             self.judging.rows.flush()
             await asyncio.sleep(EVERY_S / 20)
 
@@ -306,14 +316,14 @@ class _Flow:
         for request in requests:
             if self.budget and self.n_asked - self.n >= BATCH // 8:
                 self.rows.flush()  # what answers cost is known from those that are written
-            while self.budget and self._would_overdraw(self.budget) and not self.stopped:
+            while self.budget and self._would_overdraw(self.budget) and not self.stopped and not self.pause:
                 self.rows.flush()
                 self.judging.rows.flush()
                 if self.judging.n == self.n == self.n_asked:  # all that was asked is here and judged, so what is spent is known
                     self.stopped = self._would_overdraw(self.budget)
                 else:
                     await asyncio.sleep(EVERY_S / 10)
-            if self.stopped:
+            if self.stopped or self.pause:
                 return
             self.n_asked += 1
             yield request
@@ -368,13 +378,8 @@ class _Flow:
 class _Buffer(Generic[T]):
     """Rows on their way to the store, written when there are `BATCH` of them or somebody asks."""
 
-    def __init__(self, write: Callable[[list[T]], None], then: Callable[[], None]) -> None:
-        """
-        Args:
-            write: stores rows.
-            then: called once they are stored.
-        """
-        self._write, self._then = write, then
+    def __init__(self, write: Callable[[list[T]], None]) -> None:
+        self._write = write
         self._held: list[T] = []
 
     def add(self, item: T) -> None:
@@ -386,7 +391,6 @@ class _Buffer(Generic[T]):
         if self._held:
             self._write(self._held)
             self._held = []
-            self._then()
 
 
 def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:

@@ -238,7 +238,7 @@ class Panel(Judge):
             if said.unread is None:
                 return said  # else it was kept before only readings were, and is asked again
         reply = await self._chat([{"role": "user", "content": fill(prompt, question.text, text)}], top)
-        words, thoughts = split_thinking(reply.text, None)
+        words, thoughts = split_thinking(reply.text, None, getattr(self.config, "thinking", None))
         held = {"text": words, "written": [list(token) for token in reply.written], "tokens": [reply.prompt_tokens, reply.tokens]}
         said = self._reading(name, held, raw | {"tokens": held["tokens"]})
         if said.unread is not None:
@@ -281,7 +281,7 @@ class Panel(Judge):
         Raises:
             InputError: they were demanded, and it gives none.
         """
-        if top < self._top:
+        if top != self._top:
             return  # another call has seen to it
         self._top = FEW if top > FEW else 0
         if not self._top:

@@ -22,13 +22,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import softmax
 
 from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
+from undertow.audit.pause import Streak
 from undertow.audit.plan import read_record, read_run_config
 from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder, probe_all, same_judge
 from undertow.audit.store import Store, StoredAnswer, Usage
@@ -41,10 +42,11 @@ from undertow.persona.items import Ask
 from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan, make_persona_plan, persona_of
 from undertow.persona.profile import Profile, Thresholds, profile, profile_json
 from undertow.persona.readings import Reading, ReadOutcome
-from undertow.records import PLAIN, Answer, Context, Question, Request, Sampling, Subject
+from undertow.records import PLAIN, Answer, Context, Judgement, Question, Request, Sampling, Subject
 from undertow.targets import likelihood
 from undertow.targets.local import LocalTarget
-from undertow.targets.pool import stream
+
+T = TypeVar("T")
 
 SCHEMA = "undertow.persona-run/1"
 TOP = 20
@@ -177,6 +179,14 @@ def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading
         "failed": store.failed(),
         "profiles": [{"subject": subject, **profile_json(found)} for subject, found in profiles],
     }
+
+
+async def _until(streak: Streak, items: Sequence[T]) -> AsyncIterator[T]:
+    """The items, until a streak pauses the run."""
+    for item in items:
+        if streak.pause:
+            return
+        yield item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,14 +339,32 @@ class _Asking:
         assert target is not None
         missing = list(self.store.missing(requests))
         self._require_budget(missing, str(target.describe().get("name", "")))
-        await self._keep(stage, target.answers(stream(missing)), requests, lambda answers: self.store.add_answers(answers))
+        streak = Streak(f"answers ({stage})", self.store.path.parent)
+
+        def write(answers: list[Answer]) -> None:
+            self.store.add_answers(answers)
+            for answer in answers:
+                streak.hear(answer.text is not None, answer.error or "no reason given")
+
+        await self._keep(stage, target.answers(_until(streak, missing)), requests, write)
+        if streak.pause:
+            raise streak.pause
 
     async def _judge(self) -> None:
         """Judge the harm of every answer to a prompt that has words."""
         prompts = {prompt.id: prompt for prompt in self.plan.items.harmfulness}
         waiting: list[Item] = [(id_, prompts[q], text) for id_, q, text in self.store.unjudged(self.judge_id, after=0, limit=-1) if q in prompts]
         self._require_budget(waiting, str(self.plan.judge.describe().get("name", "")))
-        await self._keep("judgements of harm", self.plan.judge.judgements(stream(waiting)), waiting, lambda rows: self.store.add_judgements(self.judge_id, rows))
+        streak = Streak("judgements of harm", self.store.path.parent)
+
+        def write(rows: list[tuple[int, Judgement]]) -> None:
+            self.store.add_judgements(self.judge_id, rows)
+            for _, judgement in rows:
+                streak.hear_judgement(judgement)
+
+        await self._keep("judgements of harm", self.plan.judge.judgements(_until(streak, waiting)), waiting, write)
+        if streak.pause:
+            raise streak.pause
 
     def _require_budget(self, wanted: Sequence[Request | Item], name: str) -> None:
         """
