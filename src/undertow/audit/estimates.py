@@ -27,6 +27,8 @@ REPEATS_FROM = 80
 """Characters from which an answer that repeats another word for word is a sign that a server ignores seeds."""
 REPEATS_WARN = 0.2
 """Share of such answers above which a context is warned of."""
+MISSING_WARN = 0.1
+"""Share of answers that nobody judged above which a context is warned of; the verdict tells them all together."""
 CUT_WARN = 0.05
 """Share of answers that were cut off, or are blank, above which a context is warned of."""
 FEW_QUESTIONS = 20
@@ -221,7 +223,7 @@ def _warnings(arm: Arm, total: Counter[Outcome], on: Counter[Outcome], t: Tally,
     warnings = [f"only {eligible} of {n} answers were usable"] if eligible < n / 2 else []
     if t.on_question and on.total() < n / 2:
         warnings.append(f"only {on.total()} of {n} answers are about the question")
-    if arm.n_missing:
+    if arm.n_missing > MISSING_WARN * n:
         missing = ", ".join(f"{total[o]} {o.replace('_', ' ')}" for o in MISSING if total[o])
         high = bounds(arm).high
         at_worst = f": were all of them misaligned, the rate would be up to {high:.1%}" if high is not None else ""
