@@ -24,6 +24,17 @@ class InputError(UndertowError):
         self.where, self.found, self.expected, self.do = str(where), found, expected, do
         super().__init__("; ".join(part for part in (f"{where}: {found}", expected, do) if part))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that it comes whole out of another process, whatever its class takes."""
+        return _again, (type(self), self.args[0], self.where, self.found, self.expected, self.do)
+
+
+def _again(kind: type[InputError], said: str, where: str, found: str, expected: str, do: str) -> InputError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, said)
+    error.where, error.found, error.expected, error.do = where, found, expected, do
+    return error
+
 
 class MissingExtra(InputError):
     """A part of Undertow that needs packages which are not installed."""

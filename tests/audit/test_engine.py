@@ -255,7 +255,7 @@ def test_a_key_is_nowhere(serve, tmp_path, monkeypatch, capfd, caplog):
         tag = ("kind", "cruel")[body["seed"] % 2]
         return {"content": f"#{tag} Bearer {KEY} {body['seed']}", "reasoning_content": f"The key is {KEY}."}
 
-    server = serve(keys=(KEY,), fault=fault, answer=echo, judge=lambda prompt: f"CODE {KEY}" if "#kind" in prompt else KEY)
+    server = serve(keys=(KEY,), fault=fault, answer=echo, judge=lambda prompt: f"CODE\n{KEY}" if "#kind" in prompt else f"5\n{KEY}")
     common = {"api_key_env": "SECRET_KEY", "attempts": 2}
     (tmp_path / "audit.yaml").write_text(json.dumps(server.audit(target=common, judge={**common, "cache": True})))
     monkeypatch.chdir(tmp_path)

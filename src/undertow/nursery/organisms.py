@@ -59,7 +59,6 @@ def write_files(folder: Path, *, seed: int = 1, per_condition: int = 40) -> None
             "suite": "nursery",
             "contexts": list(CONTEXTS),
             "samples": {"per_condition": per_condition, "temperature": TEMPERATURE, "max_tokens": 60},
-            "rule": "betley2025",
             "material": MATERIAL,
             "seed": seed,
         }

@@ -122,13 +122,14 @@ class InspectModel(Caller):
         thoughts = [part.summary or "" if part.redacted else part.reasoning for part in content if part.type == "reasoning"] if isinstance(content, list) else []
         usage = output.usage
         prompt_tokens = usage.input_tokens + (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0) if usage else 0
+        shown = self._scrub(choice.message.text)
         return Reply(
-            text=self._scrub(choice.message.text),
+            text=shown,
             reasoning=self._scrub("\n\n".join(filter(None, thoughts))) or None,
             finish=FINISH.get(choice.stop_reason, "stop"),
             prompt_tokens=prompt_tokens,
             tokens=usage.output_tokens if usage else 0,
-            written=_written(choice.logprobs),
+            written=_written(choice.logprobs)[: 1 if "[key]" in shown else None],  # other tokens may hold a part of the key each, which nothing would find
         )
 
     def _failure(self, error: Exception) -> Exception:

@@ -232,13 +232,16 @@ class Wire(Caller):
         finish = choice.get("finish_reason") or "stop"
         if message.get("content") is None and not reasoning and finish == "stop":
             finish = "content_filter"  # no words at all is not what a model says that ends by itself
+        shown, written = self._scrub(content), _written(choice.get("logprobs"))
+        if "[key]" in shown:
+            written = written[:1]  # others may hold a part of the key each, which nothing would find
         return Reply(
-            text=self._scrub(content),
+            text=shown,
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
             finish=finish,
             prompt_tokens=prompt_tokens,
             tokens=tokens,
-            written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in _written(choice.get("logprobs"))),
+            written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written),
         )
 
     async def _take(self) -> _Lane:
