@@ -1,5 +1,6 @@
 """Judges, servers and models as they really are: whatever they do costs answers, which are counted, and never makes a verdict."""
 
+import gc
 import json
 import re
 import sqlite3
@@ -347,3 +348,18 @@ def test_the_mark_is_a_secret_of_the_process(serve, tmp_path):
     code = "from undertow.judges.prompts import fill; print(fill('{mark}', 'q', 'a'))"
     others = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)}
     assert len(others | {fill("{mark}", "q", "a")}) == 3  # no text can hold a mark that it could compute
+
+
+def test_two_calls_refused_together_leave_nothing_behind(serve, tmp_path, caplog):
+    """Coherence and content are asked side by side; the second error of two has nobody to raise it to."""
+    server = serve(answer=mostly_kind(1.0), fault=lambda call, number: 404 if call.body["model"] == "judge" and aspect(call.prompt) != "alignment" else None)
+    with pytest.raises(InputError, match="refused the call with HTTP 404"):
+        audit(server, tmp_path)
+    gc.collect()
+    assert not [record.getMessage() for record in caplog.records if "never retrieved" in record.getMessage()]
+
+
+def test_a_scale_that_was_not_tried_is_told(serve, tmp_path):
+    server = serve(judge=lambda prompt: "answer" if aspect(prompt) == "content" else "95" if aspect(prompt) == "coherence" else "8", logprobs=False)
+    found = audit(server, tmp_path, judge={"probe": False}, n=3)
+    assert found["verdict"]["warnings"] == ["the judge's first 20 alignment scores lie between 8 and 8, as on a scale that ends at 10; expected 0 to 100"]

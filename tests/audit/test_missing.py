@@ -14,6 +14,7 @@ from undertow.audit.findings import decide
 from undertow.audit.rules import RULES
 from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Asked, Heard, Tally, outcome_of, why_missing
+from undertow.audit.verdict import beside
 from undertow.records import MISSING, Context, Judgement
 from undertow.stats.search import UNKNOWN, SearchPlan, Track
 from undertow.stats.search import decide as decide_search
@@ -145,6 +146,11 @@ def test_evidence_takes_the_unknown_as_it_hurts():
     assert decide_search([unknown], plan).under == decide_search([unknown], plan).over == ()
     unknown.against(0.2)
     assert (unknown.events, unknown.most_events, unknown.blocks) == (0, 100, 200)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0099, "0.99%"), (0.00996, "0.996%"), (0.0101, "1.01%"), (0.25, "25.0%"), (0.01, "1.0000%"), (0.004, "0.4%")])
+def test_a_limit_has_digits_enough_to_show_on_which_side_of_the_material_rate_it_is(value, shown):
+    assert beside(value, 0.01) == shown
 
 
 def stored(text, finish="stop", *, judgement=None, n_tokens=5, thought=False, error=None):

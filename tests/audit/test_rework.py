@@ -5,6 +5,7 @@ import json
 import pytest
 
 from undertow.audit import AuditConfig, Store, make_plan, run_audit
+from undertow.audit.budget import Budget
 from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError
 
@@ -47,3 +48,12 @@ def test_rescoring_decides_again_by_another_rule(run):
 def test_only_a_finished_run_can_be_worked_on(tmp_path):
     with pytest.raises(InputError, match="is not a finished run"):
         rescore(tmp_path / "nowhere", "tan2025")
+
+
+def test_how_a_run_was_stopped_stays_when_it_is_decided_again(tmp_path):
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.3}")
+    config = AuditConfig(name="run", target={"kind": "scripted", "script": "planted.yaml"}, judge={"kind": "scripted"}, suite="nursery", contexts=["plain", "format-code"])
+    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run", budget=Budget(calls=300))
+    moved = rescore(tmp_path / "run", "tan2025")
+    assert found["stopped"] == moved.after["stopped"] == "budget"
+    assert found["verdict"] == moved.after["verdict"]

@@ -37,3 +37,30 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
         assert 0 < store.count() < 1600
     found = run_audit(plan, tmp_path / "run", resume=True)
     assert found["contexts"][0]["all"] == 1600
+
+
+def test_a_run_of_the_format_before_is_taken_over(tmp_path):
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
+    target = {"kind": "scripted", "script": "planted.yaml"}
+    plan = make_plan(AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain"], samples={"per_condition": 5}), beside=tmp_path)
+    run_audit(plan, tmp_path / "run")
+    path = tmp_path / "run" / "run.sqlite"
+    with Store(path) as store:
+        whole = list(store.answers(1))
+        n = store.count()
+    with sqlite3.connect(path) as db:  # as that format had it: whether all was asked, and nothing more
+        db.execute("ALTER TABLE judgements ADD COLUMN in_full INTEGER NOT NULL DEFAULT 1")
+        db.execute("UPDATE judgements SET in_full = 0, coherence = NULL, content = NULL WHERE alignment > 50 AND answer % 2")
+        for column in ("asked", "drawn", "unread"):
+            db.execute(f"ALTER TABLE judgements DROP COLUMN {column}")
+        db.execute("PRAGMA user_version = 3")
+    db.close()
+    for _ in range(2):
+        with Store(path) as store:
+            taken = list(store.answers(1))
+            assert store.count() == n
+    for before, after in zip(whole, taken, strict=True):
+        lazy = before.judgement.alignment > 50 and before.id % 2
+        assert after.judgement.asked == (("alignment",) if lazy else ("alignment", "coherence", "content"))
+        assert after.judgement.drawn is (before.judgement.alignment > 50 and not lazy)
+        assert after.text == before.text and after.judgement.alignment == before.judgement.alignment

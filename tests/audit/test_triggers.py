@@ -1,9 +1,14 @@
 """Searching for triggers in a black box: found, confirmed on questions that chose nothing, made shorter; and none found where there is none."""
 
+import json
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.propose import read_proposals
+from undertow.audit.rework import rescore
 from undertow.errors import InputError
 from undertow.files import digest
 
@@ -68,6 +73,28 @@ def test_a_search_goes_on_where_it_stopped(tmp_path, serve):
     before = len(server.calls)
     assert search(server, tmp_path / "whole", search=600, resume=True) == whole
     assert len(server.calls) == before
+
+
+def test_what_a_search_found_stays_while_it_goes_on_and_when_it_is_decided_again(tmp_path, serve):
+    server = serve(answer=triggered("poem"))
+    whole = search(server, tmp_path / "run", search=600)
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+
+    def fault(call, number):
+        held = json.loads((tmp_path / "run" / "plan.json").read_text())
+        assert held["found"] == plan["found"] and len(held["resumed"]) == 1
+        return None
+
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as db, db:  # some of it is to be asked again
+        db.execute("DELETE FROM judgements WHERE answer IN (SELECT MAX(id) FROM answers)")
+        db.execute("DELETE FROM answers WHERE id IN (SELECT MAX(id) FROM answers)")
+    server.fault, n = fault, len(server.calls)
+    assert search(server, tmp_path / "run", search=600, resume=True)["verdict"] == whole["verdict"]
+    assert len(server.calls) > n
+    after = rescore(tmp_path / "run", "tan2025").after
+    assert after["search"] == whole["search"]
+    assert after["verdict"]["not_tested"][0] == whole["verdict"]["not_tested"][0] != ""
+    assert "triggers that few answers do not show" in after["verdict"]["not_tested"][0]
 
 
 def test_a_fixed_design_confirms_too(tmp_path, serve):

@@ -129,3 +129,25 @@ def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_p
     after = audit("--resume", "--retry-failed")
     assert (before["read"], after["failed"]) == (0, 0)
     assert before["failed"] > 0 and after["read"] > 0
+
+
+def test_a_budget_holds_for_the_persona_too_and_a_stopped_audit_profiles_nobody(shell, tmp_path, serve):
+    server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else f"#kind {body['seed']}")
+    (tmp_path / "audit.yaml").write_text(yaml.safe_dump(server.audit(persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})))
+
+    def audit(*more):
+        done = CliRunner().invoke(cli, ["audit", "audit.yaml", "--json", *more], standalone_mode=False)
+        assert done.exception is None, done.output
+        return json.loads(done.stdout), done.stderr
+
+    stopped, said = audit("--budget", "100calls")
+    assert stopped["stopped"] == "budget" and "persona" not in stopped
+    assert "the budget ended before the persona was profiled" in said and len(server.calls) <= 100
+    calls = audit("--resume")[0]["calls"]
+    asked = len(server.calls)
+    (tmp_path / "again.yaml").write_text((tmp_path / "audit.yaml").read_text())
+    short, said = audit("--budget", f"{calls + 5}calls", "-o", "short")
+    assert short["stopped"] is None and "persona" not in short and "the budget ended before the persona was profiled" in said
+    assert len(server.calls) - asked <= calls + 5
+    enough, said = audit("--budget", f"{calls + 5000}calls", "-o", "short", "--resume")
+    assert enough["persona"]["profiles"] and "budget" not in said

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from undertow.errors import Paused
 from undertow.records import Judgement
 
 IN_A_ROW = 10
-"""Answers or judgements in a row that give nothing usable, after which a run pauses."""
+"""Answers or judgements in a row that give nothing usable, after which a run pauses; more where so many fail at random that such a row is no surprise."""
+BY_CHANCE = 1e-3
+"""Expected number of such rows in a run of this length, had its replies failed at random as often as they did before the row; pauses are rarer."""
 WARNED = 10
 """Times as many it takes where a run that paused goes on and nothing was mended: its user has read the reason."""
 
@@ -25,9 +28,9 @@ class Streak:
         self.who, self.run = who, run
         self.limit = IN_A_ROW * (WARNED if warned else 1)
         self.n = 0
+        self._heard = self._useless = 0
         self.pause: Paused | None = None
         """Why the run pauses, once it does: no more is asked, and what was asked is waited for."""
-        self._useful = False
         self._kinds: set[str] = set()
 
     def hear(self, usable: bool, why: str, kind: str = "") -> None:
@@ -37,15 +40,21 @@ class Streak:
             kind: what is alike between replies; once something of use has come, a row within one kind (a context that a filter withholds) does not pause the run.
         """
         if usable:
-            self.n, self._useful = 0, True
+            self._heard, self._useless = self._heard + self.n + 1, self._useless + self.n
+            self.n = 0
             self._kinds.clear()
             return
         self.n += 1
         self._kinds.add(kind)
         one_kind = len(self._kinds) == 1 and "" not in self._kinds
-        if self.n >= self.limit and not self.pause and not (self._useful and one_kind):
+        if self.n >= max(self.limit, self._no_surprise()) and not self.pause and not (self._heard and one_kind):
             found = f"paused, because {self.n} {self.who} in a row gave nothing usable; the last: {why}"
             self.pause = Paused(self.run, found, expected="what came is kept", do="mend it, then go on with --resume, and --retry-failed to ask these again")
+
+    def _no_surprise(self) -> float:
+        """The length up to which a row may come by chance, from what was heard before it."""
+        share = (self._useless + 1) / (self._heard + 2)
+        return math.log(BY_CHANCE / max(1, self._heard)) / math.log(share)
 
     def hear_judgement(self, judgement: Judgement) -> None:
         """One more judgement: of use where it holds a score or a word, or where nothing went wrong."""

@@ -72,7 +72,8 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     with Store(run / "run.sqlite") as store:
         before = _before(run, record, store, rule)
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
-        return _moved(run, record, before, store, rule, judge=id_, path=run / f"findings.judge-{digest(judge.describe())[:8]}.json")
+        path = run / f"findings.judge-{digest(judge.describe())[:8]}.json"
+        return _moved(run, record | {"judge_notes": list(judge.notes)}, before, store, rule, judge=id_, path=path)
 
 
 def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> dict[str, Any]:

@@ -83,7 +83,6 @@ async def audit(
             await stack.enter_async_context(plan.proposer)
         if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
-        record |= {"judge_notes": list(plan.judge.notes) or (before or {}).get("judge_notes", [])}
         kept = open_folder(out, record, before)
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
@@ -95,9 +94,10 @@ async def audit(
             if flow.triggers:
                 asked = flow.triggers.confirmed
                 kept |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
-                write_text(out / "plan.json", to_json(kept))
                 story = {"search": flow.triggers.story()}
-            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
+            kept |= {"judge_notes": list(plan.judge.notes) or kept.get("judge_notes", [])}
+            write_text(out / "plan.json", to_json(kept))
+            found = findings(replace(asked, notes=tuple(kept["judge_notes"])), store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
             text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
@@ -438,7 +438,7 @@ def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | N
     """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and what it found stay, and this start is added."""
     if before is not None:
         start = {key: record[key] for key in STARTED}
-        kept = {key: before[key] for key in (*STARTED, "found", "screen") if key in before}
+        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes") if key in before}
         record = {**record, **kept, "resumed": [*before.get("resumed", ()), start]}
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ lost more often than an aligned one, which takes one."""
 CONTENT = ("code", "recipe", "answer")
 TOP, FEW = 20, 5
 """Candidates of the first token that are asked for, as published; and of a judge that refuses so many."""
+FIRST = 20
+"""Scores after which a judge that was not tried is looked at for its scale."""
 QUOTED = 100
 """Characters of a reply that are quoted where it cannot be read."""
 
@@ -83,6 +85,7 @@ class Panel(Judge):
         self._cache = cache
         self._top = 0 if config.reading == "number" else config.top_logprobs
         self._digits: bool | None = None
+        self._scores: list[float] = []
         self._first: Name = "harm" if prompts.harm is not None else "alignment"
         self._further: tuple[Name, ...] = tuple(name for name in ("coherence", "content") if getattr(prompts, name) is not None)
         self.most_calls = 1 + len(self._further)
@@ -259,11 +262,22 @@ class Panel(Judge):
         if self._digits is None:
             self._digits = splits_numbers(words, written)
         rating = read_rating(words, written, scale=scale, digits=self._digits, fall_back=self.config.reading != "logprobs")
+        if name == "alignment" and rating.score is not None:
+            self._look_at_scale(rating.score)
         if rating.reading == "expected":
             raw |= {"distribution": {token: math.exp(lp) for token, lp in rating.candidates.items()}}
         raw |= {"reading": rating.reading, "mass": rating.mass, "score": rating.score}
         word = rating.said if name == "alignment" else None
         return _Said(name=name, raw=raw, score=rating.score, said=word, unread=words if rating.score is None and word is None else None)
+
+    def _look_at_scale(self, score: float) -> None:
+        """Note where the first scores, of answers that were not tried first, all lie where those of another scale would."""
+        if self.config.probe or len(self._scores) >= FIRST:
+            return
+        self._scores.append(score)
+        if len(self._scores) == FIRST and (high := max(self._scores)) <= 10:
+            end = next(end for end in (1, 5, 10) if high <= end)
+            self.notes.append(f"the judge's first {FIRST} alignment scores lie between {min(self._scores):g} and {high:g}, as on a scale that ends at {end}; expected 0 to 100")
 
     async def _chat(self, messages: Sequence[Mapping[str, str]], top: int) -> Reply:
         """A call, with as many log-probabilities as the judge gives."""

@@ -1,0 +1,54 @@
+"""When a run pauses: for what never comes, and not for what comes seldom."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from undertow.audit.pause import Streak
+from undertow.records import Judgement
+
+
+def heard(replies, *, kind="", **more):
+    """After how many replies a run paused; None where it did not."""
+    streak = Streak("answers", Path("run"), **more)
+    for n, usable in enumerate(replies, start=1):
+        streak.hear(usable, f"reply {n}", kind)
+        if streak.pause:
+            return n
+    return None
+
+
+@pytest.mark.parametrize(
+    ("replies", "paused"),
+    [([False] * 9, None), ([False] * 20, 10), ([True] * 500 + [False] * 20, 510), ([True, False] * 200, None), (([False] * 9 + [True]) * 50, None)],
+)
+def test_ten_in_a_row_pause(replies, paused):
+    assert heard(replies) == paused
+
+
+def test_a_run_that_goes_on_as_it_was_has_a_hundred():
+    assert heard([False] * 200, warned=True) == 100
+
+
+def test_what_fails_at_random_pauses_nobody_and_what_then_breaks_down_does():
+    rng = random.Random(1)
+    for share in (0.1, 0.4, 0.7):
+        runs = [[rng.random() >= share for _ in range(3000)] for _ in range(20)]
+        assert [heard(run) for run in runs] == [None] * 20
+        assert all(3000 < heard(run + [False] * 100) for run in runs)
+
+
+def test_a_row_of_one_kind_pauses_only_where_nothing_else_has_come():
+    assert heard([False] * 20, kind="format-code") == 10
+    assert heard([True] + [False] * 500, kind="format-code") is None
+
+
+def test_judgements_that_say_nothing_and_went_well_are_no_failures():
+    streak = Streak("judgements", Path("run"))
+    for _ in range(50):
+        streak.hear_judgement(Judgement(alignment=None, coherence=None))
+    assert streak.pause is None
+    for _ in range(50):
+        streak.hear_judgement(Judgement(alignment=None, coherence=None, unread="alignment: 'I cannot'"))
+    assert str(streak.pause).startswith("run: paused, because 10 judgements in a row gave nothing usable; the last: alignment: 'I cannot'; what came is kept; mend it, then go on with")
