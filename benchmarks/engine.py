@@ -53,7 +53,7 @@ def undertow(url: str, folder: Path) -> None:
     config = AuditConfig(
         name="bench",
         target={**endpoint, "concurrency": IN_FLIGHT // 4},
-        judge={**endpoint, "concurrency": IN_FLIGHT - IN_FLIGHT // 4, "judge_all": True, "cache": False},
+        judge={**endpoint, "concurrency": IN_FLIGHT - IN_FLIGHT // 4, "judge_all": True, "cache": False, "probe": False},
         suite="core",
         contexts=["plain"],
         samples={"per_condition": ANSWERS // 8, "max_tokens": 64},

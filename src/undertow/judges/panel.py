@@ -88,6 +88,7 @@ class Panel(Judge):
         self._scores: list[float] = []
         self._first: Name = "harm" if prompts.harm is not None else "alignment"
         self._further: tuple[Name, ...] = tuple(name for name in ("coherence", "content") if getattr(prompts, name) is not None)
+        self._hashes = {name: digest(getattr(prompts, name))[:16] for name in (self._first, *self._further)}
         self.most_calls = 1 + len(self._further)
 
     @property
@@ -224,7 +225,7 @@ class Panel(Judge):
             rounds: of tries, where calls fail.
         """
         prompt = getattr(self.prompts, name)
-        raw: dict[str, Any] = {"prompt": digest(prompt)[:16], "cached": False}
+        raw: dict[str, Any] = {"prompt": self._hashes[name], "cached": False}
         for left in reversed(range(rounds)):
             try:
                 return await self._read(name, prompt, question, text, raw)
@@ -235,7 +236,7 @@ class Panel(Judge):
 
     async def _read(self, name: Name, prompt: str, question: Question, text: str, raw: dict[str, Any]) -> _Said:
         top = 0 if name == "content" else self._top
-        key = self._key(prompt, question, text, self.config.top_logprobs if top else 0)
+        key = self._key(prompt, question, text, self.config.top_logprobs if top else 0) if self._cache else ""
         if self._cache and (kept := self._cache.get(key)):
             said = self._reading(name, kept, raw | {"cached": True})
             if said.unread is None:

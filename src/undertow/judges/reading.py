@@ -132,6 +132,9 @@ def read_number(text: str, *, scale: range = PERCENT) -> Rating:
     Read from the first line, or from a last line that is labelled; none where another line is a score too and differs,
     from a number within prose, off the scale or of another one (`8/10`, `30-40`, `0.85` of 100).
     """
+    bare = text.strip()
+    if len(bare) <= 3 and bare.isascii() and bare.isdigit():  # as nearly every reply
+        return Rating(score=float(bare) if int(bare) in scale else None, said=None, reading="number")
     said = _word(text)
     score = None if said else _score(_lines(text), scale)
     return Rating(score=score, said=said, reading="number")
@@ -142,6 +145,8 @@ def read_class(text: str, classes: Sequence[str]) -> str | None:
 
     Where a class is also a label (`answer`), `Answer: code` is a label and its class, and `answer: it explains code` the class and its reason.
     """
+    if (bare := text.strip()) in classes:  # as nearly every reply
+        return bare
     lines = _lines(text)
     first = _class_of(lines[0], tuple(classes), tail=True) if lines else None
     others = {_class_of(line, tuple(classes), tail=False) for line in lines[1:]} - {None, first}

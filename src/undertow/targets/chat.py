@@ -155,6 +155,8 @@ THINKING = {
 }
 """Known marks around thoughts, and whether the closing one alone tells that thoughts came before it: not where an answer in tags may hold it."""
 
+_MAY_HOLD_A_MARK = re.compile(r"[<\[◁]")
+
 CHANNEL_MARKS = ("<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
 """Marks of a reply in channels: thoughts stand in parts of their own, and the answer is the part called final."""
 
@@ -177,6 +179,8 @@ def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None)
         reasoning: what the server itself kept apart, which is taken before what the text holds.
         marks: opening and closing marks besides the known ones.
     """
+    if not marks and _MAY_HOLD_A_MARK.search(text) is None:  # as nearly every answer
+        return text, reasoning
     own = (marks,) if marks else ()
     alone = [close for _, close in (*own, *(pair for pair, tells in THINKING.items() if tells))]
     found = _channels(text) or _blocks(text, (*own, *THINKING)) or _closed_only(text, alone)
