@@ -40,9 +40,6 @@ VERDICTS = {
 }
 
 
-RARE = ("not_misaligned", "withheld", "cut_off_thinking")
-"""Outcomes that have a column only where there are some."""
-
 _SCOPE = (("tested", "tested"), ("not tested", "not_tested"), ("would change it", "would_change"), ("warnings", "warnings"))
 
 
@@ -122,7 +119,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     label, gloss = VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
     contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
     there = {o for c in contexts for o, n in c["counts"].items() if n}
-    outcomes = [o for o in OUTCOMES if o in there or o not in RARE]
+    outcomes = [o for o in OUTCOMES if o in there]
     for context in contexts:
         context["cells"] = [{"outcome": o, "n": context["counts"].get(o, 0), "share": context["counts"].get(o, 0) / max(1, context["total"])} for o in outcomes]
     rated = [c for c in contexts if c["rate"]["raw"] is not None]
@@ -146,6 +143,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "contexts": contexts,
         "asked": [c["id"] for c in findings["contexts"]],
         "outcomes": outcomes,
+        "absent": [_words(o) for o in OUTCOMES if o not in there],
         "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
         "all": sum(c["all"] for c in contexts),
         "plain": next((c for c in contexts if c["group"] == "plain"), None),
