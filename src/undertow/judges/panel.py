@@ -154,6 +154,9 @@ class Panel(Judge):
             scores = [one.score for one in said if one.name == name and one.score is not None]
             if name != "content" and len(scores) == len(texts.get(name, (GOOD, BAD))):
                 self._require_apart(name, *scores)
+        if self._top and self.config.reading == "auto" and all(one.raw["reading"] == "number" for one in said if one.name != "content"):
+            why = "takes numbers digit by digit" if self._digits else "gives no log-probabilities"
+            self.notes.append(f"the judge {why}, so ratings are the numbers that it writes")
 
     def _require_read(self, one: _Said) -> None:
         do = "check the judge's prompts, max_tokens and extra; nothing else was asked (probe: false leaves out this trial)"
