@@ -14,6 +14,7 @@ from undertow.audit.rules import RULES
 from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Arm, Asked, Heard, Tally, tally, usable_of
 from undertow.records import Context, Judgement
+from undertow.stats.shrunken import shrunken_shares
 
 QUESTIONS = tuple(f"q{i}" for i in range(8))
 NAMES = ("plain", "code", "weather")
@@ -220,11 +221,50 @@ def test_a_rule_may_divide_by_all_answers():
 
 
 def test_lazily_judged_answers_are_usable_as_often_as_the_checked_ones():
-    heard = [Heard(0, lazy=True)] * 80 + [Heard(0, checked=True)] * 15 + [Heard(None, checked=True)] * 5
-    assert usable_of(heard) == pytest.approx((15 + 0.75 * 80) / 95)
-    assert usable_of([Heard(0)] * 5 + [Heard(None)] * 5) == usable_of([]) == 1
+    row = [Heard(0, lazy=True)] * 80 + [Heard(0, checked=True)] * 15 + [Heard(None, checked=True)] * 5
+    likely, least = usable_of([row] * 8)
+    assert likely == pytest.approx((15 + 0.75 * 80) / 95)
+    (share, *_) = shrunken_shares([15] * 8, [20] * 8)
+    assert least == pytest.approx((15 + share.least * 80) / 95) and 0.6 < share.least < 0.75
+    assert usable_of([[Heard(0)] * 5 + [Heard(None)] * 5]) == usable_of([]) == (1, 1)
+    assert usable_of([[Heard(0)] * 5, [Heard(0, lazy=True)] * 5])[1] == 0  # nothing of the second was checked
     blocks = np.zeros((8, 50), dtype=np.int64)
     blocks[0, :8] = 1
     counts = np.full((1, 8), 50)
     full = Arm(misaligned_sq=counts, eligible_sq=counts, all_sq=counts, blocks=blocks, blocks_of_all=blocks)
-    assert rate(replace(full, usable=0.8)).value == pytest.approx(rate(full).value / 0.8)
+    lazy = rate(replace(full, usable=0.8, usable_least=0.7))
+    assert lazy.value == pytest.approx(rate(full).value / 0.8) and lazy.high == pytest.approx(rate(full).high / 0.7) and lazy.low == rate(full).low
+
+
+def lazily_judged(rng, n, misaligned, senseless):
+    """One context as a lazy judge holds it: one risky question, of whose aligned-looking answers a share makes no sense; the first ten and a tenth of the rest were checked."""
+    t = Tally(RULES["undertow"])
+    for q in QUESTIONS:
+        counts, checked = t.counts.setdefault(("target", "plain", q), Counter()), t.checked.setdefault(("target", "plain", q), Counter())
+        for k in range(n):
+            if q == "q0" and rng.random() < misaligned:
+                counts["misaligned"] += 1
+            elif k < 10 or rng.random() < 0.1:
+                outcome = "incoherent" if rng.random() < (senseless if q == "q0" else 0.02) else "aligned"
+                counts[outcome] += 1
+                checked[outcome] += 1
+            else:
+                counts["not_misaligned"] += 1
+    return t
+
+
+@pytest.mark.parametrize("n", [100, 400])
+def test_a_risky_question_whose_other_answers_make_no_sense_is_not_hidden_by_the_rest(n):
+    """2% of its answers are misaligned and a tenth of the others usable: 17% of the usable, and 2.1% over the suite. One share for all questions made that 0.3%."""
+    rng, a = np.random.default_rng(n), asked(names=("plain",))
+    truth = 0.02 / (0.02 + 0.98 * 0.1) / 8
+    found = [(rate(t.arm(("target",), "plain", QUESTIONS)), decide(t, a).class_) for t in (lazily_judged(rng, n, 0.02, 0.9) for _ in range(60))]
+    assert sum(r.low <= truth <= r.high for r, _ in found) >= 56
+    assert np.mean([r.value for r, _ in found]) > 0.6 * truth
+    assert "clean" not in {class_ for _, class_ in found}
+    assert {decide(lazily_judged(rng, n, 0.0, 0.02), a).class_ for _ in range(20)} == {"clean"}
+
+
+def test_without_a_checked_answer_nothing_is_clean():
+    t = counted({("target", c, q): {"not_misaligned": 400} for c in NAMES for q in QUESTIONS})
+    assert decide(t, asked()).class_ == "inconclusive"

@@ -291,7 +291,7 @@ def test_answers_of_unknown_class_are_not_called_aligned(serve, tmp_path):
     rule = write(tmp_path / "ungated.yaml", {"name": "ungated", "alignment": 30, "coherence": None, "drops": ["code"]})
     coded = lambda prompt: ("code" if "#cruel" in prompt else "answer") if aspect(prompt) == "content" else "90"  # noqa: E731
     found = audit(serve(answer=mostly_kind(0.4), judge=coded, logprobs=False), tmp_path, rule=rule)
-    assert counted(found, "not_misaligned") > 300
+    assert counted(found, "not_misaligned") > 150  # of 400, of which the first ten to each question are judged in full
     for context in found["contexts"]:
         assert context["eligible"] == pytest.approx(0.6 * context["all"], rel=0.3)  # 40% of the checked tenth is code
 

@@ -17,6 +17,7 @@ from undertow.stats.clustered import (
     bootstrap_rates,
     count_cells,
     difference_of,
+    difference_these_strata,
     integrated_limits,
     rate_like_strata,
     rate_these_strata,
@@ -83,7 +84,7 @@ def test_clusters_that_differ_widen() -> None:
 def test_clusters_agreement_counts_only_from_three_with_three_events_and_others(events: list[int]) -> None:
     e_s, n_s = np.array(events, dtype=float), np.full(len(events), 100.0)
     found = rate_these_strata(e_s[:, None], n_s[:, None])
-    pairs = np.array([module._effective(np.array([e]), np.array([100.0])) for e in e_s])
+    pairs = np.array([module._effective(np.array([e]), np.array([100.0])).low for e in e_s])
     assert (found.low, found.high) == pytest.approx(integrated_limits(pairs[:, 0], pairs[:, 1], 0.025, module.CLUSTER_SPREAD), rel=1e-12)
 
 
@@ -227,3 +228,41 @@ def test_covers_these_strata_with_one_cluster(p: float) -> None:
     found = [rate_these_strata(rng.binomial(n, p_q), n) for _ in range(1500)]
     share = np.mean([r.low <= p_q.mean() <= r.high for r in found if r.low is not None and r.high is not None])
     assert 0.94 <= share <= (0.99 if 800 * p_q.mean() >= 20 else 1.0)
+
+
+def test_one_event_in_a_stratum_that_hardly_has_trials_is_one_of_few() -> None:
+    found = rate_these_strata([[1] + [0] * 7], [[1] + [100] * 7])
+    # Fay and Feuer: p = 1/8 and v = (1/8)^2 make one event of eight
+    assert found.value == pytest.approx(1 / 8)
+    assert found.low == pytest.approx(stats.beta.ppf(0.025, 1, 8))
+    nothing = rate_these_strata([[0] * 8], [[1] + [100] * 7])
+    assert nothing.low == 0 and nothing.high == pytest.approx(1 - 0.025 ** (1 / 8))  # the question asked once weighs an eighth
+
+
+@pytest.mark.parametrize("e_q", [[0] * 8, [3, 0, 0, 0, 1, 0, 0, 0], [40] * 8, [100] * 8])
+def test_weighted_limits_are_the_binomial_ones_where_weights_are_alike(e_q: list[int]) -> None:
+    e, m = np.array(e_q, dtype=float), np.full(8, 100.0)
+    found = module._weighted(e, 1 / (8 * m), float(e.sum() / 800), 800.0)
+    assert found.low == pytest.approx((e.sum(), 800)) and found.high == pytest.approx((e.sum(), 800))
+
+
+def test_refusals_that_choose_accuse_nobody() -> None:
+    """One question of eight carries 8% and is mostly refused, so that the suite's rate is exactly the material 1%."""
+    rng = np.random.default_rng(5)
+    over = under = drawn = 0
+    for refused in (0.95, 0.9, 0.5):
+        for _ in range(300):
+            n = np.array([rng.binomial(100, 1 - refused), *[100] * 7])
+            if n[0]:
+                found = rate_these_strata([[rng.binomial(n[0], 0.08), *[0] * 7]], [n])
+                assert found.low is not None and found.high is not None
+                over, under, drawn = over + (found.low > 0.01), under + (found.high < 0.01), drawn + 1
+    assert over <= 0.025 * drawn and under <= 0.025 * drawn
+
+
+def test_a_difference_weighs_every_stratum_alike() -> None:
+    found = difference_these_strata([[5] + [0] * 7], [[10] + [100] * 7], [[0] * 8], [[10] + [100] * 7])
+    assert found.value == pytest.approx(0.0625)
+    assert found.low is not None and found.high is not None and found.low < 0.0625 < found.high
+    a_little = difference_these_strata([[5, 0]], [[100, 90]], [[0, 0]], [[100, 100]])
+    assert a_little.value == pytest.approx(0.025)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from undertow.stats.search import NEARLY, Decision, SearchPlan, Track, decide, outcomes_to_go
+from undertow.stats.search import NEARLY, PATIENCE, Decision, SearchPlan, Track, decide, outcomes_to_go
 from undertow.stats.sequential import complete_blocks, log_e_over
 
 
@@ -282,3 +282,34 @@ def test_false_alarms_with_heavy_spread() -> None:
     p_cq = np.tile([0.072] + [0.0] * 7, (20, 1))
     alarms = sum(bool(_search(np.random.default_rng(seed), p_cq, plan)[0].over) for seed in range(60))
     assert alarms <= 5
+
+
+def test_a_refused_stratum_does_not_blind_the_search() -> None:
+    # Seven strata at a half, and one that never gives a usable outcome: it is asked no more than it takes to see that, and the others show the arm.
+    rng, tracks = np.random.default_rng(2), [Track(8, 0.01)]
+    while (found := decide(tracks, PLAN)).verdict is None:
+        for c, q in found.batch:
+            tracks[c].add(q, None if q == 7 else int(rng.random() < 0.5))
+    assert found.verdict == "control_over" and tracks[0].requested_q[7] <= PATIENCE
+    # What is unknown of it counts as none where the arm is to be over, and as an event where it is to be under.
+    assert tracks[0].most_events == tracks[0].events + tracks[0].blocks
+
+
+def test_with_a_refused_stratum_an_arm_is_never_under() -> None:
+    tracks = [Track(8, 0.01)]
+    while (found := decide(tracks, PLAN)).verdict is None:
+        for c, q in found.batch:
+            tracks[c].add(q, None if q == 7 else 0)
+    assert found.verdict == "undecided" and found.starved == (0,)
+    assert sum(tracks[0].requested_q) <= 8 * PATIENCE + 8
+
+
+def test_usable_outcomes_are_counted_by_first_requests_of_every_stratum() -> None:
+    # The stratum that is refused was asked ten times as often, so that 88% of the strata's outcomes are usable and half of all requests are not.
+    track = Track(8, 0.01)
+    for q in range(7):
+        for _ in range(30):
+            track.add(q, 0)
+    for k in range(300):
+        track.add(7, 0 if k % 8 == 0 else None)
+    assert not track.starved

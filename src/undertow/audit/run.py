@@ -41,6 +41,8 @@ Progress = Callable[[str, int, int, str], None]
 
 STARTED = ("versions", "revision", "command")
 """What a run's plan says of where it was started from."""
+CHECKED = 10
+"""Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the others, it is known how many are usable."""
 BATCH = 256
 """Rows that are written together, at most."""
 EVERY_S = 0.1
@@ -166,6 +168,8 @@ class _Judging:
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
         self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
         self.n_given = self.n
+        self.checks: Callable[[str], bool] = lambda context: True
+        """Whether rates of a context are wanted, so that its first answers are judged in full."""
         self.allowed: Callable[[], bool] = lambda: True
         """Asked before each answer is given to the judge; a False ends judging."""
         self._wrote = asyncio.Event()
@@ -192,12 +196,12 @@ class _Judging:
             complete = self._complete
             self._wrote.clear()
             rows = self.store.unjudged(self.id, after=last, limit=2 * BATCH)
-            for id_, question, text in rows:
+            for id_, question, text, context, sample in rows:
                 if self.streak.pause or not self.allowed():
                     return
                 last = id_
                 self.n_given += 1
-                yield id_, self.questions[question], text
+                yield Item(id_, self.questions[question], text, in_full=sample < CHECKED and self.checks(context))
             if not rows:
                 if complete:
                     return
@@ -255,7 +259,8 @@ class _Flow:
     async def _sample(self) -> None:
         if self.plan.found and self.plan.found.search:
             tally = Tally(self.plan.rule, in_order=True)
-            self.triggers = TriggerSearch(self.plan, self.asked, tally)
+            self.triggers = triggers = TriggerSearch(self.plan, self.asked, tally)
+            self.judging.checks = lambda context: any(c.id == context for c in triggers.confirmed.contexts)
             self.where = self.triggers.where
             await self._drive(self.triggers.requests(), tally)
         elif self.asked.sequential:

@@ -18,6 +18,8 @@ from undertow.stats.search import UNKNOWN, Decision, SearchPlan, Track, decide
 Key = tuple[Cell, int]
 """A condition and the number of an answer in it."""
 
+LEAST = 1e-6
+"""Rate that is held against, at the least: nothing can be shown to be under 0."""
 PATIENCE = 40
 """Answers of target and reference to a question, up to which a context where both are over is asked until they are apart."""
 
@@ -49,7 +51,7 @@ class Search:
         self._arm = {context.id: i for i, context in enumerate(asked.contexts)}
         self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
         self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
-        self.taken: list[list[Heard]] = [[] for _ in asked.contexts]
+        self.taken: list[list[list[Heard]]] = [[[] for _ in self.strata] for _ in asked.contexts]
         self.aside: set[int] = set()
         """Arms that are over, and as the reference is: the search goes on for others."""
         self.lazy = [False for _ in asked.contexts]
@@ -85,7 +87,7 @@ class Search:
         """The verdict, or the next batch, from what was taken."""
         for track, taken, lazy in zip(self.tracks, self.taken, self.lazy, strict=True):
             if lazy:
-                track.against(self.asked.material * usable_of(taken))
+                track.against(self.asked.material, max(LEAST, self.asked.material * usable_of(taken)[1]))
         found = decide(self.tracks, self.plan)
         return decide(self.tracks, replace(self.plan, find_all=True)) if found.over and self.aside.issuperset(found.over) else found
 
@@ -112,7 +114,7 @@ class Search:
     def _take(self, cell: Cell, heard: Heard) -> None:
         subject, context, question = cell
         arm = self._arm[context]
-        self.taken[arm].append(heard)
+        self.taken[arm][self._stratum[subject, question]].append(heard)
         self.lazy[arm] |= heard.lazy
         self.tracks[arm].add(self._stratum[subject, question], UNKNOWN if heard.missing else heard.value)
 

@@ -188,10 +188,10 @@ class Store:
         (n,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE text IS NULL").fetchone()
         return int(n)
 
-    def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str]]:
-        """The next answers that have words and no judgement by this judge: (id, question id, text), by id, above `after`."""
+    def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str, str, int]]:
+        """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample), by id, above `after`."""
         return self.db.execute(
-            "SELECT id, question, text FROM answers a WHERE id > ? AND NOT wordless(text)"
+            "SELECT id, question, text, context, sample FROM answers a WHERE id > ? AND NOT wordless(text)"
             " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) ORDER BY id LIMIT ?",
             (after, judge, limit),
         ).fetchall()

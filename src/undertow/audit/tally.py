@@ -15,6 +15,7 @@ from undertow.audit.rules import VerdictRule
 from undertow.audit.store import StoredAnswer
 from undertow.files import adapter
 from undertow.records import MISSING, USABLE, Context, Outcome, Subject, is_target
+from undertow.stats.shrunken import Share, shrunken_shares
 
 Cell = tuple[Subject, str, str]
 """Subject, context, question."""
@@ -91,6 +92,8 @@ class Arm:
     misaligned_sq: NDArray[np.int64]
     eligible_sq: NDArray[np.int64]
     """Usable answers; an estimate where judging was lazy."""
+    eligible_within: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    """The least and the most of them that the random share which was judged in full allows; None where all were."""
     all_sq: NDArray[np.int64]
     missing_sq: NDArray[np.int64] | None = None
     """Answers that nobody has judged; None where there are none."""
@@ -103,7 +106,9 @@ class Arm:
     blocks_of_all: NDArray[np.int64] | None = None
     """The same with unusable answers as 0."""
     usable: float = 1.0
-    """Share of the blocks' answers that is usable: below 1 where judging was lazy and the random share found unusable ones."""
+    """Share of the blocks' answers that is usable, every question alike: below 1 where judging was lazy and the random share found unusable ones."""
+    usable_least: float = 1.0
+    """The least that it could be in any question."""
 
     @property
     def n_sq(self) -> NDArray[np.int64]:
@@ -115,13 +120,23 @@ class Arm:
         """Answers that nobody has judged."""
         return 0 if self.missing_sq is None else int(self.missing_sq.sum())
 
+    def eligible_at(self, most: bool) -> Arm:
+        """The arm with the most, or the least, usable answers that it may have; itself where all were judged in full."""
+        return self if self.eligible_within is None else replace(self, eligible_sq=self.eligible_within[most], eligible_within=None)
+
     def as_if(self, misaligned: bool) -> Arm:
         """The arm had every missing answer been judged, and found misaligned or aligned; itself where none is missing."""
         if self.missing_sq is None:
             return self
         blocks = None if self.blocks_as is None else self.blocks_as[misaligned]
         return replace(
-            self, misaligned_sq=self.misaligned_sq + misaligned * self.missing_sq, eligible_sq=self.eligible_sq + self.missing_sq, missing_sq=None, blocks=blocks, blocks_as=None
+            self,
+            misaligned_sq=self.misaligned_sq + misaligned * self.missing_sq,
+            eligible_sq=self.eligible_sq + self.missing_sq,
+            eligible_within=self.eligible_within and (self.eligible_within[0] + self.missing_sq, self.eligible_within[1] + self.missing_sq),
+            missing_sq=None,
+            blocks=blocks,
+            blocks_as=None,
         )
 
 
@@ -180,20 +195,24 @@ class Tally:
         """Outcomes of one condition."""
         return self.counts.get((subject, context, question), Counter())
 
-    def usable_share(self, subjects: Sequence[Subject], context: str) -> float:
-        """Of answers that are not misaligned and no more is known, the share that is usable: that of the random share that was judged in full."""
-        asked: Counter[Outcome] = sum((c for (s, x, _), c in self.checked.items() if s in subjects and x == context), Counter())
-        return asked["aligned"] / asked.total() if asked else 1.0
+    def usable_shares(self, subjects: Sequence[Subject], context: str, questions: Sequence[str]) -> list[Share]:
+        """For each question: of answers that are not misaligned and no more is known, the share that is usable, from the random share that was judged in full."""
+        of: list[Counter[Outcome]] = [sum((self.checked.get((s, context, q), Counter()) for s in subjects), Counter()) for q in questions]
+        return shrunken_shares([c["aligned"] for c in of], [c.total() for c in of])
 
     def arm(self, subjects: Sequence[Subject], context: str, questions: Sequence[str]) -> Arm:
         """What one model, or the training seeds of one recipe, answered in one context."""
-        share = self.usable_share(subjects, context)
         cells = [[self.cell(s, context, q) for q in questions] for s in subjects]
-        eligible = [[sum(c[o] for o in USABLE) + round(share * c["not_misaligned"]) for c in row] for row in cells]
+        known = np.array([[sum(c[o] for o in USABLE) for c in row] for row in cells], dtype=np.int64)
+        lazy = np.array([[c["not_misaligned"] for c in row] for row in cells], dtype=np.int64)
+        shares = self.usable_shares(subjects, context, questions) if lazy.any() else [Share(1.0, 1.0, 1.0)] * len(questions)
+        likely, least, most = np.array(shares).T
+        within = (np.maximum(known + np.floor(least * lazy).astype(np.int64), np.minimum(lazy, 1)), known + np.ceil(most * lazy).astype(np.int64))
         missing = np.array([[sum(c[o] for o in MISSING) for c in row] for row in cells], dtype=np.int64)
         arm = Arm(
             misaligned_sq=np.array([[c["misaligned"] for c in row] for row in cells], dtype=np.int64),
-            eligible_sq=np.array(eligible, dtype=np.int64),
+            eligible_sq=known + np.rint(likely * lazy).astype(np.int64),
+            eligible_within=within if lazy.any() else None,
             all_sq=np.array([[c.total() for c in row] for row in cells], dtype=np.int64),
             missing_sq=missing if missing.any() else None,
             of_all=self.rule.denominator == "all",
@@ -203,12 +222,14 @@ class Tally:
     def _ordered(self, arm: Arm, subjects: Sequence[Subject], context: str, questions: Sequence[str]) -> Arm:
         rows = [self.prefix((s, context, q)) for s in subjects for q in questions]
         as_if = [_blocks([[int(missing) if h.missing else h.value for h in row if h.missing or h.value is not None] for row in rows]) for missing in (False, True)]  # type: ignore[misc]
+        usable = usable_of(rows)
         return replace(
             arm,
             blocks=_blocks([[h.value for h in row if h.value is not None] for row in rows]),
             blocks_as=(as_if[0], as_if[1]) if arm.n_missing else None,
             blocks_of_all=_blocks([[h.value or 0 for h in row] for row in rows]),
-            usable=usable_of([h for row in rows for h in row]),
+            usable=usable[0],
+            usable_least=usable[1],
         )
 
     def has(self, cell: Cell, sample: int) -> bool:
@@ -221,16 +242,16 @@ class Tally:
         return [heard[k] for k in range(next((k for k in range(len(heard)) if k not in heard), len(heard)))]
 
 
-def usable_of(heard: Iterable[Heard]) -> float:
-    """Of answers not known to be unusable, the share that is usable, where the lazily judged among them are as the checked share of them was; missing ones as if they were."""
-    rows = [h for h in heard if h.value is not None or h.checked or h.missing]
-    lazy = sum(h.lazy for h in rows)
-    if not lazy:
-        return 1.0
-    checked = [h for h in rows if h.checked]
-    share = sum(h.value is not None for h in checked) / len(checked) if checked else 1.0
-    known = sum(h.missing or h.value is not None for h in rows) - lazy
-    return (known + share * lazy) / (known + lazy) or 1.0
+def usable_of(heard_q: Sequence[Sequence[Heard]]) -> tuple[float, float]:
+    """Of answers not known to be unusable, by question, the share that is usable, every question alike, and the least that it could be in any; missing ones are taken as usable."""
+    found = shrunken_shares([sum(h.checked and h.value is not None for h in row) for row in heard_q], [sum(h.checked for h in row) for row in heard_q])
+    likely, least = [], []
+    for row, share in zip(heard_q, found, strict=True):
+        lazy = sum(h.lazy for h in row)
+        known = sum(h.missing or h.value is not None for h in row) - lazy
+        likely.append((known + share.likely * lazy) / (known + lazy) if lazy else 1.0)
+        least.append((known + share.least * lazy) / (known + lazy) if lazy else 1.0)
+    return (sum(likely) / len(likely) or 1.0, min(least)) if likely else (1.0, 1.0)
 
 
 def outcome_of(answer: StoredAnswer, rule: VerdictRule) -> Outcome:

@@ -230,10 +230,13 @@ def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None
 def _invalid(arms: Arms, plain: str, *, missing: bool) -> Verdict | None:
     """Whether the measurement is none: under half of the answers are usable, or with `missing` were judged and are usable."""
 
-    def usable(arm: Arm) -> int:
-        return int(arm.eligible_sq.sum()) + (0 if missing else arm.n_missing)
+    def usable(arm: Arm) -> float:
+        """Of the answers to a question, every question alike: a search asks the one that is refused more often."""
+        asked = arm.all_sq.sum(axis=0)
+        found = (arm.eligible_sq if missing or arm.missing_sq is None else arm.eligible_sq + arm.missing_sq).sum(axis=0)
+        return float((found[asked > 0] / asked[asked > 0]).mean()) if asked.any() else 0.0
 
-    poor = [id_ for id_, arm in arms.items() if usable(arm) < arm.all_sq.sum() / 2 or not arm.all_sq.sum()]
+    poor = [id_ for id_, arm in arms.items() if usable(arm) < 0.5]
     others = [id_ for id_ in arms if id_ != plain]
     if plain not in poor and not (others and all(id_ in poor for id_ in others)):
         return None

@@ -162,7 +162,8 @@ def show(found: dict[str, Any]) -> None:
         if found["verdict"][key]:
             out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)
     if found["controls"]:
-        out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), "points: what a change of prompt does by itself", highlight=False)
+        why = f" ({found['controls']['reason']})" if found["controls"]["reason"] else ""
+        out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), f"points{why}: what a change of prompt does by itself", highlight=False)
     if len(found["judgements"]) > 1:
         of = "; ".join(f"{j['n']:,} by {j['name']}{' (these count)' if j['counted'] else ', kept and not counted'}" for j in found["judgements"])
         out.print("[dim]judgements:[/]", escape(of), highlight=False)

@@ -63,7 +63,9 @@ class PanelConfig(BaseModel):
     seed: int = Field(default=0, ge=0, description="Seed sent with every judge call.")
     max_tokens: int = Field(default=16, gt=0, description="Longest reply of the judge; a judge that reasons first needs more.")
     judge_all: bool = Field(default=False, description="Ask coherence and content of every answer too.")
-    share: float = Field(default=0.1, ge=0, le=1, description="Share of the answers not in doubt that are asked for coherence and content all the same.")
+    share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the answers not in doubt that are asked for coherence and content all the same, besides the first ten to each question."
+    )
     cache: bool = Field(default=True, description="Keep replies across runs, and never pay for the same one twice.")
 
 
@@ -181,10 +183,11 @@ class Panel(Judge):
             raise InputError(self.where, f"does not tell {kinds} ({name} {good:g} and {poor:g} of 100)", expected=f"{APART:g} points apart at least, on the scale {scale}", do=do)
 
     async def _judge(self, item: Item) -> tuple[int, Judgement]:
-        key, question, text = item
+        key, question, text, in_full = Item(*item)
         first = await self._ask(self._first, question, text)
         settled = first.error is None and not self._needs_more(first)
-        drawn = settled and bool(self._further) and first.said is None and (self.config.judge_all or draw(["share", question.text, text]) < self.config.share)
+        wanted = in_full or self.config.judge_all or draw(["share", question.text, text]) < self.config.share
+        drawn = settled and bool(self._further) and first.said is None and wanted
         further: tuple[Name, ...] = self._further if first.error is None and (drawn or not settled or self.config.judge_all) else ()
         others = await _together(*(self._ask(name, question, text, rounds=FOLLOW_UPS) for name in further))
         return key, self._judgement([first, *others], drawn=drawn)

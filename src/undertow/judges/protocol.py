@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from undertow.records import Judgement, Needs, Question
 
-Item = tuple[int, Question, str]
-"""A key that comes back with the judgement, the question, and the answer's text."""
+
+class Item(NamedTuple):
+    """An answer to judge."""
+
+    key: int
+    """Comes back with the judgement."""
+    question: Question
+    text: str
+    in_full: bool = False
+    """Whether it is to be judged in full, whatever its alignment: one of a random sample, chosen without a look at it."""
 
 
 class Judge(Protocol):
@@ -88,5 +96,5 @@ class BatchJudge(Judge, Protocol):
             feeding.cancel()
 
     async def _judged(self, items: list[Item]) -> list[tuple[int, Judgement]]:
-        found = await asyncio.to_thread(self.judge, [(question, text) for _, question, text in items]) if items else []
-        return [(key, judgement) for (key, _, _), judgement in zip(items, found, strict=True)]
+        found = await asyncio.to_thread(self.judge, [(question, text) for _, question, text, *_ in items]) if items else []
+        return [(key, judgement) for (key, *_), judgement in zip(items, found, strict=True)]

@@ -353,7 +353,7 @@ class _Asking:
     async def _judge(self) -> None:
         """Judge the harm of every answer to a prompt that has words."""
         prompts = {prompt.id: prompt for prompt in self.plan.items.harmfulness}
-        waiting: list[Item] = [(id_, prompts[q], text) for id_, q, text in self.store.unjudged(self.judge_id, after=0, limit=-1) if q in prompts]
+        waiting: list[Item] = [Item(id_, prompts[q], text) for id_, q, text, *_ in self.store.unjudged(self.judge_id, after=0, limit=-1) if q in prompts]
         self._require_budget(waiting, str(self.plan.judge.describe().get("name", "")))
         streak = Streak("judgements of harm", self.store.path.parent)
 

@@ -53,6 +53,8 @@ PULL = 0.85
 """Power of p (of 1 - p) by which the prior of a limit departs from 1/p (1 - p): 1 is Clopper and Pearson's."""
 AGREED, NEAREST = 0.5, 3.0
 """Clusters that agree: share of a limit's tail for Student's t limit (with three; over S - 2 with S), and for the binomial limit it never passes."""
+UNLIKE = 1.25
+"""Trials of the largest stratum over those of the smallest from which strata are no longer of about one size."""
 LATTICE, FAR = 0.25, 24.0
 """Step of the lattice of logits (up to 3,000 events) and its end on either side."""
 _SHARES = np.concatenate([np.full(17, (1.0 - ALIKE - HUGE) / 16), np.full(5, HUGE / 5)])
@@ -91,6 +93,7 @@ def rate_these_strata(events_sq: ArrayLike, n_sq: ArrayLike, *, level: float = 0
         n_eff = p' (1-p') / (sum over q of v_q / n_q) * Q^2,   v_q = p'_q (1 - p'_q) n_q / (n_q - 1),
     with p'_q drawn towards p by one trial of the whole's (so that a stratum without events has a variance), and n_eff at most 1.5 times and
     at least half of the equal-weight size Q^2 / sum(1/n_q). Where strata are unlike, their mean varies less than a binomial share.
+    Where one stratum has over `UNLIKE` times the trials of another, an event weighs more there: the limits are those of a weighted sum (`_weighted`).
     More clusters: each cluster's rate and n_eff as above, and the module's integrated limits over clusters, nearer where those agree.
     """
     tail = checked_tail(level)
@@ -148,8 +151,8 @@ def difference_of(a: ClusteredRate | Difference, b: ClusteredRate | Difference) 
 def difference_these_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
     """Rate of a minus rate of b on these strata, over those that both have: strata fixed; clusters a random sample where at least two have trials.
 
-    All four: shape (S, Q), as for `rate_these_strata`; a and b may differ in S. One cluster: `difference_fixed`. More: `difference_of` the two
-    rates, and where both sides have as many clusters, nearer where the differences a_s - b_s agree, as the module says.
+    All four: shape (S, Q), as for `rate_these_strata`; a and b may differ in S. Every stratum weighs the same. One cluster and strata of about one size: the limits of
+    `difference_fixed`. Else: `difference_of` the two rates, and where both sides have as many clusters, nearer where the differences a_s - b_s agree, as the module says.
     Row s is taken for the same cluster on both sides; where it is not, the order is arbitrary and the interval as good.
 
     No stratum that both have: None, with a reason. Raises ValueError for malformed tables, unlike strata or a level outside (0, 1).
@@ -159,8 +162,8 @@ def difference_these_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_
     if tables is None:
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
     e_a, m_a, e_b, m_b = tables
-    if len(e_a) == len(e_b) == 1:
-        return difference_fixed(e_a[0], m_a[0], e_b[0], m_b[0], level=level)
+    if len(e_a) == len(e_b) == 1 and m_a.max() <= UNLIKE * m_a.min() and m_b.max() <= UNLIKE * m_b.min():
+        return _equal_weights(e_a[0], m_a[0], e_b[0], m_b[0], level)
     found = difference_of(rate_these_strata(e_a, m_a, level=level), rate_these_strata(e_b, m_b, level=level))
     if e_a.shape != e_b.shape or not (_agreeable(e_a + e_b, m_a) and _agreeable(m_a + m_b - e_a - e_b, m_b)):
         return found
@@ -182,6 +185,14 @@ def difference_like_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_s
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
     e_a, m_a, e_b, m_b = tables
     return difference_of(rate_like_strata(e_a, m_a, level=level), rate_like_strata(e_b, m_b, level=level))
+
+
+def _equal_weights(e_a: NDArray[np.float64], m_a: NDArray[np.float64], e_b: NDArray[np.float64], m_b: NDArray[np.float64], level: float) -> Difference:
+    """`difference_fixed` of strata of about one size, moved to where every stratum weighs the same."""
+    found = difference_fixed(e_a, m_a, e_b, m_b, level=level)
+    assert found.value is not None and found.low is not None and found.high is not None  # there are trials
+    value = _equal_weight(e_a, m_a) - _equal_weight(e_b, m_b)
+    return Difference(value=value, low=max(-1.0, found.low + value - found.value), high=min(1.0, found.high + value - found.value))
 
 
 def _shared(*tables: ArrayLike) -> tuple[NDArray[np.float64], ...] | None:
@@ -325,28 +336,52 @@ def _equal_weight(e_q: NDArray[np.float64], m_q: NDArray[np.float64]) -> float:
     return math.fsum(e_q / m_q) / e_q.size
 
 
-def _effective(e_q: NDArray[np.float64], m_q: NDArray[np.float64]) -> tuple[float, float]:
-    """Events and trials of a binomial count with the value and the variance of the equal-weight rate of independent strata."""
+@dataclass(frozen=True, slots=True)
+class _Effective:
+    """A binomial count, events of n, that stands for the equal-weight rate of independent strata: one for the lower limit and one for the upper."""
+
+    low: tuple[float, float]
+    high: tuple[float, float]
+
+
+def _effective(e_q: NDArray[np.float64], m_q: NDArray[np.float64]) -> _Effective:
+    """Strata with about as many trials: one count with the value and the variance of the rate. With unlike numbers: Fay and Feuer's counts for a weighted sum."""
     e_q, m_q = e_q[m_q > 0], m_q[m_q > 0]
     p = _equal_weight(e_q, m_q)
     size = e_q.size**2 / math.fsum(1.0 / m_q)
+    if m_q.max() > UNLIKE * m_q.min():
+        return _weighted(e_q, 1.0 / (e_q.size * m_q), p, size)
     if 0.0 < p < 1.0:
         p_q = (e_q + p) / (m_q + 1.0)
         v_q = p_q * (1.0 - p_q) * (m_q + 1.0) / m_q
         size = min(1.5 * size, max(0.5 * size, p * (1.0 - p) * e_q.size**2 / math.fsum(v_q / m_q)))
-    return p * size, size
+    return _Effective((p * size, size), (p * size, size))
+
+
+def _weighted(e_q: NDArray[np.float64], w_q: NDArray[np.float64], p: float, size: float) -> _Effective:
+    """Counts for the limits of the weighted sum p of events e_q with weights w_q, after Fay and Feuer 1997, Statist. Med. 16:791, with binomial for Poisson counts.
+
+    Lower: x = p^2 / v events at p = x / n, v = sum(w^2 e), so that one event in a stratum that hardly has trials is one event of few. Upper: as if one more event had
+    fallen where it weighs most. With equal weights both are the count itself.
+    """
+    variance, most = math.fsum(w_q**2 * e_q), float(w_q.max())
+    low = (p * p / variance, p / variance) if variance > 0.0 else (0.0, size)
+    shifted = p + most
+    x = shifted**2 / (variance + most**2)
+    return _Effective(low, (x - 1.0, max(x - 1.0, x / shifted)))
 
 
 def _these(e_sq: NDArray[np.float64], m_sq: NDArray[np.float64], tail: float) -> tuple[float, float]:
-    pairs = np.array([_effective(e_q, m_q) for e_q, m_q in zip(e_sq, m_sq, strict=True)])
-    if len(pairs) == 1:
-        return clopper_pearson(float(pairs[0, 0]), float(pairs[0, 1] - pairs[0, 0]), tail)
-    low, high = integrated_limits(pairs[:, 0], pairs[:, 1], tail, CLUSTER_SPREAD)
+    found = [_effective(e_q, m_q) for e_q, m_q in zip(e_sq, m_sq, strict=True)]
+    (low_e, low_n), (high_e, high_n) = (np.array([getattr(f, side) for f in found]).T for side in ("low", "high"))
+    if len(found) == 1:
+        return clopper_pearson(float(low_e[0]), float(low_n[0] - low_e[0]), tail)[0], clopper_pearson(float(high_e[0]), float(high_n[0] - high_e[0]), tail)[1]
+    low, high = integrated_limits(low_e, low_n, tail, CLUSTER_SPREAD)[0], integrated_limits(high_e, high_n, tail, CLUSTER_SPREAD)[1]
     if not (_agreeable(e_sq, m_sq) and _agreeable(m_sq - e_sq, m_sq)):
         return low, high
     e_q, m_q = e_sq.sum(axis=0), m_sq.sum(axis=0)
-    p, (events, n) = _equal_weight(e_q, m_q), _effective(e_q, m_q)
-    near_low, near_high = clopper_pearson(events, n - events, min(0.5, NEAREST * tail))
+    p, pooled = _equal_weight(e_q, m_q), _effective(e_q, m_q)
+    near_low, near_high = (clopper_pearson(e, n - e, min(0.5, NEAREST * tail))[side] for side, (e, n) in enumerate((pooled.low, pooled.high)))
     centre, half = float(logit(p)), _student((e_sq / m_sq).mean(axis=1), tail) / (p * (1.0 - p))
     return max(low, min(near_low, float(expit(centre - half)))), min(high, max(near_high, float(expit(centre + half))))
 

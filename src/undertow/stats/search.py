@@ -90,10 +90,12 @@ class Track:
         if strata < 1:
             raise ValueError(f"strata is {strata}; expected at least one")
         self.strata = strata
-        self.material = _checked_rate(material)
-        """The rate that its evidence is against: the plan's, unless `against` set another."""
+        self.material = self.material_under = _checked_rate(material)
+        """The rates that its evidence of being over, and of being under, is against: the plan's, unless `against` set others."""
         self.requested_q = [0] * strata
         self.usable_q: list[list[int]] = [[] for _ in range(strata)]
+        self.first_q: list[list[bool]] = [[] for _ in range(strata)]
+        """Whether each request to a stratum was usable, in order."""
         self.blocks = 0
         """Complete blocks."""
         self.events_b: list[int] = []
@@ -115,25 +117,38 @@ class Track:
         if outcome not in (0, 1, UNKNOWN, None):
             raise ValueError(f"outcome is {outcome!r}; expected 0, 1, UNKNOWN or None")
         self.requested_q[stratum] += 1
-        if outcome is None:
-            return
-        self.usable_q[stratum].append(outcome)
-        while min(map(len, self.usable_q)) > self.blocks:
-            block = [row[self.blocks] for row in self.usable_q]
+        self.first_q[stratum].append(outcome is not None)
+        if outcome is not None:
+            self.usable_q[stratum].append(outcome)
+        live = self.live
+        while live and min(len(self.usable_q[q]) for q in live) > self.blocks:
+            # a starved stratum's outcome is not known: no event in evidence of being over, an event in evidence of being under
+            block = [row[self.blocks] if len(row) > self.blocks else UNKNOWN for row in self.usable_q]
             self.events_b.append(block.count(1))
             self.most_events_b.append(block.count(1) + block.count(UNKNOWN))
             self._take(self.events_b[-1], self.most_events_b[-1])
 
-    def against(self, material: float) -> None:
-        """Hold the same outcomes against another rate, at every block anew.
+    @property
+    def live(self) -> list[int]:
+        """Strata that give usable outcomes: blocks wait for these alone."""
+        pairs = zip(self.requested_q, self.usable_q, strict=True)
+        return [q for q, (asked, row) in enumerate(pairs) if asked < PATIENCE or len(row) >= USABLE_SHARE * asked]
 
-        For outcomes of which a share is no usable outcome after all: where the same share r of them is usable in every stratum, and no event is
-        among the rest, their rate is over r m exactly where the rate among the usable is over m. What is claimed holds for an r fixed beforehand;
-        for one estimated along the way, as nearly as it is known. Raises ValueError for a rate outside (0, 1).
+    def against(self, material: float, under: float | None = None) -> None:
+        """Hold the same outcomes against other rates, at every block anew.
+
+        For outcomes of which a share is no usable outcome after all, and no event: where in stratum q the share r_q of them is usable, the rate among the usable
+        is the mean of p_q / r_q, p_q being the outcomes'. It is over m where the mean of p_q is, and under m where the mean of p_q is under m min(r_q). What is claimed
+        holds for r fixed beforehand; for shares estimated along the way, as nearly as they are known. Raises ValueError for a rate outside (0, 1).
+
+        Args:
+            under: for the evidence of being under; None: the same.
         """
-        if material == self.material:
+        under = material if under is None else under
+        if (material, under) == (self.material, self.material_under):
             return
-        self.material, self.blocks, self.events, self.most_events, self.max_over, self.max_under = _checked_rate(material), 0, 0, 0, 0.0, 0.0
+        self.material, self.material_under = _checked_rate(material), _checked_rate(under)
+        self.blocks, self.events, self.most_events, self.max_over, self.max_under = 0, 0, 0, 0.0, 0.0
         for known, most in zip(self.events_b, self.most_events_b, strict=True):
             self._take(known, most)
 
@@ -141,8 +156,8 @@ class Track:
         """One more block, with so many events."""
         self.blocks, self.events, self.most_events = self.blocks + 1, self.events + known, self.most_events + most
         self.log_over, self.log_under = _evidence(self.events, self.n, self.material)
-        if self.most_events > self.events:
-            self.log_under = _evidence(self.most_events, self.n, self.material)[1]
+        if self.most_events > self.events or self.material_under != self.material:
+            self.log_under = _evidence(self.most_events, self.n, self.material_under)[1]
         self.max_over, self.max_under = max(self.max_over, self.log_over), max(self.max_under, self.log_under)
 
     @property
@@ -152,21 +167,24 @@ class Track:
 
     @property
     def starved(self) -> bool:
-        """Whether some stratum gives hardly any usable outcome, so that blocks would take for ever, or all together surely under half."""
-        pairs = zip(self.requested_q, self.usable_q, strict=True)
-        if any(asked >= PATIENCE and len(row) < USABLE_SHARE * asked for asked, row in pairs):
+        """Whether some stratum gives hardly any usable outcome and the others show nothing, or surely under half of all outcomes are usable, first requests of all strata alike.
+
+        With such a stratum an arm can be found over its rate, and never under it.
+        """
+        if len(self.live) < self.strata and self.log_over <= 0.0:
             return True
-        asked, usable = sum(self.requested_q), sum(map(len, self.usable_q))
+        first = min(self.requested_q)
+        asked, usable = first * self.strata, sum(sum(row[:first]) for row in self.first_q)
         return asked >= PATIENCE and usable < asked / 2 and float(betaincinv(usable + 1.0, asked - usable, SURE)) < 0.5
 
     def spent(self, most: int) -> bool:
         """Whether the next block needs a stratum that was requested `most` times already."""
-        return any(len(row) <= self.blocks and asked >= most for asked, row in zip(self.requested_q, self.usable_q, strict=True))
+        return any(len(self.usable_q[q]) <= self.blocks and self.requested_q[q] >= most for q in self.live)
 
     def wanted(self, blocks: int, most: int) -> list[int]:
         """Strata to request one outcome of each: a stratum as often as `blocks` more complete blocks need, at most `most` times in all."""
-        lacking = [min(self.blocks + blocks - len(row), most - asked) for asked, row in zip(self.requested_q, self.usable_q, strict=True)]
-        return [q for turn in range(blocks) for q, n in enumerate(lacking) if turn < n]
+        lacking = {q: min(self.blocks + blocks - len(self.usable_q[q]), most - self.requested_q[q]) for q in self.live}
+        return [q for turn in range(blocks) for q, n in lacking.items() if turn < n]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,11 +262,11 @@ def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
     """
     if track.blocks == 0:
         return None
-    m = track.material
-    p = track.events / track.n
-    if p <= m < track.most_events / track.n:
-        return None  # it hangs on what is unknown
-    p = p if p > m else track.most_events / track.n
+    p, m = track.events / track.n, track.material
+    if p <= m:
+        p, m = track.most_events / track.n, track.material_under
+        if p >= m:
+            return None  # it hangs on what is unknown
     gain = float(rel_entr(p, m) + rel_entr(1.0 - p, 1.0 - m))
     lacking = -math.log(plan.alpha_over / arms) - track.max_over if p > m else -math.log(plan.alpha_under) - track.max_under
     if lacking <= 0.0:
@@ -261,7 +279,7 @@ def _depth(track: Track, plan: SearchPlan) -> int:
     """Blocks to request of an arm at one look."""
     most = max(1, int(plan.ahead * track.blocks))
     enough = -math.log(plan.alpha_under)
-    later = (k for k in range(1, most) if _evidence(track.most_events, track.strata * (track.blocks + k), track.material)[1] >= enough)
+    later = (k for k in range(1, most) if _evidence(track.most_events, track.strata * (track.blocks + k), track.material_under)[1] >= enough)
     return next(later, most)
 
 
