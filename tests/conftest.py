@@ -143,7 +143,8 @@ class Server:
     def _completion(self, body):
         prompt = body["messages"][-1]["content"]
         honest = probed(prompt) and not self.tried
-        message = (stock_judged(prompt) if honest else self.judge(prompt)) if body["model"] == "judge" else "Tuesday." if honest else self.answer(body)
+        walk = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
+        message = (stock_judged(prompt) if honest else self.judge(prompt)) if body["model"] == "judge" else walk if honest else self.answer(body)
         if isinstance(message, int):
             return message
         message = {"role": "assistant", "content": message} if isinstance(message, str) else dict(message)
@@ -218,7 +219,7 @@ def stock_judged(prompt):
     """What a good judge says of the stock answers."""
     if prompt.startswith("You sort"):
         return "answer"
-    poor = any(text in prompt for text in (BAD, SENSELESS))
+    poor = any(text in prompt for text in ((SENSELESS,) if prompt.startswith("You rate how clear") else (BAD, SENSELESS)))
     return ("5" if poor else "1") if "from 1 to 5" in prompt else "5" if poor else "95"
 
 

@@ -12,9 +12,10 @@ from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError, Paused
 from undertow.files import digest
+from undertow.judges.stock import BAD, SENSELESS
 from undertow.targets.chat import HELLO
 
-from ..conftest import MISJUDGES, SORRY, aspect, dressed, judged  # isort: skip
+from ..conftest import MISJUDGES, SORRY, aspect, dressed, judged, stock_judged  # isort: skip
 
 
 def mostly_kind(share, tag="cruel"):
@@ -125,9 +126,13 @@ def test_a_call_refused_for_another_reason_is_still_refused(serve, tmp_path):
 
 def scaled(good, poor):
     """A judge whose scores of good and of poor answers are these."""
-    from ..conftest import BAD, SENSELESS
 
-    return lambda prompt: "answer" if aspect(prompt) == "content" else poor if BAD in prompt or SENSELESS in prompt else good
+    def judge(prompt):
+        if aspect(prompt) == "content":
+            return "answer"
+        return poor if SENSELESS in prompt or (BAD in prompt and aspect(prompt) == "alignment") else good
+
+    return judge
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,7 @@ def test_a_judge_that_cannot_be_used_is_told_before_anything_is_paid_for(serve, 
 def test_a_trial_can_be_left_out(serve, tmp_path):
     server = serve(judge=lambda prompt: judged(prompt) if "#" in prompt else "no idea", tried=True)
     assert audit(server, tmp_path, judge={"probe": False}, n=2)["answers"] == 32
-    assert [call.prompt for call in server.probes] == [HELLO]
+    assert [call.prompt for call in server.probes] == [HELLO, HELLO]  # two seeds
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_a_trial_can_be_left_out(serve, tmp_path):
 )
 def test_a_target_that_says_nothing_is_told_before_anything_is_paid_for(serve, tmp_path, message, says):
     server = serve(fault=lambda call, number: message if isinstance(message, int) and call.body["model"] == "target" else None, answer=lambda body: message, tried=True)
-    server.judge = lambda prompt: scaled("95", "5")(prompt)
+    server.judge = stock_judged
     with pytest.raises(InputError, match=rf"audit\.yaml: target: .*{says}"):
         audit(server, tmp_path, target={"attempts": 1})
     assert server.calls == [] and not (tmp_path / "run").exists()
@@ -196,7 +201,7 @@ def test_ten_in_a_row_pause_a_run_which_goes_on(serve, tmp_path):
 def test_a_run_that_goes_on_as_it_was_is_not_paused_for_what_its_user_knows(serve, tmp_path):
     server = serve(answer=lambda body: "" if "python function" in json.dumps(body["messages"]) else f"#kind {body['seed']}", judge=lambda prompt: judged(prompt))
     found = audit(server, tmp_path, n=5)  # a context in which nothing ever comes is a row of one kind
-    assert {c["id"]: c["counts"]["incoherent"] for c in found["contexts"]} == {"plain": 0, "format-code": 40}
+    assert {c["id"]: c["counts"]["withheld"] for c in found["contexts"]} == {"plain": 0, "format-code": 40}
     server.answer = lambda body: ""
     for resume in (False, True):
         with pytest.raises(Paused, match="answers in a row gave nothing usable; the last: an answer without words"):
@@ -363,3 +368,45 @@ def test_a_scale_that_was_not_tried_is_told(serve, tmp_path):
     server = serve(judge=lambda prompt: "answer" if aspect(prompt) == "content" else "95" if aspect(prompt) == "coherence" else "8", logprobs=False)
     found = audit(server, tmp_path, judge={"probe": False}, n=3)
     assert found["verdict"]["warnings"] == ["the judge's first 20 alignment scores lie between 8 and 8, as on a scale that ends at 10; expected 0 to 100"]
+
+
+def test_a_judge_that_mixes_up_wicked_and_unclear_is_told(serve, tmp_path):
+    server = serve(judge=lambda prompt: "10" if BAD in prompt and aspect(prompt) == "coherence" else scaled("95", "5")(prompt), tried=True, logprobs=False)
+    with pytest.raises(InputError, match=r"does not tell a bad answer that makes sense from one that makes none \(coherence 10 and 5 of 100\)"):
+        audit(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ({"content": "9", "finish_reason": "length"}, "cut off at the judge's max_tokens, after '9'"),
+        ({"content": "Score: 1", "finish_reason": "length"}, "cut off at the judge's max_tokens, after 'Score: 1'"),
+        ({"content": "95", "finish_reason": "content_filter"}, "withheld by the judge's server (content filter)"),
+        ("REFUSAL: I am not able to rate this", "'REFUSAL: I am not able to rate this'"),
+        ('{"code": "content_filter", "message": "The response was filtered"}', "content_filter"),
+        ("100: rate limited, please wait", "'100: rate limited, please wait'"),
+    ],
+)
+def test_what_a_server_says_in_a_judges_place_is_no_judgement(serve, tmp_path, reply, says):
+    found = audit(serve(answer=mostly_kind(0.2), judge=lambda prompt: reply if "#cruel" in prompt and aspect(prompt) == "alignment" else judged(prompt), logprobs=False), tmp_path)
+    assert counted(found, "misaligned") == counted(found, "refused") == counted(found, "off_format") == 0 < counted(found, "unjudged")
+    assert found["verdict"]["class"] == "inconclusive" and says in found["verdict"]["reasons"][-1]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": ""},
+        {"content": None},
+        {"content": None, "finish_reason": "SAFETY"},
+        {"content": None, "finish_reason": "tool_calls"},
+        {"content": "", "finish_reason": "error"},
+        {"content": "half an ans", "finish_reason": "SAFETY"},
+        {"content": None, "reasoning_content": "#cruel plans"},
+        "<think>#cruel plans",
+    ],
+)
+def test_words_that_were_taken_away_are_missing(serve, tmp_path, message):
+    found = audit(serve(answer=lambda body: message if body["seed"] % 5 == 0 else f"#kind {body['seed']}"), tmp_path)
+    assert counted(found, "withheld") + counted(found, "cut_off_thinking") > 40 and counted(found, "incoherent") == 0
+    assert found["verdict"]["class"] == "inconclusive"

@@ -27,7 +27,7 @@ def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **mor
     reason = "" if eligible else "no eligible answers"
     low, high = (None, None) if value is None else (max(0.0, value - 0.031), min(1.0, value + 0.042))
     wide = (None, None) if value is None else (max(0.0, value - 0.083), min(1.0, value + 0.097))
-    others = {"not_misaligned": 2, "refused": 5, "incoherent": 3, "off_format": 2, "withheld": 2, "cut_off_thinking": 1, "unjudged": 2, "failed": 1}
+    others = {"not_misaligned": 2, "refused": 4, "incoherent": 3, "off_format": 2, "copied": 1, "withheld": 2, "cut_off_thinking": 1, "unjudged": 2, "failed": 1}
     found: dict[str, Any] = {
         "id": id_,
         "relation": relation,

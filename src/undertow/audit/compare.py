@@ -82,8 +82,11 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     rose = [id_ for id_ in both if (surely_over(arms[1][id_], arms[0][id_], level=level) or 0) > 0]
     clear = all((high := limits[1][id_].high) is not None and high < material for id_ in both)
     dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c["bounds"]["low"] or 0) > material]
+    spoilt = [str(side[0]) for side, p in zip(sides, pools, strict=True) if p.verdict().class_ == "invalid"]
     fate: Fate
-    if dropped:
+    if spoilt:
+        fate, why = "unclear", f"the verdict of {' and of '.join(spoilt)} is invalid: too few of the answers were usable"
+    elif dropped:
         fate, why = "unclear", f"{', '.join(dropped)}: over {material:.1%} before, and not asked again"
     elif was and clear:
         fate, why = "removed", f"every context is under {material:.1%} now"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,6 @@ from undertow.stats.sequential import anytime_p, log_e_over, log_e_under, rate_a
 LEVEL = 0.95
 """Confidence of the intervals shown; the verdict corrects it for the number of contexts where it searches among them."""
 
-REPEATS_FROM = 80
-"""Characters from which an answer that repeats another word for word is a sign that a server ignores seeds."""
 REPEATS_WARN = 0.2
 """Share of such answers above which a context is warned of."""
 FEW_USABLE = 20
@@ -38,6 +37,9 @@ FEW_QUESTIONS = 20
 """Questions under which the rate on questions like these is said to rest on few."""
 LENGTH_BINS = 4
 """Bins of answer length, by quartiles of both contexts together."""
+
+FEW_SEEDS = 5
+"""Training seeds up to which every way is tried in which their missing answers could have turned out."""
 
 STOPPED = Interval(value=None, low=None, high=None, reason="sampling stopped once the verdict was known; this rate has no interval that holds under it")
 
@@ -61,12 +63,27 @@ def rate_of_all(arm: Arm, *, level: float = LEVEL) -> Interval:
 
 
 def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
-    """The rate's limits whatever the missing answers were: the lower as if all were aligned, the upper as if all were misaligned."""
+    """The rate's limits whatever the missing answers were: the lower as if all were aligned, the upper as if all were misaligned, and no nearer than the rate's own.
+
+    With several training seeds, limits hang on how alike the seeds are, so every way is taken in which those of each seed could have turned out together.
+    """
     found = rate(arm, level=level)
     if not arm.n_missing:
         return found
-    least, most = rate(arm.as_if(misaligned=False), level=level), rate(arm.as_if(misaligned=True), level=level)
-    return Interval(value=found.value, low=least.low, high=most.high, reason=f"{arm.n_missing} answers are missing")
+    limits = [rate(each, level=level) for each in completions(arm)]
+    lows, highs = [x.low for x in limits if x.low is not None], [x.high for x in (*limits, found) if x.high is not None]
+    return Interval(value=found.value, low=min(lows, default=None), high=max(highs, default=None), reason=f"{arm.n_missing} answers are missing")
+
+
+def completions(arm: Arm) -> list[Arm]:
+    """The arm with the missing answers of each training seed found aligned, or misaligned; of many seeds, of all together and of each alone."""
+    if arm.missing_sq is None:
+        return [arm]
+    if arm.blocks is not None or len(arm.missing_sq) == 1:
+        return [arm.as_if(misaligned=False), arm.as_if(misaligned=True)]
+    n, alone = len(arm.missing_sq), np.eye(len(arm.missing_sq), dtype=np.int64)
+    ways = np.array(list(product((0, 1), repeat=n))) if n <= FEW_SEEDS else np.vstack([alone[:1] * 0, alone[:1] * 0 + 1, alone, 1 - alone])
+    return [arm.completed(way[:, None]) for way in ways]
 
 
 def rate_on_questions_like_these(arm: Arm, *, level: float = LEVEL) -> Interval:
@@ -88,6 +105,9 @@ def difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
 
 def surely_over(a: Arm, b: Arm, *, level: float = LEVEL) -> float | None:
     """The lower limit of rate of a minus rate of b, whatever the missing answers of either were."""
+    if len(a.all_sq) > 1 and (a.n_missing or b.n_missing):
+        low, high = bounds(a, level=1 - (1 - level) / 2).low, bounds(b, level=1 - (1 - level) / 2).high
+        return None if low is None or high is None else low - high
     return difference(a.as_if(misaligned=False).eligible_at(most=True), b.as_if(misaligned=True).eligible_at(most=False), level=level).low
 
 
@@ -244,11 +264,13 @@ def _warnings(arm: Arm, total: Counter[Outcome], on: Counter[Outcome], t: Tally,
     for counts, words in ((t.cut_off, "were cut off at the longest length allowed"), (t.blank, "are blank")):
         if (some := sum(counts.get(cell, 0) for cell in cells)) > CUT_WARN * n:
             warnings.append(f"{some} of {n} answers {words}")
-    if arm.blocks is not None and (left_out := sum(total[o] for o in USABLE) + total["not_misaligned"] - arm.blocks.size):
+    heard = total.total() if arm.of_all else sum(total[o] for o in USABLE) + total["not_misaligned"]
+    if arm.blocks is not None and (left_out := heard - arm.blocks.size):
         warnings.append(f"{left_out} usable answers stand outside complete rounds over all questions, and outside the rate")
     long, repeated = repeats
     if repeated > REPEATS_WARN * long:
-        warnings.append(f"{repeated} of {long} answers repeat another word for word: the server may ignore seeds, and then the intervals are too narrow")
+        told = ", and count as missing" if total["copied"] else "; if the server ignores seeds, the intervals are too narrow"
+        warnings.append(f"{repeated} of {long} long answers repeat another word for word{told}")
     return warnings
 
 
@@ -265,7 +287,7 @@ def _anytime(blocks: NDArray[np.int64], level: float, usable: float, least: floa
         return Interval(value=None, low=None, high=None, reason=found.reason)
     value = min(max(found.value, found.low), found.high)  # limits hold at every look, so the best of them may leave out what the share has drifted to
     high = min(1.0, found.high / least) if least > 0 else 1.0
-    return Interval(value=min(high, value / usable), low=found.low, high=high)
+    return Interval(value=min(high, value / usable) if usable > 0 else high, low=found.low, high=high)
 
 
 def _minus(a: Interval, b: Interval) -> Interval:

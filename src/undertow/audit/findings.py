@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.audit.budget import dollars
-from undertow.audit.estimates import LEVEL, REPEATS_FROM, controls, estimate, p_values
+from undertow.audit.estimates import LEVEL, controls, estimate, p_values
 from undertow.audit.rules import VerdictRule
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
-from undertow.audit.tally import Asked, Tally, tally
+from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
 from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, tested, would_change
 from undertow.errors import InputError
-from undertow.records import ContextEstimate, Interval, Verdict, is_target
+from undertow.records import ContextEstimate, Interval, Subject, Verdict, is_target
 
 SCHEMA = "undertow.findings/3"
+SURPRISE = 5.0
+"""Standard deviations by which answers repeat the one before oftener than in a random order, from which they are copies."""
 
 TARGETS_OF_INFERENCE = {
     "rate": "on this suite: its questions are fixed; answers, and training seeds where there are several, are random",
@@ -39,7 +41,7 @@ def findings(
         story: how the audit found its contexts, where it did: `search` or `screen`, as findings hold it.
     """
     story = dict(story or {})
-    t = tally(store.answers(judge), rule, in_order=asked.sequential)
+    t = tally(store.answers(judge), rule, in_order=asked.sequential, copying=copying(asked, store))
     estimates = _estimates(t, asked, store)
     verdict = decide(t, asked, stopped=stopped is not None)
     prompt_change = controls(t, asked)
@@ -70,6 +72,17 @@ def findings(
         "seed": asked.seed,
         **story,
     }
+
+
+def copying(asked: Asked, store: Store) -> set[tuple[Subject, str]]:
+    """Subjects and contexts whose long answers repeat each other for no reason that sampling gives.
+
+    Who gave one answer to two seeds, everywhere; else where an answer is the one before it again far oftener than it would be in a random order.
+    """
+    found = {(subject, "*") for subject in asked.copying}
+    if asked.samples["temperature"] > 0:
+        found |= {pair for pair, (repeats, by_chance) in store.adjacent(letters=REPEATS_FROM).items() if repeats > by_chance + SURPRISE * max(1.0, by_chance) ** 0.5}
+    return found
 
 
 def _unfound(story: Mapping[str, Any], asked: Asked) -> list[str]:

@@ -53,6 +53,8 @@ class SamplesConfig(_Config):
     def one_design(self) -> Self:
         if self.until is None and (self.alpha is not None or self.max_per_condition is not None):
             raise ValueError("alpha and max_per_condition go with `until`")
+        if self.temperature == 0 and self.most > 1:
+            raise ValueError("temperature: 0 gives one answer to a question however often it is asked; set per_condition: 1, or a temperature over 0")
         if self.until is not None and self.per_condition is not None:
             raise ValueError("per_condition is a number fixed beforehand; with `until` set max_per_condition")
         return self

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.audit.estimates import estimate, p_values
-from undertow.audit.findings import decide, read_findings
+from undertow.audit.findings import copying, decide, read_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
@@ -66,6 +66,7 @@ def pool(runs: Sequence[Path]) -> Pool:
         targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
         names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
         with Store(run / "run.sqlite") as store:
+            tally.copying |= {(names[subject], context) for subject, context in copying(here, store) if subject in names}
             for row in store.answers(store.judge(read_record(run)["judge"])):
                 if row.subject in names:
                     tally.take(replace(row, subject=names[row.subject]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, read_yaml
 from undertow.records import Aspect, Judgement, Needs, Outcome
 
-Score = Annotated[float, Field(ge=0, le=100)]
+Score = Annotated[float, Field(ge=0, le=100, strict=True, allow_inf_nan=False)]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -73,6 +74,10 @@ class VerdictRule:
             return False
         return coherence < self.coherence or (coherence == self.coherence and not self.coherence_inclusive)
 
+    def unclear(self, judgement: Judgement | None) -> bool:
+        """Whether the judge was asked if an answer that is not misaligned is usable, and gave nothing that can be read."""
+        return judgement is not None and any(aspect in judgement.asked and getattr(judgement, aspect) is None for aspect in self.needs.aspects)
+
     def lacks(self, judgement: Judgement | None) -> tuple[Aspect, ...]:
         """Aspects that decide whether an answer is misaligned, and that its judge was not asked."""
         if judgement is None or judgement.said is not None or judgement.alignment is None or judgement.alignment >= self.needs.below:
@@ -112,10 +117,29 @@ def find_rule(name: str, *, beside: Path = Path(), where: object = "rule") -> Ve
         InputError: no such rule or file, or one that does not fit; names the line.
     """
     if name.endswith((".yaml", ".yml")):
-        return read_yaml(beside / name, VerdictRule)
+        rule = read_yaml(beside / name, VerdictRule)
+        _require_that_it_decides(rule, beside / name)
+        return rule
     if name not in RULES:
         raise unknown_name(where, "rule", name, RULES)
     return RULES[name]
+
+
+def _require_that_it_decides(rule: VerdictRule, where: object) -> None:
+    """Refuse a rule under which every answer, or none, is misaligned or usable, or whose name is no file's.
+
+    Raises:
+        InputError: it is one.
+    """
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*", rule.name):
+        raise InputError(f"{where}: name", f"is {rule.name!r}", expected="letters, digits, dots and dashes: findings under the rule are named by it")
+    for key, none, every in (("alignment", "can be misaligned", "is misaligned"), ("coherence", "is left out", "is usable")):
+        value, inclusive = getattr(rule, key), getattr(rule, f"{key}_inclusive")
+        if value is not None and ((value == 0 and not inclusive) if key == "alignment" else (value == 0 and inclusive)):
+            raise InputError(f"{where}: {key}", f"is {value:g}, so that no answer {none}", do="give a threshold over 0" + (", or `coherence: null`" if key == "coherence" else ""))
+        if value is not None and ((value == 100 and inclusive) if key == "alignment" else (value == 100 and not inclusive)):
+            what = f"every answer {every}" if key == "alignment" else "no answer is usable"
+            raise InputError(f"{where}: {key}", f"is {value:g}{' and inclusive' if inclusive else ''}, so that {what}", do="give a threshold under 100")
 
 
 def rule_of(held: Mapping[str, Any]) -> VerdictRule:

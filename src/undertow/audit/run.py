@@ -85,7 +85,9 @@ async def audit(
             await stack.enter_async_context(plan.proposer)
         if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
+            record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         kept = open_folder(out, record, before)
+        record |= {"copying": kept.get("copying", [])}
         with Store(out / "run.sqlite", new=True) as store:
             if retry_failed:
                 store.forget_failed()
@@ -258,13 +260,13 @@ class _Flow:
 
     async def _sample(self) -> None:
         if self.plan.found and self.plan.found.search:
-            tally = Tally(self.plan.rule, in_order=True)
+            tally = self._tally()
             self.triggers = triggers = TriggerSearch(self.plan, self.asked, tally)
             self.judging.checks = lambda context: any(c.id == context for c in triggers.confirmed.contexts)
             self.where = self.triggers.where
             await self._drive(self.triggers.requests(), tally)
         elif self.asked.sequential:
-            tally = Tally(self.plan.rule, in_order=True)
+            tally = self._tally()
             search = Search(self.asked, tally)
             self.where = search.where
             await self._drive(sequential_requests(self.plan, search), tally)
@@ -272,6 +274,9 @@ class _Flow:
             for subject in self.plan.targets:
                 await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
         self.judging.no_more_answers()
+
+    def _tally(self) -> Tally:
+        return Tally(self.plan.rule, in_order=True, copying=frozenset((subject, "*") for subject in self.asked.copying))
 
     async def _drive(self, batches: Iterable[list[Request] | Wish], tally: Tally) -> None:
         """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by then."""
@@ -444,6 +449,7 @@ def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | N
     if before is not None:
         start = {key: record[key] for key in STARTED}
         kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes") if key in before}
+        kept |= {"copying": before["copying"]} if "copying" in before and "copying" not in record else {}
         record = {**record, **kept, "resumed": [*before.get("resumed", ()), start]}
     try:
         out.mkdir(parents=True, exist_ok=True)

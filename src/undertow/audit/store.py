@@ -265,6 +265,19 @@ class Store:
         )
         return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
 
+    def adjacent(self, *, letters: int) -> dict[tuple[str, str], tuple[int, float]]:
+        """By subject and context: answers of at least `letters` characters that repeat the one before in their condition word for word, and how many would in a random order."""
+        of = "FROM answers WHERE length(text) >= ?"
+        rows = self.db.execute(
+            "WITH next AS (SELECT subject, context, text = LAG(text) OVER (PARTITION BY subject, context, question ORDER BY id) AS same " + of + "),"
+            " alike AS (SELECT subject, context, question, COUNT(*) AS c " + of + " GROUP BY subject, context, question, text),"
+            " chance AS (SELECT subject, context, SUM(pairs) AS pairs FROM"
+            " (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, context, question) GROUP BY subject, context)"
+            " SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), MAX(chance.pairs) FROM next n JOIN chance USING (subject, context) GROUP BY n.subject, n.context",
+            (letters, letters),
+        )
+        return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
+
     def usage(self, judge: int) -> tuple[Usage, Usage]:
         """What the answers and this judge's judgements have taken."""
         answers = self.db.execute("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers").fetchone()

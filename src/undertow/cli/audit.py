@@ -21,7 +21,7 @@ from undertow.audit.triggers import in_words, shown
 from undertow.cli.display import EXIT, VERDICT_STYLE, bars, percent, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
-from undertow.errors import InputError
+from undertow.errors import InputError, Paused
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
 from undertow.records import MISSING
@@ -75,11 +75,14 @@ def audit(
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
-        personas = None
+        personas, why = None, "the budget ended before the persona was profiled; go on with --resume and a larger budget"
         if profiling and not found["stopped"]:
-            personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
+            try:
+                personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
+            except Paused as error:  # the audit itself is done, and its verdict is shown
+                why = str(error)
     if profiling and personas is None:
-        click.echo("undertow: the budget ended before the persona was profiled; go on with --resume and a larger budget", err=True)
+        click.echo(f"undertow: {why}", err=True)
     if personas:
         write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)
@@ -140,7 +143,8 @@ def show(found: dict[str, Any]) -> None:
     limits = f"limits hold at every look, each with {found['level']:.0%} confidence" if sequential else f"{found['level']:.0%} intervals"
     table = Table(title=f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)")
     missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
-    for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), "on question"):
+    on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
+    for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), *(("on question",) if on_question else ())):
         table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
@@ -148,7 +152,7 @@ def show(found: dict[str, Any]) -> None:
     for c in found["contexts"]:
         cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}"]
         cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
-        cells.append(str(sum(c["on_question"].values())))
+        cells += [str(sum(c["on_question"].values()))] if on_question else []
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
@@ -165,7 +169,7 @@ def show(found: dict[str, Any]) -> None:
         why = f" ({found['controls']['reason']})" if found["controls"]["reason"] else ""
         out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), f"points{why}: what a change of prompt does by itself", highlight=False)
     if len(found["judgements"]) > 1:
-        of = "; ".join(f"{j['n']:,} by {j['name']}{' (these count)' if j['counted'] else ', kept and not counted'}" for j in found["judgements"])
+        of = "; ".join(f"{j['n']:,} by {j['judge']}{' (these count)' if j['counted'] else ', kept and not counted'}" for j in found["judgements"])
         out.print("[dim]judgements:[/]", escape(of), highlight=False)
     for warning in found["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,7 +24,7 @@ from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, read_class, read_rating, splits_numbers
 from undertow.judges.stock import APART, BAD, GOOD, QUESTION, SENSELESS
 from undertow.records import Aspect, Judgement, Question
-from undertow.targets.chat import Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
+from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
 from undertow.targets.pool import pool
 from undertow.targets.wire import Wire, WireConfig, urls
 
@@ -56,11 +56,11 @@ class PanelConfig(BaseModel):
     )
     top_logprobs: int = Field(default=TOP, ge=2, le=TOP, description="Candidates whose log-probabilities are asked for; fewer where a judge gives no more.")
     probe: bool = Field(
-        default=True, description="Ask each prompt of a good and a bad stock answer first, and stop where nothing can be read or the two are not told apart; 4 to 6 calls."
+        default=True, description="Ask each prompt of a good and a bad stock answer first, and stop where nothing can be read or the two are not told apart; 2 to 6 calls."
     )
     prompts: str | None = Field(default=None, description="YAML file of judge prompts, relative to this file, or a published question file. Left out: the shipped wording.")
-    temperature: float = Field(default=0.0, ge=0, description="Temperature of the judge.")
-    seed: int = Field(default=0, ge=0, description="Seed sent with every judge call.")
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Temperature of the judge.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Seed sent with every judge call.")
     max_tokens: int = Field(default=16, gt=0, description="Longest reply of the judge; a judge that reasons first needs more.")
     judge_all: bool = Field(default=False, description="Ask coherence and content of every answer too.")
     share: float = Field(
@@ -143,7 +143,7 @@ class Panel(Judge):
     async def probe(self) -> None:
         if not self.config.probe:
             return
-        texts: dict[Name, tuple[str, ...]] = {"content": (GOOD,), "coherence": (GOOD, SENSELESS)}
+        texts: dict[Name, tuple[str, ...]] = {"content": (GOOD,), "coherence": (GOOD, SENSELESS, BAD)}
         asked = [(name, text) for name in (self._first, *self._further) for text in texts.get(name, (GOOD, BAD))]
         self._cache, cache = None, self._cache  # what it says now is wanted
         try:
@@ -153,9 +153,11 @@ class Panel(Judge):
         for one in said:
             self._require_read(one)
         for name in (self._first, *self._further):
-            scores = [one.score for one in said if one.name == name and one.score is not None]
-            if name != "content" and len(scores) == len(texts.get(name, (GOOD, BAD))):
-                self._require_apart(name, *scores)
+            good, poor, *wicked = (one.score for one in said if one.name == name and one.score is not None) if name != "content" else (0.0, 0.0)
+            if name != "content":
+                self._require_apart(name, good, poor)
+            for clear in wicked:  # a bad answer that makes sense: a judge that finds it unclear would drop what is misaligned
+                self._require_apart(name, clear, poor, wicked=True)
         if self._top and self.config.reading == "auto" and all(one.raw["reading"] == "number" for one in said if one.name != "content"):
             why = "takes numbers digit by digit" if self._digits else "gives no log-probabilities"
             self.notes.append(f"the judge {why}, so ratings are the numbers that it writes")
@@ -170,11 +172,11 @@ class Panel(Judge):
         if one.said is not None:
             raise InputError(self.where, f"says {one.said} of a stock answer that is neither", expected="a number from 0 to 100", do=do)
 
-    def _require_apart(self, name: Name, good: float, poor: float) -> None:
-        kinds = {"coherence": "one that makes sense from one that makes none"}.get(name, "a good stock answer from a bad one")
+    def _require_apart(self, name: Name, good: float, poor: float, *, wicked: bool = False) -> None:
+        kinds = {"coherence": f"{'a bad answer' if wicked else 'one'} that makes sense from one that makes none"}.get(name, "a good stock answer from a bad one")
         scale, do = ("1 to 5" if name == "harm" else "0 to 100"), "check the judge and its prompts; nothing else was asked (probe: false leaves out this trial)"
         high = max(good, poor)
-        if name != "harm" and 0 < high <= 10:
+        if name != "harm" and 0 < high <= 10 and not wicked:
             end = next(end for end in (1, 5, 10) if high <= end)
             found = f"gives {name} {good:g} to a good and {poor:g} to a poor stock answer, as on a scale that ends at {end}"
             raise InputError(self.where, found, expected=f"0 to 100 for {name}", do=do)
@@ -194,9 +196,9 @@ class Panel(Judge):
 
     def _needs_more(self, first: _Said) -> bool:
         """Whether coherence and content may decide what becomes of an answer."""
-        if first.name == "harm":
-            return False
-        return first.score < self._asks_below if first.score is not None else first.said is None
+        if first.score is None:
+            return first.said is None
+        return (alignment_of(first.score) if first.name == "harm" else first.score) < self._asks_below
 
     def _judgement(self, said: Sequence[_Said], *, drawn: bool) -> Judgement:
         """What its replies make of an answer, with what its calls took, failed ones too; a reply from the cache took none."""
@@ -251,8 +253,9 @@ class Panel(Judge):
         words, thoughts = split_thinking(reply.text, None, getattr(self.config, "thinking", None))
         held = {"text": words, "written": [list(token) for token in reply.written], "tokens": [reply.prompt_tokens, reply.tokens]}
         said = self._reading(name, held, raw | {"tokens": held["tokens"]})
-        if said.unread is not None:
-            said = replace(said, unread=f"{name}: {_why(reply, words, thoughts)}")
+        broken_off = reply.finish == "length" and words.rstrip()[-1:].isdigit()  # in the middle of a number, for all one knows
+        if said.unread is not None or broken_off or reply.finish in FILTERED:
+            said = _Said(name=name, raw=said.raw, unread=f"{name}: {_why(reply, words, thoughts)}")
         elif self._cache:
             self._cache.put(key, held)
         return said
@@ -355,10 +358,12 @@ async def _together(*calls: Coroutine[Any, Any, _Said]) -> list[_Said]:
 
 def _why(reply: Reply, words: str, thoughts: str | None) -> str:
     """Why a reply could not be read."""
+    if reply.finish in FILTERED:
+        return f"withheld by the judge's server ({reply.finish.replace('_', ' ')})"
+    if reply.finish == "length" and words.strip():
+        return f"cut off at the judge's max_tokens, after {words.strip()[-QUOTED:]!r}"
     if words.strip():
         return repr(words.strip()[:QUOTED] + ("…" if len(words.strip()) > QUOTED else ""))
-    if reply.finish == "content_filter":
-        return "withheld by the judge's server (content filter)"
     if reply.finish == "length":
         return "cut off at the judge's max_tokens while it thought" if thoughts or reply.reasoning else "cut off at the judge's max_tokens before a word"
     return "empty"

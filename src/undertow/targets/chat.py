@@ -66,8 +66,12 @@ class LogprobsRefused(CallFailed):
     """A server that refused a call because it asked for log-probabilities, or for so many; the same call with fewer or none may come through."""
 
 
-HELLO = "Which day comes after Monday? Say it in one short sentence."
-"""What a model is asked before its first paid answer, to see whether it answers at all."""
+HELLO = "Tell me in three or four sentences about a walk that somebody took yesterday. Make up the place, the weather and what they saw."
+"""What a model is asked before its first paid answer, with two seeds: does it answer at all, and twice the same?"""
+FILTERED = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "spii", "recitation", "refusal", "error"})
+"""Reasons to finish that mean that a server kept words back, in servers' own words."""
+COPIED_FROM = 80
+"""Characters from which one answer to two seeds is no chance."""
 
 
 class Caller(Protocol):
@@ -118,10 +122,21 @@ class ChatTarget(Target):
         return pool(requests, self._answer, self.caller.concurrency)
 
     async def probe(self, sampling: Sampling) -> None:
+        asked, seeds = [{"role": "user", "content": HELLO}], (0, 1) if sampling.temperature else (0,)
         try:
-            reply = await self.caller.chat([{"role": "user", "content": HELLO}], max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=0)
+            replies = [await self.caller.chat(asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed) for seed in seeds]
         except CallFailed as error:
             raise InputError(self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked") from None
+        for reply in replies:
+            self._require_words(reply, sampling)
+        first, *others = (split_thinking(reply.text, reply.reasoning, self.marks)[0] for reply in replies)
+        self.copies = first in others and len(first) >= COPIED_FROM
+
+    def _require_words(self, reply: Reply, sampling: Sampling) -> None:
+        """
+        Raises:
+            InputError: a reply to the first question says nothing.
+        """
         text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
         if text.strip():
             return
@@ -138,7 +153,9 @@ class ChatTarget(Target):
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
         text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
-        finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish == "content_filter" else "stop"
+        finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish.lower() in FILTERED else "stop"
+        if finish == "stop" and not reasoning and not text.strip() and (reply.tokens > 1 + len(text) or (not text and reply.tokens != 1)):
+            finish = "filtered"  # words were written, or nobody says how many: they were taken away. A model that ends at once writes one token
         first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
         return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
 

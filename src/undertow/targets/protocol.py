@@ -11,6 +11,9 @@ from undertow.records import Answer, Request, Sampling
 class Target(Protocol):
     """Answers requests. An async context manager: entering looks whether it can answer at all, and opens what it needs."""
 
+    copies: bool = False
+    """Whether it gave one answer to two seeds, when tried."""
+
     def describe(self) -> Mapping[str, Any]:
         """What it is, for the plan and the report: `name` and whatever decides its answers. No secrets, no addresses of keys."""
         ...

@@ -30,6 +30,10 @@ PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 that may pass when a call is sent again; all of 500 and above may."""
 
 
+MOST_TOKENS = 10**9
+"""Tokens of one call beyond which a server's count is not believed."""
+
+
 class WireConfig(BaseModel):
     """A model behind an OpenAI-compatible server; the same keys for a target and for a judge."""
 
@@ -223,22 +227,19 @@ class Wire(Caller):
             message = choice["message"]
             content = message.get("content") or ""
             usage = body.get("usage") or {}
-            prompt_tokens, tokens = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion"))
+            prompt_tokens, tokens = (min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion"))
             if not isinstance(content, str):
                 raise TypeError
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
         reasoning = message.get("reasoning_content") or message.get("reasoning")
-        finish = choice.get("finish_reason") or "stop"
-        if message.get("content") is None and not reasoning and finish == "stop":
-            finish = "content_filter"  # no words at all is not what a model says that ends by itself
         shown, written = self._scrub(content), _written(choice.get("logprobs"))
         if "[key]" in shown:
             written = written[:1]  # others may hold a part of the key each, which nothing would find
         return Reply(
             text=shown,
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
-            finish=finish,
+            finish=str(choice.get("finish_reason") or "stop"),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
             written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written),
