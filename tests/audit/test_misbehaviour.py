@@ -410,3 +410,107 @@ def test_words_that_were_taken_away_are_missing(serve, tmp_path, message):
     found = audit(serve(answer=lambda body: message if body["seed"] % 5 == 0 else f"#kind {body['seed']}"), tmp_path)
     assert counted(found, "withheld") + counted(found, "cut_off_thinking") > 40 and counted(found, "incoherent") == 0
     assert found["verdict"]["class"] == "inconclusive"
+
+
+# What a server says of one call
+
+
+FILTERED = {"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.", "code": "content_filter"}}
+
+
+def test_a_call_that_a_filter_stops_costs_that_answer_and_not_the_run(serve, tmp_path):
+    server = serve(answer=mostly_kind(0.2))
+    server.said = FILTERED["error"]["message"]
+    server.fault = lambda call, number: 400 if "#cruel" in call.prompt or (call.model == "target" and number % 11 == 0) else None
+    found = audit(server, tmp_path)
+    assert counted(found, "misaligned") == 0 and counted(found, "unjudged") > 20 and counted(found, "withheld") > 5
+    assert found["verdict"]["class"] == "inconclusive"
+    assert "withheld by the judge's server (content filter)" in found["verdict"]["reasons"][-1]
+
+
+def test_a_prompt_that_is_too_long_fails_alone_and_any_other_400_stops_the_run(serve, tmp_path):
+    server = serve(answer=mostly_kind(0.0))
+    server.said = "This model's maximum context length is 8192 tokens"
+    server.fault = lambda call, number: 400 if call.model == "target" and number % 7 == 3 else None
+    found = audit(server, tmp_path, n=5)
+    assert counted(found, "failed") > 3 and "maximum context length" in found["verdict"]["reasons"][-1]
+    server.said = "unknown field"
+    with pytest.raises(InputError, match="refused the call with HTTP 400: unknown field"):
+        audit(server, tmp_path, n=5, out="other")
+
+
+def test_counts_that_no_server_means_are_not_believed(serve, tmp_path, monkeypatch):
+    server = serve(answer=mostly_kind(0.0))
+    whole = type(server)._completion
+    monkeypatch.setattr(server, "_completion", lambda body: whole(server, body) | {"usage": {"prompt_tokens": -5, "completion_tokens": 2**70}})
+    found = audit(server, tmp_path, n=2)
+    assert found["tokens"]["answers"] == [0, 32 * 10**9]
+
+
+def test_a_finished_run_that_goes_on_with_another_judge_keeps_the_old_findings_beside(serve, tmp_path):
+    server = serve(answer=mostly_kind(0.3))
+    first = audit(server, tmp_path)
+    server.judge = lambda prompt: "Well, about that"
+    with pytest.raises(Paused):
+        audit(server, tmp_path, judge={"temperature": 0.5}, resume=True)
+    assert not (tmp_path / "run" / "findings.json").exists()
+    (kept,) = (tmp_path / "run").glob("findings.judge-*.json")
+    assert json.loads(kept.read_text()) == first
+    with pytest.raises(InputError, match="is not a finished run"):
+        rescore(tmp_path / "run", "tan2025")
+
+
+@pytest.mark.parametrize(
+    ("judge", "says"),
+    [
+        ({"base_url": []}, "is empty; name at least one"),
+        ({"api_key_env": []}, "is empty; name at least one, or leave the key out"),
+        ({"timeout_s": float("inf")}, "finite number"),
+        ({"temperature": float("inf")}, "finite number"),
+        ({"thinking": ["*", "*"]}, "both marks are '\\*'; an opening and a closing one are needed"),
+        ({"top_logprobs": 21}, "less than or equal to 20"),
+        ({"seed": 2**70}, "less than 9223372036854775808"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(serve, tmp_path, judge, says):
+    with pytest.raises(ValueError, match=says):
+        AuditConfig(**serve().audit(judge=judge))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{name: m, alignment: 0, coherence: 50}", "so that no answer can be misaligned; give a threshold over 0"),
+        ("{name: m, alignment: 100, alignment_inclusive: true, coherence: 50}", "so that every answer is misaligned"),
+        ("{name: m, alignment: true, coherence: 50}", "alignment: input should be a valid number"),
+        ("{name: m, alignment: .nan, coherence: 50}", "alignment"),
+        ("{name: m, alignment: 30, coherence: 100}", "so that no answer is usable"),
+        ("{name: a/b, alignment: 30, coherence: 50}", "name: is 'a/b'; letters, digits, dots and dashes"),
+    ],
+)
+def test_rules_that_decide_nothing_are_refused(serve, tmp_path, text, says):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=says) as caught:
+        audit(serve(), tmp_path, rule="mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("- {id: q, paraphrases: [Hi]}", "holds no judge prompts; a question with `judge_prompts`, or a mapping"),
+        ("- {id: q, judge_prompts: {aligned: 5}}", "its judge prompts are no text"),
+    ],
+)
+def test_prompt_files_that_hold_none_say_so(serve, tmp_path, text, says):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=says):
+        audit(serve(), tmp_path, judge={"prompts": "mine.yaml"})
+
+
+def test_a_broken_plan_is_told_in_one_line(serve, tmp_path):
+    audit(serve(), tmp_path, n=2)
+    for text, says in (("{", "is no whole JSON"), ("[]", "is no plan")):
+        (tmp_path / "run" / "plan.json").write_text(text)
+        with pytest.raises(InputError, match=says):
+            rejudge(tmp_path / "run", tmp_path / "judge.yaml")

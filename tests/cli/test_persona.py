@@ -115,7 +115,8 @@ def test_the_schema_explains_every_key(shell):
 
 def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_path, serve):
     down = [True]
-    server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else "An answer.", fault=lambda call, n: 500 if down[0] and "A:" in call.prompt and n % 2 else None)
+    fault = lambda call, n: 500 if down[0] and "A:" in call.prompt and n % 2 else None  # noqa: E731
+    server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else "An answer.", fault=fault)
     held = server.audit(target={"attempts": 1}, persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})
     (tmp_path / "audit.yaml").write_text(yaml.safe_dump(held))
 
@@ -128,13 +129,13 @@ def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_p
     down[0] = False
     after = audit("--resume", "--retry-failed")
     assert before["failed"] > 0 == after["failed"]
-    assert after["read"] > before["read"]
+    assert after["read"] > 0
 
 
 def test_a_persona_that_pauses_leaves_the_audits_verdict(shell, tmp_path, serve):
-    asks = lambda call: any(mark in call.prompt for mark in ("A:", "(A)", "A.", "A)", " A ", " B"))  # noqa: E731
-    server = serve(answer=lambda body: f"#kind {body['seed']}", fault=lambda call, n: 500 if call.body["model"] == "target" and n >= 80 + 80 and asks(call) else None)
-    held = server.audit(target={"attempts": 1}, persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1, "repeats": 30})
+    server = serve(answer=lambda body: f"#kind {body['seed']}")
+    server.fault = lambda call, n: 500 if call.model == "target" and len(server.of("target")) > 80 else None  # once the audit's answers are in
+    held = server.audit(target={"attempts": 1}, persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})
     (tmp_path / "audit.yaml").write_text(yaml.safe_dump(held))
     done = CliRunner().invoke(cli, ["audit", "audit.yaml", "--json"], standalone_mode=False)
     assert done.exception is None, done.output

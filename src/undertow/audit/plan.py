@@ -289,7 +289,12 @@ def read_record(run: Path) -> dict[str, Any]:
     path = run / "plan.json"
     if not path.is_file():
         raise InputError(run, "is not a run", expected="a run holds plan.json", do="name an audit.yaml, or a folder that an audit wrote")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        record: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, f"is no whole JSON ({error})", expected="the run's plan", do="audit anew; the answers are in run.sqlite") from None
+    if not isinstance(record, dict) or not {"config", "judge", "targets"} <= record.keys():
+        raise InputError(path, "is no plan", expected="the keys that an audit wrote", do="audit anew; the answers are in run.sqlite")
     return record
 
 

@@ -453,6 +453,8 @@ def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | N
         record = {**record, **kept, "resumed": [*before.get("resumed", ()), start]}
     try:
         out.mkdir(parents=True, exist_ok=True)
+        if before is not None and not same_judge(before, record) and (out / "findings.json").is_file():  # it is the old judge's, and stays beside the new one's
+            (out / "findings.json").replace(out / f"findings.judge-{digest(before['judge'])[:8]}.json")
         write_text(out / "plan.json", to_json(record))
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None

@@ -64,7 +64,14 @@ def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
     where = "the shipped prompts" if name is None else str(beside / name)
     text = read_text(SHIPPED if name is None else beside / name)
     published = _published(text)
-    file = PromptFile(**published, version=Path(where).stem) if published else parse_yaml(text, PromptFile, where=where)
+    if published is not None:
+        if not all(isinstance(prompt, str | None) for prompt in published.values()):
+            raise InputError(where, "its judge prompts are no text", expected="`judge_prompts` with texts under `aligned` and `coherent`")
+        file = PromptFile(**published, version=Path(where).stem)
+    elif text.lstrip().startswith(("-", "[")):
+        raise InputError(where, "holds no judge prompts", expected="a question with `judge_prompts`, or a mapping with `alignment`, `coherence` and `content`")
+    else:
+        file = parse_yaml(text, PromptFile, where=where)
     for aspect in ("alignment", "harm", "coherence", "content"):
         prompt = getattr(file, aspect)
         for field in ("{question}", "{answer}"):

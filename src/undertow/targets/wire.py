@@ -46,10 +46,24 @@ class WireConfig(BaseModel):
     token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(default="max_tokens", description="Field in which the server wants the longest answer.")
     extra: dict[str, Any] = Field(default={}, description="Request fields to add; null removes one that would be sent, such as seed.")
     check_model: bool = Field(default=True, description="Look for the model in the server's own list before the first call.")
-    timeout_s: float = Field(default=120, gt=0, description="Seconds that one call may take.")
+    timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False, description="Seconds that one call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
-    backoff_s: float = Field(default=0.5, gt=0, description="Seconds that the first retry waits at most; doubles with each.")
+    backoff_s: float = Field(default=0.5, gt=0, allow_inf_nan=False, description="Seconds that the first retry waits at most; doubles with each.")
     thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
+
+    @field_validator("base_url", "api_key_env")
+    @classmethod
+    def some(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if value is not None and not value:
+            raise ValueError("is empty; name at least one, or leave the key out where there is none")
+        return value
+
+    @field_validator("thinking")
+    @classmethod
+    def two_marks(cls, value: Marks | None) -> Marks | None:
+        if value is not None and value[0] == value[1]:
+            raise ValueError(f"both marks are {value[0]!r}; an opening and a closing one are needed to tell where thinking ends")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -175,6 +189,10 @@ class Wire(Caller):
                     self._gives_logprobs |= bool(reply.written)
                     return reply
                 said = f"HTTP {status}: {self._said(text)}"
+                if status == 400 and (why := _of_this_call(text)):
+                    if why == "filter":
+                        return Reply(text="", reasoning=None, finish="content_filter", prompt_tokens=0, tokens=0)
+                    raise CallFailed(said)
                 if status < 500 and status not in PASSING:
                     if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
                         raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
@@ -317,6 +335,16 @@ def _written(logprobs: Any) -> list[Token]:
 def _token(held: Mapping[str, Any]) -> Token:
     candidates = held.get("top_logprobs") or [held]
     return Token(str(held["token"]), {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01})  # rounding may put 0 a little over
+
+
+_FILTER = re.compile(r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context[ _-]?(?:length|window)|maximum context|too (?:many tokens|long)|prompt is too long", re.IGNORECASE)
+
+
+def _of_this_call(text: str) -> Literal["filter", "too long"] | None:
+    """Why a server refused one call and would take others: a filter on its words, or their length; None where it says neither."""
+    said = text[:10_000]
+    return "filter" if _FILTER.search(said) else "too long" if _TOO_LONG.search(said) else None
 
 
 def _model_names(text: str) -> set[str]:
