@@ -21,7 +21,7 @@ from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally
 from undertow.audit.verdict import conclude
 from undertow.judges.scripted import ScriptedJudge
-from undertow.records import Outcome, VerdictClass
+from undertow.records import MISSING, Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
 from undertow.targets.scripted import Script, ScriptedTarget
 
@@ -106,7 +106,7 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
             for (cell, sample), draw in zip(wanted, rng.random(len(wanted)).tolist(), strict=True):
                 outcome = outcomes[cell][min(bisect(cumulative[cell], draw), len(shares[cell]) - 1)]
                 t.counts.setdefault(cell, Counter())[outcome] += 1
-                t.heard.setdefault(cell, {})[sample] = Heard({"misaligned": 1, "aligned": 0}.get(outcome))
+                t.heard.setdefault(cell, {})[sample] = Heard({"misaligned": 1, "aligned": 0}.get(outcome), missing=outcome in MISSING)
     else:
         for cell in cells:
             counts = rng.multinomial(asked.samples["per_condition"], list(shares[cell].values()))
