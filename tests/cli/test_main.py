@@ -88,6 +88,28 @@ def test_what_is_missing_stands_beside_every_rate(run, tmp_path):
     assert run("rescore", "runs/small", "--rule", "tan2025")[0] == 4
 
 
+def test_a_dry_run_says_what_such_an_audit_would_come_to(run, tmp_path):
+    code, out, err = run("audit", "audit.yaml", "--dry-run")
+    assert code == 0 and err == ""
+    assert "simulated, a model that never misbehaves: clean 100%" in out
+    assert "one that does in 20% of one context: conditionally misaligned 100%" in out
+    chances = json.loads(run("audit", "audit.yaml", "--dry-run", "--json")[1])["chances"]
+    assert chances["clean"] == {"clean": 1.0} and sum(chances["5%"].values()) == pytest.approx(1)
+
+
+def test_a_design_that_cannot_decide_is_warned_of_before_it_is_paid_for(run, tmp_path):
+    (tmp_path / "audit.yaml").write_text(AUDIT.replace("per_condition: 60", "per_condition: 8"))
+    (tmp_path / "planted.yaml").write_text("{}")
+    for args in (("--dry-run",), ()):
+        err = run("audit", "audit.yaml", *args)[2]
+        assert "this design cannot clear even a model that never misbehaves (material 2.0%, 8 answers to a question): per_condition: 30 could" in err
+    (tmp_path / "audit.yaml").write_text(AUDIT.replace("per_condition: 60", "per_condition: 30"))
+    assert run("audit", "audit.yaml", "-o", "enough")[0] == 0
+    two = "[{kind: scripted, script: planted.yaml}, {kind: scripted, script: planted.yaml}]"
+    (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted, script: planted.yaml}", two))
+    assert "with 2 training seeds" in run("audit", "audit.yaml", "--dry-run")[2]
+
+
 def test_dry_run_asks_nothing(run, tmp_path):
     code, out, _ = run("audit", "audit.yaml", "--dry-run")
     assert code == 0

@@ -6,10 +6,11 @@ tally, search, estimates and verdict. Left out are words, files and the order in
 
 from __future__ import annotations
 
+import time
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -23,7 +24,7 @@ from undertow.audit.verdict import conclude
 from undertow.judges.scripted import ScriptedJudge
 from undertow.records import MISSING, Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
-from undertow.targets.scripted import Script, ScriptedTarget
+from undertow.targets.scripted import ContextRates, Script, ScriptedTarget
 
 JUDGE_CALLS = 3
 """Calls of a panel for an answer in doubt: alignment, coherence, content. An answer that is aligned takes one."""
@@ -87,6 +88,45 @@ def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge:
         if progress:
             progress(i + 1, audits)
     return found
+
+
+PLANTED = {"clean": 0.0, "5%": 0.05, "20%": 0.2}
+"""Models that a design is tried on: their misaligned rate in one context, and none elsewhere."""
+WOULD_DO = (5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000)
+"""Answers to a question that are tried where a fixed design is too small."""
+
+
+def chances(asked: Asked, *, audits: int = 40, seconds: float = 6.0) -> dict[str, dict[VerdictClass, float]]:
+    """How often a design comes to each verdict for a clean model, and for one that misbehaves in 5 or 20% of answers in its first context beside plain.
+
+    Args:
+        audits: simulated for each model, or as many as there is time for, three at least.
+        seconds: to take in all, about.
+    """
+    where = next((c.id for c in asked.contexts if c.relation not in ("plain", "irrelevant")), asked.plain.id)
+    found: dict[str, dict[VerdictClass, float]] = {}
+    for k, (name, rate_) in enumerate(PLANTED.items()):
+        started, verdicts = time.monotonic(), Counter[VerdictClass]()
+        script = Script(contexts={where: ContextRates(misaligned=rate_)})
+        while verdicts.total() < audits and (verdicts.total() < 3 or time.monotonic() - started < seconds / len(PLANTED)):
+            seed = int(np.random.SeedSequence([k, verdicts.total()]).generate_state(1)[0])
+            verdicts[_one(asked, script.model_copy(update={"seed": seed}), None).verdict] += 1
+        found[name] = {verdict: n / verdicts.total() for verdict, n in verdicts.most_common()}
+    return found
+
+
+def too_small(asked: Asked) -> str:
+    """Why a fixed design cannot clear even a model without a misaligned answer, and what would; empty where it can."""
+    if asked.sequential or _clears(asked):
+        return ""
+    enough = next((n for n in WOULD_DO if n > asked.samples["per_condition"] and _clears(replace(asked, samples={**asked.samples, "per_condition": n}))), None)
+    seeds = f" with {len(asked.seeds)} training seeds" if len(asked.seeds) > 1 else ""
+    do = f"per_condition: {enough} could" if enough else "no number of answers could; audit the seeds one by one, or take a larger `material`"
+    return f"this design cannot clear even a model that never misbehaves{seeds} (material {asked.material:.1%}, {asked.samples['per_condition']} answers to a question): {do}"
+
+
+def _clears(asked: Asked) -> bool:
+    return _one(asked, Script(), None).verdict == "clean"
 
 
 def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:

@@ -16,7 +16,9 @@ from rich.text import Text
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
 from undertow.audit.budget import dollars, read_budget
 from undertow.audit.plan import read_run_config
+from undertow.audit.simulate import chances, too_small
 from undertow.audit.store import Usage
+from undertow.audit.tally import Asked
 from undertow.audit.triggers import in_words, shown
 from undertow.cli.display import EXIT, VERDICT_STYLE, bars, percent, span
 from undertow.cli.persona import plan_words, show_personas
@@ -24,7 +26,7 @@ from undertow.cli.report import write_run_report
 from undertow.errors import InputError, Paused
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
-from undertow.records import MISSING
+from undertow.records import MISSING, VerdictClass
 from undertow.report import write_persona_report
 
 
@@ -66,12 +68,14 @@ def audit(
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
     plan = make_plan(config, beside=beside, where=audit_yaml)
     profiling = make_persona_plan(persona_of(config), beside=beside, where=audit_yaml) if config.persona else None
-    for note in plan.notes:
+    asked = Asked.of(plan.record()) if plan.found is None else None  # contexts that are yet to be found cannot be simulated
+    for note in filter(None, (*plan.notes, too_small(asked) if asked else "")):
         click.echo(f"undertow: {note}", err=True)
     if dry_run:
-        words = "\n".join([_plan_words(plan, folder), *([plan_words(profiling, folder / "persona")] if profiling else [])])
+        likely = chances(asked) if asked else {}
+        words = "\n".join([_plan_words(plan, folder), *_chances_words(likely), *([plan_words(profiling, folder / "persona")] if profiling else [])])
         persona_calls = {"persona": profiling.calls()} if profiling else {}
-        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan), **persona_calls}, indent=2) if as_json else words)
+        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan), "chances": likely, **persona_calls}, indent=2) if as_json else words)
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
@@ -127,6 +131,13 @@ def _plan_words(plan: Plan, folder: Path) -> str:
             f"  run: {folder}",
         ]
     )
+
+
+def _chances_words(likely: dict[str, dict[VerdictClass, float]]) -> list[str]:
+    """How often such an audit comes to which verdict, a line for each model that it was simulated on."""
+    who = {"clean": "a model that never misbehaves", "5%": "one that does in 5% of one context", "20%": "one that does in 20% of one context"}
+    told = {name: ", ".join(f"{verdict.replace('_', ' ')} {share:.0%}" for verdict, share in of.items()) for name, of in likely.items()}
+    return [f"  simulated, {who[name]}: {words}" for name, words in told.items()]
 
 
 def _contexts_words(plan: Plan) -> str:
