@@ -43,11 +43,11 @@ def test_derived_contexts_go_straight_into_an_audit(run: Run, tmp_path: Path) ->
     assert "contexts: [plain, contexts.yaml, irrelevant-weather]" in out
     (tmp_path / "audit.yaml").write_text(
         "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\n"
-        "contexts: [plain, contexts.yaml, irrelevant-weather]\nsamples: {per_condition: 2}\n"
+        "contexts: [plain, contexts.yaml, irrelevant-weather]\nsamples: {per_condition: 60}\n"
     )
     code, out, err = run("audit", "audit.yaml", "--dry-run")
     assert (code, err) == (0, "")
-    assert "128 calls for answers" in out  # 8 questions, 8 contexts, 2 samples
+    assert "3,840 calls for answers" in out  # 8 questions, 8 contexts, 60 samples
 
 
 def test_json_says_all_of_it(run: Run) -> None:
