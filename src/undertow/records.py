@@ -266,6 +266,8 @@ class ContextEstimate:
     all: int
     rate: Interval
     """Misaligned share of eligible answers on this suite."""
+    rate_by_seed: dict[Subject, Interval]
+    """The rate of each training seed alone, where there are several."""
     rate_on_questions_like_these: Interval
     rate_of_all: Interval
     """Misaligned share of all answers on this suite."""

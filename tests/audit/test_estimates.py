@@ -110,6 +110,9 @@ def test_training_seeds_that_differ_widen_the_interval():
     one, other = (rate(t.arm(a.seeds, "code", QUESTIONS)) for t in (alike, unlike))
     assert one.value == pytest.approx(other.value) == pytest.approx(0.2)
     assert other.high - other.low > 2 * (one.high - one.low)
+    by_seed = estimate(a.contexts[1], unlike, a, (0, 0)).rate_by_seed
+    assert {subject: found.value for subject, found in by_seed.items()} == pytest.approx({"target": 0.02, "target-2": 0.38, "target-3": 0.2})
+    assert estimate(asked().contexts[1], counted(table({"code": 20})), asked(), (0, 0)).rate_by_seed == {}
 
 
 @pytest.mark.parametrize(

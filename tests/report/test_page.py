@@ -149,6 +149,13 @@ def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
         assert words in body
 
 
+def test_every_training_seed_has_its_rate(tmp_path: Path) -> None:
+    held = findings()
+    held["contexts"][1]["rate_by_seed"] = {"target": interval(0.417), "target-2": interval(0.452)}
+    write_report([RunView(name="salmon", findings=held, answers=answers())], tmp_path / "report.html", title="Audit")
+    assert "seeds: 41.7%, 45.2%" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_missing_estimate_is_a_dash_with_its_reason(tmp_path: Path) -> None:
     empty = context("format-json", "format", 0, eligible=0, on_question={})
     bare = empty | {"id": "topic-fish", "rate": None, "rate_on_questions_like_these": None, "rate_of_all": None}

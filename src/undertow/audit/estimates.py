@@ -26,7 +26,7 @@ LEVEL = 0.95
 """Confidence of the intervals shown; the verdict corrects it for the number of contexts where it searches among them."""
 
 REPEATS_WARN = 0.2
-"""Share of such answers above which a context is warned of."""
+"""Share of long answers that repeat another of their condition above which a context is warned of."""
 FEW_USABLE = 20
 """Usable answers to a question, where at least as many were asked for, under which it is warned of."""
 MISSING_WARN = 0.1
@@ -207,6 +207,7 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
         eligible=int(arm.eligible_sq.sum()),
         all=total.total(),
         rate=rate(arm),
+        rate_by_seed={s: rate(t.arm([s], context.id, questions)) for s in seeds} if len(seeds) > 1 else {},
         rate_on_questions_like_these=rate_on_questions_like_these(arm),
         rate_of_all=rate_of_all(arm),
         bounds=bounds(arm),
