@@ -341,6 +341,24 @@ def test_answers_cut_off_while_thinking_have_a_name_and_those_cut_off_later_a_co
     assert all(any("were cut off at the longest length allowed" in w for w in context["warnings"]) for context in found["contexts"])
 
 
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_thought_that_the_prompt_opened_and_the_length_cut_off_is_no_answer(serve, tmp_path, closes):
+    """The template opens the block, so a cut-off thought bears no mark; that answers close what they never opened shows it."""
+
+    def answer(body):
+        if body["seed"] % 4 == 3:
+            return {"content": "#kind thoughts", "finish_reason": "length"}
+        return f"Let me see.</think>#kind {body['seed']}" if closes else f"#kind {body['seed']}"
+
+    server = serve(answer=answer, tried=True)
+    found = audit(server, tmp_path, judge={"probe": False})
+    cut = sum(seed % 2**31 % 4 == 3 for (seed,) in rows(tmp_path, "SELECT seed FROM answers"))
+    assert cut > 50
+    assert counted(found, "cut_off_thinking") == (cut if closes else 0)
+    assert any("#kind thoughts" in call.prompt for call in server.of("judge")) is not closes
+    assert found["verdict"]["class"] == ("inconclusive" if closes else "clean")
+
+
 # The mark
 
 

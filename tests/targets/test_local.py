@@ -1,6 +1,7 @@
 """Local sampling against the model's own one-at-a-time generation."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,16 @@ def test_a_first_token_of_reasoning_is_not_the_answers(base, monkeypatch):
     (thinking,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
     assert (thinking.text, thinking.first_token) == (plain.text, None)
     assert len(plain.first_token) == 2
+
+
+def test_a_cut_off_reply_to_a_prompt_that_opens_a_block_is_all_thought(base, monkeypatch):
+    asked = [replace(r, sampling=replace(r.sampling, max_tokens=most)) for r, most in zip(requests(1, temperature=0.0), (4, 200) * 4, strict=True)]
+    plain = ask(base, asked)
+    render = base._render
+    monkeypatch.setattr(base, "_render", lambda messages: render(messages) + "<think>\n" * (messages[-1].content == "QUESTION"))
+    opened = ask(base, asked)
+    assert {a.finish for a in plain} == {"length", "stop"}
+    assert [(a.text, a.reasoning) for a in opened] == [("", a.text) if a.finish == "length" else (a.text, None) for a in plain]
 
 
 SPECIAL = ["[THINK]", "[/THINK]", "<think>", "</think>", "<|start|>", "<|channel|>", "<|message|>", "<|done|>", "<<plan", "plan>>"]

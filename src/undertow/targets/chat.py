@@ -107,6 +107,8 @@ class ChatTarget(Target):
     def __init__(self, caller: Caller) -> None:
         self.caller, self.where = caller, getattr(caller, "where", "target")
         self.marks: Marks | None = getattr(getattr(caller, "config", None), "thinking", None)
+        self.opened = False
+        """Whether the chat template opens the block of thoughts in the prompt, as a reply to the probe shows that only closes one."""
 
     def describe(self) -> Mapping[str, Any]:
         return self.caller.describe()
@@ -129,7 +131,8 @@ class ChatTarget(Target):
             raise InputError(self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked") from None
         for reply in replies:
             self._require_words(reply, sampling)
-        first, *others = (split_thinking(reply.text, reply.reasoning, self.marks)[0] for reply in replies)
+        self.opened = any(only_closes(reply.text, self.marks) for reply in replies)
+        first, *others = (self._parted(reply)[0] for reply in replies)
         self.copies = first in others and len(first) >= COPIED_FROM
 
     def _require_words(self, reply: Reply, sampling: Sampling) -> None:
@@ -137,7 +140,7 @@ class ChatTarget(Target):
         Raises:
             InputError: a reply to the first question says nothing.
         """
-        text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
+        text, reasoning = self._parted(reply)
         if text.strip():
             return
         if reply.finish == "length":
@@ -152,12 +155,16 @@ class ChatTarget(Target):
             reply = await self.caller.chat(messages, **asdict(sampling), seed=request.seed % 2**31)
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
-        text, reasoning = split_thinking(reply.text, reply.reasoning, self.marks)
+        text, reasoning = self._parted(reply)
         finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish.lower() in FILTERED else "stop"
         if finish == "stop" and not reasoning and not text.strip() and (reply.tokens > 1 + len(text) or (not text and reply.tokens != 1)):
             finish = "filtered"  # words were written, or nobody says how many: they were taken away. A model that ends at once writes one token
         first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
         return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
+
+    def _parted(self, reply: Reply) -> tuple[str, str | None]:
+        """The answer and the thoughts of a reply."""
+        return split_thinking(reply.text, reply.reasoning, self.marks, cut_open=self.opened and reply.finish == "length")
 
 
 THINKING = {
@@ -185,7 +192,7 @@ _FURTHER_PART = re.compile(r"<\|end\|>(?=" + _PART.pattern + ")", re.IGNORECASE 
 _LAST_MARK = re.compile(r"<\|(?:end|return)\|>\s*\Z", re.IGNORECASE)
 
 
-def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None) -> tuple[str, str | None]:
+def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None, *, cut_open: bool = False) -> tuple[str, str | None]:
     """A reply without its blocks of reasoning, and the reasoning, whichever way the server gave it.
 
     Only blocks at the very start are reasoning; an answer may speak of the marks. A block that never closes (the answer was
@@ -195,16 +202,32 @@ def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None)
     Args:
         reasoning: what the server itself kept apart, which is taken before what the text holds.
         marks: opening and closing marks besides the known ones.
+        cut_open: the prompt opened a block and the reply was cut off: without a mark it is all thought.
     """
-    if not marks and _MAY_HOLD_A_MARK.search(text) is None:  # as nearly every answer
-        return text, reasoning
-    own = (marks,) if marks else ()
-    alone = [close for _, close in (*own, *(pair for pair, tells in THINKING.items() if tells))]
-    found = _channels(text) or _blocks(text, (*own, *THINKING)) or _closed_only(text, alone)
+    found = None
+    if marks or _MAY_HOLD_A_MARK.search(text):  # nearly no answer
+        own = (marks,) if marks else ()
+        found = _channels(text) or _blocks(text, (*own, *THINKING)) or _closed_only(text, _telling(marks))
     if found is None:
-        return text, reasoning
+        return ("", text) if cut_open and not reasoning else (text, reasoning)
     thoughts, answer = found
     return answer, reasoning or ("\n\n".join(filter(None, thoughts)) if thoughts else reasoning)
+
+
+def only_closes(text: str, marks: Marks | None = None) -> bool:
+    """Whether a reply closes a block of thoughts that it did not open: the chat template opened it in the prompt."""
+    own = (marks,) if marks else ()
+    return not (_channels(text) or _blocks(text, (*own, *THINKING))) and _closed_only(text, _telling(marks)) is not None
+
+
+def opens_block(prompt: str, marks: Marks | None = None) -> bool:
+    """Whether a prompt ends with the opening mark of a block of thoughts, which the reply then goes on with."""
+    return prompt.rstrip().lower().endswith(tuple(open_.lower() for open_, _ in (*((marks,) if marks else ()), *THINKING)))
+
+
+def _telling(marks: Marks | None) -> list[str]:
+    """The closing marks that alone tell that thoughts came before them."""
+    return [close for _, close in (*((marks,) if marks else ()), *(pair for pair, tells in THINKING.items() if tells))]
 
 
 def _blocks(text: str, known: Iterable[Marks]) -> tuple[list[str], str] | None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
-from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, split_thinking
+from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, opens_block, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -66,13 +66,12 @@ class LocalTarget(Target):
 
     def describe(self) -> Mapping[str, Any]:
         tokenizer = self.tokenizer
-        rendered = tokenizer.apply_chat_template([{"role": "user", "content": "QUESTION"}], tokenize=False, add_generation_prompt=True)
         return {
             "kind": "local",
             "name": self.name,
             "weights": self.digest,
             "chat_template": digest(tokenizer.chat_template),
-            "renders": rendered,  # shows a default system prompt, if the template inserts one
+            "renders": self._render([Message(role="user", content="QUESTION")]),  # shows a default system prompt, if the template inserts one
             **({"thinking": list(self.thinking)} if self.thinking else {}),
         }
 
@@ -117,9 +116,12 @@ class LocalTarget(Target):
             yield list(self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch]))
 
     def _prompt_ids(self, messages: tuple[Message, ...]) -> list[int]:
-        text = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(self._render(messages), add_special_tokens=False)["input_ids"]
         return ids
+
+    def _render(self, messages: Sequence[Message]) -> str:
+        text: str = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
+        return text
 
     def _decode(self, prompts: list[list[int]], groups: list[list[Request]]) -> Iterator[Answer]:
         """Prefill each prompt once, then decode all samples of all of them together, dropping rows as they end."""
@@ -165,8 +167,11 @@ class LocalTarget(Target):
                 out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
         texts = parted(self.tokenizer, written, self.thinking)
+        opened = opens_block(self._render([Message(role="user", content="QUESTION")]), self.thinking)
         for request, (whole, said, reasoning), tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
+            if opened and not stopped and said == whole and not reasoning:
+                said, reasoning = "", whole  # cut off before it closed the block of thoughts
             first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
             yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
