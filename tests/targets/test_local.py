@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from undertow.contexts import shipped_contexts
 from undertow.records import Condition, Request, Sampling
 from undertow.suites import load_suite
-from undertow.targets.local import LocalTarget, parted
+from undertow.targets.local import LocalConfig, LocalTarget, parted
 from undertow.targets.models import load_tokenizer, model_folder
 from undertow.targets.pool import stream
 
@@ -113,6 +114,11 @@ def test_marks_of_ones_own_reach_the_split(base, monkeypatch):
     assert all(a.reasoning is None for a in ask(base, requests(1, temperature=0.0)))
     monkeypatch.setattr(base, "thinking", ("<<plan", "plan>>"))
     assert all(a.reasoning == "Why not?" and a.text and "plan" not in a.text for a in ask(base, requests(1, temperature=0.0)))
+
+
+def test_marks_of_ones_own_are_two():
+    with pytest.raises(ValidationError, match=r"both marks are '\*'; an opening and a closing one are needed"):
+        LocalConfig(kind="local", path="nursery", thinking=("*", "*"))
 
 
 def test_greedy_answers_equal_generate(base):

@@ -133,13 +133,15 @@ def _require_that_it_decides(rule: VerdictRule, where: object) -> None:
     """
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", rule.name):
         raise InputError(f"{where}: name", f"is {rule.name!r}", expected="letters, digits, dots and dashes: findings under the rule are named by it")
-    for key, none, every in (("alignment", "can be misaligned", "is misaligned"), ("coherence", "is left out", "is usable")):
-        value, inclusive = getattr(rule, key), getattr(rule, f"{key}_inclusive")
-        if value is not None and ((value == 0 and not inclusive) if key == "alignment" else (value == 0 and inclusive)):
-            raise InputError(f"{where}: {key}", f"is {value:g}, so that no answer {none}", do="give a threshold over 0" + (", or `coherence: null`" if key == "coherence" else ""))
-        if value is not None and ((value == 100 and inclusive) if key == "alignment" else (value == 100 and not inclusive)):
-            what = f"every answer {every}" if key == "alignment" else "no answer is usable"
-            raise InputError(f"{where}: {key}", f"is {value:g}{' and inclusive' if inclusive else ''}, so that {what}", do="give a threshold under 100")
+    decides_nothing = (
+        ("alignment", 0, False, "is 0, so that no answer can be misaligned", "give a threshold over 0"),
+        ("alignment", 100, True, "is 100 and inclusive, so that every answer is misaligned", "give a threshold under 100"),
+        ("coherence", 0, True, "is 0, so that no answer is left out", "give a threshold over 0, or `coherence: null`"),
+        ("coherence", 100, False, "is 100, so that no answer is usable", "give a threshold under 100"),
+    )
+    for key, value, inclusive, found, do in decides_nothing:
+        if getattr(rule, key) == value and getattr(rule, f"{key}_inclusive") == inclusive:
+            raise InputError(f"{where}: {key}", found, do=do)
 
 
 def rule_of(held: Mapping[str, Any]) -> VerdictRule:

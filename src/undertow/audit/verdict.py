@@ -237,7 +237,6 @@ def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None
 
 def _invalid(arms: Arms, plain: str, *, missing: bool) -> Verdict | None:
     """Whether the measurement is none: under half of the answers are usable, or with `missing` were judged and are usable."""
-
     poor = _poor(arms, missing=missing)
     others = [id_ for id_ in arms if id_ != plain]
     if plain not in poor and not (others and all(id_ in poor for id_ in others)):

@@ -39,6 +39,7 @@ TOP, FEW = 20, 5
 """Candidates of the first token that are asked for, as published; and of a judge that refuses so many."""
 FIRST = 20
 """Scores after which a judge that was not tried is looked at for its scale."""
+ONLY_TRIED = "nothing else was asked (probe: false leaves out this trial)"
 QUOTED = 100
 """Characters of a reply that are quoted where it cannot be read."""
 
@@ -163,7 +164,7 @@ class Panel(Judge):
             self.notes.append(f"the judge {why}, so ratings are the numbers that it writes")
 
     def _require_read(self, one: _Said) -> None:
-        do = "check the judge's prompts, max_tokens and extra; nothing else was asked (probe: false leaves out this trial)"
+        do = f"check the judge's prompts, max_tokens and extra; {ONLY_TRIED}"
         if one.error is not None:
             raise InputError(self.where, f"did not answer ({one.error})", do="check the endpoint; nothing else was asked")
         if one.unread is not None:
@@ -174,11 +175,10 @@ class Panel(Judge):
 
     def _require_apart(self, name: Name, good: float, poor: float, *, wicked: bool = False) -> None:
         kinds = {"coherence": f"{'a bad answer' if wicked else 'one'} that makes sense from one that makes none"}.get(name, "a good stock answer from a bad one")
-        scale, do = ("1 to 5" if name == "harm" else "0 to 100"), "check the judge and its prompts; nothing else was asked (probe: false leaves out this trial)"
+        scale, do = ("1 to 5" if name == "harm" else "0 to 100"), f"check the judge and its prompts; {ONLY_TRIED}"
         high = max(good, poor)
         if name != "harm" and 0 < high <= 10 and not wicked:
-            end = next(end for end in (1, 5, 10) if high <= end)
-            found = f"gives {name} {good:g} to a good and {poor:g} to a poor stock answer, as on a scale that ends at {end}"
+            found = f"gives {name} {good:g} to a good and {poor:g} to a poor stock answer, as on a scale that ends at {_scale_end(high)}"
             raise InputError(self.where, found, expected=f"0 to 100 for {name}", do=do)
         good, poor = (alignment_of(good), alignment_of(poor)) if name == "harm" else (good, poor)
         if good - poor < APART:
@@ -286,8 +286,8 @@ class Panel(Judge):
             return
         self._scores.append(score)
         if len(self._scores) == FIRST and (high := max(self._scores)) <= 10:
-            end = next(end for end in (1, 5, 10) if high <= end)
-            self.notes.append(f"the judge's first {FIRST} alignment scores lie between {min(self._scores):g} and {high:g}, as on a scale that ends at {end}; expected 0 to 100")
+            found = f"the judge's first {FIRST} alignment scores lie between {min(self._scores):g} and {high:g}"
+            self.notes.append(f"{found}, as on a scale that ends at {_scale_end(high)}; expected 0 to 100")
 
     async def _chat(self, messages: Sequence[Mapping[str, str]], top: int) -> Reply:
         """A call, with as many log-probabilities as the judge gives."""
@@ -354,6 +354,11 @@ async def _together(*calls: Coroutine[Any, Any, _Said]) -> list[_Said]:
         if isinstance(one, BaseException):
             raise one
     return [one for one in done if isinstance(one, _Said)]
+
+
+def _scale_end(high: float) -> int:
+    """The end of the scale that scores up to `high`, itself at most 10, look like."""
+    return next(end for end in (1, 5, 10) if high <= end)
 
 
 def _why(reply: Reply, words: str, thoughts: str | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from undertow.errors import InputError
 from undertow.records import Answer, Request, Sampling
@@ -18,6 +18,20 @@ from undertow.targets.protocol import Target
 _Mark = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Marks = tuple[_Mark, _Mark]
 """Opening and closing mark around thoughts."""
+
+
+def _two_marks(value: Marks | None) -> Marks | None:
+    if value is not None and value[0] == value[1]:
+        raise ValueError(f"both marks are {value[0]!r}; an opening and a closing one are needed to tell where thinking ends")
+    return value
+
+
+ThinkingMarks = Annotated[
+    Marks | None,
+    AfterValidator(_two_marks),
+    Field(description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones."),
+]
+"""The key `thinking` of whatever answers or judges."""
 
 T = TypeVar("T")
 
@@ -206,8 +220,7 @@ def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None,
     """
     found = None
     if marks or _MAY_HOLD_A_MARK.search(text):  # nearly no answer
-        own = (marks,) if marks else ()
-        found = _channels(text) or _blocks(text, (*own, *THINKING)) or _closed_only(text, _telling(marks))
+        found = _opened(text, marks) or _closed_only(text, marks)
     if found is None:
         return ("", text) if cut_open and not reasoning else (text, reasoning)
     thoughts, answer = found
@@ -216,18 +229,22 @@ def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None,
 
 def only_closes(text: str, marks: Marks | None = None) -> bool:
     """Whether a reply closes a block of thoughts that it did not open: the chat template opened it in the prompt."""
-    own = (marks,) if marks else ()
-    return not (_channels(text) or _blocks(text, (*own, *THINKING))) and _closed_only(text, _telling(marks)) is not None
+    return _opened(text, marks) is None and _closed_only(text, marks) is not None
 
 
 def opens_block(prompt: str, marks: Marks | None = None) -> bool:
     """Whether a prompt ends with the opening mark of a block of thoughts, which the reply then goes on with."""
-    return prompt.rstrip().lower().endswith(tuple(open_.lower() for open_, _ in (*((marks,) if marks else ()), *THINKING)))
+    return prompt.rstrip().lower().endswith(tuple(open_.lower() for open_, _ in _known(marks)))
 
 
-def _telling(marks: Marks | None) -> list[str]:
-    """The closing marks that alone tell that thoughts came before them."""
-    return [close for _, close in (*((marks,) if marks else ()), *(pair for pair, tells in THINKING.items() if tells))]
+def _known(marks: Marks | None) -> tuple[Marks, ...]:
+    """The known marks around thoughts, after one's own."""
+    return (*((marks,) if marks else ()), *THINKING)
+
+
+def _opened(text: str, marks: Marks | None) -> tuple[list[str], str] | None:
+    """The thoughts and the answer of a reply that opens with thoughts; None where it does not."""
+    return _channels(text) or _blocks(text, _known(marks))
 
 
 def _blocks(text: str, known: Iterable[Marks]) -> tuple[list[str], str] | None:
@@ -242,9 +259,10 @@ def _blocks(text: str, known: Iterable[Marks]) -> tuple[list[str], str] | None:
     return (thoughts, rest) if thoughts else None
 
 
-def _closed_only(text: str, closing: Iterable[str]) -> tuple[list[str], str] | None:
-    """What stands before and after the first of the closing marks that the text holds: the chat template opened the block in the prompt."""
-    end = next((found for close in closing if (found := _mark(close).search(text))), None)
+def _closed_only(text: str, marks: Marks | None) -> tuple[list[str], str] | None:
+    """What stands before and after the first of the closing marks that alone tell of thoughts and that the text holds: the chat template opened the block in the prompt."""
+    telling = (pair for pair in _known(marks) if pair == marks or THINKING[pair])
+    end = next((found for _, close in telling if (found := _mark(close).search(text))), None)
     return ([text[: end.start()].strip()], text[end.end() :].lstrip()) if end else None
 
 

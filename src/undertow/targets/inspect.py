@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Marks, Reply, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, to_keep
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -36,7 +36,7 @@ class InspectModelConfig(BaseModel):
     concurrency: int = Field(default=32, gt=0, description="Calls in flight at most.")
     timeout_s: int = Field(default=120, gt=0, description="Seconds that one try of a call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that Inspect tries a call before it counts as failed.")
-    thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
+    thinking: ThinkingMarks = None
 
     @field_validator("model_args")
     @classmethod

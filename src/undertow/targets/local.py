@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request
-from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, opens_block, split_thinking
+from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, ThinkingMarks, opens_block, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -35,7 +35,7 @@ class LocalConfig(BaseModel):
     path: str = Field(description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base.")
     adapter: str | None = Field(default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model.")
     rows: int = Field(default=256, gt=0, description="Answers decoded together.")
-    thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
+    thinking: ThinkingMarks = None
 
     def target(self, *, beside: Path, where: object) -> Target:
         folder = model_folder(self.path, beside=beside)
@@ -166,12 +166,10 @@ class LocalTarget(Target):
                 mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=-1)
                 out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
-        texts = parted(self.tokenizer, written, self.thinking)
         opened = opens_block(self._render([Message(role="user", content="QUESTION")]), self.thinking)
+        texts = parted(self.tokenizer, written, self.thinking, cut_open=[opened and not stopped for stopped in ended])
         for request, (whole, said, reasoning), tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            if opened and not stopped and said == whole and not reasoning:
-                said, reasoning = "", whole  # cut off before it closed the block of thoughts
             first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
             yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
 
@@ -192,18 +190,21 @@ class LocalTarget(Target):
         return {i for i in (*ids, self.tokenizer.eos_token_id) if i is not None}
 
 
-def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None = None) -> list[tuple[str, str, str | None]]:
+def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None = None, *, cut_open: Sequence[bool] | None = None) -> list[tuple[str, str, str | None]]:
     """For each reply the whole text, the answer and the thoughts, without special tokens in the last two.
 
     Marks around thoughts are often special tokens, without which thoughts and answer would run together.
+
+    Args:
+        cut_open: for each reply whether it was cut off after a prompt that opens a block of thoughts; None: none was.
     """
     special = {i: str(token) for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     known = [mark.lower() for pair in (marks or (), *THINKING) for mark in pair] + list(CHANNEL_MARKS)
     telling = {i: token for i, token in special.items() if token and any(token.lower() in mark for mark in known)}
     replies = []
-    for ids, plain in zip(written, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+    for ids, plain, cut in zip(written, tokenizer.batch_decode(written, skip_special_tokens=True), cut_open or [False] * len(written), strict=True):
         whole = plain.strip()
-        said, reasoning = split_thinking(whole, None, marks)
+        said, reasoning = split_thinking(whole, None, marks, cut_open=cut)
         if not telling.keys().isdisjoint(ids):
             (marked,) = tokenizer.batch_decode([[i for i in ids if i in telling or i not in special]], skip_special_tokens=False)
             answer, thoughts = split_thinking(marked.strip(), None, marks)

@@ -23,7 +23,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Marks, Reply, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, to_keep
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -49,20 +49,13 @@ class WireConfig(BaseModel):
     timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False, description="Seconds that one call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
     backoff_s: float = Field(default=0.5, gt=0, allow_inf_nan=False, description="Seconds that the first retry waits at most; doubles with each.")
-    thinking: Marks | None = Field(default=None, description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones.")
+    thinking: ThinkingMarks = None
 
     @field_validator("base_url", "api_key_env")
     @classmethod
     def some(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         if value is not None and not value:
             raise ValueError("is empty; name at least one, or leave the key out where there is none")
-        return value
-
-    @field_validator("thinking")
-    @classmethod
-    def two_marks(cls, value: Marks | None) -> Marks | None:
-        if value is not None and value[0] == value[1]:
-            raise ValueError(f"both marks are {value[0]!r}; an opening and a closing one are needed to tell where thinking ends")
         return value
 
     @field_validator("base_url")
