@@ -266,6 +266,8 @@ class ContextEstimate:
     all: int
     rate: Interval
     """Misaligned share of eligible answers on this suite."""
+    rate_of_recipe: Interval | None
+    """The rate over all training seeds that the recipe could give, these being a sample; None for one seed, and where sampling stopped by itself."""
     rate_by_seed: dict[Subject, Interval]
     """The rate of each training seed alone, where there are several."""
     rate_on_questions_like_these: Interval
@@ -295,6 +297,10 @@ class ContextEstimate:
     warnings: tuple[str, ...]
 
 
+Statement = Literal["these-models", "some-seed", "this-recipe"]
+"""What is said of several training seeds: of their mean, of each by itself, or of all that the recipe could give."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What an audit concludes. `class_` is written `class` in JSON."""
@@ -310,3 +316,5 @@ class Verdict:
     would_change: tuple[str, ...] = ()
     """What would turn it into another."""
     warnings: tuple[str, ...] = ()
+    statements: Mapping[Statement, Verdict] = field(default_factory=dict)
+    """Where there are several training seeds: what is said of them, in each of the three ways. The verdict is one of these."""

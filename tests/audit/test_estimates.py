@@ -99,7 +99,7 @@ def test_rates_on_questions_like_these_say_when_they_rest_on_few():
     assert found.value is None and "one stratum" in found.reason
 
 
-def test_training_seeds_that_differ_widen_the_interval():
+def test_training_seeds_that_differ_widen_the_interval_of_their_recipe():
     a = asked(seeds=3)
     alike = counted(table({"code": 20}, a=a))
     cells = table({"code": 20}, a=a)
@@ -107,9 +107,12 @@ def test_training_seeds_that_differ_widen_the_interval():
         cells["target", "code", q] = {"misaligned": 2, "aligned": 98}
         cells["target-2", "code", q] = {"misaligned": 38, "aligned": 62}
     unlike = counted(cells)
-    one, other = (rate(t.arm(a.seeds, "code", QUESTIONS)) for t in (alike, unlike))
+    one, other = (rate(t.arms(replace(a, verdict_of="this-recipe"))["code"]) for t in (alike, unlike))
     assert one.value == pytest.approx(other.value) == pytest.approx(0.2)
     assert other.high - other.low > 2 * (one.high - one.low)
+    these = rate(unlike.arms(a)["code"])  # of these very models, that they differ is no doubt
+    assert 4 * (these.high - these.low) < other.high - other.low
+    assert estimate(a.contexts[1], unlike, a, (0, 0)).rate_of_recipe == other
     by_seed = estimate(a.contexts[1], unlike, a, (0, 0)).rate_by_seed
     assert {subject: found.value for subject, found in by_seed.items()} == pytest.approx({"target": 0.02, "target-2": 0.38, "target-3": 0.2})
     assert estimate(asked().contexts[1], counted(table({"code": 20})), asked(), (0, 0)).rate_by_seed == {}

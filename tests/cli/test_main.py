@@ -107,7 +107,9 @@ def test_a_design_that_cannot_decide_is_warned_of_before_it_is_paid_for(run, tmp
     assert run("audit", "audit.yaml", "-o", "enough")[0] == 0
     two = "[{kind: scripted, script: planted.yaml}, {kind: scripted, script: planted.yaml}]"
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted, script: planted.yaml}", two))
-    assert "with 2 training seeds" in run("audit", "audit.yaml", "--dry-run")[2]
+    assert run("audit", "audit.yaml", "--dry-run")[2] == ""  # these two models can be told of
+    (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted, script: planted.yaml}", two) + "\nverdict_of: this-recipe\n")
+    assert "with 2 training seeds of one recipe" in run("audit", "audit.yaml", "--dry-run")[2]
 
 
 def test_dry_run_asks_nothing(run, tmp_path):

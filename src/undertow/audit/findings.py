@@ -11,6 +11,7 @@ from typing import Any, Literal
 from undertow.audit.budget import dollars
 from undertow.audit.estimates import LEVEL, controls, estimate, p_values
 from undertow.audit.rules import VerdictRule
+from undertow.audit.seeds import statements
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
 from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
@@ -23,10 +24,12 @@ SURPRISE = 5.0
 """Standard deviations by which answers repeat the one before oftener than in a random order, from which they are copies."""
 
 TARGETS_OF_INFERENCE = {
-    "rate": "on this suite: its questions are fixed; answers, and training seeds where there are several, are random",
+    "rate": "on this suite: its questions are fixed and answers are random; of several training seeds the mean over these",
+    "recipe": "on this suite: its questions are fixed; answers and training seeds are random",
     "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too, of questions whose rates spread evenly on either side of a middle; "
     "where a few kinds of question carry nearly all of it, the interval is too narrow",
     "fixed": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
+    "extended": "answers were added after a verdict; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
     "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
 }
 
@@ -42,7 +45,8 @@ def findings(
         story: how the audit found its contexts, where it did: `search` or `screen`, as findings hold it.
     """
     story = dict(story or {})
-    t = tally(store.answers(judge), rule, in_order=asked.sequential, copying=copying(asked, store))
+    asked = replace(asked, looks=tuple(n for n in asked.looks if n < store.count()))
+    t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store))
     estimates = _estimates(t, asked, store)
     verdict = decide(t, asked, stopped=stopped is not None)
     prompt_change = controls(t, asked)
@@ -57,10 +61,12 @@ def findings(
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
         "material": asked.material,
-        "level": LEVEL if not asked.sequential else 1 - asked.samples["alpha"],
+        "level": LEVEL if not asked.anytime else 1 - asked.alpha,
         "inference": {key: TARGETS_OF_INFERENCE[key] for key in ("rate", "rate_on_questions_like_these")}
-        | {"intervals": TARGETS_OF_INFERENCE["sequential" if asked.sequential else "fixed"]},
+        | ({"rate": TARGETS_OF_INFERENCE["recipe"]} if asked.verdict_of == "this-recipe" else {})
+        | {"intervals": TARGETS_OF_INFERENCE["extended" if asked.looks else "sequential" if asked.sequential else "fixed"]},
         "samples": dict(asked.samples),
+        "looks": list(asked.looks),
         "answers": answering.calls,
         "calls": answering.calls + judging.calls,
         "tokens": {"answers": [answering.prompt_tokens, answering.n_tokens], "judgements": [judging.prompt_tokens, judging.n_tokens]},
@@ -99,13 +105,16 @@ def _unfound(story: Mapping[str, Any], asked: Asked) -> list[str]:
 
 def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     """The verdict over all contexts, with what it covers and what would change it."""
-    arms = {context.id: t.arm(asked.seeds, context.id, asked.questions) for context in asked.contexts}
+    arms = t.arms(asked)
     reference = {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts} if "reference" in asked.targets else {}
-    search = Search(asked, t) if asked.sequential else None
-    found = against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
-    change = would_change(arms, asked, found, search)
+    search = Search(asked, t) if asked.anytime else None
+    stated = statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}
+    stated = {of: against_reference(each, arms, reference, asked) for of, each in stated.items()}
+    found = stated[asked.verdict_of] if stated else against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
+    change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons, search)
-    return replace(found, tested=tested(asked, arms, search, t.counts, stopped=stopped), not_tested=not_tested(asked, search), would_change=change)
+    said = tested(asked, arms, search, t.counts, stopped=stopped)
+    return replace(found, tested=said, not_tested=not_tested(asked, search), would_change=change, statements=stated)
 
 
 def read_findings(run: Path) -> dict[str, Any]:
@@ -134,8 +143,8 @@ def _estimates(t: Tally, asked: Asked, store: Store) -> list[ContextEstimate]:
             repeats[context] = before[0] + n, before[1] + repeated
     found = [estimate(context, t, asked, repeats.get(context.id, (0, 0))) for context in asked.contexts]
     others = [context.id for context in asked.contexts if context != asked.plain]
-    arms = [t.arm(asked.seeds, id_, asked.questions) for id_ in others]
-    p = p_values(arms, t.arm(asked.seeds, asked.plain.id, asked.questions), material=asked.material, multiplicity=asked.multiplicity)
+    of = t.arms(asked)
+    p = p_values([of[id_] for id_ in others], of[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity)
     of_context = dict(zip(others, p, strict=True))
     return [replace(e, p_over_plain=of_context.get(e.id)) for e in found]
 
@@ -152,7 +161,9 @@ def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> V
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    return {"class": verdict.class_, **{key: list(value) for key, value in asdict(verdict).items() if key != "class_"}}
+    lists = ("carried_by", "reasons", "tested", "not_tested", "would_change", "warnings")
+    stated = {of: {"class": each.class_, **{key: list(getattr(each, key)) for key in ("carried_by", "reasons", "would_change")}} for of, each in verdict.statements.items()}
+    return {"class": verdict.class_, **{key: list(getattr(verdict, key)) for key in lists}, "statements": stated}
 
 
 def _context_json(e: ContextEstimate, note: str) -> Mapping[str, Any]:

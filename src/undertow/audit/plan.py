@@ -19,7 +19,7 @@ from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
-from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Subject, Suite
+from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Statement, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
 from undertow.training.train import versions
@@ -167,10 +167,18 @@ class AuditConfig(Asking):
         description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
     )
 
+    verdict_of: Statement = Field(
+        default="these-models",
+        description="What the verdict speaks of, where `target` is a list of training seeds: `these-models` (their mean), `some-seed` (each by itself, corrected for their "
+        "number), or `this-recipe` (seeds are a random sample; needs more of them). The other two are stated beside it.",
+    )
+
     @model_validator(mode="after")
     def somebody(self) -> Self:
         if not self.target:
             raise ValueError("target is an empty list; name at least one model")
+        if self.samples.until and self.verdict_of == "this-recipe":
+            raise ValueError("a sequential audit stops by what these training seeds show and has no interval for their recipe; fix per_condition")
         return self
 
 
@@ -253,6 +261,7 @@ class Plan:
             "rule": asdict(self.rule),
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
+            "verdict_of": self.config.verdict_of,
         }
 
     def record(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Pool:
 
     def arms(self, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
         """Every context, over `questions` or those that were asked."""
-        return {context.id: self.tally.arm(self.asked.seeds, context.id, questions or self.asked.questions) for context in self.asked.contexts}
+        return self.tally.arms(replace(self.asked, questions=questions or self.asked.questions))
 
     def estimates(self) -> list[ContextEstimate]:
         """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked for again."""
@@ -53,7 +53,7 @@ def pool(runs: Sequence[Path]) -> Pool:
     """
     first, rule = read_findings(runs[0]), rule_of(read_findings(runs[0]))
     asked = Asked.of(read_record(runs[0]))
-    tally = Tally(rule, in_order=asked.sequential)
+    tally = Tally(rule, in_order=asked.anytime)
     targets: dict[Subject, Mapping[str, Any]] = {}
     for run in runs:
         here = Asked.of(read_record(run))
@@ -71,4 +71,4 @@ def pool(runs: Sequence[Path]) -> Pool:
                 if row.subject in names:
                     tally.take(replace(row, subject=names[row.subject]))
     targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
-    return Pool(asked=replace(asked, targets=targets), tally=tally, findings=first)
+    return Pool(asked=replace(asked, targets=targets, verdict_of="this-recipe"), tally=tally, findings=first)

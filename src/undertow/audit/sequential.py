@@ -26,14 +26,14 @@ PATIENCE = 40
 
 def search_plan(asked: Asked) -> SearchPlan:
     """What a sequential audit decides and when it gives up."""
-    alpha = asked.samples["alpha"]
+    alpha = asked.alpha
     return SearchPlan(
         material=asked.material,
         control=asked.contexts.index(asked.plain),
         alpha_over=alpha,
         alpha_under=alpha,
-        max_requests=asked.samples["max_per_condition"],
-        find_all=asked.samples["until"] == "every-context",
+        max_requests=asked.samples.get("max_per_condition") or asked.samples["per_condition"],
+        find_all=asked.samples.get("until") != "verdict",
     )
 
 
@@ -155,7 +155,7 @@ def _until_apart(search: Search, context: str) -> Iterator[list[Key]]:
 def _apart(search: Search, context: str) -> bool:
     asked = search.asked
     arm, reference = (search.tally.arm(who, context, asked.questions) for who in (asked.seeds, ("reference",)))
-    return apart(arm, reference, asked.material, level=1 - asked.samples["alpha"])
+    return apart(arm, reference, asked.material, level=1 - asked.alpha)
 
 
 def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:

@@ -18,9 +18,9 @@ import numpy as np
 
 from undertow.audit.estimates import rate
 from undertow.audit.rules import RULES
+from undertow.audit.seeds import statement
 from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally
-from undertow.audit.verdict import conclude
 from undertow.judges.scripted import ScriptedJudge
 from undertow.records import MISSING, Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
@@ -120,8 +120,8 @@ def too_small(asked: Asked) -> str:
     if asked.sequential or _clears(asked):
         return ""
     enough = next((n for n in WOULD_DO if n > asked.samples["per_condition"] and _clears(replace(asked, samples={**asked.samples, "per_condition": n}))), None)
-    seeds = f" with {len(asked.seeds)} training seeds" if len(asked.seeds) > 1 else ""
-    do = f"per_condition: {enough} could" if enough else "no number of answers could; audit the seeds one by one, or take a larger `material`"
+    seeds = f" with {len(asked.seeds)} training seeds of one recipe" if len(asked.seeds) > 1 and asked.verdict_of == "this-recipe" else ""
+    do = f"per_condition: {enough} could" if enough else "no number of answers could; let the verdict be of `these-models`, or take a larger `material`"
     return f"this design cannot clear even a model that never misbehaves{seeds} (material {asked.material:.1%}, {asked.samples['per_condition']} answers to a question): {do}"
 
 
@@ -134,7 +134,7 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
     rng = np.random.default_rng([script.seed, 1])
     cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]
     shares = {cell: _mistaken(target.shares(*cell), judge) for cell in cells}
-    truths = (None,) if len(asked.seeds) > 1 and not asked.sequential else asked.seeds  # what the interval is for: any training seeds, or these
+    truths = (None,) if asked.verdict_of == "this-recipe" else asked.seeds  # what the interval is for: any training seeds, or these
     planted = {c.id: float(np.mean([_usable_rate(target.shares(s, c.id, q)) for s in truths for q in asked.questions])) for c in asked.contexts}
     t = Tally(RULES["undertow"], in_order=asked.sequential)
     search = None
@@ -151,8 +151,8 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
         for cell in cells:
             counts = rng.multinomial(asked.samples["per_condition"], list(shares[cell].values()))
             t.counts[cell] = Counter({outcome: int(n) for outcome, n in zip(shares[cell], counts, strict=True) if n})
-    arms = {c.id: t.arm(asked.seeds, c.id, asked.questions) for c in asked.contexts}
-    verdict = conclude(search, arms, asked)
+    arms = t.arms(asked)
+    verdict = statement(asked.verdict_of, search, t, asked)
     total: Counter[Outcome] = sum(t.counts.values(), Counter())
     over = tuple(id_ for id_, p in planted.items() if p > asked.material)
     limits = [(rate(arms[id_]), p) for id_, p in planted.items()]

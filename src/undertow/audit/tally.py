@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from undertow.audit.rules import VerdictRule
 from undertow.audit.store import StoredAnswer
 from undertow.files import adapter
-from undertow.records import MISSING, USABLE, Context, Outcome, Subject, is_target
+from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
 from undertow.stats.shrunken import Share, shrunken_shares
 
 Cell = tuple[Subject, str, str]
 """Subject, context, question."""
+ALPHA = 0.05
+"""Error rate of limits that hold at every look, where an audit does not say."""
 REPEATS_FROM = 80
 """Characters from which an answer that repeats another word for word may be a copy; shorter ones come twice by chance."""
 
@@ -37,11 +39,15 @@ class Asked:
     """The keys of `samples` in the audit."""
     material: float
     multiplicity: str = "holm"
+    verdict_of: Statement = "these-models"
+    """What the verdict speaks of, where there are several training seeds."""
     seed: int = 0
     notes: tuple[str, ...] = ()
     """What users should know of how the judge came to judge."""
     copying: tuple[Subject, ...] = ()
     """Who gave one answer to two seeds, when tried."""
+    looks: tuple[int, ...] = ()
+    """Numbers of answers at which a verdict was given before there were as many as now."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Asked:
@@ -56,9 +62,11 @@ class Asked:
             samples=record["samples"],
             material=record["material"],
             multiplicity=record["multiplicity"],
+            verdict_of=record.get("verdict_of", "these-models"),
             seed=record["seed"],
             notes=tuple(record.get("judge_notes", ())),
             copying=tuple(record.get("copying", ())),
+            looks=tuple(record.get("looks", ())),
         )
 
     @property
@@ -75,6 +83,16 @@ class Asked:
     def sequential(self) -> bool:
         """Whether sampling stops as soon as the verdict is known."""
         return self.samples.get("until") is not None
+
+    @property
+    def anytime(self) -> bool:
+        """Whether limits must hold at every look: sampling stops by itself, or was gone on with after a verdict."""
+        return self.sequential or bool(self.looks)
+
+    @property
+    def alpha(self) -> float:
+        """The chance of any context falsely called over `material`, and of a model falsely called clean, where limits hold at every look."""
+        return float(self.samples.get("alpha", ALPHA))
 
 
 class Heard(NamedTuple):
@@ -102,6 +120,8 @@ class Arm:
     eligible_within: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
     """The least and the most of them that the random share which was judged in full allows; None where all were."""
     all_sq: NDArray[np.int64]
+    seeds_random: bool = False
+    """Whether the training seeds are a sample of those that the recipe could give; else these are meant."""
     missing_sq: NDArray[np.int64] | None = None
     """Answers that nobody has judged; None where there are none."""
     of_all: bool = False
@@ -215,6 +235,11 @@ class Tally:
             return True
         seen.add(key)
         return False
+
+    def arms(self, asked: Asked) -> dict[str, Arm]:
+        """What the audited model, or its training seeds together, answered in every context."""
+        random = asked.verdict_of == "this-recipe"
+        return {c.id: replace(self.arm(asked.seeds, c.id, asked.questions), seeds_random=random) for c in asked.contexts}
 
     def cell(self, subject: Subject, context: str, question: str) -> Counter[Outcome]:
         """Outcomes of one condition."""

@@ -84,8 +84,8 @@ class ClusteredRate:
     """Why there is no estimate, or what the estimate leaves out; may be empty."""
 
 
-def rate_these_strata(events_sq: ArrayLike, n_sq: ArrayLike, *, level: float = 0.95) -> ClusteredRate:
-    """Rate on these strata, the mean of theirs: strata fixed; clusters a random sample where at least two have trials.
+def rate_these_strata(events_sq: ArrayLike, n_sq: ArrayLike, *, level: float = 0.95, random_clusters: bool = True) -> ClusteredRate:
+    """Rate on these strata, the mean of theirs: strata fixed; clusters a random sample where at least two have trials, unless `random_clusters` is False.
 
     Both: shape (S, Q), whole counts, 0 <= events <= n. Strata without trials are left out, and `reason` says so.
 
@@ -95,8 +95,11 @@ def rate_these_strata(events_sq: ArrayLike, n_sq: ArrayLike, *, level: float = 0
     at least half of the equal-weight size Q^2 / sum(1/n_q). Where strata are unlike, their mean varies less than a binomial share.
     Where one stratum has over `UNLIKE` times the trials of another, an event weighs more there: the limits are those of a weighted sum (`_weighted`).
     More clusters: each cluster's rate and n_eff as above, and the module's integrated limits over clusters, nearer where those agree.
+    Clusters that are fixed too: every cell is a stratum of its own, so the rate is the mean over these clusters and strata, and limits are those of one cluster.
     """
     tail = checked_tail(level)
+    if not random_clusters:
+        events_sq, n_sq = _one_cluster(events_sq), _one_cluster(n_sq)
     e_sq, m_sq, strata, reason = _checked_table(events_sq, n_sq)
     events, n, clusters = int(e_sq.sum()), int(m_sq.sum()), e_sq.shape[0]
     if n == 0:
@@ -148,23 +151,30 @@ def difference_of(a: ClusteredRate | Difference, b: ClusteredRate | Difference) 
     return Difference(value=value, low=value - math.hypot(a.value - a.low, b.high - b.value), high=value + math.hypot(a.high - a.value, b.value - b.low))
 
 
-def difference_these_strata(events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95) -> Difference:
+def difference_these_strata(
+    events_a_sq: ArrayLike, n_a_sq: ArrayLike, events_b_sq: ArrayLike, n_b_sq: ArrayLike, *, level: float = 0.95, random_clusters: bool = True
+) -> Difference:
     """Rate of a minus rate of b on these strata, over those that both have: strata fixed; clusters a random sample where at least two have trials.
 
     All four: shape (S, Q), as for `rate_these_strata`; a and b may differ in S. Every stratum weighs the same. One cluster and strata of about one size: the limits of
     `difference_fixed`. Else: `difference_of` the two rates, and where both sides have as many clusters, nearer where the differences a_s - b_s agree, as the module says.
     Row s is taken for the same cluster on both sides; where it is not, the order is arbitrary and the interval as good.
+    With `random_clusters` False, clusters are fixed too: every cell is a stratum where both sides have as many clusters, else the two rates are taken apart.
 
     No stratum that both have: None, with a reason. Raises ValueError for malformed tables, unlike strata or a level outside (0, 1).
     """
     tail = checked_tail(level)
+    alike = np.shape(n_a_sq) == np.shape(n_b_sq)
+    if not random_clusters and alike:
+        events_a_sq, n_a_sq, events_b_sq, n_b_sq = (_one_cluster(x) for x in (events_a_sq, n_a_sq, events_b_sq, n_b_sq))
     tables = _shared(events_a_sq, n_a_sq, events_b_sq, n_b_sq)
     if tables is None:
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
     e_a, m_a, e_b, m_b = tables
     if len(e_a) == len(e_b) == 1 and m_a.max() <= UNLIKE * m_a.min() and m_b.max() <= UNLIKE * m_b.min():
         return _equal_weights(e_a[0], m_a[0], e_b[0], m_b[0], level)
-    found = difference_of(rate_these_strata(e_a, m_a, level=level), rate_these_strata(e_b, m_b, level=level))
+    a, b = (rate_these_strata(e, m, level=level, random_clusters=random_clusters) for e, m in ((e_a, m_a), (e_b, m_b)))
+    found = difference_of(a, b)
     if e_a.shape != e_b.shape or not (_agreeable(e_a + e_b, m_a) and _agreeable(m_a + m_b - e_a - e_b, m_b)):
         return found
     near = difference_fixed(e_a.sum(axis=0), m_a.sum(axis=0), e_b.sum(axis=0), m_b.sum(axis=0), level=1.0 - 2.0 * min(0.49, NEAREST * tail))
@@ -322,6 +332,12 @@ def _checked_counts(events_sq: ArrayLike, n_sq: ArrayLike) -> tuple[NDArray[np.f
     if not bool(np.all((e_sq >= 0) & (e_sq <= m_sq) & (m_sq == np.floor(m_sq)) & (e_sq == np.floor(e_sq)))):
         raise ValueError("expected whole counts with 0 <= events <= n")
     return e_sq, m_sq
+
+
+def _one_cluster(x_sq: ArrayLike) -> NDArray[np.float64]:
+    """Every cell as a stratum of one cluster."""
+    x = np.asarray(x_sq, dtype=np.float64)
+    return x.reshape(1, -1) if x.ndim == 2 else x
 
 
 def _checked_table(events_sq: ArrayLike, n_sq: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], int, str]:
