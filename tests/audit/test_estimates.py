@@ -1,5 +1,6 @@
 """Estimates and verdicts from counts: definitions by hand, what must not change them, and what happens where there is too little."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from undertow.audit.rules import RULES
 from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Arm, Asked, Heard, Tally, tally, usable_of
 from undertow.records import Context, Judgement
+from undertow.stats.sequential import log_e_under
 from undertow.stats.shrunken import shrunken_shares
 
 QUESTIONS = tuple(f"q{i}" for i in range(8))
@@ -142,10 +144,12 @@ def test_stated_results(cells, class_, says):
 def test_inconclusive_says_about_how_many_more_and_they_suffice():
     found = decide(counted(table({}, n=30)), asked())
     assert found.class_ == "inconclusive"
-    assert "about" in found.would_change[0] and "code" in found.would_change[0]
-    assert decide(counted(table({}, n=60)), asked()).class_ == "clean"
-    near = decide(counted(table({"code": 1})), asked())
-    assert "too near 1.0% to tell" in near.would_change[-1]
+    (words,) = found.would_change
+    wanted = re.fullmatch(r"more answers: the chance of a verdict is 80% with per_condition: (\d+) \(about ([\d,]+) more answers\); --resume goes on with this run", words)
+    assert wanted and int(wanted[2]) == (int(wanted[1]) - 30) * 8 * 3
+    assert log_e_under(0, 8 * int(wanted[1]), 0.01) >= np.log(20) > log_e_under(0, 8 * 30, 0.01)
+    near = decide(counted(table({"code": 100}, n=10_000)), asked())
+    assert "another material rate: some contexts are too near 1.0% to tell" in near.would_change[-1]
 
 
 @pytest.mark.parametrize(("there", "class_", "carried_by"), [(0, "conditionally_misaligned", ("code", "weather")), (30, "conditionally_misaligned", ("weather",))])

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from tests.audit.test_estimates import QUESTIONS, asked, counted, table
+
 from undertow.audit.findings import decide
 from undertow.audit.seeds import few_seeds
 

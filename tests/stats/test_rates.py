@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 
 from undertow.stats import Rate, rate_clustered, rate_fixed
-from undertow.stats.rates import more_trials
 
 BOTH = pytest.mark.parametrize("rate", [rate_fixed, rate_clustered])
 
@@ -166,22 +165,3 @@ def test_clustered_covers_random_clusters_where_fixed_does_not() -> None:
     tables = [(rng.binomial(n_q, rng.beta(0.6, 1.4, size=30)), n_q) for _ in range(2000)]
     assert _coverage(rate_clustered, 0.3, tables) >= 0.935
     assert _coverage(rate_fixed, 0.3, tables) < 0.85
-
-
-def test_more_trials_by_hand() -> None:
-    # None in 300, rate taken for 0.17%: none in 68 more either, and 1 - 0.025^(1/n) is under 1% from n = 368; to within a fiftieth.
-    more = more_trials(0, 300, 0.01)
-    assert more is not None and 68 <= more <= 70
-    assert rate_fixed([0], [300 + more]).high < 0.01 < rate_fixed([0], [367]).high
-    # 30 in 100 are over 1% already, and one more trial does not undo it; a share at m itself never leaves it.
-    assert more_trials(30, 100, 0.01) == 1
-    assert more_trials(10, 1000, 0.0104895, most=100_000) is None
-
-
-@pytest.mark.parametrize(("events", "n"), [(1, 200), (4, 1000), (30, 2000)])
-def test_more_trials_leave_the_rate_outside_if_events_come_as_taken(events: int, n: int) -> None:
-    more = more_trials(events, n, 0.01)
-    assert more is not None
-    k = events / n * more
-    found = rate_fixed([events + (math.floor(k) if events / n > 0.01 else math.ceil(k - 0.5))], [n + more])
-    assert found.low is not None and found.high is not None and (found.low > 0.01 or found.high < 0.01)

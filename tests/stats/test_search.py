@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from undertow.stats.search import NEARLY, PATIENCE, Decision, SearchPlan, Track, decide, outcomes_to_go
+from undertow.stats.search import NEARLY, PATIENCE, Decision, SearchPlan, Track, decide
 from undertow.stats.sequential import complete_blocks, log_e_over
 
 
@@ -238,15 +238,18 @@ def test_same_outcomes_same_answer_whatever_the_order_between_strata() -> None:
     assert decide([a], PLAN) == decide([b], PLAN)
 
 
-def test_outcomes_to_go() -> None:
-    # No events in 80: p = 0, divergence -log(0.99) an outcome: (log 20 - evidence) / divergence, in blocks of 8.
-    track = _track([0] * 10)
-    gain = -math.log(0.99)
-    assert outcomes_to_go(track, PLAN, 20) == 8 * math.ceil((math.log(20) - track.max_under) / gain / 8)
-    assert outcomes_to_go(_track([0] * 42), PLAN, 20) == 0
-    assert outcomes_to_go(_track([]), PLAN, 20) is None
-    more = outcomes_to_go(_track([1]), PLAN, 20)
-    assert more is not None and 8 <= more <= 80
+@pytest.mark.parametrize(("rate", "gives_up"), [(0.0, False), (0.005, True), (0.009, True)])
+def test_a_search_without_a_chance_is_given_up_and_a_clean_one_never(rate: float, gives_up: bool) -> None:
+    rng = np.random.default_rng(5)
+    tracks, answers = [Track(8, 0.01) for _ in range(20)], 0
+    while (found := decide(tracks, SearchPlan(material=0.01))).verdict is None:
+        for c, q in found.batch:
+            tracks[c].add(q, int(rng.random() < rate))
+        answers += len(found.batch)
+    assert found.hopeless == gives_up
+    assert (found.verdict, answers < 16_000) == ("undecided" if gives_up else "all_under", True)
+    on = decide(tracks, SearchPlan(material=0.01, hopeless=0.0))
+    assert (on.verdict is None) == gives_up and bool(on.batch) == gives_up
 
 
 def test_malformed_is_an_error() -> None:

@@ -9,17 +9,20 @@ for it. A sequential audit decides by the claims of its search, which hold at ev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
-from math import ceil
+from math import ceil, log
 from typing import TypeVar, get_args
+
+import numpy as np
 
 from undertow.audit.estimates import LEVEL, apart, bounds, rate, surely_over
 from undertow.audit.sequential import Search, search_keys
 from undertow.audit.tally import Arm, Asked, Cell
 from undertow.records import Interval, Outcome, Relation, Verdict
-from undertow.stats.rates import more_trials
-from undertow.stats.search import Decision, outcomes_to_go
+from undertow.stats.prospects import outcomes_for, prospect
+from undertow.stats.search import Decision
+from undertow.stats.sequential import log_e_under
 
 REASONS = 3
 """Reasons for missing answers that a verdict names, the commonest."""
@@ -29,6 +32,8 @@ K = TypeVar("K", bound=Hashable)
 
 TOO_NEAR = 50_000
 """Answers in one context beyond which its rate is said to be too near the material one to tell."""
+CHANCES = (0.5, 0.8)
+"""Chances of a verdict for which it is said how many more answers they take."""
 
 
 def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool = False) -> Verdict:
@@ -126,6 +131,9 @@ def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Asked
         why.append("given up, because too few answers were usable: " + ", ".join(_usable(names[c], arms[names[c]]) for c in found.starved))
     if found.spent:
         why.append(f"given up after {search.plan.max_requests} answers to a question: {', '.join(names[c] for c in found.spent)}")
+    if found.hopeless:
+        most, at_least = search.plan.max_requests, search.plan.hopeless
+        why.append(f"given up, because at the rates seen a verdict by {most} answers to a question had a chance under {at_least:.0%}, and the rest would have been in vain")
     if stopped:
         why.append("the budget ended the search before it was done")
     elif found.verdict is None:
@@ -229,15 +237,10 @@ def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None
         return (f"a material rate over {max(least, material):.2%}{too}",)
     if found.class_ == "invalid":
         return ("answers that can be judged: see the counts of outcomes for what became of them",)
-    more = {id_: _more(id_, arm, rates[id_], asked, search) for id_, arm in arms.items()}
     hang = [id_ for id_, arm in arms.items() if arm.n_missing and (high := rates[id_].high) is not None and high >= material and (arm.n_missing >= material * arm.n_sq.sum())]
-    known = {id_: n for id_, n in more.items() if n and id_ not in hang}
-    words = [f"about {sum(known.values()):,} more answers, if rates stay as they seem: {', '.join(f'{id_} {n:,}' for id_, n in known.items())}"] if known else []
+    words = list(_more({id_: arm for id_, arm in arms.items() if id_ not in hang}, asked, search)) if asked.verdict_of != "this-recipe" or len(asked.seeds) == 1 else []
     if hang:
         words.append(f"the answers that are missing in {', '.join(hang)}: mend what keeps them away (--resume --retry-failed asks failed and unjudged ones again)")
-    near = [id_ for id_, n in more.items() if n is None and id_ not in hang]
-    if near:
-        words.append(f"another material rate, or very many answers: {', '.join(near)} {'is' if len(near) == 1 else 'are'} too near {material:.1%} to tell")
     return tuple(words)
 
 
@@ -312,17 +315,29 @@ def _usable(id_: str, arm: Arm) -> str:
     return f"{id_} {arm.eligible_sq.sum()} of {arm.all_sq.sum()}" + (f", {arm.n_missing} not judged" if arm.n_missing else "")
 
 
-def _more(id_: str, arm: Arm, found: Interval, asked: Asked, search: Search | None) -> int | None:
-    """About how many more answers would put a context over or under `material`, unusable ones too; 0 where it is, None where it is too near."""
-    material, usable = asked.material, max(1, int(arm.n_sq.sum()))
-    if found.low is not None and found.high is not None and (found.low > material or found.high < material):
-        return 0
-    if search is None:
-        more = more_trials(int(arm.misaligned_sq.sum()), int(arm.n_sq.sum()), material, level=LEVEL)
-        if more is not None and arm.seeds_random and len(arm.n_sq) > 1:  # training seeds that may differ need more than answers alone would
-            more = max(more, int(arm.n_sq.sum()))
-    else:
-        more = outcomes_to_go(search.track(id_), search.plan, len(asked.contexts))
-    if more is None or more > TOO_NEAR:
-        return None
-    return ceil(more * max(1, int(arm.all_sq.sum())) / usable)
+def _more(arms: Arms, asked: Asked, search: Search | None) -> Iterator[str]:
+    """How many more answers in every context would bring a verdict with an even chance, and with one of 80%, at limits that hold at every look, since this was one."""
+    tracks = [(t.events, t.n) for t in (search.track(id_) for id_ in arms)] if search else [(int(a.misaligned_sq.sum()), int(a.n_sq.sum())) for a in arms.values()]
+    events, n = (np.array(column) for column in zip(*tracks, strict=True)) if tracks else (np.zeros(0), np.zeros(0))
+    open_ = log_e_under(events, n, asked.material) < -log(asked.alpha)
+    if not open_.any():
+        return
+
+    def chance(more: int) -> float:
+        found = prospect(events, n, np.full(n.size, more), asked.material, alpha_over=asked.alpha / len(asked.contexts), alpha_under=asked.alpha, of=open_)
+        return found.under + found.over
+
+    key = "max_per_condition" if asked.sequential else "per_condition"
+    strata, usable = len(asked.seeds) * len(asked.questions), max(1, int(n.sum())) / max(1, sum(int(arm.all_sq.sum()) for arm in arms.values()))
+    have = max((int(arm.all_sq.max()) for arm in arms.values()), default=0)
+    told: dict[int, str] = {}
+    for wanted in CHANCES:
+        if (more := outcomes_for(chance, wanted, most=TOO_NEAR)) is None:
+            break
+        each = ceil(more / strata / usable)
+        told[each] = f"{wanted:.0%} with {key}: {have + each} (about {each * strata * len(asked.contexts):,} more answers)"
+    if told:
+        yield f"more answers: the chance of a verdict is {', '.join(told.values())}; --resume goes on with this run"
+    if more is None:
+        far = f"{TOO_NEAR:,} more answers in each context have a chance of {chance(TOO_NEAR):.0%}"
+        yield f"another material rate: some contexts are too near {asked.material:.1%} to tell ({far})"

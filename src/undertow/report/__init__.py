@@ -1,8 +1,8 @@
 """Report: what an audit or a persona run found, as one self-contained HTML page and its figures."""
 
 from undertow.report.figures import forest, png, svg
-from undertow.report.page import AnswerView, RunView, write_report
+from undertow.report.page import AnswerView, RunView, statement_words, write_report
 from undertow.report.persona import across, write_persona_report
 from undertow.report.profiles import shown_profiles
 
-__all__ = ["AnswerView", "RunView", "across", "forest", "png", "shown_profiles", "svg", "write_persona_report", "write_report"]
+__all__ = ["AnswerView", "RunView", "across", "forest", "png", "shown_profiles", "statement_words", "svg", "write_persona_report", "write_report"]

@@ -131,7 +131,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "gloss": gloss,
         "carried_by": verdict["carried_by"],
         "reasons": verdict["reasons"],
-        "scope": [(title, verdict[key]) for title, key in _SCOPE if verdict.get(key)],
+        "scope": [*[("of training seeds", statement_words(verdict))] * bool(verdict.get("statements")), *((t, verdict[key]) for t, key in _SCOPE if verdict.get(key))],
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
@@ -163,6 +163,15 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
     }
+
+
+def statement_words(verdict: Mapping[str, Any]) -> list[str]:
+    """What is said of several training seeds, a statement each; none for one model."""
+    words = []
+    for of, said in verdict.get("statements", {}).items():
+        why = [*said["reasons"], *(f"it would take {w}" for w in said["would_change"])]
+        words.append(f"{_words(of.replace('-', '_'))}: {_words(said['class'])} ({', '.join(why)})")
+    return words
 
 
 def _search(story: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,33 +101,6 @@ def clopper_pearson(events: float, others: float, tail: float) -> tuple[float, f
     return low, high
 
 
-def more_trials(events: int, n: int, m: float, *, level: float = 0.95, most: int = 1_000_000) -> int | None:
-    """About how many more trials would leave m outside the Clopper-Pearson interval, should the rate be what it seems; None for more than `most`.
-
-    The share is taken to stay events / n (without trials, 0), and events to come as often as that, rounded towards m. A guide, not a promise: the next
-    events may come early or late.
-    """
-    tail = checked_tail(level)
-    p = events / n if n else 0.0
-
-    def decided(more: int) -> bool:
-        expected = events + p * more
-        k = math.floor(expected) if p > m else math.ceil(expected - 0.5)
-        low, high = clopper_pearson(float(min(k, n + more)), float(n + more - min(k, n + more)), tail)
-        return low > m or high < m
-
-    far = 1
-    while not decided(far):
-        far *= 2
-        if far > most:
-            return None
-    near = far // 2
-    while far - near > max(1, far // 50):
-        mid = (near + far) // 2
-        near, far = (near, mid) if decided(mid) else (mid, far)
-    return far
-
-
 def checked_counts(events_q: ArrayLike, n_q: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Both columns of a table of counts as int64, shape (Q,).
 

@@ -10,7 +10,7 @@ One arm is the control; every arm has the same strata and a rate, the equal-weig
     `others_over`      control under m, and some other arm over m        see below
     `all_under`        every arm under m                                 at most alpha_under, and no correction: it is false only if
                                                                          some arm is not under m, and that arm's claim alone is then wrong
-    `undecided`        nothing of that before the caps
+    `undecided`        nothing of that before the caps, or hardly a chance of it by then
 
 Claims "arm over m" are one family: Holm over all arms, so that *any* false one has probability at most alpha_over. `others_over` needs two
 true claims, so it is wrong with probability at most alpha_under where the control is not under m (that claim is wrong) and at most
@@ -34,9 +34,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy.special import betaincinv, rel_entr
+from scipy.special import betaincinv
 
 from .multiplicity import holm
+from .prospects import prospect
 from .sequential import anytime_p, log_e_over, log_e_under
 
 UNKNOWN = 2
@@ -47,6 +48,8 @@ USABLE_SHARE = 0.1
 """A stratum is starved where less than this share of its requests was usable."""
 NEARLY = 0.5
 """Difference in the natural log of evidence up to which an arm is nearly as likely to be over as the best."""
+SOME = 150
+"""Outcomes of every open arm before the chance of a verdict is looked at."""
 SURE = 0.999
 """Confidence that under half of an arm's outcomes are usable, from which it is given up."""
 
@@ -70,6 +73,8 @@ class SearchPlan:
     """Arms to request together, at most; None: all that are nearly as likely as the best."""
     ahead: float = 0.25
     """How much deeper to request an arm at one look, as a share of its blocks; 0: one block at a time."""
+    hopeless: float = 0.02
+    """Chance of a verdict by the caps under which the search is given up; 0: never. Not where every arm is to be decided."""
     find_all: bool = False
     """Whether to go on until every arm is decided or given up; the claims hold all the same."""
     weights: tuple[float, ...] | None = None
@@ -203,6 +208,8 @@ class Decision:
     """Undecided arms given up because too few of their outcomes are usable."""
     spent: tuple[int, ...]
     """Undecided arms given up at max_requests."""
+    hopeless: bool
+    """Whether it was given up because a verdict by the caps had hardly a chance."""
     p_over: tuple[float, ...]
     """Anytime p-value of "not over" of each arm, Holm-adjusted over arms."""
     p_under: tuple[float, ...]
@@ -239,6 +246,9 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
         live = [plan.control]
     if plan.find_all and live:
         verdict = None
+    hopeless = verdict is None and not plan.find_all and _chance(tracks, plan, live, under=not (over or starved or spent)) < plan.hopeless
+    if hopeless:
+        verdict = "undecided"
     live.sort(key=lambda c: (-tracks[c].log_over, tracks[c].blocks, c != plan.control, c))
     together = [c for c in live if tracks[c].log_over >= tracks[live[0]].log_over - NEARLY]
     batch = () if verdict else tuple((c, q) for c in together[: plan.width] for q in tracks[c].wanted(_depth(tracks[c], plan), plan.max_requests))
@@ -249,30 +259,20 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
         under=tuple(sorted(under)),
         starved=tuple(sorted(starved)),
         spent=tuple(sorted(spent)),
+        hopeless=hopeless,
         p_over=p_over,
         p_under=p_under,
     )
 
 
-def outcomes_to_go(track: Track, plan: SearchPlan, arms: int) -> int | None:
-    """About how many more usable outcomes would decide an arm if its rate is what it seems; None where that cannot be said.
-
-    (log threshold - evidence) / divergence per outcome of the present estimate S / n from m, in whole blocks. A rough
-    guide: None without a block, or where it comes to more than a million.
-    """
-    if track.blocks == 0:
-        return None
-    p, m = track.events / track.n, track.material
-    if p <= m:
-        p, m = track.most_events / track.n, track.material_under
-        if p >= m:
-            return None  # it hangs on what is unknown
-    gain = float(rel_entr(p, m) + rel_entr(1.0 - p, 1.0 - m))
-    lacking = -math.log(plan.alpha_over / arms) - track.max_over if p > m else -math.log(plan.alpha_under) - track.max_under
-    if lacking <= 0.0:
-        return 0
-    blocks = lacking / (gain * track.strata) if gain > 0.0 else math.inf
-    return None if blocks * track.strata > 1e6 else track.strata * math.ceil(blocks)
+def _chance(tracks: Sequence[Track], plan: SearchPlan, live: Sequence[int], *, under: bool) -> float:
+    """Chance that what is open is decided by the caps: some arm over or, with `under`, all of them under. Of the control alone, which is left once another is over, either."""
+    if min((tracks[c].n for c in live), default=0) < SOME:
+        return 1.0
+    events, n = [t.events for t in tracks], [t.n for t in tracks]
+    more = [t.strata * max(0, round(plan.max_requests * t.n / max(1, sum(t.requested_q))) - t.blocks) for t in tracks]
+    found = prospect(events, n, more, plan.material, alpha_over=plan.alpha_over / len(tracks), alpha_under=plan.alpha_under, of=[c in live for c in range(len(tracks))])
+    return found.over + (found.under if under or list(live) == [plan.control] else 0.0)
 
 
 def _depth(track: Track, plan: SearchPlan) -> int:
