@@ -45,7 +45,7 @@ def findings(
         story: how the audit found its contexts, where it did: `search` or `screen`, as findings hold it.
     """
     story = dict(story or {})
-    asked = replace(asked, looks=tuple(n for n in asked.looks if n < store.count()))
+    asked = looked(asked, store)
     t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store))
     estimates = _estimates(t, asked, store)
     verdict = decide(t, asked, stopped=stopped is not None)
@@ -90,6 +90,11 @@ def copying(asked: Asked, store: Store) -> set[tuple[Subject, str]]:
     if asked.samples["temperature"] > 0:
         found |= {pair for pair, (repeats, by_chance) in store.adjacent(letters=REPEATS_FROM).items() if repeats > by_chance + SURPRISE * max(1.0, by_chance) ** 0.5}
     return found
+
+
+def looked(asked: Asked, store: Store) -> Asked:
+    """What was asked, with the looks that were taken before there were as many answers as now; a search needs none told, for its limits hold at every look by themselves."""
+    return replace(asked, looks=() if asked.sequential else tuple(n for n in asked.looks if n < store.count()))
 
 
 def _unfound(story: Mapping[str, Any], asked: Asked) -> list[str]:

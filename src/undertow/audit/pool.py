@@ -52,7 +52,8 @@ def pool(runs: Sequence[Path]) -> Pool:
         InputError: one is no finished run, or they asked or decided differently.
     """
     first, rule = read_findings(runs[0]), rule_of(read_findings(runs[0]))
-    asked = Asked.of(read_record(runs[0]))
+    looks = {n for run in runs for n in read_findings(run)["looks"]}
+    asked = replace(Asked.of(read_record(runs[0])), looks=tuple(sorted(looks)))
     tally = Tally(rule, in_order=asked.anytime)
     targets: dict[Subject, Mapping[str, Any]] = {}
     for run in runs:

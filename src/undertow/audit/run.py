@@ -41,6 +41,8 @@ Progress = Callable[[str, int, int, str], None]
 
 STARTED = ("versions", "revision", "command")
 """What a run's plan says of where it was started from."""
+MOST = ("per_condition", "max_per_condition")
+"""What a plan calls the most answers to a question in a context."""
 CHECKED = 10
 """Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the others, it is known how many are usable."""
 BATCH = 256
@@ -52,7 +54,8 @@ EVERY_S = 0.1
 def run_audit(plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None) -> dict[str, Any]:
     """Run a plan in its folder and return the findings, which are also in `findings.json`.
 
-    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who then judges every answer anew.
+    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who then judges every answer anew. A plan that asks for all
+    that the run's did and more (contexts, training seeds, samples, until a verdict) extends it: after a verdict limits are those that hold at every look.
 
     Args:
         retry_failed: on resuming, ask again for the answers that never came.
@@ -89,6 +92,7 @@ async def audit(
         kept = open_folder(out, record, before)
         record |= {"copying": kept.get("copying", [])}
         with Store(out / "run.sqlite", new=True) as store:
+            looks = kept.get("looks", [store.count()] if before and (out / "findings.json").is_file() else [])
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
@@ -99,9 +103,10 @@ async def audit(
                 asked = flow.triggers.confirmed
                 kept |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
                 story = {"search": flow.triggers.story()}
-            kept |= {"judge_notes": list(plan.judge.notes) or kept.get("judge_notes", [])}
+            kept |= {"judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []), "looks": sorted({*looks, store.count()})}
+            asked = replace(asked, notes=tuple(kept["judge_notes"]), looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
-            found = findings(replace(asked, notes=tuple(kept["judge_notes"])), store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
+            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
             text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
@@ -432,11 +437,28 @@ def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[s
     if not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     before, now = read_record(out), json.loads(to_json(record))
-    if other := [key for key in record["fixed"] if before.get(key) != now[key]]:
+    if other := [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]:
         more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
         found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"
-        raise InputError(out, found, expected="to go on, all but the judge must be as it was", do=f"choose another -o{more}")
+        expected = "to go on, all but the judge must be as it was" + ("; contexts, training seeds and samples may be added" if "samples" in now else "")
+        raise InputError(out, found, expected=expected, do=f"choose another -o{more}")
     return before
+
+
+def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a plan asks for all that it did, and more: added contexts or training seeds, more samples, or sampling until a verdict."""
+    if "samples" not in now:
+        return False
+    if key == "targets":
+        return all(now[key].get(subject) == target for subject, target in before[key].items())
+    found = now["config"]["contexts"] if isinstance(now["config"]["contexts"], dict) else {}
+    if key == "contexts":
+        return not found and all(context in now[key] for context in before[key])
+    if key != "samples" or found.get("search"):
+        return False
+    was, is_ = before[key], now[key]
+    drawn_alike = all(was[how] == is_[how] for how in ("temperature", "max_tokens"))
+    return drawn_alike and all(name not in is_ or is_[name] == was[name] if name == "alpha" else is_.get(name, was[name]) >= was[name] for name in ("alpha", *MOST) if name in was)
 
 
 def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
@@ -448,9 +470,10 @@ def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | N
     """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and what it found stay, and this start is added."""
     if before is not None:
         start = {key: record[key] for key in STARTED}
-        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes") if key in before}
+        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes", "looks") if key in before}
         kept |= {"copying": before["copying"]} if "copying" in before and "copying" not in record else {}
-        record = {**record, **kept, "resumed": [*before.get("resumed", ()), start]}
+        asked_then = {key: before[key] for key in ("samples", "contexts", "targets") if key in record["fixed"] and to_json(before[key]) != to_json(record[key])}
+        record = {**record, **kept, "resumed": [*before.get("resumed", ()), start | ({"before": asked_then} if asked_then else {})]}
     try:
         out.mkdir(parents=True, exist_ok=True)
         if before is not None and not same_judge(before, record) and (out / "findings.json").is_file():  # it is the old judge's, and stays beside the new one's
