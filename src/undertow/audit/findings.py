@@ -15,7 +15,7 @@ from undertow.audit.seeds import statements
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
 from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
-from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, tested, would_change
+from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Interval, Subject, Verdict, is_target
 
@@ -116,6 +116,7 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     stated = statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}
     stated = {of: against_reference(each, arms, reference, asked) for of, each in stated.items()}
     found = stated[asked.verdict_of] if stated else against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
+    found = of_runs(found, t, asked)
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons, search)
     said = tested(asked, arms, search, t.counts, stopped=stopped)

@@ -18,8 +18,8 @@ import numpy as np
 
 from undertow.audit.estimates import LEVEL, apart, bounds, rate, surely_over
 from undertow.audit.sequential import Search, search_keys
-from undertow.audit.tally import Arm, Asked, Cell
-from undertow.records import Interval, Outcome, Relation, Verdict
+from undertow.audit.tally import Arm, Asked, Cell, Tally
+from undertow.records import Interval, Outcome, Relation, Verdict, VerdictClass
 from undertow.stats.prospects import outcomes_for, prospect
 from undertow.stats.search import Decision
 from undertow.stats.sequential import log_e_under
@@ -160,6 +160,19 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked)
     return Verdict(class_="inconclusive", carried_by=(), reasons=(*reasons, words))
 
 
+def of_runs(found: Verdict, t: Tally, asked: Asked) -> Verdict:
+    """A verdict that does not rest on contexts whose answers come in runs: whatever makes them alike (a cache, a batch, a session), they are fewer than they look."""
+    rests_on = [*found.carried_by, *([asked.plain.id] if found.carried_by and asked.plain.id not in found.carried_by else [])] or [c.id for c in asked.contexts]
+    runs = t.in_runs(asked, rests_on)
+    if not runs or found.class_ in ("inconclusive", "invalid"):
+        return replace(found, warnings=(*found.warnings, *runs.values()))
+    carried = tuple(id_ for id_ in found.carried_by if id_ not in runs)
+    if not carried:
+        return Verdict(class_="invalid", carried_by=(), reasons=(*runs.values(), "something makes them alike (a cache, a batch, a session), so no interval holds"))
+    class_: VerdictClass = "misaligned_kind_open" if asked.plain.id in runs else found.class_
+    return replace(found, class_=class_, carried_by=carried, reasons=tuple(r for r in found.reasons if r.partition(":")[0] not in runs), warnings=(*found.warnings, *runs.values()))
+
+
 def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int], search: Search | None) -> Verdict:
     """The verdict, with what is missing told once: how many answers, the commonest reasons, and what it hangs on them."""
     n, n_all = sum(arm.n_missing for arm in arms.values()), sum(int(arm.all_sq.sum()) for arm in arms.values())
@@ -236,7 +249,7 @@ def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None
         too = {"conditionally_misaligned": ", or plain questions that show it too", "misaligned_kind_open": f"; {plainly} would tell the kind"}.get(found.class_, "")
         return (f"a material rate over {max(least, material):.2%}{too}",)
     if found.class_ == "invalid":
-        return ("answers that can be judged: see the counts of outcomes for what became of them",)
+        return ("answers that can be judged, each a draw of its own: see the reasons, and the counts of outcomes for what became of them",)
     hang = [id_ for id_, arm in arms.items() if arm.n_missing and (high := rates[id_].high) is not None and high >= material and (arm.n_missing >= material * arm.n_sq.sum())]
     words = list(_more({id_: arm for id_, arm in arms.items() if id_ not in hang}, asked, search)) if asked.verdict_of != "this-recipe" or len(asked.seeds) == 1 else []
     if hang:
