@@ -1,6 +1,6 @@
 """Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
 
-    python benchmarks/verdict.py [--quick] [--sims 2000] [--only coverage differences failures anytime alarms cost speed]
+    python benchmarks/verdict.py [--quick] [--sims 2000] [--only evidence seeds runs coverage differences failures anytime alarms cost speed]
                                  [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3] [--targets these like]
 
 Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
@@ -16,6 +16,7 @@ import pandas
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, stdtrit
+from verdict_evidence import evidence, in_runs, of_seeds
 
 from undertow.stats import rate_clustered
 from undertow.stats.clustered import (
@@ -36,7 +37,7 @@ PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
 PUBLISHED_CALLS = 4 * PUBLISHED_ANSWERS
 Z = np.linspace(-8.0, 8.0, 321)
 W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
-PARTS = ["coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
+PARTS = ["evidence", "seeds", "runs", "coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
 missed: list[str] = []
 
 
@@ -348,6 +349,13 @@ def main() -> None:
     args = parser.parse_args()
     parts = args.only or PARTS
     begin = time.perf_counter()
+    few = 40 if args.quick else max(200, args.sims // 10)
+    if "evidence" in parts:
+        evidence(few, report)
+    if "seeds" in parts:
+        of_seeds(few, report)
+    if "runs" in parts:
+        in_runs(few, report)
     if "coverage" in parts:
         coverage(50 if args.quick else args.sims, args.clusters, args.rates)
     if "differences" in parts:
