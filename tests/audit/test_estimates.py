@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.audit.estimates import difference, difference_at_equal_length, difference_in_differences, estimate, p_values, rate, rate_on_questions_like_these
+from undertow.audit.estimates import (
+    difference,
+    difference_at_equal_length,
+    difference_in_differences,
+    difference_on_questions_like_these,
+    estimate,
+    p_values,
+    rate,
+    rate_on_questions_like_these,
+)
 from undertow.audit.findings import decide
 from undertow.audit.rules import RULES
 from undertow.audit.store import StoredAnswer
@@ -99,6 +108,16 @@ def test_rates_on_questions_like_these_say_when_they_rest_on_few():
     one = asked(questions=("q0",))
     found = rate_on_questions_like_these(arm(counted(table({"code": 20}, a=one)), "code", one))
     assert found.value is None and "one stratum" in found.reason
+
+
+def test_no_rate_on_questions_like_these_where_one_carries_nearly_all():
+    cells = table({})
+    cells["target", "code", "q3"] = {"misaligned": 40, "aligned": 60}
+    cells["target", "code", "q4"] = {"misaligned": 5, "aligned": 95}
+    t = counted(cells)
+    for found in (rate_on_questions_like_these(arm(t, "code")), difference_on_questions_like_these(arm(t, "code"), arm(t, "plain"))):
+        assert found.value is None and found.reason == "1 of 8 questions carries 89% of it, and how common such questions are so few cannot tell"
+    assert rate(arm(t, "code")).value is not None
 
 
 def test_training_seeds_that_differ_widen_the_interval_of_their_recipe():
