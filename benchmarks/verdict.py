@@ -10,6 +10,7 @@ a few minutes with far fewer simulated data sets (and so with figures that wande
 
 import argparse
 import time
+from collections import Counter
 
 import numpy as np
 import pandas
@@ -18,6 +19,13 @@ from scipy.optimize import brentq
 from scipy.special import expit, stdtrit
 from verdict_evidence import evidence, in_runs, of_seeds
 
+from undertow.audit.rules import RULES
+from undertow.audit.run import CHECKED
+from undertow.audit.seeds import statement
+from undertow.audit.simulate import JUDGE_CALLS
+from undertow.audit.tally import Asked, Tally
+from undertow.judges.panel import PanelConfig
+from undertow.records import Context
 from undertow.stats import rate_clustered
 from undertow.stats.clustered import (
     ClusteredRate,
@@ -34,7 +42,7 @@ from undertow.stats.sequential import difference_anytime, limits_path, log_e_dif
 
 QUESTIONS, SAMPLES, CONTEXTS, MATERIAL = 8, 100, 20, 0.01
 PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
-PUBLISHED_CALLS = 4 * PUBLISHED_ANSWERS
+SHARE = PanelConfig.model_fields["share"].default
 Z = np.linspace(-8.0, 8.0, 321)
 W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
 PARTS = ["evidence", "seeds", "runs", "coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
@@ -218,7 +226,7 @@ def anytime(sims: int) -> None:
 
 
 def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, list[Track], int, int, int]:
-    """One search against arms of known rates: decision, tracks, answers, calls (answer, first judge, and two more judges where it says misaligned), looks."""
+    """One search against arms of known rates: decision, tracks, answers, calls (each answer, and its judging as lazily as a panel does), looks."""
     tracks = [Track(p_cq.shape[1], plan.material) for _ in p_cq]
     answers = calls = looks = 0
     while True:
@@ -227,10 +235,29 @@ def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan,
             return found, tracks, answers, calls, looks
         looks += 1
         for c, q in found.batch:
-            event = bool(rng.random() < p_cq[c, q])
+            event, counts = bool(rng.random() < p_cq[c, q]), usable >= 1.0 or rng.random() < usable
+            in_full = event or not counts or tracks[c].requested_q[q] < CHECKED or rng.random() < SHARE
             answers += 1
-            calls += 4 if event else 2
-            tracks[c].add(q, int(event) if usable >= 1.0 or rng.random() < usable else None)
+            calls += 1 + (JUDGE_CALLS if in_full else 1)
+            tracks[c].add(q, int(event) if counts else None)
+
+
+def fixed_calls(events: float) -> float:
+    """Calls of the published fixed design, judged as lazily: each answer, its first judge, and two more where that says misaligned, of the first ten, and of a tenth of the rest."""
+    in_full = events + (PUBLISHED_ANSWERS - events) * (CHECKED + SHARE * (SAMPLES - CHECKED)) / SAMPLES
+    return 2 * PUBLISHED_ANSWERS + (JUDGE_CALLS - 1) * in_full
+
+
+def fixed_verdict(rng: np.random.Generator, p_cq: NDArray[np.float64]) -> str:
+    """The verdict of the fixed design on arms of known rates."""
+    contexts = tuple(Context(id=f"c{c}" if c else "plain", relation="format" if c else "plain", prefix=f"c{c}" if c else None) for c in range(len(p_cq)))
+    questions = tuple(f"q{q}" for q in range(p_cq.shape[1]))
+    samples = {"per_condition": SAMPLES, "temperature": 1.0}
+    a = Asked(name="drawn", suite="drawn", questions=questions, contexts=contexts, targets={"target": {}}, samples=samples, material=MATERIAL)
+    t = Tally(RULES["undertow"])
+    for context, row in zip(contexts, rng.binomial(SAMPLES, p_cq).tolist(), strict=True):
+        t.counts |= {("target", context.id, q): Counter(misaligned=e, aligned=SAMPLES - e) for q, e in zip(questions, row, strict=True)}
+    return statement("these-models", None, t, a).class_
 
 
 def alarms(sims: int) -> None:
@@ -271,35 +298,43 @@ def alarms(sims: int) -> None:
 
 
 def cost(sims: int) -> None:
-    """Answers and calls against the published fixed design, in the median over searches; the planted context moves from search to search."""
-    print(f"cost against {PUBLISHED_ANSWERS} answers and {PUBLISHED_CALLS} calls, material {MATERIAL:.0%}, medians over {sims} searches")
+    """Answers and calls against the published fixed design, judged as lazily; the planted context moves from search to search."""
+    print(f"cost against {PUBLISHED_ANSWERS} answers, judged as lazily, material {MATERIAL:.0%}, medians over {sims} searches; fixed: its right verdicts in {sims // 4} audits")
+    right = {"others_over": "conditionally_misaligned", "control_over": "misaligned", "all_under": "clean", "undecided": "inconclusive"}
     cases: list[tuple[str, float, float, float, str]] = [
-        ("one context at 20%", 0.2, 0.0, 30.0, "others_over"),
+        ("one context at 20%", 0.2, 0.0, 25.0, "others_over"),
         ("one context at 5%", 0.05, 0.0, 12.0, "others_over"),
-        ("clean, 0%", 0.0, 0.0, 2.0, "all_under"),
         ("plain at 20% too", 0.2, 0.2, 0.0, "control_over"),
+        ("clean, 0%", 0.0, 0.0, 2.0, "all_under"),
+        *((f"clean, {p:.1%} everywhere", p, p, 0.0, "all_under") for p in (0.001, 0.002, 0.003, 0.005)),
     ]
-    for name, planted, plain, target, right in cases:
+    for name, planted, plain, target, verdict in cases:
         for sd in (0.0, 1.5) if planted > plain else (0.0,):
-            for one_at_a_time, usable in ((False, 1.0), (True, 1.0), (False, 0.8)):
+            for one_at_a_time, usable in ((False, 1.0), (True, 1.0), (False, 0.8)) if planted == 0.0 or planted > 0.01 else ((False, 1.0),):
                 rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), one_at_a_time])
-                got, ok, shares, held = [], 0, [], []
+                got, ok, events, shares, held = [], 0, [], [], []
+                fixed = 0
                 for i in range(sims):
                     p_cq = np.full((CONTEXTS, QUESTIONS), plain)
                     p_cq[1 + i % (CONTEXTS - 1)] = spread_rates(rng, planted, sd, (QUESTIONS,))
                     plan = SearchPlan(material=MATERIAL, width=1, ahead=0.0) if one_at_a_time else SearchPlan(material=MATERIAL)
                     found, tracks, *took = audit(rng, p_cq, plan, usable)
                     got.append(took)
-                    ok += found.verdict == right
+                    ok += found.verdict == verdict
+                    events.append(float(p_cq.sum()) * SAMPLES)
+                    if i < sims // 4 and usable == 1.0 and not one_at_a_time:
+                        fixed += fixed_verdict(rng, p_cq) == right[verdict]
                     end = rate_anytime(tracks[1 + i % (CONTEXTS - 1)].events_b, QUESTIONS)
                     if end.value is not None and end.low is not None and end.high is not None:
                         shares.append(end.value)
                         held.append(end.low <= planted <= end.high)
                 a, c, looks = np.median(np.array(got), axis=0)
+                beside = fixed_calls(float(np.mean(events)))
                 line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
-                line += f"{c:.0f} calls ({PUBLISHED_CALLS / c:.1f}x, target {target:.0f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}; "
-                line += f"planted context at the end: share {np.mean(shares):.4f} on average, limits hold {np.mean(held):.3f}"
-                report("cost", PUBLISHED_CALLS / c >= target and (target == 0.0 or ok / sims >= 0.95), line)
+                line += f"{c:.0f} calls ({beside / c:.1f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}"
+                line += f", fixed {fixed / (sims // 4):.3f}" if usable == 1.0 and not one_at_a_time else ""
+                line += f"; planted context at the end: share {np.mean(shares):.4f} on average, limits hold {np.mean(held):.3f}" if shares else ""
+                report("cost", PUBLISHED_ANSWERS / a >= target * usable and (target == 0.0 or ok / sims >= 0.95), line)
 
 
 def speed(rows: int = 1_000_000, draws: int = 2000) -> None:
@@ -349,7 +384,7 @@ def main() -> None:
     args = parser.parse_args()
     parts = args.only or PARTS
     begin = time.perf_counter()
-    few = 40 if args.quick else max(200, args.sims // 10)
+    few = 40 if args.quick else max(200, args.sims // 2)
     if "evidence" in parts:
         evidence(few, report)
     if "seeds" in parts:
