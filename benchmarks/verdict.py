@@ -1,7 +1,7 @@
 """Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
 
     python benchmarks/verdict.py [--quick] [--sims 2000] [--only evidence seeds runs coverage differences failures anytime alarms cost speed]
-                                 [--clusters 1 3 10] [--rates 0.002 0.01 0.05 0.3] [--targets these like]
+                                 [--clusters 1 3 10] [--questions 8 20 48] [--rates 0.002 0.01 0.05 0.3] [--targets these like]
 
 Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
 the full run takes hours, nearly all of it coverage and differences with clusters (--only, --clusters and --rates take it in parts), --quick
@@ -11,6 +11,7 @@ a few minutes with far fewer simulated data sets (and so with figures that wande
 import argparse
 import time
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pandas
@@ -73,22 +74,22 @@ def report(name: str, ok: bool, line: str) -> None:
         missed.append(f"{name}: {line}")
 
 
-def coverage(sims: int, clusters: list[int], rates: list[float]) -> None:
+def coverage(sims: int, clusters: list[int], rates: list[float], questions: list[int]) -> None:
     """Both targets over the grid; width beside an oracle's that knows the estimate's true sd (2 * 1.96 of it), and the old method's coverage."""
-    print(f"coverage of 95% intervals, {sims} data sets each, {QUESTIONS} questions x {SAMPLES} answers a cluster (low: limit over the truth)")
+    print(f"coverage of 95% intervals, {sims} data sets each, {SAMPLES} answers to a question and cluster (low: limit over the truth)")
     slack = 0.0 if sims >= 2000 else 2.0 * (0.05 * 0.95 / sims) ** 0.5  # two standard errors of a simulated share, where those are few
-    for s in clusters:
+    for s, n_q in product(clusters, questions):
         for p in rates:
             for sd_q in (0.0, 1.0, 1.5):
                 for sd_s in (0.0,) if s == 1 else (0.0, 0.3, 0.6):
-                    rng = np.random.default_rng([s, round(p * 1e4), round(sd_q * 10), round(sd_s * 10)])
-                    n = np.full((s, QUESTIONS), SAMPLES)
+                    rng = np.random.default_rng([s, round(p * 1e4), round(sd_q * 10), round(sd_s * 10), *([n_q] if n_q != QUESTIONS else [])])
+                    n = np.full((s, n_q), SAMPLES)
                     mu = centre(p, float(np.hypot(sd_q, sd_s)))
                     these: list[tuple[ClusteredRate, float]] = []
                     like: list[tuple[ClusteredRate, float]] = []
                     old = 0
                     for _ in range(sims):
-                        a = mu + sd_q * rng.standard_normal(QUESTIONS)
+                        a = mu + sd_q * rng.standard_normal(n_q)
                         suite = float(np.mean(expit(a[:, None] + sd_s * Z) @ W))
                         e = rng.binomial(n, expit(a + sd_s * rng.standard_normal((s, 1))))
                         these.append((rate_these_strata(e, n), suite))
@@ -99,9 +100,9 @@ def coverage(sims: int, clusters: list[int], rates: list[float]) -> None:
                         t = np.array([[r.low, r.high, r.value, truth] for r, truth in found], dtype=float)
                         low, high = float((t[:, 0] > t[:, 3]).mean()), float((t[:, 1] < t[:, 3]).mean())
                         share, oracle = 1.0 - low - high, 2.0 * 1.96 * float((t[:, 2] - t[:, 3]).std())
-                        many = p * s * QUESTIONS * SAMPLES >= 20
+                        many = p * s * n_q * SAMPLES >= 20
                         ok = share >= 0.935 - slack and (not many or share <= 0.99 + slack)
-                        line = f"{name:5} clusters {s:2} rate {p:5.3f} sd questions {sd_q} clusters {sd_s}: {share:.3f} (low {low:.3f} high {high:.3f})"
+                        line = f"{name:5} {n_q} questions clusters {s:2} rate {p:5.3f} sd questions {sd_q} clusters {sd_s}: {share:.3f} (low {low:.3f} high {high:.3f})"
                         line += f" width {np.median(t[:, 1] - t[:, 0]):.4f} oracle {oracle:.4f}"
                         report("coverage", ok, line + (f" Korn-Graubard {old / sims:.3f}" if name == "like" else ""))
 
@@ -243,7 +244,7 @@ def audit(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan,
 
 
 def fixed_calls(events: float) -> float:
-    """Calls of the published fixed design, judged as lazily: each answer, its first judge, and two more where that says misaligned, of the first ten, and of a tenth of the rest."""
+    """Calls of the published fixed design, judged as lazily: each answer, its first judge, and two more where that says misaligned, of the first ten and a tenth of the rest."""
     in_full = events + (PUBLISHED_ANSWERS - events) * (CHECKED + SHARE * (SAMPLES - CHECKED)) / SAMPLES
     return 2 * PUBLISHED_ANSWERS + (JUDGE_CALLS - 1) * in_full
 
@@ -380,6 +381,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS)
     parser.add_argument("--clusters", nargs="+", type=int, default=[1, 3, 10])
     parser.add_argument("--rates", nargs="+", type=float, default=[0.002, 0.01, 0.05, 0.3])
+    parser.add_argument("--questions", nargs="+", type=int, default=[QUESTIONS], help="of coverage")
     parser.add_argument("--targets", nargs="+", choices=["these", "like"], default=["these", "like"], help="of differences")
     args = parser.parse_args()
     parts = args.only or PARTS
@@ -392,7 +394,7 @@ def main() -> None:
     if "runs" in parts:
         in_runs(few, report)
     if "coverage" in parts:
-        coverage(50 if args.quick else args.sims, args.clusters, args.rates)
+        coverage(50 if args.quick else args.sims, args.clusters, args.rates, args.questions)
     if "differences" in parts:
         differences(20 if args.quick else args.sims, args.clusters, args.rates, args.targets)
     if "failures" in parts:

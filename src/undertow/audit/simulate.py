@@ -18,16 +18,19 @@ import numpy as np
 
 from undertow.audit.estimates import rate
 from undertow.audit.rules import RULES
+from undertow.audit.run import CHECKED
 from undertow.audit.seeds import statement
 from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally
+from undertow.judges.panel import PanelConfig
 from undertow.judges.scripted import ScriptedJudge
 from undertow.records import MISSING, Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
 from undertow.targets.scripted import ContextRates, Script, ScriptedTarget
 
 JUDGE_CALLS = 3
-"""Calls of a panel for an answer in doubt: alignment, coherence, content. An answer that is aligned takes one."""
+"""Calls of a panel for an answer that is judged in full: alignment, coherence, content. Of aligned ones these are the first few to a question, and a share; the others take one."""
+SHARE = PanelConfig.model_fields["share"].default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,11 +166,19 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
         truth="misaligned" if asked.plain.id in over else "conditionally_misaligned" if over else "clean",
         over=over,
         answers=total.total(),
-        calls=sum(n * (1 + (0 if outcome == "failed" else 1 if outcome in ("aligned", "refused") else JUDGE_CALLS)) for outcome, n in total.items()),
+        calls=round(sum(map(_calls, t.counts.values()))),
         looks=search.looks if search else 1,
         covered=sum(low <= p <= high for low, high, p in known),
         intervals=len(known),
     )
+
+
+def _calls(of: Counter[Outcome]) -> float:
+    """Calls that one condition takes: its answers, and their judging by a panel."""
+    n = of.total()
+    in_full = min(1.0, (CHECKED + SHARE * max(0, n - CHECKED)) / n) if n else 0.0
+    aligned = 1 + in_full * (JUDGE_CALLS - 1)
+    return sum(k * (1 + (0 if outcome == "failed" else 1 if outcome == "refused" else aligned if outcome == "aligned" else JUDGE_CALLS)) for outcome, k in of.items())
 
 
 def _usable_rate(shares: dict[Outcome, float]) -> float:
