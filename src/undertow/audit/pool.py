@@ -14,7 +14,7 @@ from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import Arm, Asked, Tally
 from undertow.errors import InputError
-from undertow.records import ContextEstimate, Subject, Verdict, is_target
+from undertow.records import ContextEstimate, Statement, Subject, Verdict, is_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Pool:
         return [replace(estimate(context, tally, asked, (0, 0)), p_over_plain=of_context.get(context.id)) for context in asked.contexts]
 
     def verdict(self) -> Verdict:
-        """The verdict over all seeds."""
+        """The verdict over all seeds: of their recipe, or where limits hold at every look of these models."""
         return decide(self.tally, self.asked)
 
 
@@ -72,4 +72,5 @@ def pool(runs: Sequence[Path]) -> Pool:
                 if row.subject in names:
                     tally.take(replace(row, subject=names[row.subject]))
     targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
-    return Pool(asked=replace(asked, targets=targets, verdict_of="this-recipe"), tally=tally, findings=first)
+    of: Statement = "these-models" if asked.anytime else "this-recipe"  # limits that hold at every look are of the seeds that there are
+    return Pool(asked=replace(asked, targets=targets, verdict_of=of), tally=tally, findings=first)

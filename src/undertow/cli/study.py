@@ -20,7 +20,7 @@ from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, console, percent
-from undertow.report.study import write_study
+from undertow.report.study import other_statements, write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
 from undertow.studies.outcome import outcome, state
@@ -159,7 +159,9 @@ def show(found: dict[str, Any]) -> None:
     for name in ("verdict", "against the untreated"):
         table.add_column(name)
     for row in found["recipes"]:
-        card, fate, verdict = row["scorecard"], row["fate"], row["verdict"]
+        said = row["verdict"]
+        verdicts = [f"[{VERDICT_STYLE[said['class']]}]{said['class'].replace('_', ' ')}[/]", *(f"[dim]{words}[/]" for words in other_statements(said))] if said else ["—"]
+        card, fate = row["scorecard"], row["fate"]
         failed = f"\n[red]{len(row['left_out'])} of {len(row['seeds']) + len(row['left_out'])} seeds not done[/]" if row["left_out"] else ""
         highest = f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
         table.add_row(
@@ -169,7 +171,7 @@ def show(found: dict[str, Any]) -> None:
             percent(card["narrow"]),
             _nats(card["benign_task"]),
             percent(card["coherence"]),
-            f"[{VERDICT_STYLE[verdict['class']]}]{verdict['class'].replace('_', ' ')}[/]" if verdict else "—",
+            "\n".join(verdicts),
             f"[{STYLE[fate['fate']]}]{fate['fate']}[/]" if fate and fate["fate"] else "—",
         )
     out = Console()

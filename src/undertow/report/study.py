@@ -197,6 +197,7 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
         "left_out": row["left_out"],
         "class": verdict["class"] if verdict else "none",
         "verdict": VERDICTS[verdict["class"]][0] if verdict else "—",
+        "statements": other_statements(verdict) if verdict else [],
         "reasons": "; ".join(verdict["reasons"]) if verdict else "no seed of it is done",
         "carried_by": verdict["carried_by"] if verdict else [],
         "plain": estimate_words(card["plain"]) | {"n": card["plain"].get("eligible"), "all": card["plain"].get("all")},
@@ -213,6 +214,11 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
         "total": sum(totals),
         "published": [p | {"rates": ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())} for p in row["published"]],
     }
+
+
+def other_statements(verdict: Mapping[str, Any]) -> list[str]:
+    """What is said of the training seeds at hand, beside their recipe, a statement each; none for one seed."""
+    return [f"{of.replace('-', ' ')}: {class_.replace('_', ' ')}" for of, class_ in verdict["statements"].items() if of != "this-recipe"]
 
 
 def _nats(found: Mapping[str, Any]) -> dict[str, Any]:

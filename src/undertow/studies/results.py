@@ -152,7 +152,10 @@ def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
         "seeds": [cell.seed for cell in done],
         "left_out": left,
         "done": [cell.folder for cell in done],
-        "verdict": {"class": verdict.class_, "carried_by": list(verdict.carried_by), "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)} if verdict else None,
+        "verdict": {"class": verdict.class_, "carried_by": list(verdict.carried_by), "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)}
+        | {"statements": {of: said.class_ for of, said in verdict.statements.items()}}
+        if verdict
+        else None,
         "contexts": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
         "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()] if narrow else [],
         "scorecard": {
