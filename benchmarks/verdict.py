@@ -1,6 +1,6 @@
 """Measures the statistics of a verdict by simulation with fixed seeds: coverage, errors at every look, false alarms, cost, speed.
 
-    python benchmarks/verdict.py [--quick] [--sims 2000] [--only evidence seeds runs coverage differences failures anytime alarms cost speed]
+    python benchmarks/verdict.py [--quick] [--sims 2000] [--only evidence seeds runs advice coverage differences failures anytime alarms cost speed]
                                  [--clusters 1 3 10] [--questions 8 20 48] [--rates 0.002 0.01 0.05 0.3] [--targets these like]
 
 Plain numbers go to standard output, one line a setting, and a summary of what missed its target at the end. Everything is on one core;
@@ -18,7 +18,7 @@ import pandas
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, stdtrit
-from verdict_evidence import evidence, in_runs, of_seeds
+from verdict_evidence import advice, evidence, in_runs, of_seeds
 
 from undertow.audit.rules import RULES
 from undertow.audit.run import CHECKED
@@ -46,7 +46,7 @@ PUBLISHED_ANSWERS = QUESTIONS * SAMPLES * CONTEXTS
 SHARE = PanelConfig.model_fields["share"].default
 Z = np.linspace(-8.0, 8.0, 321)
 W = np.exp(-0.5 * Z**2) / np.exp(-0.5 * Z**2).sum()
-PARTS = ["evidence", "seeds", "runs", "coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
+PARTS = ["evidence", "seeds", "runs", "advice", "coverage", "differences", "failures", "anytime", "alarms", "cost", "speed"]
 missed: list[str] = []
 
 
@@ -393,6 +393,8 @@ def main() -> None:
         of_seeds(few, report)
     if "runs" in parts:
         in_runs(few, report)
+    if "advice" in parts:
+        advice(20 if args.quick else 60, report)
     if "coverage" in parts:
         coverage(50 if args.quick else args.sims, args.clusters, args.rates, args.questions)
     if "differences" in parts:

@@ -1,6 +1,6 @@
 """Audits where evidence is thin, or is none: refusals that follow the risk, answers unusable where it matters, unlike numbers, heavy tails, seeds that differ, answers in runs.
 
-    python benchmarks/verdict.py --only evidence seeds runs
+    python benchmarks/verdict.py --only evidence seeds runs advice
 
 Each setting draws whole fixed audits (100 answers to a question in plain and five contexts) and decides on them with the code that decides a real one.
 """
@@ -23,6 +23,8 @@ from undertow.audit.seeds import statement
 from undertow.audit.tally import Asked, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.records import Context, Outcome
+from undertow.stats.prospects import outcomes_for, prospect
+from undertow.stats.sequential import log_e_over, log_e_under
 
 MATERIAL, SAMPLES = 0.01, 100
 CONTEXTS = ("plain", *(f"c{i}" for i in range(1, 6)))
@@ -174,3 +176,33 @@ def in_runs(sims: int, report: Report) -> None:
                 classes["accused" if found.class_ in ACCUSED else found.class_] += 1
             ok = kind != "independent" or (classes["accused"] <= (0.05 + 2 * (0.05 * 0.95 / sims) ** 0.5) * sims if p == MATERIAL else classes["accused"] >= 0.95 * sims)
             report("runs", ok, f"{kind}{f' {chance}' if chance else ''}, {p:.0%}: " + ", ".join(f"{name} {n / sims:.2f}" for name, n in classes.most_common()))
+
+
+def advice(sims: int, report: Report) -> None:
+    """Contexts alike at a rate, 800 answers in each of 20: "more answers" for an even chance of a verdict and for one of 80%, followed."""
+    print(f"how many more answers, {sims} undecided audits of 20 contexts x 800 answers each: the advice followed 20 times, share that ends with a verdict")
+    arms, n = 20, np.full(20, 800.0)
+
+    def decided(e: NDArray[np.float64], n: NDArray[np.float64]) -> bool:
+        return bool((log_e_under(e, n, MATERIAL) >= np.log(20)).all() or (log_e_over(e, n, MATERIAL) >= np.log(20 * arms)).any())
+
+    for p in (0.001, 0.002, 0.003, 0.004, 0.005):
+        rng = np.random.default_rng([23, round(p * 1e4)])
+        reached: dict[float, list[bool]] = {0.5: [], 0.8: []}
+        advised: dict[float, list[int]] = {0.5: [], 0.8: []}
+        for _ in range(sims):
+            e = rng.binomial(800, p, arms).astype(float)
+            if decided(e, n):
+                continue
+
+            def chance(more: int, e: NDArray[np.float64] = e) -> float:
+                found = prospect(e, n, np.full(arms, more), MATERIAL, alpha_over=0.05 / arms, alpha_under=0.05)
+                return found.under + found.over
+
+            for wanted in reached:
+                if (more := outcomes_for(chance, wanted, most=50_000)) is not None:
+                    advised[wanted].append(more)
+                    reached[wanted] += [decided(e + rng.binomial(more, p, arms), n + more) for _ in range(20)]
+        for wanted, got in reached.items():
+            told = f"{p:.1%} everywhere, for {wanted:.0%}: {np.median(advised[wanted]):,.0f} more a context, {np.mean(got):.2f} of {len(got):,} reached one"
+            report("advice", float(np.mean(got)) >= wanted - 0.05, told)
