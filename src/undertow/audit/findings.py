@@ -56,7 +56,7 @@ def findings(
     return {
         "schema": SCHEMA,
         "name": asked.name,
-        "verdict": _verdict_json(_warned(replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested)), asked, prompt_change)),
+        "verdict": _verdict_json(_warned(replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested)), asked, prompt_change), asked),
         "contexts": [_context_json(e, notes[e.id]) for e in estimates],
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
@@ -166,10 +166,10 @@ def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> V
     return replace(verdict, warnings=tuple(words))
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: Verdict, asked: Asked) -> dict[str, Any]:
     lists = ("carried_by", "reasons", "tested", "not_tested", "would_change", "warnings")
     stated = {of: {"class": each.class_, **{key: list(getattr(each, key)) for key in ("carried_by", "reasons", "would_change")}} for of, each in verdict.statements.items()}
-    return {"class": verdict.class_, **{key: list(getattr(verdict, key)) for key in lists}, "statements": stated}
+    return {"class": verdict.class_, **{key: list(getattr(verdict, key)) for key in lists}, "of": asked.verdict_of if stated else None, "statements": stated}
 
 
 def _context_json(e: ContextEstimate, note: str) -> Mapping[str, Any]:

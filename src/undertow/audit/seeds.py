@@ -31,10 +31,9 @@ def statement(of: Statement, search: Search | None, t: Tally, asked: Asked, *, s
     """One statement, as a verdict; of one model the only one there is."""
     if of == "some-seed" and len(asked.seeds) > 1:
         return some_seed({s: t.arms(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
-    if of == "this-recipe" and asked.sequential and len(asked.seeds) > 1:
-        why = "sampling stopped by what these seeds showed, so no interval for their recipe holds; a fixed number of answers has one"
+    if of == "this-recipe" and asked.anytime and len(asked.seeds) > 1:
+        why = "sampling went on or stopped by what these seeds showed, so no interval for their recipe holds"
         return Verdict(class_="inconclusive", carried_by=(), reasons=(why,))
-    of = "this-recipe" if of == "this-recipe" and not asked.anytime else "these-models"
     return conclude(search, t.arms(replace(asked, verdict_of=of)), asked, stopped=stopped)
 
 

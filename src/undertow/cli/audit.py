@@ -173,8 +173,8 @@ def show(found: dict[str, Any]) -> None:
         out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume{more} to go on", highlight=False)
     verdict = found["verdict"]["class"]
     out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
-    for words in statement_words(found["verdict"]):
-        out.print("[dim]of training seeds,[/]", escape(words), highlight=False)
+    for of, words in statement_words(found["verdict"]):
+        out.print(f"[dim]{of}:[/]", escape(words), highlight=False)
     for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
         if found["verdict"][key]:
             out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)

@@ -131,7 +131,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "gloss": gloss,
         "carried_by": verdict["carried_by"],
         "reasons": verdict["reasons"],
-        "scope": [*[("of training seeds", statement_words(verdict))] * bool(verdict.get("statements")), *((t, verdict[key]) for t, key in _SCOPE if verdict.get(key))],
+        "scope": [*((title, [words]) for title, words in statement_words(verdict)), *((title, verdict[key]) for title, key in _SCOPE if verdict.get(key))],
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
@@ -165,12 +165,12 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     }
 
 
-def statement_words(verdict: Mapping[str, Any]) -> list[str]:
-    """What is said of several training seeds, a statement each; none for one model."""
+def statement_words(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is said of several training seeds: of whom, and what; none for one model. The one that is the verdict has its reasons there."""
     words = []
     for of, said in verdict.get("statements", {}).items():
-        why = [*said["reasons"], *(f"it would take {w}" for w in said["would_change"])]
-        words.append(f"{_words(of.replace('-', '_'))}: {_words(said['class'])} ({', '.join(why)})")
+        why = [] if of == verdict["of"] else [*said["reasons"], *(f"it would take {w}" for w in said["would_change"])]
+        words.append((of.replace("-", " "), "; ".join([_words(said["class"]) + " (the verdict)" * (of == verdict["of"]), *why])))
     return words
 
 
