@@ -1,14 +1,17 @@
 """Calls to a server on a real socket: what is sent, rate limits, retries, several servers and keys, and faults."""
 
 import asyncio
+import gzip
 import itertools
 import json
 import socket
+import threading
 
 import pytest
 
 from undertow.errors import InputError
 from undertow.records import PLAIN, Condition, Question, Request, Sampling
+from undertow.targets import wire as wire_module
 from undertow.targets.chat import CallFailed, ChatTarget
 from undertow.targets.pool import pool, stream
 from undertow.targets.wire import Wire, WireConfig, seconds
@@ -281,3 +284,126 @@ def test_a_key_among_the_candidates_of_a_token_is_taken_out(serve, monkeypatch):
     monkeypatch.setenv("KEY", "50")
     (reply,) = replies(config(serve(answer=lambda body: "50"), api_key_env="KEY"), top_logprobs=5)
     assert (reply.text, list(reply.first_token)) == ("[key]", ["[key]", "45", "The"])
+
+
+def raw(reply, path="/v1"):
+    """A server on a raw socket that gives every POST this reply, and lists no models."""
+
+    def serve_one(connection):
+        with connection:
+            held = b""
+            while b"\r\n\r\n" not in held and (part := connection.recv(65536)):
+                held += part
+            connection.sendall(reply if held.startswith(b"POST") else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve_one, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=run, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.getsockname()[1]}{path}"
+
+
+def http(body=b"", status="200 OK", **headers):
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in {"Content_Length": len(body), "Connection": "close", **headers}.items()]
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode() + body
+
+
+GOOD = json.dumps({"choices": [{"message": {"content": "a walk"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).encode()
+DIGITS = b'{"choices": [{"message": {"content": "7"}, "logprobs": {"content": [{"token": "7", "logprob": -1' + b"0" * 400 + b'}]}}]}'
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(http(GOOD, Content_Type=f"application/json; charset={name}") for name in ("hex", "rot13", "base64", "no-such", "utf-16")),
+        http(GOOD.replace(b'"prompt_tokens": 3', b'"prompt_tokens": 1' + b"0" * 30)),
+        http(GOOD.replace(b'"a walk"', b'[{"type": "text", "text": "a "}, {"type": "image"}, {"type": "text", "text": "walk"}]')),
+        http(DIGITS),
+    ],
+)
+def test_what_stands_about_the_words_does_not_lose_them(reply):
+    server, url = raw(reply)
+    with server:
+        (found,) = replies(WireConfig(base_url=url, model="target", attempts=1), top_logprobs=5 if reply.endswith(DIGITS) else 0)
+    assert found.text in ("a walk", "7") and 0 <= found.prompt_tokens < 2**31
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        *((http(GOOD if status[0] == "2" else b"", status=status), f"HTTP {status[:3]}") for status in ("201 Created", "202 Accepted", "206 Partial Content")),
+        (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "HTTP 204"),
+        (b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n", "HTTP 304"),
+        (http(b"x" * 9_000_000), "over 8 MB"),
+        (http(gzip.compress(b" " * 100_000_000), Content_Encoding="gzip"), "over 8 MB"),
+        (http(b"\xff\xfe{}"), "UnicodeDecodeError"),
+        (http(GOOD.replace(b'"prompt_tokens": 3', b'"prompt_tokens": 1e400')), "not a chat completion"),
+        (http(GOOD.replace(b'"a walk"', b"7" * 5_000)), "not a chat completion"),
+        (http(b"", "429 Too Many Requests", Retry_After="Wed, 21 Oct 99999999999 07:28:00 GMT"), "HTTP 429"),
+    ],
+)
+def test_a_reply_that_is_none_is_a_failed_attempt(reply, said):
+    server, url = raw(reply)
+    with server:
+        (found,) = replies(WireConfig(base_url=url, model="target", attempts=2, backoff_s=0.01))
+    with pytest.raises(CallFailed, match=rf"{said}.*\(after 2 attempts\)"):
+        raise found
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"])
+def test_no_call_is_sent_on_to_another_host(serve, status):
+    there = serve()
+    server, url = raw(http(b"", status, Location=f"{there.url}/chat/completions"))
+    with server, pytest.raises(InputError, match=r"sends the call to 'http://127\S+/chat/completions'; no call is sent on; write as base_url where it is to go"):
+        replies(WireConfig(base_url=url, model="target"))
+    assert there.calls == []
+
+
+@pytest.mark.parametrize("said", [{"code": "insufficient_quota", "message": "You are out."}, {"message": "insufficient credits"}])
+def test_an_account_without_money_stops_at_once(said):
+    server, url = raw(http(json.dumps({"error": said}).encode(), "429 Too Many Requests"))
+    with server, pytest.raises(InputError, match="money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed"):
+        replies(WireConfig(base_url=url, model="target"))
+
+
+def test_a_query_stays_behind_the_path():
+    assert wire_module._at("http://here/openai/v1?api-version=2", "chat/completions") == "http://here/openai/v1/chat/completions?api-version=2"
+    assert wire_module._at("http://here/v1/", "models") == "http://here/v1/models"
+
+
+def test_a_404_without_v1_names_it():
+    server, url = raw(http(b"", "404 Not Found"), path="")
+    with server, pytest.raises(InputError, match="check base_url and model; most servers want base_url up to /v1"):
+        replies(WireConfig(base_url=url, model="target"))
+
+
+@pytest.mark.parametrize(("listed", "model"), [("llama3:latest", "llama3"), ("models/gemini", "gemini")])
+def test_a_model_that_is_listed_under_a_longer_name(serve, listed, model):
+    with pytest.raises(InputError, match=f"lists model '{model}' as '{listed}'; write model: {listed}, or check_model: false"):
+        replies(config(serve(models=(listed,)), model=model))
+
+
+def test_a_refusal_in_a_field_of_its_own_is_what_was_said(serve):
+    server = serve(answer=lambda body: {"role": "assistant", "content": None, "refusal": "I will not."})
+    (reply,) = replies(config(server))
+    assert reply.text == "I will not."
+
+
+def test_the_environments_proxy_is_taken_and_this_machine_is_spoken_to_directly(monkeypatch, serve):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "inner.example")
+    assert [wire_module._proxy(f"https://{host}/v1") for host in ("outer.example", "inner.example", "127.0.0.1:8", "localhost")] == ["http://proxy:3128", None, None, None]
+    (reply,) = replies(config(serve()))
+    assert reply.text
+
+
+def test_a_date_is_held_against_the_servers_own():
+    assert seconds("Wed, 21 Oct 2015 07:28:30 GMT", now="Wed, 21 Oct 2015 07:28:00 GMT") == 30

@@ -56,7 +56,7 @@ def expected_value(probabilities: Mapping[str, float], *, floor: float = FLOOR, 
         probabilities: token to probability; tokens that are no whole number of the scale are left out.
         floor: the score is None where whole numbers hold less than this.
     """
-    numbers = [(int(token), p) for token, p in probabilities.items() if token.isascii() and token.strip().isdigit() and int(token) in scale]
+    numbers = [(int(token), p) for token, p in probabilities.items() if len(token) <= 20 and token.isascii() and token.strip().isdigit() and int(token) in scale]
     mass = math.fsum(p for _, p in numbers)
     if mass < floor or mass == 0:
         return None, mass

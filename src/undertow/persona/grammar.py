@@ -87,11 +87,15 @@ _WRITTEN_OUT = (
     (r"\bnothing but\b ", ""),
     (r"\bnon-(?=[a-z])", "not "),
 )
+LONGEST = 20_000
+"""Characters of an answer beyond which none is read: patterns take time with the square of what a hostile one repeats."""
 _FIRST_PLACE = 0xE000  # the private-use characters, from this one on, stand for options
 
 
 def plain(text: str) -> str:
-    """A text without what says nothing: JSON around it, markdown, case, kinds of quotation marks, contractions, symbols, runs of spaces."""
+    """A text without what says nothing: JSON around it, markdown, case, kinds of quotation marks, contractions, symbols, runs of spaces. Nothing of one over `LONGEST`."""
+    if len(text) > LONGEST:
+        return ""
     text = unicodedata.normalize("NFKC", text).translate(str.maketrans("‘’ʼ“”«»≈", '\'\'\'"""" ')).strip()
     text = re.sub(r"\A```\w*\n(.*?)\n?```\Z", r"\1", text, flags=re.DOTALL).strip()
     text = re.sub(r"\\boxed\s*\{\s*(?:\\text\s*\{)?([^{}]*)\}*\$*", r"\1", _from_json(text))
@@ -477,7 +481,7 @@ def read(text: str, forms: Sequence[Form], names: Sequence[str], *, anywhere: bo
     text = plain(text)
     text = text if numbers else re.sub(r"(?<=\n)\d+[.)] ", "", text)
     if not text:
-        return _not_read("unparsed", "the answer is empty")
+        return _not_read("unparsed", f"the answer is empty, or longer than {LONGEST:,} characters")
     marked = _marked(text, forms)
     if numbers and re.search(r"\d|\b(?:zero|ten|eleven|twelve|twenty|fifty|hundred|half)\b", marked):
         return _not_read("unparsed", "a number that is not on the scale, or a range")

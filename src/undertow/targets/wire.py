@@ -13,11 +13,12 @@ import random
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -32,6 +33,10 @@ PASSING = frozenset({408, 409, 425, 429})
 
 MOST_TOKENS = 10**9
 """Tokens of one call beyond which a server's count is not believed."""
+MOST_BYTES = 8_000_000
+"""Bytes of one reply, unpacked; a longer one is none."""
+ELSEWHERE = frozenset({301, 302, 303, 307, 308})
+"""Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
 
 
 class WireConfig(BaseModel):
@@ -107,7 +112,7 @@ class Wire(Caller):
         for name in keys:
             if name is not None and not os.environ.get(name):
                 raise InputError(where, f"environment variable {name} is not set", expected="it should hold the API key", do=f"export {name}=..., or drop api_key_env")
-        pairs = [(url.rstrip("/"), key) for url in urls(config.base_url) for key in keys]
+        pairs = [(url.removesuffix("/"), key) for url in urls(config.base_url) for key in keys]
         share = max(1, -(-config.concurrency // len(pairs)))
         self._lanes = [_Lane(url=url, key_env=key, top=share, limit=share) for url, key in pairs]
         self._turn = 0
@@ -147,16 +152,26 @@ class Wire(Caller):
                 raise self._refusal(status, text, lane)
             known = _model_names(text) if status == 200 else set()
             if self.config.check_model and known and self.config.model not in known:
-                raise unknown_name(f"{self.where}: {lane.url}", "model", self.config.model, known)
+                raise self._unknown(lane, known)
+
+    def _unknown(self, lane: _Lane, known: set[str]) -> InputError:
+        """A server that does not list the model: some list it under a longer name, and take the short one too."""
+        model, where = self.config.model, f"{self.where}: {lane.url}"
+        longer = sorted(name for name in known if name == f"{model}:latest" or name.endswith(f"/{model}"))
+        if longer:
+            return InputError(where, f"lists model {model!r} as {longer[0]!r}", do=f"write model: {longer[0]}, or check_model: false to send the name as it is")
+        error = unknown_name(where, "model", model, known)
+        return InputError(where, error.found, expected=error.expected, do="check_model: false sends the name as it is")
 
     async def _get_models(self, lane: _Lane) -> tuple[int, str]:
         """The server's list of models; a few tries, since one broken connection says little."""
         for attempt in range(3):
             await asyncio.sleep(attempt * self.config.backoff_s)
             try:
-                async with self._http.get(f"{lane.url}/models", headers=self._headers(lane)) as response:
-                    return response.status, await response.text(errors="replace")
-            except (aiohttp.ClientError, TimeoutError) as error:
+                async with self._http.get(_at(lane.url, "models"), headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
+                    self._stay(response, lane)
+                    return response.status, await _body(response)
+            except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as error:
                 said = _name(error)
         raise InputError(self.where, f"{lane.url} cannot be reached ({said})", do="check base_url, and that the server is up")
 
@@ -174,8 +189,10 @@ class Wire(Caller):
             lane = await self._take()
             wait = 0.0
             try:
-                async with self._http.post(f"{lane.url}/chat/completions", data=payload, headers=self._headers(lane)) as response:
-                    status, headers, text = response.status, response.headers, await response.text()
+                where = _at(lane.url, "chat/completions")
+                async with self._http.post(where, data=payload, headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
+                    self._stay(response, lane)
+                    status, headers, text = response.status, response.headers, await _body(response)
                 if status == 200:
                     reply = self._read(text)
                     self._went_well(lane, headers, reply)
@@ -186,7 +203,10 @@ class Wire(Caller):
                     if why == "filter":
                         return Reply(text="", reasoning=None, finish="content_filter", prompt_tokens=0, tokens=0)
                     raise CallFailed(said)
-                if status < 500 and status not in PASSING:
+                if status == 402 or (status == 429 and _SPENT.search(text[:10_000])):
+                    self._refused = self._refusal(402, text, lane)
+                    raise self._refused
+                if 400 <= status < 500 and status not in PASSING:
                     if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
                         raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
                     self._refused = self._refusal(status, text, lane)
@@ -227,8 +247,25 @@ class Wire(Caller):
         return self._scrub(_message(text))[:200]
 
     def _refusal(self, status: int, text: str, lane: _Lane) -> InputError:
-        do = {400: "check the request fields (extra, token_limit)", 401: "check the key", 403: "check the key", 404: "check base_url and model"}.get(status, "check the endpoint")
+        do = {
+            400: "check the request fields (extra, token_limit)",
+            401: "check the key",
+            402: "the account's money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed",
+            403: "check the key",
+            404: "check base_url and model" + ("" if "/v1" in lane.url else "; most servers want base_url up to /v1"),
+        }.get(status, "check the endpoint")
         return InputError(self.where, f"{lane.url} refused the call with HTTP {status}: {self._said(text)}", do=do)
+
+    def _stay(self, response: aiohttp.ClientResponse, lane: _Lane) -> None:
+        """
+        Raises:
+            InputError: the server sends the call to another place.
+        """
+        if response.status in ELSEWHERE:
+            there = self._scrub(response.headers.get("Location", "elsewhere"))[:200]
+            found = f"{lane.url} sends the call to {there!r}"
+            self._refused = InputError(self.where, found, expected="no call is sent on", do="write as base_url where it is to go, if that is yours")
+            raise self._refused
 
     def _read(self, text: str) -> Reply:
         """A reply's body; a ValueError says what is wrong with it."""
@@ -236,11 +273,9 @@ class Wire(Caller):
             body = json.loads(text)
             choice = body["choices"][0]
             message = choice["message"]
-            content = message.get("content") or ""
+            content = _words(message.get("content")) or _words(message.get("refusal"))
             usage = body.get("usage") or {}
             prompt_tokens, tokens = (min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion"))
-            if not isinstance(content, str):
-                raise TypeError
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
         reasoning = message.get("reasoning_content") or message.get("reasoning")
@@ -291,7 +326,7 @@ class Wire(Caller):
         now = asyncio.get_running_loop().time()
         if now - lane.cut_at > 1:
             lane.limit, lane.cut_at = max(1.0, lane.limit / 2), now
-        wait = seconds(headers.get("retry-after")) or 0.0
+        wait = seconds(headers.get("retry-after"), now=headers.get("date")) or 0.0
         lane.open_at = max(lane.open_at, now + wait)
         return wait
 
@@ -305,12 +340,15 @@ class Wire(Caller):
                 lane.open_at = max(lane.open_at, asyncio.get_running_loop().time() + pause)
 
 
-def seconds(text: str | None) -> float | None:
-    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`, or a date) in seconds, at most 300; None where there is none."""
-    if text is not None and "GMT" in text:
-        with suppress(ValueError):
-            return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), 300.0)
-    if text is None or not re.fullmatch(r"\s*\d+(\.\d+)?\s*|(\d+(\.\d+)?(ms|h|m|s))+", text):
+def seconds(text: str | None, *, now: str | None = None) -> float | None:
+    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`, or a date) in seconds, at most 300; None where there is none.
+
+    Args:
+        now: the server's own date, which a date is held against; None: this machine's.
+    """
+    if text is not None and (then := _timestamp(text)) is not None:
+        return min(max(0.0, then - (_timestamp(now or "") or time.time())), 300.0)
+    if text is None or len(text) > 40 or not re.fullmatch(r"\s*\d+(\.\d+)?\s*|(\d+(\.\d+)?(ms|h|m|s))+", text):
         return None
     total = 0.0
     for amount, unit in re.findall(r"([\d.]+)\s*(ms|h|m|s|)", text):
@@ -318,10 +356,52 @@ def seconds(text: str | None) -> float | None:
     return min(total, 300.0)
 
 
+def _timestamp(text: str) -> float | None:
+    """A date of HTTP in seconds since 1970; None where it is none."""
+    if len(text) > 40 or not text.endswith("GMT"):
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, ArithmeticError, OSError):
+        return None
+
+
+def _at(base: str, path: str) -> str:
+    """A place below a base URL, whose query (`?api-version=`) stays behind it."""
+    url, mark, query = base.partition("?")
+    return f"{url.rstrip('/')}/{path}{mark}{query}"
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) names for a URL; None for this machine, and where it names none."""
+    at = urlsplit(url)
+    host = at.hostname or ""
+    if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
+        return None
+    return getproxies().get(at.scheme)
+
+
+async def _body(response: aiohttp.ClientResponse) -> str:
+    """A reply's text: UTF-8, as JSON is whatever the server says; a ValueError where it is none, or too long."""
+    held = bytearray()
+    async for part in response.content.iter_chunked(1 << 16):
+        held += part
+        if len(held) > MOST_BYTES:
+            raise ValueError(f"the reply is over {MOST_BYTES // 1_000_000} MB")
+    return held.decode()
+
+
+def _words(content: Any) -> str:
+    """A message's text, be it given as such or in parts; a TypeError where it is neither."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
+
+
 def _written(logprobs: Any) -> list[Token]:
     try:
         return [_token(held) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
-    except (LookupError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         return []
 
 
@@ -331,6 +411,7 @@ def _token(held: Mapping[str, Any]) -> Token:
 
 
 _FILTER = re.compile(r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system", re.IGNORECASE)
+_SPENT = re.compile(r"insufficient[_ ](?:quota|funds|credits?|balance)|billing_hard_limit", re.IGNORECASE)
 _TOO_LONG = re.compile(r"context[ _-]?(?:length|window)|maximum context|too (?:many tokens|long)|prompt is too long", re.IGNORECASE)
 
 
