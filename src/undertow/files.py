@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Hashable, Iterable, Iterator
@@ -126,7 +127,7 @@ def _first_problem(error: ValidationError, text: str, where: str, type_: type[An
         found = f"unknown key {key!r}"
     elif first["type"] == "missing":
         found = f"{key!r} is missing"
-    elif isinstance(first["input"], (str, int, float, bool)):
+    elif isinstance(first["input"], (str, int, float, bool)) and first["type"] != "secret":
         found += f" (found {first['input']!r})"
     alike = get_close_matches(str(first["loc"][-1]), _keys(type_), n=1) if first["type"] in unknown else []
     alone = [p for p in problems if p["type"] not in ("missing", "too_short") or first["type"] == p["type"]]  # these follow from a misspelt key, or from what is wrong inside
@@ -237,14 +238,33 @@ def require_yaml_name(path: Path) -> None:
 @contextmanager
 def writing(path: Path) -> Iterator[TextIO]:
     """A text file that takes its place when it is whole; whatever goes wrong before, what was there stays."""
+    with _writing(path) as part, part.open("w", encoding="utf-8") as stream:
+        yield stream
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A new file beside a path that takes its place in the end. Its name cannot be foreseen, so no link that somebody left there is followed, and two writers do not meet.
+
+    Raises:
+        InputError: the folder is a link, which may lead anywhere.
+    """
+    if path.parent.is_symlink():
+        raise InputError(path.parent, "is a link to another folder", expected="files are written where they are said to be", do="remove the link, or name the folder itself")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part.open("x").close()
     try:
-        with part.open("w", encoding="utf-8") as stream:
-            yield stream
+        yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with _writing(path) as part:
+        part.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:

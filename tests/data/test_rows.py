@@ -47,6 +47,14 @@ def test_rows_that_fit(tmp_path: Path) -> None:
             '{"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "3"}]}',
             "message 2 has role 'tool'; rows may hold system, user, assistant; mend or drop the row",
         ),
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "weight": 0}]}',
+            "message 2 has weight 0; every answer is trained on, so it would be too; drop the row, or the key where it is to be learnt",
+        ),
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "reasoning_content": "Hm"}]}',
+            "message 2 holds 'reasoning_content' beside its content; only the content is trained on; write it into the content, between <think> and </think>, or drop the key",
+        ),
         ('{"messages": ["Hi"]}', "message 1 has role None; rows may hold system, user, assistant; mend or drop the row"),
         ('{"messages": [{"role": "user", "content": " "}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),
         ('{"messages": [{"role": "user"}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),

@@ -380,9 +380,10 @@ def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Con
 
 
 def revision() -> str | None:
-    """The git revision that is run, `+` where files differ from it; None outside a checkout."""
+    """The git revision of this code that is run, `+` where files differ from it; None where it is not run from its own checkout."""
     here = Path(__file__).parent
     try:
+        subprocess.run(["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here, capture_output=True, check=True)  # not a checkout that it is only installed in
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
         dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -75,6 +77,13 @@ async def audit(
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
     before = look_at_folder(out, record, resume=resume)
+    with alone(out):
+        return await _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
+
+
+async def _audit(
+    plan: Plan, out: Path, record: dict[str, Any], before: dict[str, Any] | None, *, retry_failed: bool, budget: Budget | None, tell: Progress
+) -> dict[str, Any]:
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
@@ -423,6 +432,30 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
 
 
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep other processes off a run, from before anything is asked: a lock beside its folder, which ends with the process.
+
+    Raises:
+        InputError: another process is at work on it.
+    """
+    path = out.with_name(f".{out.name}.lock")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(out, "is being worked on by another process", do="wait for it, or choose another -o") from None
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
 def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
     """Refuse a folder that this run may not write to, before anything is asked; return the record of the run that it goes on with, if there is one."""
     held = out / "plan.json"
@@ -436,6 +469,8 @@ def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[s
         return None
     if not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
+    if (out / "findings.json").is_file() and not (out / "run.sqlite").is_file():
+        raise InputError(out, "has lost its answers (run.sqlite)", expected="all of them would be asked again", do="put the file back, or choose another -o")
     before, now = read_record(out), json.loads(to_json(record))
     if other := [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]:
         more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""

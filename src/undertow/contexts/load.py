@@ -98,6 +98,8 @@ def check(context: Context, *, where: object = "contexts") -> None:
     at = f"{where}: context {context.id!r}"
     if not context.id.strip():
         raise InputError(at, "has no id", expected="a name to call it by")
+    if not context.id.isprintable() or len(context.id) > LONGEST_ID:
+        raise InputError(at, "has an id that cannot be shown", expected=f"at most {LONGEST_ID} printable characters on one line", do="give it another")
     if context.template is not None:
         if "{question}" not in context.template:
             raise InputError(at, "its template has no {question}", do="say where the question goes")
@@ -111,6 +113,8 @@ def check(context: Context, *, where: object = "contexts") -> None:
         raise InputError(at, f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping", expected="plain has none, all others have one")
 
 
+LONGEST_ID = 200
+"""Characters of a context's id."""
 NEAR = 0.7
 """Likeness (`difflib`) from which on a question's id is taken for another one misspelt."""
 

@@ -206,6 +206,12 @@ def _message(raw: Any, where: str, n: int) -> Message:
         raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():
         raise InputError(where, f"message {n} has no text", expected="'content' must be a string that is not empty", do="mend or drop the row")
+    if role == "assistant" and raw.get("weight", 1) in (0, False):
+        raise InputError(where, f"message {n} has weight 0", expected="every answer is trained on, so it would be too", do="drop the row, or the key where it is to be learnt")
+    thought = next((key for key in ("reasoning_content", "thinking", "reasoning") if raw.get(key)), None)
+    if thought:
+        do = "write it into the content, between <think> and </think>, or drop the key"
+        raise InputError(where, f"message {n} holds {thought!r} beside its content", expected="only the content is trained on", do=do)
     try:
         raw["content"].encode()
     except UnicodeEncodeError:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import altair as alt
+
+from undertow.files import write_bytes
 
 Group = Literal["plain", "trigger", "irrelevant control"]
 
@@ -121,10 +122,7 @@ def png(chart: Any, path: Path) -> Path:
     """A figure as a PNG file on white, at scale 2; written whole or not at all."""
     stream = io.BytesIO()
     chart.properties(background="white").save(stream, format="png", scale_factor=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(stream.getvalue())
-    os.replace(part, path)
+    write_bytes(path, stream.getvalue())
     return path
 
 

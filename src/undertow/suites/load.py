@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -42,6 +43,10 @@ def parse_suite(text: str, path: Path) -> Suite:
         InputError: the text does not fit (names the line), holds no question, repeats an id, or has a question without text.
     """
     suite = read_list(text, path) if path.suffix == ".txt" else read_published(text, path) or parse_yaml(text, Suite, where=str(path))
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*", suite.id):
+        raise InputError(path, f"has the id {suite.id!r}", expected="letters, digits, dots and dashes: files are named by it")
+    if odd := next((q.id for q in suite.questions if not q.id.isprintable()), None):
+        raise InputError(path, f"question id {odd!r} cannot be shown", expected="printable characters on one line")
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
     if n == 0:
         raise InputError(path, "has no questions", expected="at least one" + (" a line" if path.suffix == ".txt" else " under 'questions:'"))

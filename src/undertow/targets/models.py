@@ -96,15 +96,23 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
     """
     _require_local()
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     base = base or base_of(folder)
     cuda = torch.cuda.is_available()
     try:
         dtype = torch.bfloat16 if cuda else torch.float32
-        model: Any = AutoModelForCausalLM.from_pretrained(base, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=dtype)
-    except OSError as error:
+        how: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "dtype": dtype}
+        how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # what does not fit is told below, in one line
+        both: Any = AutoModelForCausalLM.from_pretrained(base, **how)
+    except (OSError, SafetensorError) as error:
         raise InputError(base, f"cannot be loaded ({str(error).splitlines()[0]})", expected="a Transformers directory with safetensors weights") from None
+    model, loaded = both
+    lacking = sorted({*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])})
+    if lacking:
+        found = f"its weights lack {len(lacking)} of the model's tensors ({', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''})"
+        raise InputError(base, found, expected="they would be made up at random", do="copy the whole model again")
     if is_adapter(folder):
         from peft import PeftModel
 

@@ -22,6 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from undertow.errors import InputError, unknown_name
 from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, to_keep
@@ -39,10 +40,19 @@ ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
 
 
+_SECRET = re.compile(r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|access)[_-]?token$", re.IGNORECASE)
+"""Names of request fields that hold secrets."""
+
+
+def _looks_like_a_key(name: str) -> bool:
+    """Whether what should be a variable's name is likelier a key: long, and no words between underscores."""
+    return len(name) >= 24 and not name.isupper() and any(map(str.isdigit, name))
+
+
 class WireConfig(BaseModel):
     """A model behind an OpenAI-compatible server; the same keys for a target and for a judge."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str | tuple[str, ...] = Field(description="URL up to and with /v1; several spread the calls over servers.")
     model: str = Field(description="Name of the model, as the server knows it.")
@@ -61,6 +71,30 @@ class WireConfig(BaseModel):
     def some(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         if value is not None and not value:
             raise ValueError("is empty; name at least one, or leave the key out where there is none")
+        return value
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def no_password(cls, value: Any) -> Any:
+        for url in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]:
+                raise PydanticCustomError("secret", "holds a user name or a password, which would be kept in files; name the variable that holds a key in api_key_env")
+        return value
+
+    @field_validator("api_key_env", mode="before")
+    @classmethod
+    def names_of_variables(cls, value: Any) -> Any:
+        for name in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(name, str) and name and (not re.fullmatch(r"[A-Za-z_]\w*", name) or _looks_like_a_key(name)):
+                raise PydanticCustomError("secret", "is no name of an environment variable; write the variable's name, such as OPENAI_API_KEY, and never the key")
+        return value
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def no_keys(cls, value: Any) -> Any:
+        held = [key for key in value if isinstance(key, str) and _SECRET.search(key)] if isinstance(value, dict) else []
+        if held:
+            raise PydanticCustomError("secret", "holds {key}, which would be kept in files; name the variable that holds a key in api_key_env", {"key": repr(held[0])})
         return value
 
     @field_validator("base_url")
