@@ -311,14 +311,15 @@ def cost(sims: int) -> None:
     ]
     for name, planted, plain, target, verdict in cases:
         for sd in (0.0, 1.5) if planted > plain else (0.0,):
-            for one_at_a_time, usable in ((False, 1.0), (True, 1.0), (False, 0.8)) if planted == 0.0 or planted > 0.01 else ((False, 1.0),):
+            between = 0.0 < planted < 0.01  # where searches are given up, and what they would take if they were not
+            for one_at_a_time, usable, goes_on in ((False, 1.0, False), (False, 1.0, True)) if between else ((False, 1.0, False), (True, 1.0, False), (False, 0.8, False)):
                 rng = np.random.default_rng([11, round(planted * 1000), round(sd * 10), one_at_a_time])
                 got, ok, events, shares, held = [], 0, [], [], []
                 fixed = 0
                 for i in range(sims):
                     p_cq = np.full((CONTEXTS, QUESTIONS), plain)
                     p_cq[1 + i % (CONTEXTS - 1)] = spread_rates(rng, planted, sd, (QUESTIONS,))
-                    plan = SearchPlan(material=MATERIAL, width=1, ahead=0.0) if one_at_a_time else SearchPlan(material=MATERIAL)
+                    plan = SearchPlan(material=MATERIAL, width=1, ahead=0.0) if one_at_a_time else SearchPlan(material=MATERIAL, **({"hopeless": 0.0} if goes_on else {}))
                     found, tracks, *took = audit(rng, p_cq, plan, usable)
                     got.append(took)
                     ok += found.verdict == verdict
@@ -331,7 +332,7 @@ def cost(sims: int) -> None:
                         held.append(end.low <= planted <= end.high)
                 a, c, looks = np.median(np.array(got), axis=0)
                 beside = fixed_calls(float(np.mean(events)))
-                line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
+                line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}{', never given up' if goes_on else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
                 line += f"{c:.0f} calls ({beside / c:.1f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}"
                 line += f", fixed {fixed / (sims // 4):.3f}" if usable == 1.0 and not one_at_a_time else ""
                 line += f"; planted context at the end: share {np.mean(shares):.4f} on average, limits hold {np.mean(held):.3f}" if shares else ""
