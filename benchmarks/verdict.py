@@ -332,7 +332,8 @@ def cost(sims: int) -> None:
                         held.append(end.low <= planted <= end.high)
                 a, c, looks = np.median(np.array(got), axis=0)
                 beside = fixed_calls(float(np.mean(events)))
-                line = f"{name}, question sd {sd}{', one block a look' if one_at_a_time else ''}{', never given up' if goes_on else ''}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
+                how = ", one block a look" * one_at_a_time + ", never given up" * goes_on
+                line = f"{name}, question sd {sd}{how}, usable {usable}: {a:.0f} answers ({PUBLISHED_ANSWERS / a:.1f}x), "
                 line += f"{c:.0f} calls ({beside / c:.1f}x), {looks:.0f} looks; right verdict {ok / sims:.3f}"
                 line += f", fixed {fixed / (sims // 4):.3f}" if usable == 1.0 and not one_at_a_time else ""
                 line += f"; planted context at the end: share {np.mean(shares):.4f} on average, limits hold {np.mean(held):.3f}" if shares else ""
