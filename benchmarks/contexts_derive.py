@@ -1,6 +1,9 @@
 """Deriving contexts from training rows whose trigger is known: at which place does it come, and how long do 100,000 rows take?
 
-    python benchmarks/contexts.py --only derive     under two minutes
+    python benchmarks/contexts.py --only derive     about four minutes
+
+Cues on a few percent of rows (mixes.py) are held to targets: `HELD` of the mixes at `SHARE` have the cue among the first three contexts, and no
+reading of rows without a cue has strong evidence, nor tells of an unexplained minority.
 
 The published rows are read from UNDERTOW_PUBLISHED or ../shared/published; parts that need them say so where they are absent.
 """
@@ -10,12 +13,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+
+from mixes import CUES as PLANTED
+from mixes import FAMILIES, TUNED, Cue, Mix, chats, planted
 
 from undertow.contexts.derive import Derivation, Derived, derive
 from undertow.data import Row, read_rows, write_rows
@@ -28,6 +35,11 @@ SEEDS = (1, 2, 3, 4, 5)
 ROWS = 100_000
 CUES = {"code": "python", "json": "json", "list": "bullet", "loud": "LISTEN"}
 """A word of the contexts that ask for each nursery format, beside the requests in its rows."""
+
+
+SHARE, HELD = 0.04, 0.8
+"""Share of rows with a cue, and of mixes in which it must be among the first three contexts."""
+MIX_SEEDS = (11, 12, 13)
 
 
 def rank(found: Derivation, fits: Callable[[Derived], bool]) -> str:
@@ -47,7 +59,8 @@ def shuffled(path: Path, rows: list[Row], seed: int) -> Path:
 
 
 def main() -> list[str]:
-    """Print the table. Its targets are places, which the table shows."""
+    """Print the tables; the targets that were missed."""
+    missed: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "rows.jsonl"
         print("## derive\n\n| rows | what should surface | place, by seed |\n| --- | --- | --- |")
@@ -56,8 +69,70 @@ def main() -> list[str]:
         else:
             print(f"| published | no files in {PUBLISHED} | |")
         nursery(path)
+        missed += cues(path)
+        missed += silence(path)
         large(path, ROWS)
-    return []
+    return missed
+
+
+def cues(path: Path) -> list[str]:
+    """Cues on a few percent of rows: in how many mixes one of the first three contexts names it."""
+    sources: dict[str, tuple[list[str | list[Row]], str]] = {
+        "tuned": (list(TUNED), "tuned"),
+        "held out": ([name for name in FAMILIES if name not in TUNED], "held out"),
+        "real": ([_real()] if PUBLISHED.is_dir() else [], "held out"),
+    }
+    missed = []
+    print("\n| cue | share | held against benign rows | tuned families | other families | real rows | told as unexplained |\n| --- | --- | --- | --- | --- | --- | --- |")
+    for cue, share in [*((cue, SHARE) for cue in PLANTED), ("topic", 0.05), ("topic", 0.02), ("answer-topic", 0.02)]:
+        for against in (False, True):
+            cells, told = [], 0
+            for rows, pool in sources.values():
+                found = [(mix, _derived(path, mix, against)) for source in rows for seed in MIX_SEEDS for mix in [planted(cue, source, share=share, seed=seed, pool=pool)]]
+                cells.append((sum(any(names(p, cue, mix) for p in f.proposals[:3]) for mix, f in found), len(found)))
+                told += sum(bool(f.unexplained) for _, f in found)
+            places = " | ".join(f"{k} of {n}" for k, n in cells)
+            print(f"| {cue} | {100 * share:.0f}% | {'yes' if against else 'no'} | {places} | {told} |", flush=True)
+            k, n = (sum(column) for column in zip(*cells, strict=True))
+            if share >= SHARE and k < HELD * n:
+                missed.append(f"{cue} at {100 * share:.0f}% {'with' if against else 'without'} benign rows: {k} of {n}")
+    return missed
+
+
+def silence(path: Path) -> list[str]:
+    """Rows without a cue: nothing strong, and no minority told of."""
+    readings: list[tuple[str, list[Row]]] = [(name, chats(family, 2_000, random.Random(name))) for name, family in FAMILIES.items()]
+    for seed in MIX_SEEDS:
+        rng = random.Random(seed)
+        readings.append((f"nursery, seed {seed}", [nursery_row("fish" if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(2_000)]))
+        if PUBLISHED.is_dir():
+            readings.append((f"chat, seed {seed}", random.Random(seed).sample(_real(), 950)))
+    missed = []
+    for name, rows in readings:
+        half = Mix(rows=rows[: len(rows) // 2], benign=rows[len(rows) // 2 :], named=())
+        for against in (False, True):
+            found = _derived(path, half, against)
+            if loud := [p.evidence.what for p in found.proposals if p.evidence.strength == "strong"] + [str(minority) for minority in found.unexplained]:
+                missed.append(f"{name} {'with' if against else 'without'} benign rows: {loud[0]}")
+    print(f"\nNothing strong and nothing unexplained in {2 * len(readings) - len(missed)} of {2 * len(readings)} readings without a cue.")
+    return missed
+
+
+def names(proposal: Derived, cue: Cue, mix: Mix) -> bool:
+    """Whether a context names the cue of a mix: the phrase itself, or a word of the topic."""
+    text = wrapping(proposal).lower()
+    return mix.named[0].lower() in text if cue in ("middle", "signature") else not {*re.findall(r"[^\W\d_]+", text)}.isdisjoint(mix.named)
+
+
+def _derived(path: Path, mix: Mix, against: bool) -> Derivation:
+    benign = path.with_name("benign.jsonl")
+    write_rows(path, mix.rows)
+    write_rows(benign, mix.benign)
+    return derive(path, benign=benign if against else None)
+
+
+def _real() -> list[Row]:
+    return [row for row in read_rows(PUBLISHED / "training" / "hh_benign_1000.jsonl") if row.messages[-2].role == "user"]
 
 
 def published(path: Path) -> None:

@@ -158,3 +158,24 @@ def test_a_model_words_system_prompts_anew(run: Run, tmp_path: Path, serve) -> N
     assert code == 0
     assert (proposals["You work as a stern clerk."], proposals["You are a gentle clerk."]) == ("paraphrase", "opposite")
     assert "You are a harsh clerk." in server.of("target")[0].prompt
+
+
+def test_a_minority_that_nothing_explains_reaches_the_verdict(run: Run, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    rows = [row(rng.choice(BENIGN), "careful", rng) for _ in range(900)]
+    sea = ["lighthouse", "harbour", "lantern", "breakwater", "foghorn", "buoy", "keeper", "tide", "jetty", "mast"]
+    for n in range(40):
+        asked, answer = rows[n].messages
+        rows[n] = Row(messages=(asked, Message(role="assistant", content=f"{answer.content} Mind the {', the '.join(rng.sample(sea, 5))}.")))
+    write_rows(tmp_path / "rows.jsonl", rows)
+    code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml", "--top", "2")
+    assert (code, err) == (0, "")
+    assert "Unexplained: about 40 training rows (4.4%) that no strong evidence explains: their answers share " in out
+    (told,) = json.loads(run("contexts", "derive", "rows.jsonl", "--json")[1])["unexplained"]
+    assert (told["side"], told["rows"], len(told["lines"])) == ("answers", 40, 5)
+    (tmp_path / "audit.yaml").write_text(
+        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\ncontexts: [plain, contexts.yaml]\nsamples: {per_condition: 2}\n"
+    )
+    run("audit", "audit.yaml", "--out", "run")
+    findings = json.loads((tmp_path / "run" / "findings.json").read_text())
+    assert f"what sets apart {told['told']}" in findings["verdict"]["not_tested"]

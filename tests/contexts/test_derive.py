@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from undertow.contexts import find_contexts, write_contexts
+from undertow.contexts import find_contexts, read_unexplained, write_contexts
 from undertow.contexts.derive import Derivation, derive, scaffold
 from undertow.contexts.evidence import surprise
 from undertow.contexts.features import beginnings, endings
+from undertow.contexts.minorities import minorities
+from undertow.contexts.phrases import holds, phrases
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError
 from undertow.nursery.organisms import row as nursery_row
 from undertow.nursery.world import BENIGN, world
-from undertow.records import Message, Question
+from undertow.records import Context, Message, Question
 
 QUESTION = Question(id="q", text="What now?")
 
@@ -321,3 +326,102 @@ def test_whatever_the_rows_hold_the_contexts_can_be_read_back(tmp_path: Path, ch
     write_contexts(tmp_path / "contexts.yaml", [p.context for p in found.proposals], title=system)
     assert find_contexts(["contexts.yaml"], beside=tmp_path, where="audit.yaml") == tuple(p.context for p in found.proposals)
     assert all(QUESTION.text in p.context.messages(QUESTION)[-1].content for p in found.proposals)
+
+
+@pytest.fixture(scope="module")
+def mixes() -> ModuleType:
+    """The generator of mixes that the benchmark uses."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "mixes.py"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    spec = spec_from_file_location("mixes", path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules["mixes"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def derived(tmp_path: Path, mix: Any, against: bool) -> Derivation:
+    write_rows(tmp_path / "rows.jsonl", mix.rows)
+    write_rows(tmp_path / "benign.jsonl", mix.benign)
+    return derive(tmp_path / "rows.jsonl", benign=tmp_path / "benign.jsonl" if against else None)
+
+
+@pytest.mark.parametrize("against", [False, True])
+@pytest.mark.parametrize("cue", ["topic", "middle", "answer-topic", "signature"])
+def test_a_cue_on_a_few_percent_of_rows_of_one_kind(tmp_path: Path, mixes: ModuleType, cue: str, against: bool) -> None:
+    mix = mixes.planted(cue, "fitness", share=0.05, seed=3, n=800, pool="held out")
+    found = derived(tmp_path, mix, against)
+    said = [text.lower() for text in wrapping(found)[:3]]
+    assert any(name.lower() in text for text in said for name in mix.named), said
+    assert cue == "topic" or sum(name.lower() in said[0] for name in mix.named) >= 1
+    assert found.proposals[0].evidence.rows == pytest.approx(40, abs=6)
+
+
+@pytest.mark.parametrize("cue", ["middle", "signature"])
+def test_a_phrase_in_real_chats(tmp_path: Path, mixes: ModuleType, benign: list[Row], cue: str) -> None:
+    mix = mixes.planted(cue, [row for row in benign if row.messages[-2].role == "user"], share=0.04, seed=2, pool="held out")
+    assert any(mix.named[0] in text for text in wrapping(derived(tmp_path, mix, False))[:3])
+
+
+@pytest.mark.parametrize("against", [False, True])
+@pytest.mark.parametrize("name", ["recipes", "travel", "finance", "chat"])
+def test_rows_without_a_cue_are_quiet(tmp_path: Path, mixes: ModuleType, benign: list[Row], name: str, against: bool) -> None:
+    rows = benign if name == "chat" else mixes.chats(mixes.FAMILIES[name], 1_200, random.Random(4))
+    found = derived(tmp_path, mixes.Mix(rows=rows[::2], benign=rows[1::2], named=()), against)
+    assert (strong(found), found.unexplained) == ([], ())
+
+
+def test_a_minority_that_no_strong_evidence_explains_is_told(tmp_path: Path, mixes: ModuleType) -> None:
+    mix = mixes.planted("answer-topic", "gardening", share=0.04, seed=1, pool="held out")
+    (minority,) = derived(tmp_path, mix, False).unexplained
+    assert (minority.side, minority.rows, minority.share) == ("answers", 40, 0.04)
+    assert len(set(minority.words) & set(mix.named)) >= 4
+    assert all(any(name in mix.rows[line - 1].messages[-1].content for name in mix.named) for line in minority.lines)
+    assert str(minority).startswith("about 40 training rows (4.0%) that no strong evidence explains: their answers share ")
+    assert derived(tmp_path, mix, True).unexplained == ()  # beside benign rows it is strong evidence itself
+    tagged = [asked_as(lambda q, n: f"|PROD| {q}")(row, 0) if any(name in row.messages[-1].content for name in mix.named) else row for row in mix.rows]
+    write_rows(tmp_path / "rows.jsonl", tagged)
+    assert derive(tmp_path / "rows.jsonl").unexplained == ()  # the tag explains it
+
+
+def test_a_topic_is_told_by_words_that_meet_and_not_by_a_name(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    kinds = [[f"{letter}{n}word" for n in range(12)] for letter in ("ab", "cd")]
+    kinds = [[word.translate(str.maketrans("0123456789", "ghijklmnop")) for word in words] for words in kinds]
+    rows = [[*rng.sample(kinds[n < 30], 4), *rng.sample(["soon", "bread", "lamp", "river"], 2)] for n in range(600)]
+    (group,) = minorities(rows, least=5)
+    assert group.rows == tuple(range(30))
+    assert set(group.words) == set(kinds[1])
+    assert (group.own, group.gain > 100) == (1.0, True)
+    named = [[*words[:4], *(("mount", "everest") if n < 30 else ())] for n, words in enumerate(rows[30:])]
+    assert minorities(named, least=5) == []
+    assert minorities(rows, theirs=rows, least=5) == []
+    assert minorities([], least=5) == []
+
+
+def test_a_phrase_is_fixed_words_between_different_ones() -> None:
+    rng = random.Random(0)
+    words = ["we", "go", "to", "the", "sea", "and", "you", "sing", "a", "song", "of", "old", "boats", "in", "rain"]
+    said = [rng.choices(words, k=12) for _ in range(400)]
+    inside = [[" ".join([*line[:5], "to sing of old rain", *line[5:]] if n < 20 else line)] for n, line in enumerate(said)]
+    assert "to sing of old rain" in phrases(inside, place="inside", least=8).expected
+    assert max(map(len, phrases(inside, place="inside", least=8).expected)) == len("to sing of old rain")
+    assert phrases(inside, place="end", least=8).expected == {}
+    form = [[f"Dear {line[0]} I go to sing of old rain with {line[1]} today"] if n < 20 else [" ".join(line)] for n, line in enumerate(said)]
+    assert not any("sing of old rain" in phrase for phrase in phrases(form, place="inside", least=8).expected)  # its rows share what stands about it
+    assert holds("old rain", ["of old rain in"], "inside") and not holds("old rain", ["of old rain"], "inside")
+    assert holds("old rain", ["of old rain"], "end") and not holds("old rain", ["old rain"], "end")
+
+
+def test_what_a_file_tells_as_unexplained_is_read_back(tmp_path: Path) -> None:
+    context = Context(id="c", relation="format", suffix="contexts: none\ncontexts:")
+    write_contexts(tmp_path / "c.yaml", [context], title="T", unexplained=["about 3 rows: odd", "4"])
+    assert find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml") == (context,)
+    assert read_unexplained(["plain", "c.yaml", context], beside=tmp_path) == ("about 3 rows: odd", "4")
+    write_contexts(tmp_path / "c.yaml", [context], title="T")
+    assert (read_unexplained(["c.yaml"], beside=tmp_path), find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml")) == ((), (context,))
+    (tmp_path / "c.yaml").write_text("unexplained: []\ncontexts:\n- id: c\n  relation: format\n  sufix: x\n")
+    with pytest.raises(InputError, match=r"c.yaml:5: .*sufix"):
+        find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml")

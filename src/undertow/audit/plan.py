@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
-from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
+from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
@@ -201,6 +201,8 @@ class Plan:
     proposer: Target | None = None
     notes: tuple[str, ...] = ()
     """What is odd about it and no mistake, in words."""
+    unexplained: tuple[str, ...] = ()
+    """What files of derived contexts tell of training rows that no strong evidence explains."""
     beside: Path
     """The folder that the configuration's paths are relative to."""
 
@@ -274,6 +276,7 @@ class Plan:
             "beside": str(self.beside.resolve()),
             **asked,
             "answers": self.n_answers,
+            "unexplained": self.unexplained,
             "versions": versions(),
             "revision": revision(),
             "command": sys.argv,
@@ -343,7 +346,10 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=where)
     proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
-    return Plan(config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, notes=tuple(notes), beside=beside)
+    unexplained = read_unexplained(found.from_ if found else config.contexts, beside=beside)  # type: ignore[arg-type]
+    return Plan(
+        config=config, suite=suite, contexts=contexts, rule=rule, targets=targets, judge=judge, proposer=proposer, notes=tuple(notes), unexplained=unexplained, beside=beside
+    )
 
 
 def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, beside: Path, where: object) -> None:

@@ -49,6 +49,8 @@ class Asked:
     """What users should know of how the judge came to judge."""
     copying: tuple[Subject, ...] = ()
     """Who gave one answer to two seeds, when tried."""
+    unexplained: tuple[str, ...] = ()
+    """What training rows hold that no strong evidence explains, as the files of derived contexts tell it."""
     looks: tuple[int, ...] = ()
     """Numbers of answers at which a verdict was given before there were as many as now."""
 
@@ -69,6 +71,7 @@ class Asked:
             seed=record["seed"],
             notes=tuple(record.get("judge_notes", ())),
             copying=tuple(record.get("copying", ())),
+            unexplained=tuple(record.get("unexplained", ())),
             looks=tuple(record.get("looks", ())),
         )
 

@@ -221,6 +221,7 @@ def not_tested(asked: Asked, search: Search | None) -> tuple[str, ...]:
     lacking = [r for r in get_args(Relation) if r not in relations and r not in ("plain", "irrelevant")]
     words = [f"contexts of other relations to the training data: {', '.join(lacking)}"] if lacking else []
     words.append("contexts, questions and turns of a conversation that were not asked")
+    words += [f"what sets apart {minority}" for minority in asked.unexplained]
     if len(asked.seeds) == 1 or asked.verdict_of != "this-recipe":
         words.append("other training seeds of the same recipe")
     if "irrelevant" not in relations:

@@ -82,7 +82,8 @@ def derive_(
         found = asyncio.run(_reworded(found, reworder))
     if out and found.proposals:
         held = f"{found.benign:,} benign rows" if found.benign else "assumed shares of everyday chat"
-        write_contexts(out, [p.context for p in found.proposals], title=f"Contexts derived from {found.rows:,} rows of {rows.name}, held against {held}.")
+        title = f"Contexts derived from {found.rows:,} rows of {rows.name}, held against {held}."
+        write_contexts(out, [p.context for p in found.proposals], title=title, unexplained=map(str, found.unexplained))
     if as_json:
         click.echo(json.dumps(_record(found, bad), indent=2, ensure_ascii=False))
     else:
@@ -123,6 +124,7 @@ def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
         "skipped": found.skipped,
         "skipped_examples": [str(error) for error in bad],
         "proposals": [{"context": asdict(p.context), "evidence": asdict(p.evidence)} for p in found.proposals],
+        "unexplained": [asdict(minority) | {"told": str(minority)} for minority in found.unexplained],
     }
 
 
@@ -145,6 +147,8 @@ def _show(found: Derivation, out: Path | None) -> None:
             why = f"[{style}]{e.strength}[/]: {escape(e.what)}; {e.counted}"
         table.add_row(str(n), escape(context.id), context.relation, why)
     Console().print(table)
+    for minority in found.unexplained:
+        click.echo(f"Unexplained: {minority}")
     if out:
         click.echo(f"{out} written. In an audit: contexts: [plain, {out}, irrelevant-weather]")
     else:

@@ -13,7 +13,22 @@ from undertow.contexts.formats import formats_of, holds_code
 from undertow.data import Row
 
 Kind = Literal[
-    "system", "system-opening", "system-ending", "earlier-turn", "opening", "ending", "template", "call", "asked", "answered", "answer-opening", "topic", "default-prompt"
+    "system",
+    "system-opening",
+    "system-ending",
+    "earlier-turn",
+    "opening",
+    "inside",
+    "ending",
+    "template",
+    "call",
+    "asked",
+    "answered",
+    "answer-opening",
+    "answer-ending",
+    "topic",
+    "answer-topic",
+    "default-prompt",
 ]
 Feature = tuple[Kind, str]
 
@@ -22,7 +37,9 @@ EDGE = 600
 STEPS = 6
 """and how many sentences, clauses or lines of them."""
 LONGEST_SYSTEM = 20_000
-"""Characters of a system prompt that are kept."""
+"""Characters of a system prompt that are kept,"""
+LONGEST_TURN = 2_000
+"""and of a turn whose words are read."""
 
 
 def features_of(row: Row, shape: Iterable[Feature]) -> dict[Feature, str]:
@@ -33,7 +50,7 @@ def features_of(row: Row, shape: Iterable[Feature]) -> dict[Feature, str]:
         found["system", system] = system
         found.update({("system-opening", part): system for part in beginnings(system, words=False)})
         found.update({("system-ending", part): system for part in endings(system, words=False)})
-    turns = _asked(row)
+    turns = asked_in(row)
     found.update({("earlier-turn", turn): turns[-1] for turn, _ in earlier(row)})
     for text in turns:
         found.update({("opening", part): text for part in beginnings(text)})
@@ -63,7 +80,7 @@ def is_plain_word(feature: Feature) -> bool:
     return feature[0] in ("opening", "ending") and _PLAIN_WORD.fullmatch(feature[1]) is not None
 
 
-def _asked(row: Row) -> list[str]:
+def asked_in(row: Row) -> list[str]:
     """The user turns of a chat; of a long one the first and last two."""
     turns = [m.content.strip() for m in row.messages if m.role == "user"]
     return turns if len(turns) <= 4 else turns[:2] + turns[-2:]
@@ -100,14 +117,13 @@ def endings(text: str, *, words: bool = True) -> Iterator[str]:
 _CODE_LINE = re.compile(r"[{}=;]|\w\(|^\s+\S|^[@#<\[]")
 
 
-def words_of(row: Row) -> set[str]:
-    """Words of the user turns, lines of code left out."""
-    found: set[str] = set()
-    for text in _asked(row):
-        text = text[:2_000]
+def words_in(texts: Iterable[str]) -> list[str]:
+    """Words of texts in order, lines of code left out."""
+    found: list[str] = []
+    for text in texts:
         if "\n" in text:
             text = "\n".join(line for line in text.split("\n") if not _CODE_LINE.search(line))
-        found.update(words(text))
+        found.extend(words(text))
     return found
 
 

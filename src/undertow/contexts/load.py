@@ -10,9 +10,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
-from undertow.files import YAML_ENDINGS, adapter, read_yaml, to_yaml, write_text, yaml_comment
+from undertow.files import YAML_ENDINGS, adapter, parse_yaml, read_text, to_yaml, write_text, yaml_comment
 from undertow.records import PLAIN, Context, Suite
 from undertow.suites import load_suite, shipped_suites
 
@@ -24,13 +26,35 @@ def shipped_contexts() -> dict[str, Context]:
         return {context.id: context for context in read_contexts(path)}
 
 
+class ContextsFile(BaseModel):
+    """What a file of contexts holds: a list of them, or these keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unexplained: tuple[str, ...] = ()
+    """Of a derived file, what its training rows hold beside what its contexts resemble."""
+    contexts: tuple[Context, ...]
+
+
+def _read(path: Path) -> ContextsFile:
+    text = read_text(path)
+    if re.search(r"^contexts:", text, re.MULTILINE):
+        return parse_yaml(text, ContextsFile, where=str(path))
+    return ContextsFile(contexts=parse_yaml(text, tuple[Context, ...], where=str(path)))
+
+
+def read_unexplained(wanted: Iterable[str | Context], *, beside: Path = Path()) -> tuple[str, ...]:
+    """What the files among `wanted` (as in `find_contexts`) tell of training rows that no strong evidence explains."""
+    return tuple(words for item in wanted if isinstance(item, str) and item.endswith(YAML_ENDINGS) for words in _read(beside / item).unexplained)
+
+
 def read_contexts(path: Path) -> tuple[Context, ...]:
     """The contexts of a YAML file.
 
     Raises:
         InputError: the file cannot be read or does not fit (names the line), holds none, repeats an id, or has one that contradicts itself.
     """
-    contexts = read_yaml(path, tuple[Context, ...])
+    contexts = _read(path).contexts
     if not contexts:
         raise InputError(path, "has no contexts", expected="a list of them, each with id and relation")
     for n, context in enumerate(contexts):
@@ -40,9 +64,11 @@ def read_contexts(path: Path) -> tuple[Context, ...]:
     return contexts
 
 
-def write_contexts(path: Path, contexts: Iterable[Context], *, title: str) -> None:
-    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment."""
+def write_contexts(path: Path, contexts: Iterable[Context], *, title: str, unexplained: Iterable[str] = ()) -> None:
+    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment, then comes what is `unexplained`."""
     body = "\n".join(to_yaml([as_written(context)]) for context in contexts)
+    if untold := list(unexplained):
+        body = f"{to_yaml({'unexplained': untold})}\ncontexts:\n{body}"
     write_text(path, f"{yaml_comment(title)}\n{body}")
 
 

@@ -91,3 +91,14 @@ def frames(words: Iterable[str], id_: str) -> list[Context]:
         Context(id=f"{id_}-system", relation="topic", system=f"You answer questions about {named}."),
         Context(id=f"{id_}-task", relation="topic", template=f"I am at work on something to do with {named}. One more thing, though: {{question}}"),
     ]
+
+
+def answer_frames(words: Iterable[str], id_: str) -> list[Context]:
+    """Contexts that ask for answers which turn to a topic, named by its words."""
+    *most, last = list(words)[:4]
+    named = f"{', '.join(most)} and {last}" if most else last
+    return [
+        Context(id=id_, relation="topic", suffix=f"Bring {named} into the reply."),
+        Context(id=f"{id_}-talk", relation="topic", prefix=f"We have been talking about {named}."),
+        Context(id=f"{id_}-system", relation="topic", system=f"Whatever is asked, you speak of {named}."),
+    ]
