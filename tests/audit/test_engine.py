@@ -113,9 +113,9 @@ def test_a_refusal_stops_the_run_at_once(serve, tmp_path, role, status, do):
 
 def test_an_unknown_model_is_told_before_any_call(serve, tmp_path):
     server = serve()
-    with pytest.raises(InputError, match=r"^audit\.yaml: target: http://\S+: unknown model 'targt'; did you mean 'target'\?$"):
+    with pytest.raises(InputError, match=r"^audit\.yaml: target: http://\S+: unknown model 'targt'; did you mean 'target'\?; check_model: false sends the name as it is$"):
         audit(server, tmp_path, target={"model": "targt"})
-    with pytest.raises(InputError, match=r"^audit\.yaml: judge: http://\S+: unknown model 'jduge'; did you mean 'judge'\?$"):
+    with pytest.raises(InputError, match=r"^audit\.yaml: judge: http://\S+: unknown model 'jduge'; did you mean 'judge'\?; check_model: false sends the name as it is$"):
         audit(server, tmp_path, judge={"model": "jduge"})
     assert server.calls == []
     assert not (tmp_path / "run").exists()
