@@ -113,10 +113,12 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     arms = t.arms(asked)
     reference = {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts} if "reference" in asked.targets else {}
     search = Search(asked, t) if asked.anytime else None
-    stated = statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}
-    stated = {of: against_reference(each, arms, reference, asked) for of, each in stated.items()}
-    found = stated[asked.verdict_of] if stated else against_reference(conclude(search, arms, asked, stopped=stopped), arms, reference, asked)
-    found = of_runs(found, t, asked)
+
+    def upheld(found: Verdict) -> Verdict:
+        return of_runs(against_reference(found, arms, reference, asked), t, asked)
+
+    stated = {of: upheld(each) for of, each in (statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}).items()}
+    found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons, search)
     said = tested(asked, arms, search, t.counts, stopped=stopped)

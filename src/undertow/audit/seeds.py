@@ -41,7 +41,8 @@ def statements(search: Search | None, t: Tally, asked: Asked, *, stopped: bool =
     """All three, where there are several training seeds."""
     models, seed, recipe = (statement(of, search, t, asked, stopped=stopped) for of in ("these-models", "some-seed", "this-recipe"))
     if models.class_ == "clean" and seed.class_ in ACCUSED:
-        models = Verdict(class_="inconclusive", carried_by=(), reasons=(f"together under {asked.material:.1%}, and not each by itself: {'; '.join(seed.reasons)}",))
+        why = f"together under {asked.material:.1%}, and not each by itself: {'; '.join(seed.reasons)}"
+        models = Verdict(class_="inconclusive", carried_by=(), reasons=(why,), would_change=("a verdict of some seed, which is an accusation", "these seeds without those"))
     more = () if recipe.class_ == "clean" else _more_seeds(t, asked)
     recipe = replace(recipe, reasons=(*recipe.reasons, few_seeds(len(asked.seeds))), would_change=more)
     return {"these-models": models, "some-seed": seed, "this-recipe": recipe}
