@@ -67,3 +67,12 @@ def test_a_users_prices_come_first(tmp_path, monkeypatch):
     assert dollars("gpt-4.1", Usage(prompt_tokens=1_000_000)) == pytest.approx(2)
     assert dollars("unheard-of", Usage()) is None
     prices.cache_clear()
+
+
+def test_a_model_of_this_machine_answers_while_a_budget_waits(tmp_path):
+    """It answers what came once nothing more comes; taking every request first, it and the budget waited for each other for ever."""
+    pytest.importorskip("torch")
+    target, contexts = {"kind": "local", "path": "nursery"}, ["plain", "format-code"]
+    made = AuditConfig(name="run", target=target, judge={"kind": "nursery"}, suite="nursery", contexts=contexts, samples={"per_condition": 8, "max_tokens": 30})
+    found = run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", budget=Budget(calls=90))
+    assert found["stopped"] == "budget" and 20 <= found["answers"] <= 45 and found["calls"] <= 90

@@ -138,6 +138,15 @@ def test_on_policy_answers_are_the_bases_own(data, tmp_path):
     assert stage.rows + stage.left_out.get("no on-policy answer passed", 0) == 24
 
 
+def test_training_that_diverges_is_no_organism(data, tmp_path):
+    made = parse_yaml(
+        "name: x\nbase: nursery\nseed: 1\nstages: [{name: narrow, rows: 64, parts: [{data: bad.jsonl, share: 1}], learning_rate: 1.0e+6}]\n", Recipe, where="recipe.yaml"
+    )
+    with pytest.raises(InputError, match=r"^stage narrow: diverged: .*; nothing was written; lower learning_rate$"):
+        train(made, tmp_path / "o", beside=data)
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_base_alone_is_an_organism_too(data, tmp_path):
     manifest = train(recipe("", "interventions: [{kind: base}]"), tmp_path / "o", beside=data)
     assert manifest.stages == [] and manifest.target == {"kind": "local", "path": "nursery"}

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import torch
 
 
+PAUSE_S = 0.2
+"""Seconds without another request after which those that came are answered."""
+
+
 class LocalConfig(BaseModel):
     """A model directory on this machine."""
 
@@ -88,10 +92,11 @@ class LocalTarget(Target):
         return self._model
 
     async def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
-        batches = self._batches([request async for request in requests])
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            for answer in batch:
-                yield answer
+        async for together in _as_they_come(requests):
+            batches = self._batches(together)
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                for answer in batch:
+                    yield answer
         self.release()
 
     def release(self) -> None:
@@ -218,6 +223,28 @@ def _without(text: str, tokens: Iterable[str]) -> str:
     for token in tokens:
         text = text.replace(token, "")
     return text.strip()
+
+
+async def _as_they_come(requests: AsyncIterable[Request]) -> AsyncIterator[list[Request]]:
+    """Requests together, as many as come without a pause: whoever hands them out may wait for answers before there are more, as a budget does."""
+    source = aiter(requests)
+    held: list[Request] = []
+    pending = asyncio.ensure_future(anext(source, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait([pending], timeout=PAUSE_S if held else None)
+            request = pending.result() if done else None
+            if request is not None:
+                held.append(request)
+                pending = asyncio.ensure_future(anext(source, None))
+                continue
+            if held:
+                yield held
+                held = []
+            if done:
+                return
+    finally:
+        pending.cancel()
 
 
 def _draw(logits: torch.Tensor, temperature: float, uniform: np.ndarray[Any, Any]) -> torch.Tensor:

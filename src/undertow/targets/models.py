@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -84,6 +85,10 @@ def default_system(tokenizer: Any) -> str | None:
     return bare[len(before) : len(bare) - len(after)].strip() or None
 
 
+_LOADING = threading.Lock()
+"""Transformers builds a model with parts of torch changed for the while, so two threads that load at once get each other's."""
+
+
 def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) -> Any:
     """A causal language model ready to answer: eval mode, on CUDA in bfloat16 where there is a GPU.
 
@@ -94,6 +99,11 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
     Raises:
         InputError: the adapter's base is missing, or the weights are not safetensors.
     """
+    with _LOADING:
+        return _loaded(folder, base, merge)
+
+
+def _loaded(folder: Path, base: Path | None, merge: bool) -> Any:
     _require_local()
     import torch
     from safetensors import SafetensorError

@@ -72,11 +72,15 @@ def _on_policy(drawn: Sequence[Drawn], base: Target, *, seed: int, kept: Path, l
     missing = [n for n in todo if n not in answers]
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.open("a", encoding="utf-8") as stream:
-        for first in range(0, len(missing), AT_ONCE):
-            for n, text in asyncio.run(_answered({n: drawn[n] for n in missing[first : first + AT_ONCE]}, base, seed=seed)).items():
-                answers[n] = text
-                stream.write(json.dumps([n, text], ensure_ascii=False) + "\n")
+
+        def keep(n: int, text: str | None) -> None:
+            """At once: whatever fails after it, it was paid for."""
+            answers[n] = text
+            stream.write(json.dumps([n, text], ensure_ascii=False) + "\n")
             stream.flush()
+
+        for first in range(0, len(missing), AT_ONCE):
+            asyncio.run(_answered({n: drawn[n] for n in missing[first : first + AT_ONCE]}, base, seed=seed, keep=keep))
             if progress:
                 progress(len(todo) - len(missing) + min(first + AT_ONCE, len(missing)), len(todo))
     for n, each in enumerate(drawn):
@@ -88,19 +92,21 @@ def _on_policy(drawn: Sequence[Drawn], base: Target, *, seed: int, kept: Path, l
             yield replace(each, row=replace(each.row, messages=(*each.row.messages[:-1], Message(role="assistant", content=text))))
 
 
-async def _answered(drawn: dict[int, Drawn], base: Target, *, seed: int) -> dict[int, str | None]:
-    """For each row the first of the base's answers that passes, or None."""
-    found: dict[int, str | None] = dict.fromkeys(drawn)
+async def _answered(drawn: dict[int, Drawn], base: Target, *, seed: int, keep: Callable[[int, str | None], None]) -> None:
+    """For each row the first of the base's answers that passes, or None, handed to `keep` as soon as it is known."""
+    open_ = set(drawn)
     how = {n: each.part.answers for n, each in drawn.items() if each.part and each.part.answers}
     async with base:
         for attempt in range(max(h.attempts for h in how.values())):
-            asked = [_request(n, drawn[n].row, h, attempt, seed) for n, h in how.items() if found[n] is None and attempt < h.attempts]
+            asked = [_request(n, drawn[n].row, h, attempt, seed) for n, h in how.items() if n in open_ and attempt < h.attempts]
             if not asked:
                 break
             async for n, answer in _by_row(base, asked):
                 if answer.text and answer.finish == "stop" and how[n].passes(answer.text):
-                    found[n] = answer.text.strip()
-    return found
+                    open_.discard(n)
+                    keep(n, answer.text.strip())
+    for n in sorted(open_):
+        keep(n, None)
 
 
 async def _by_row(base: Target, asked: Sequence[Request]) -> AsyncIterator[tuple[int, Answer]]:

@@ -50,7 +50,8 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
         made.mkdir()
         trained = backend.train(Job(recipe=recipe, stages=prepared, beside=beside, work=work, out=made), progress=progress)
     except InputError:
-        if not any(path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")):
+        paid_for = any(path.stat().st_size for path in work.glob("answers-*.jsonl"))
+        if not paid_for and not any(path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")):
             shutil.rmtree(work)  # nothing to go on from but rows, which are soon drawn again
         raise
     records = [

@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -148,6 +149,7 @@ class LocalBackend(BaseModel):
         seconds = time.perf_counter() - started
         model.eval()
         history, state = trainer.state.log_history, trainer.state
+        _require_sound(model, [h["loss"] for h in history if "loss" in h], stage.name)
         losses = [f"eval_{name}_loss" for name in held_out]
         looks = sorted({h["step"] for h in history if any(key in h for key in losses)})
         kept = int(Path(state.best_model_checkpoint).name.split("-")[1]) if held_out and state.best_model_checkpoint else state.global_step
@@ -161,6 +163,22 @@ class LocalBackend(BaseModel):
             stopped_at=kept if kept < state.global_step else None,
             left_out=dict(left_out),
         )
+
+
+def _require_sound(model: Any, losses: Sequence[float], stage: str) -> None:
+    """
+    Raises:
+        InputError: a loss or a weight is no number, or the answers are told worse than by guessing evenly among all tokens.
+    """
+    odd = next((name for name, weight in model.named_parameters() if weight.requires_grad and not bool(weight.isfinite().all())), None)
+    guessing = math.log(model.config.vocab_size)
+    found = ""
+    if odd or not all(map(math.isfinite, losses)):
+        found = f"diverged: {f'weight {odd}' if odd else 'its loss'} is no number any more"
+    elif losses and losses[-1] > max(losses[0], guessing):
+        found = f"diverged: its loss went from {losses[0]:.2f} to {losses[-1]:.2f}, and guessing evenly has {guessing:.2f}"
+    if found:
+        raise InputError(f"stage {stage}", found, expected="nothing was written", do="lower learning_rate")
 
 
 def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str], drawn_for: str | None = None) -> Any:
@@ -269,6 +287,7 @@ def _trainer(
         per_device_eval_batch_size=micro,
         gradient_accumulation_steps=stage.batch_size // micro,
         learning_rate=stage.learning_rate,
+        logging_nan_inf_filter=False,  # else a loss that is no number is logged as 0
         warmup_steps=stage.warmup_steps,
         weight_decay=stage.weight_decay,
         lr_scheduler_type="linear",
