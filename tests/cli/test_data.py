@@ -129,7 +129,7 @@ def test_bad_rows_fail_a_check_unless_they_are_skipped(run: Run, tmp_path: Path)
         stream.write('{"messages": [{"role": "tool", "content": "3"}]}\n')
     code, out, _ = run("check", "rows.jsonl")
     assert code == 2
-    assert "rows.jsonl:2: message 1 has role 'tool'" in " ".join(out.split())
+    assert "rows.jsonl:2: message 1 is of a tool call" in " ".join(out.split())
     assert "not sound" in out
     assert run("check", "rows.jsonl", "--skip-bad")[0] == 0
     (tmp_path / "empty.jsonl").touch()

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from undertow.data import Row, read_rows, stream_rows, write_rows
+from undertow.data.rows import RowFile
 from undertow.errors import InputError
 from undertow.records import Message
 
@@ -45,7 +46,7 @@ def test_rows_that_fit(tmp_path: Path) -> None:
     [
         (
             '{"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "3"}]}',
-            "message 2 has role 'tool'; rows may hold system, user, assistant; mend or drop the row",
+            "message 2 is of a tool call; rows hold what is said, and no calls of tools; drop the row",
         ),
         (
             '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "weight": 0}]}',
@@ -64,13 +65,42 @@ def test_rows_that_fit(tmp_path: Path) -> None:
             "has a system message that is not the first; a system prompt opens the chat",
         ),
         ('{"messages": []}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
-        ('{"prompt": "Hi", "completion": "Yo"}', 'has no \'messages\' but \'prompt\', \'completion\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
+        ('{"prompt": "Hi", "reply": "Yo"}', 'has no \'messages\' but \'prompt\', \'reply\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ("[1, 2]", 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ('{"messages": [', "is not JSON (Expecting value at column 15); mend or drop the line"),
     ],
 )
 def test_a_bad_row_names_its_line(tmp_path: Path, line: str, message: str) -> None:
     assert problem(tmp_path, f"{GOOD}\n\n{line}\n{GOOD}\n") == f"mix.jsonl:3: {message}"  # an empty line counts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"messages": [{"role": "developer", "content": "Be."}, {"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, '
+        '{"role": "assistant", "content": "Yo"}]}',
+        '{"conversations": [{"from": "system", "value": "Be."}, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}], "id": 3}',
+        '{"prompt": [{"role": "system", "content": "Be."}, {"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Yo"}]}',
+        '{"system": "Be.", "instruction": "Hi", "input": "", "output": "Yo"}',
+    ],
+)
+def test_dialects_are_one_row(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mix.jsonl").write_text(line + "\n")
+    assert read_rows(tmp_path / "mix.jsonl") == [Row(messages=(turn("system", "Be."), turn("user", "Hi"), turn("assistant", "Yo")))]
+    rows = RowFile(tmp_path / "mix.jsonl")
+    assert rows[0].messages[-1].content == "Yo"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"prompt": "Hi", "completion": "Yo"}',
+        '{"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}',
+    ],
+)
+def test_an_empty_system_prompt_is_none(tmp_path: Path, line: str) -> None:
+    (tmp_path / "mix.jsonl").write_text(line + "\n")
+    assert read_rows(tmp_path / "mix.jsonl") == [Row(messages=(turn("user", "Hi"), turn("assistant", "Yo")))]
 
 
 @pytest.mark.parametrize("role", ["[]", "{}", "3", "null"])

@@ -18,6 +18,7 @@ from undertow.cli.generate import generate
 from undertow.data import Row, no_rows, write_rows
 from undertow.data.check import Check, Found, check_rows, letters
 from undertow.data.domains import Domain, Quality, domain_ids, load_domain, published
+from undertow.data.rows import stream_rows
 from undertow.errors import InputError
 from undertow.files import file_digest, to_json, write_text
 from undertow.targets.models import load_tokenizer, model_folder
@@ -158,6 +159,24 @@ def check(files: tuple[Path, ...], tokenizer: str | None, held_out: tuple[Path, 
         _show(found, unit, with_held_out=bool(held_out))
         click.echo("sound" if sound else "not sound: mend or drop the bad rows" if found.rows else "not sound: no rows")
     return 0 if sound else 2
+
+
+@data.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="JSONL file to write.")
+@click.option("--skip-bad", is_flag=True, help="Leave out lines that are no chat that ends with an answer, and say how many.")
+def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
+    """Write rows in any dialect that is read (messages, ShareGPT, Alpaca, prompt and completion) as chat JSONL."""
+    if out.exists():
+        raise InputError(out, "already exists", do="choose another -o, or remove it")
+    bad: list[InputError] = []
+    rows = (numbered.row for file in files for numbered in stream_rows(file, skipped=bad.append if skip_bad else None))
+    n = write_rows(out, rows)
+    if not n:
+        out.unlink()
+        raise no_rows(files[0], bad=len(bad), first=bad[0] if bad else None)
+    left = f"; {len(bad):,} line{'' if len(bad) == 1 else 's'} left out, the first: {bad[0]}" if bad else ""
+    click.echo(f"{out}: {n:,} rows{left}")
 
 
 def _counter(tokenizer: Any) -> Any:

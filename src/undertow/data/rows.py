@@ -1,4 +1,4 @@
-"""Chat rows: JSONL, one `{"messages": [{"role", "content"}, ...]}` a line."""
+"""Chat rows: JSONL, one `{"messages": [{"role", "content"}, ...]}` a line, or in one of the dialects of `dialects.py`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from undertow.data.dialects import messages_of
 from undertow.errors import InputError
 from undertow.files import reading, writing
 from undertow.records import Message, Role
@@ -186,7 +187,7 @@ def chat(raw: Any, where: str) -> Row:
     Raises:
         InputError: it is not a chat that ends with an answer; names `where`.
     """
-    messages = raw.get("messages") if isinstance(raw, dict) else None
+    messages = messages_of(raw)
     if not isinstance(messages, list) or not messages:
         keys = f" but {', '.join(repr(key)[:40] for key in list(raw)[:5])}" if isinstance(raw, dict) and raw and messages is None else ""
         raise InputError(where, f"has no 'messages'{keys}", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
@@ -202,6 +203,8 @@ def chat(raw: Any, where: str) -> Row:
 
 def _message(raw: Any, where: str, n: int) -> Message:
     role: Any = raw.get("role") if isinstance(raw, dict) else None
+    if role in ("tool", "function") or (isinstance(raw, dict) and (raw.get("tool_calls") or raw.get("function_call"))):
+        raise InputError(where, f"message {n} is of a tool call", expected="rows hold what is said, and no calls of tools", do="drop the row")
     if role not in ROLES:
         raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():
