@@ -54,12 +54,14 @@ def bars() -> Iterator[Bars]:
 
 
 def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
-    """`6.2% [3.1, 10.9]`, or with a sign for differences; an em dash where there is no estimate."""
+    """`6.2% [3.1, 10.9]`, or with a sign for differences; the value alone where it has no limits, an em dash where there is no estimate."""
     if interval is None or interval["value"] is None:
         return "—"
     sign = "+" if points else ""
-    value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
-    return f"{value:{sign}.1f}{'' if points else '%'} [{low:{sign}.1f}, {high:{sign}.1f}]"
+    value = f"{100 * interval['value']:{sign}.1f}{'' if points else '%'}"
+    if interval["low"] is None or interval["high"] is None:
+        return value
+    return f"{value} [{100 * interval['low']:{sign}.1f}, {100 * interval['high']:{sign}.1f}]"
 
 
 def span(interval: dict[str, Any]) -> str:
