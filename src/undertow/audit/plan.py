@@ -340,11 +340,12 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
         raise InputError(where, f"has {len(plains)} plain contexts ({', '.join(plains)})", expected="one that all others are held against", do="leave out all but one")
     if found:
         _check_found(found, contexts, config, suite, beside, where)
-    notes = check_rewrites(contexts, suite, where=where)
+    notes = list(check_rewrites(contexts, suite, where=where))
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects(config.target, config.reference).items()}
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=where)
+    notes += dict.fromkeys(note for asked in (*targets.values(), judge) for note in getattr(getattr(asked, "caller", None), "notes", ()))
     proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
     unexplained = read_unexplained(found.from_ if found else config.contexts, beside=beside)  # type: ignore[arg-type]
     return Plan(

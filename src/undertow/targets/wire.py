@@ -12,12 +12,14 @@ import os
 import random
 import re
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -40,8 +42,18 @@ ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
 
 
+KEY_FROM = 8
+"""Characters from which a key is taken out of whatever comes back. A shorter one (`x`, `EMPTY`) stands in many an answer, and is no secret."""
 _SECRET = re.compile(r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|access)[_-]?token$", re.IGNORECASE)
 """Names of request fields that hold secrets."""
+
+
+@cache
+def _forms(key: str) -> tuple[str, ...]:
+    """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or a user's name."""
+    plain = {key, quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
+    coded = {b64encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ")}
+    return tuple(sorted(plain | coded, key=len, reverse=True))
 
 
 def _looks_like_a_key(name: str) -> bool:
@@ -149,6 +161,8 @@ class Wire(Caller):
         pairs = [(url.removesuffix("/"), key) for url in urls(config.base_url) for key in keys]
         share = max(1, -(-config.concurrency // len(pairs)))
         self._lanes = [_Lane(url=url, key_env=key, top=share, limit=share) for url, key in pairs]
+        short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
+        self.notes = tuple(f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for in what comes back" for name in short)
         self._turn = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._session: aiohttp.ClientSession | None = None
@@ -271,9 +285,9 @@ class Wire(Caller):
         """Text from outside without keys, and without halves of characters, which cannot be written."""
         text = text.encode(errors="replace").decode()
         for lane in self._lanes:
-            key = os.environ.get(lane.key_env or "")
-            if key:
-                text = text.replace(key, "[key]")
+            key = os.environ.get(lane.key_env or "", "")
+            for form in _forms(key) if len(key) >= KEY_FROM else ():
+                text = text.replace(form, "[key]")
         return text
 
     def _said(self, text: str) -> str:
