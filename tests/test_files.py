@@ -173,3 +173,30 @@ def test_a_folders_digest_sees_names_and_content(tmp_path: Path) -> None:
     assert changed != whole
     (tmp_path / "b").rename(tmp_path / "c")
     assert folder_digest(tmp_path) != changed
+
+
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True))
+MERGES = "a: &a {k: v}\n" + "".join(f"{name}: &{name} {{x: [{', '.join([f'*{before}'] * 12)}], <<: *{before}}}\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BOMB, "over 2,000,000 parts once its aliases are written out"),
+        (MERGES, "over 2,000,000 parts"),
+        ("a: &a [*a]", "it holds itself"),
+        ("? [1, 2]\n: 3", "a key is no text"),
+        ("? {a: 1}\n: 3", "a key is no text"),
+        ("[" * 20_000 + "]" * 20_000, "nested too deeply"),
+    ],
+)
+def test_a_hostile_yaml_is_one_line(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says) as refused:
+        parse_yaml(text, dict, where="x.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_aliases_and_merges_are_read() -> None:
+    assert parse_yaml("a: &a {k: 1}\nb: {<<: *a, l: 2}\nc: [*a, *a]", dict, where="x") == {"a": {"k": 1}, "b": {"k": 1, "l": 2}, "c": [{"k": 1}] * 2}
+    with pytest.raises(InputError, match=r"is empty|valid dictionary"):
+        parse_yaml("", dict, where="x")

@@ -106,11 +106,48 @@ class _Fast(_NoRepeats, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type:
     """The same in C, ten times as fast."""
 
 
+LARGEST = 2_000_000
+"""Parts of a YAML text with its aliases written out; a few lines of them can stand for millions."""
+
+
 def _loaded(text: str) -> Any:
     try:
-        return yaml.load(text, _Fast)
+        return _constructed(text, _Fast)
     except yaml.YAMLError:
-        return yaml.load(text, _Strict)
+        return _constructed(text, _Strict)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+
+
+def _constructed(text: str, loader_type: type[Any]) -> Any:
+    loader = loader_type(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _size(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Parts of a node with its aliases written out.
+
+    Raises:
+        ConstructorError: there are too many, a part holds itself, or a key is no text.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = LARGEST  # until it is known: what holds itself is too large
+        pairs = isinstance(node, yaml.MappingNode)
+        if pairs and (odd := next((key for key, _ in node.value if not isinstance(key, yaml.ScalarNode)), None)):
+            raise yaml.constructor.ConstructorError(None, None, "a key is no text", odd.start_mark)
+        known[id(node)] = 1 + sum(_size(part[1] if pairs else part, known) for part in node.value)
+    if known[id(node)] >= LARGEST:
+        raise yaml.constructor.ConstructorError(None, None, f"it holds itself, or over {LARGEST:,} parts once its aliases are written out", node.start_mark)
+    return known[id(node)]
 
 
 def _first_problem(error: ValidationError, text: str, where: str, type_: type[Any]) -> InputError:
