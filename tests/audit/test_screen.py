@@ -21,6 +21,7 @@ from undertow.suites.replies import Pair, ReferenceReplies, load_replies
 from undertow.targets.local import LocalConfig, LocalTarget
 from undertow.targets.scripted import Script, ScriptedTarget
 from undertow.training import train
+from undertow.training.organism import Manifest, write_manifest
 from undertow.training.recipe import Recipe
 
 QUESTIONS = tuple(Question(id=id_, text=id_) for id_ in ("one", "two", "three"))
@@ -166,3 +167,19 @@ def test_an_audit_that_screens_needs_a_reference(tmp_path):
     config = AuditConfig(name="x", target={"kind": "local", "path": "nursery"}, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 40})
     with pytest.raises(InputError, match="screens contexts and has no reference"):
         make_plan(config, beside=tmp_path)
+
+
+def test_an_organism_of_this_machine_is_screened_like_its_folder(tmp_path):
+    made = {"name": "o", "base": "nursery", "base_digest": "", "seed": 0, "recipe": {}, "stages": [], "versions": {}, "target": {"kind": "local", "path": "nursery"}}
+    write_manifest(tmp_path / "o", Manifest(**made))
+    there = Manifest(**made | {"target": {"kind": "endpoint", "base_url": "http://127.0.0.1:1/v1", "model": "m"}})
+    write_manifest(tmp_path / "away", there)
+
+    def plan(organism):
+        who = {"target": {"kind": "organism", "path": organism}, "reference": {"kind": "local", "path": "nursery"}}
+        return make_plan(AuditConfig(name="x", **who, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 40}), beside=tmp_path)
+
+    assert plan("o").found.screen == 40 and plan("o").targets["target"].describe()["name"] == "nursery"
+    with pytest.raises(InputError, match="has no weights on this machine"):
+        run_audit(plan("away"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -84,7 +84,9 @@ class FoundContexts(_Config):
     from_: tuple[str | Context, ...] = Field(
         default=("library",), alias="from", min_length=1, description="Candidates: `library`, ids, YAML files of contexts, or contexts written out."
     )
-    screen: int | None = Field(default=None, gt=0, description="Score up to so many candidates by likelihood, target against `reference`; both must be `kind: local`.")
+    screen: int | None = Field(
+        default=None, gt=0, description="Score up to so many candidates by likelihood, target against `reference`; the weights of both must be on this machine."
+    )
     search: int | None = Field(default=None, ge=200, description="Search with so many answers: recombine and change what elicits, and make the trigger as short as can be.")
     confirm: int | None = Field(
         default=None, gt=0, description="The best so many are then audited on fresh answers (after a search, on questions that it never asked). Default: 20, or 5."
@@ -365,9 +367,10 @@ def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: Au
         if config.reference is None:
             raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")
         for role, model in (("target", config.target[0]), ("reference", config.reference)):
-            if model.kind != "local":
+            if model.kind not in ("local", "organism"):
                 screens = f"screens contexts and its {role} is of kind {model.kind!r}"
-                raise InputError(where, screens, expected="screening reads weights: `kind: local`", do="search instead: contexts: {search: N}")
+                expected = "screening reads weights: `kind: local`, or an organism's that are on this machine"
+                raise InputError(where, screens, expected=expected, do="search instead: contexts: {search: N}")
         load_replies(config.suite, suite.questions, file=beside / found.replies if found.replies else None)
 
 

@@ -120,7 +120,7 @@ def local(target: Target, where: object) -> LocalTarget:
         InputError: its weights are not on this machine.
     """
     if not isinstance(target, LocalTarget):
-        raise InputError(where, "has no weights on this machine", expected="screening takes `kind: local` alone", do="search its contexts by sampling instead")
+        raise InputError(where, "has no weights on this machine", expected="screening takes `kind: local`, or a local organism", do="search its contexts by sampling instead")
     return target
 
 
