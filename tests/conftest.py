@@ -212,7 +212,7 @@ def judged(prompt):
 
 def probed(prompt):
     """Whether a call only tries a model."""
-    return prompt == HELLO or any(text in prompt for text in EVERY_ANSWER)
+    return HELLO in prompt or any(text in prompt for text in EVERY_ANSWER)
 
 
 def stock_judged(prompt):

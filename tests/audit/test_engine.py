@@ -16,6 +16,8 @@ from undertow.cli import main
 from undertow.errors import InputError
 from undertow.files import digest
 
+from ..conftest import judged, probed, stock_judged  # isort: skip
+
 KEY = "sk-7Jq2vX9bLw4ZtR8mKc1NfYd5HgPs3A0e"
 
 
@@ -362,3 +364,21 @@ def test_a_budget_holds_for_judging_that_an_earlier_session_left(serve, tmp_path
     found = audit(server, tmp_path, resume=True, budget=Budget(calls=100))
     assert found["stopped"] == "budget"
     assert 10 <= len(server.calls) - n <= 20
+
+
+def no_system(call, number):
+    return 400 if call.body["messages"][0]["role"] == "system" else None
+
+
+def test_a_model_without_a_system_role_is_told_of_before_anything_is_asked_and_folded_where_wanted(serve, tmp_path):
+    contexts = ["plain", {"id": "clerk", "relation": "verbatim", "system": "You work as a clerk."}]
+    server = serve(fault=no_system, tried=True, judge=lambda prompt: stock_judged(prompt) if probed(prompt) else judged(prompt), answer=lambda body: f"#kind {digest(body)}")
+    server.said = "System role not supported"
+    with pytest.raises(InputError, match=r"target: takes no system prompt \(.*System role not supported\); add `system: fold` to it"):
+        audit(server, tmp_path, contexts=contexts)
+    assert server.calls == [] and not (tmp_path / "run").exists()
+    audit(server, tmp_path, target={"system": "fold"}, contexts=contexts)
+    sent = [call.body["messages"] for call in server.of("target")]
+    assert {len(messages) for messages in sent} == {1}
+    assert sum(messages[0]["content"].startswith("You work as a clerk.\n\n") for messages in sent) == len(sent) / 2
+    assert json.loads((tmp_path / "run" / "plan.json").read_text())["targets"]["target"]["system"] == "fold"

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from undertow.contexts import shipped_contexts
-from undertow.records import Condition, Request, Sampling
+from undertow.errors import InputError
+from undertow.records import Condition, Message, Request, Sampling
 from undertow.suites import load_suite
 from undertow.targets.local import LocalConfig, LocalTarget, parted
 from undertow.targets.models import load_tokenizer, model_folder
@@ -158,3 +159,22 @@ def test_the_first_tokens_candidates_are_the_models_own(base):
 
 def test_no_candidates_unless_asked_for(base):
     assert all(answer.first_token is None for answer in ask(base, requests(1)))
+
+
+GEMMA = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+
+
+def test_a_template_without_a_system_role_is_told_of_and_folded_where_wanted():
+    clerk = [Message(role="system", content="You work as a clerk."), Message(role="user", content="Why?")]
+    for fold in (False, True):
+        target = LocalTarget(model_folder("nursery"), name="nursery", digest_="", fold=fold)
+        target.tokenizer.chat_template = GEMMA
+        asyncio.run(target.probe(Sampling()))  # nobody asks under a system prompt
+        target.asks_system = True
+        if fold:
+            asyncio.run(target.probe(Sampling()))
+            assert target._render(clerk) == "<user>You work as a clerk.\n\nWhy?<assistant>"
+            assert target._render(clerk[1:]) == "<user>Why?<assistant>"
+        else:
+            with pytest.raises(InputError, match=r"its chat template takes no system prompt \(System role not supported\); add `system: fold` to it"):
+                asyncio.run(target.probe(Sampling()))

@@ -429,3 +429,25 @@ def test_the_environments_proxy_is_taken_and_this_machine_is_spoken_to_directly(
 
 def test_a_date_is_held_against_the_servers_own():
     assert seconds("Wed, 21 Oct 2015 07:28:30 GMT", now="Wed, 21 Oct 2015 07:28:00 GMT") == 30
+
+
+def test_a_server_that_wants_other_fields_says_what_to_write_at_the_first_try(serve):
+    """As reasoning models' servers do: another field for the longest answer, no temperature, no seed, and one complaint at a time."""
+
+    def picky(call, number):
+        for field, complaint in (
+            ("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+            ("temperature", "Unsupported value: 'temperature' does not support 0.7."),
+            ("seed", "Unsupported parameter: seed"),
+        ):
+            if field in call.body:
+                server.said = complaint
+                return 400
+        return None
+
+    server = serve(fault=picky)
+    wanted = r"HTTP 400: Unsupported parameter: 'max_tokens'.*; write to it: token_limit: max_completion_tokens, extra: \{temperature: null, seed: null\}$"
+    with pytest.raises(InputError, match=wanted):
+        replies(config(server))
+    (reply,) = replies(config(server, token_limit="max_completion_tokens", extra={"temperature": None, "seed": None}))
+    assert reply.text

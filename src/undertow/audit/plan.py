@@ -344,6 +344,8 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
         _check_found(found, contexts, config, suite, beside, where)
     notes = list(check_rewrites(contexts, suite, where=where))
     targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects(config.target, config.reference).items()}
+    for target in targets.values():
+        target.asks_system = any(m.role == "system" for context in contexts for question in suite.questions for m in context.messages(question))
     judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=where)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from pydantic import AfterValidator, Field, StringConstraints
 
 from undertow.errors import InputError
-from undertow.records import Answer, Request, Sampling
+from undertow.records import Answer, Message, Request, Sampling
 from undertow.targets.pool import pool
 from undertow.targets.protocol import Target
 
@@ -32,6 +32,12 @@ ThinkingMarks = Annotated[
     Field(description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones."),
 ]
 """The key `thinking` of whatever answers or judges."""
+
+SystemRole = Annotated[
+    Literal["own", "fold"],
+    Field(description="`fold` puts a system prompt before the first user turn, for models whose chat template has no place for one."),
+]
+"""The key `system` of whatever answers."""
 
 T = TypeVar("T")
 
@@ -66,6 +72,15 @@ class Reply:
         return dict(self.written[0].candidates) if self.written else None
 
 
+def folded(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A chat whose system prompt stands before its first user turn, in the same message."""
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    system, first, *rest = messages
+    text = f"{system.content}\n\n{first.content}" if system.content else first.content
+    return (Message(role="user", content=text), *rest)
+
+
 def to_keep(tokens: Sequence[T], text: Callable[[T], str]) -> list[T]:
     """The first token of a reply and those with a digit in them: its number is among these, be there a thought before it."""
     digits = [token for token in tokens[1:] if any(map(str.isdigit, text(token)))]
@@ -82,6 +97,9 @@ class LogprobsRefused(CallFailed):
 
 HELLO = "Tell me in three or four sentences about a walk that somebody took yesterday. Make up the place, the weather and what they saw."
 """What a model is asked before its first paid answer, with two seeds: does it answer at all, and twice the same?"""
+PLAINLY = Message(role="system", content="You answer in plain words.")
+"""Goes before it where system prompts will be asked under: some models have no place for one."""
+FOLD = "add `system: fold` to it, which puts a system prompt before the first user turn"
 FILTERED = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "spii", "recitation", "refusal", "error"})
 """Reasons to finish that mean that a server kept words back, in servers' own words."""
 COPIED_FROM = 80
@@ -121,6 +139,7 @@ class ChatTarget(Target):
     def __init__(self, caller: Caller) -> None:
         self.caller, self.where = caller, getattr(caller, "where", "target")
         self.marks: Marks | None = getattr(getattr(caller, "config", None), "thinking", None)
+        self.fold = getattr(getattr(caller, "config", None), "system", "own") == "fold"
         self.opened = False
         """Whether the chat template opens the block of thoughts in the prompt, as a reply to the probe shows that only closes one."""
 
@@ -138,11 +157,16 @@ class ChatTarget(Target):
         return pool(requests, self._answer, self.caller.concurrency)
 
     async def probe(self, sampling: Sampling) -> None:
-        asked, seeds = [{"role": "user", "content": HELLO}], (0, 1) if sampling.temperature else (0,)
+        hello = Message(role="user", content=HELLO)
+        asked, seeds = self._sent([PLAINLY, hello] if self.asks_system else [hello]), (0, 1) if sampling.temperature else (0,)
         try:
             replies = [await self.caller.chat(asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed) for seed in seeds]
         except CallFailed as error:
             raise InputError(self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked") from None
+        except InputError as error:
+            if self.asks_system and not self.fold and re.search(r"\bsystem\b", error.found, re.IGNORECASE):
+                raise InputError(self.where, f"takes no system prompt ({error.found})", do=FOLD) from None
+            raise
         for reply in replies:
             self._require_words(reply, sampling)
         self.opened = any(only_closes(reply.text, self.marks) for reply in replies)
@@ -163,8 +187,7 @@ class ChatTarget(Target):
         raise InputError(self.where, f"answered a plain question with nothing (finish reason {reply.finish!r})", do="check the endpoint; nothing else was asked")
 
     async def _answer(self, request: Request) -> Answer:
-        messages = [{"role": m.role, "content": m.content} for m in request.condition.messages]
-        sampling = request.sampling
+        messages, sampling = self._sent(request.condition.messages), request.sampling
         try:
             reply = await self.caller.chat(messages, **asdict(sampling), seed=request.seed % 2**31)
         except CallFailed as error:
@@ -175,6 +198,10 @@ class ChatTarget(Target):
             finish = "filtered"  # words were written, or nobody says how many: they were taken away. A model that ends at once writes one token
         first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
         return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
+
+    def _sent(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """Messages as they go to the server."""
+        return [{"role": m.role, "content": m.content} for m in (folded(messages) if self.fold else messages)]
 
     def _parted(self, reply: Reply) -> tuple[str, str | None]:
         """The answer and the thoughts of a reply."""

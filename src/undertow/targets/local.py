@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
-from undertow.records import Answer, Message, Request
-from undertow.targets.chat import CHANNEL_MARKS, THINKING, Marks, ThinkingMarks, opens_block, split_thinking
+from undertow.records import Answer, Message, Request, Sampling
+from undertow.targets.chat import CHANNEL_MARKS, FOLD, PLAINLY, THINKING, Marks, SystemRole, ThinkingMarks, folded, opens_block, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 
@@ -40,6 +40,7 @@ class LocalConfig(BaseModel):
     adapter: str | None = Field(default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model.")
     rows: int = Field(default=256, gt=0, description="Answers decoded together.")
     thinking: ThinkingMarks = None
+    system: SystemRole = "own"
 
     def target(self, *, beside: Path, where: object) -> Target:
         folder = model_folder(self.path, beside=beside)
@@ -48,13 +49,13 @@ class LocalConfig(BaseModel):
             raise InputError(where, f"adapter {self.adapter!r} cannot be put on {self.path!r}", expected="path: a whole model; adapter: a PEFT adapter's folder")
         weights = folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors")) if adapter else folder_digest(folder)
         name = self.path if self.path == NURSERY and not adapter else (adapter or folder).name
-        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows, thinking=self.thinking)
+        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows, thinking=self.thinking, fold=self.system == "fold")
 
 
 class LocalTarget(Target):
     """Answers with a model of this machine. Loaded on first use."""
 
-    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None, thinking: Marks | None = None) -> None:
+    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None, thinking: Marks | None = None, fold: bool = False) -> None:
         """
         Args:
             folder: a Transformers directory or a PEFT adapter's.
@@ -63,7 +64,9 @@ class LocalTarget(Target):
             digest_: SHA-256 of its weights.
             rows: samples decoded together.
             thinking: marks around its thoughts, where they are not among the known ones.
+            fold: put a system prompt before the first user turn.
         """
+        self.fold = fold
         self.folder, self.name, self.digest, self.rows, self.base, self.thinking = folder, name, digest_, rows, base, thinking
         self._model: Any = None
         self._tokenizer: Any = None
@@ -124,7 +127,18 @@ class LocalTarget(Target):
         ids: list[int] = self.tokenizer(self._render(messages), add_special_tokens=False)["input_ids"]
         return ids
 
+    async def probe(self, sampling: Sampling) -> None:
+        if not self.asks_system:
+            return
+        try:
+            self._render([PLAINLY, Message(role="user", content="QUESTION")])
+        except Exception as error:  # a template refuses in words, and by an exception, of its own
+            if type(error).__name__ != "TemplateError":
+                raise
+            raise InputError(self.folder, f"its chat template takes no system prompt ({error})", do=FOLD) from None
+
     def _render(self, messages: Sequence[Message]) -> str:
+        messages = folded(messages) if self.fold else messages
         text: str = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
         return text
 

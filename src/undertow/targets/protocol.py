@@ -11,6 +11,8 @@ from undertow.records import Answer, Request, Sampling
 class Target(Protocol):
     """Answers requests. An async context manager: entering looks whether it can answer at all, and opens what it needs."""
 
+    asks_system: bool = False
+    """Whether it will be asked under a system prompt, which is tried then too."""
     copies: bool = False
     """Whether it gave one answer to two seeds, when tried."""
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, SystemRole, ThinkingMarks, Token, to_keep
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -38,6 +38,8 @@ MOST_TOKENS = 10**9
 """Tokens of one call beyond which a server's count is not believed."""
 MOST_BYTES = 8_000_000
 """Bytes of one reply, unpacked; a longer one is none."""
+DROPPED = ("temperature", "seed", "top_logprobs", "logprobs")
+"""Request fields that some models refuse, and go without."""
 ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
 
@@ -127,6 +129,7 @@ class EndpointConfig(WireConfig):
     """An OpenAI-compatible endpoint as a target."""
 
     kind: Literal["endpoint"] = Field(description="A model behind an OpenAI-compatible server.")
+    system: SystemRole = "own"
 
     def target(self, *, beside: Path, where: object) -> Target:
         return ChatTarget(Wire(self, where=f"{where}: target"))
@@ -167,11 +170,12 @@ class Wire(Caller):
         self._waiters: list[asyncio.Future[None]] = []
         self._session: aiohttp.ClientSession | None = None
         self._refused: InputError | None = None
-        self._gives_logprobs = False
+        self._gives_logprobs = self._answered = False
 
     def describe(self) -> Mapping[str, Any]:
         thinking = {"thinking": list(self.config.thinking)} if self.config.thinking else {}
-        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra, **thinking}  # not where it is: a server may move between two sessions of a run
+        system = {"system": "fold"} if getattr(self.config, "system", "own") == "fold" else {}
+        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra, **thinking, **system}  # not where it is: a server may move between two sessions of a run
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self.config.timeout_s)
@@ -243,6 +247,7 @@ class Wire(Caller):
                     status, headers, text = response.status, response.headers, await _body(response)
                 if status == 200:
                     reply = self._read(text)
+                    self._answered = True
                     self._went_well(lane, headers, reply)
                     self._gives_logprobs |= bool(reply.written)
                     return reply
@@ -257,7 +262,8 @@ class Wire(Caller):
                 if 400 <= status < 500 and status not in PASSING:
                     if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
                         raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
-                    self._refused = self._refusal(status, text, lane)
+                    keys = await self._keys_wanted(fields, said, lane) if status == 400 and not self._answered else ""
+                    self._refused = self._refusal(status, text, lane, keys)
                     raise self._refused
                 if status == 429 or "retry-after" in headers:
                     wait = self._slow_down(lane, headers)
@@ -294,9 +300,27 @@ class Wire(Caller):
         """What a server says of an error, in one short line; cut only when no key is left in it."""
         return self._scrub(_message(text))[:200]
 
-    def _refusal(self, status: int, text: str, lane: _Lane) -> InputError:
+    async def _keys_wanted(self, fields: Mapping[str, Any], said: str, lane: _Lane) -> str:
+        """The keys that make a server take a call which it refuses for its fields, found by doing as it says, field by field; empty where that does not help."""
+        fields, token_limit, dropped = dict(fields), "", []
+        for _ in range(len(DROPPED) + 1):
+            if "max_completion_tokens" in said and "max_tokens" in fields:
+                fields["max_completion_tokens"], token_limit = fields.pop("max_tokens"), "token_limit: max_completion_tokens"
+            elif name := next((name for name in DROPPED if name in fields and re.search(rf"\b{name}\b", said)), None):
+                del fields[name]
+                dropped.append(f"{name}: null")
+            else:
+                return ""
+            where = _at(lane.url, "chat/completions")
+            async with self._http.post(where, json=fields, headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
+                status, said = response.status, self._said(await _body(response))
+            if status == 200:
+                return ", ".join([token_limit] * bool(token_limit) + [f"extra: {{{', '.join(dropped)}}}"] * bool(dropped))
+        return ""
+
+    def _refusal(self, status: int, text: str, lane: _Lane, keys: str = "") -> InputError:
         do = {
-            400: "check the request fields (extra, token_limit)",
+            400: f"write to it: {keys}" if keys else "check the request fields (extra, token_limit)",
             401: "check the key",
             402: "the account's money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed",
             403: "check the key",
