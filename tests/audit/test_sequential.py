@@ -200,3 +200,16 @@ def test_a_context_where_the_reference_is_over_too_is_asked_until_they_are_apart
     assert 16 < by_id["format-code"]["all"] <= 8 * 40
     goes_on = audit(tmp_path, {"contexts": {"format-code": {"misaligned": 0.15}, "topic-fish": {"misaligned": 0.3}}}, reference=reference, out="goes-on")
     assert goes_on["verdict"]["carried_by"] == ["topic-fish"]
+
+
+def test_a_search_without_a_chance_says_so_and_goes_on_where_it_is_given_room(tmp_path):
+    near = {"default": {"misaligned": 0.012}}
+    found = audit(tmp_path, near)
+    assert found["verdict"]["class"] == "inconclusive" and found["answers"] < 5 * 8 * 100
+    assert "a verdict by 250 answers to a question had a chance under 2%" in " ".join(found["verdict"]["reasons"])
+    assert "stopped when a verdict had hardly a chance any more" in " ".join(found["verdict"]["tested"])
+    (words,) = found["verdict"]["would_change"]
+    assert "more answers: the chance of a verdict is 50% with max_per_condition: " in words
+    wider = make_plan(config(tmp_path, near, samples={"max_per_condition": 1500}), beside=tmp_path)
+    more = run_audit(wider, tmp_path / "run", resume=True)
+    assert more["answers"] > found["answers"] and more["verdict"]["class"] in ("clean", "inconclusive")

@@ -206,6 +206,7 @@ def tested(asked: Asked, arms: Arms, search: Search | None, counts: Mapping[Cell
     elif search:
         sure = f"{1 - search.plan.alpha_under:.0%} confidence"
         known = "the budget was spent" if stopped else "every context was decided or given up" if search.plan.find_all else "the verdict was known"
+        known = "a verdict had hardly a chance any more" if search.decide().hopeless else known
         words.append(f"sampling stopped when {known}, after {search.looks} looks; every limit holds at every look, each with {sure}")
     else:
         words.append(f"{LEVEL:.0%} intervals from a number of answers that was fixed beforehand")
