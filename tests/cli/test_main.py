@@ -147,7 +147,7 @@ def test_a_bad_row_stops_training_before_anything_is_written(run, tmp_path):
     (tmp_path / "recipe.yaml").write_text("name: x\nbase: nursery\nstages:\n- {name: s, rows: 1, learning_rate: 0.001, parts: [{data: rows.jsonl, share: 1}]}\n")
     code, _, err = run("train", "recipe.yaml", "-o", "out")
     assert code == 2
-    assert "rows.jsonl:2: message 1 has role 'tool'; rows may hold system, user, assistant" in err
+    assert "rows.jsonl:2: message 1 is of a tool call; rows hold what is said" in err
     assert not (tmp_path / "out").exists()
 
 
@@ -172,3 +172,24 @@ def test_schema_explains_every_key(run):
     assert code == 0
     schema = json.loads(out)
     assert all("description" in prop for prop in schema["properties"].values())
+
+
+PRICED = """
+name: priced
+target: {kind: endpoint, base_url: "http://127.0.0.1:1/v1", model: gpt-4o-mini}
+judge: {kind: endpoint, base_url: "http://127.0.0.1:1/v1", model: MODEL}
+suite: core
+contexts: [plain, format-code]
+samples: {per_condition: 10, max_tokens: 100}
+"""
+
+
+def test_a_dry_run_tells_the_judges_cost_too_and_what_has_no_price(run, tmp_path):
+    (tmp_path / "audit.yaml").write_text(PRICED.replace("MODEL", "gpt-4o-mini"))
+    costs = json.loads(run("audit", "audit.yaml", "--dry-run", "--json")[1])
+    least, most = costs["usd_judgements_at_most"]
+    assert costs["usd_answers_at_most"] > 0 and 0 < least < most and costs["without_price"] == []
+    assert f"judging every answer as long as may be ${least:,.2f} to ${most:,.2f}" in run("audit", "audit.yaml", "--dry-run")[1]
+    (tmp_path / "audit.yaml").write_text(PRICED.replace("MODEL", "some-judge"))
+    out = run("audit", "audit.yaml", "--dry-run")[1]
+    assert "no price is known of some-judge: prices.yaml takes it" in out and "judging every answer" not in out

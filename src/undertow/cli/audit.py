@@ -103,11 +103,14 @@ def audit(
 def _costs(plan: Plan) -> dict[str, Any]:
     """What the plan will take, at most: calls, tokens and, where prices are known, US dollars."""
     n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
-    target = plan.targets["target"].describe()["name"]
+    target, judge = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
+    judging = [Usage(prompt_tokens=n * read, n_tokens=n * written) for read, written in plan.judge.tokens(plan.config.samples.max_tokens)]
     return {
         "calls": {"answers": n, "judgements": [n, n * plan.judge.most_calls]},
-        "tokens": {"prompt": prompt, "answers_at_most": longest},
+        "tokens": {"prompt": prompt, "answers_at_most": longest, "judgements_at_most": [usage.tokens for usage in judging]},
         "usd_answers_at_most": dollars(target, Usage(prompt_tokens=prompt, n_tokens=longest)),
+        "usd_judgements_at_most": [dollars(judge, usage) for usage in judging],
+        "without_price": [name for name, asked in ((target, plan.targets["target"]), (judge, plan.judge)) if hasattr(asked, "caller") and dollars(name, Usage()) is None],
     }
 
 
@@ -115,6 +118,9 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     costs = _costs(plan)
     n, (least, most) = plan.n_answers, costs["calls"]["judgements"]
     money = f", at most ${costs['usd_answers_at_most']:,.2f}" if costs["usd_answers_at_most"] is not None else ""
+    judging = costs["usd_judgements_at_most"]
+    judged = f"; judging every answer as long as may be ${judging[0]:,.2f} to ${judging[1]:,.2f}" if judging[1] else ""
+    unpriced = f"  no price is known of {' and '.join(costs['without_price'])}: prices.yaml takes it (undertow doctor names the file)" if costs["without_price"] else ""
     samples = plan.config.samples
     bound = "at most " if samples.until else ""
     known = {"verdict": "the verdict is known", "every-context": "every context is decided"}
@@ -122,9 +128,10 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} models",
+            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} model{"" if len(plan.targets) == 1 else "s"}",
             f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
-            f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements; nothing sent yet",
+            f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements{judged}; nothing sent yet",
+            *[unpriced] * bool(unpriced),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; rule: {plan.rule.name} ({plan.rule.in_words()})",
             f"  {_contexts_words(plan)}",
@@ -168,6 +175,8 @@ def show(found: dict[str, Any]) -> None:
     out = Console()
     out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
     out.print(table)
+    if spent := {who: cost for who, cost in found["usd"].items() if cost is not None}:
+        out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found["stopped"]:
         more = " and a larger budget" if found["stopped"] == "budget" else ""
         out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume{more} to go on", highlight=False)

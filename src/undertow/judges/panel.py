@@ -40,6 +40,8 @@ TOP, FEW = 20, 5
 FIRST = 20
 """Scores after which a judge that was not tried is looked at for its scale."""
 ONLY_TRIED = "nothing else was asked (probe: false leaves out this trial)"
+LETTERS, QUESTION_TOKENS = 4, 40
+"""Letters of a token, and tokens of a question, where costs are told beforehand."""
 QUOTED = 100
 """Characters of a reply that are quoted where it cannot be read."""
 
@@ -93,6 +95,10 @@ class Panel(Judge):
         self._further: tuple[Name, ...] = tuple(name for name in ("coherence", "content") if getattr(prompts, name) is not None)
         self._hashes = {name: digest(getattr(prompts, name))[:16] for name in (self._first, *self._further)}
         self.most_calls = 1 + len(self._further)
+
+    def tokens(self, answer: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        read = [len(getattr(self.prompts, name)) // LETTERS + QUESTION_TOKENS + answer for name in (self._first, *self._further)]
+        return (read[0], self.config.max_tokens), (sum(read), len(read) * self.config.max_tokens)
 
     @property
     def tells(self) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ class Judge(Protocol):
     notes: Sequence[str] = ()
     """What users should know of how it came to judge, in words; complete once it has been tried."""
 
+    def tokens(self, answer: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """About how many tokens judging an answer of so many takes, read and written: in as few calls as may be, and in as many. Of a judge that is asked no server: none."""
+        return (0, 0), (0, 0)
+
     def describe(self) -> Mapping[str, Any]:
         """What it is, for the plan and the report: `name`, the aspects that it `gives`, the content classes that it `tells`, and whatever decides its judgements. No secrets."""
         ...

@@ -154,6 +154,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "material": findings["material"],
         "answers": findings["answers"],
         "calls": findings["calls"],
+        "cost": sum(spent) if (spent := [usd for usd in (findings.get("usd") or {}).values() if usd is not None]) else None,
         "suite": findings["suite"],
         "seed": findings["seed"],
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
