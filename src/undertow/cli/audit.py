@@ -128,7 +128,7 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} model{"" if len(plan.targets) == 1 else "s"}",
+            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} model{'' if len(plan.targets) == 1 else 's'}",
             f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements{judged}; nothing sent yet",
             *[unpriced] * bool(unpriced),
