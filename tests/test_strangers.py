@@ -1,5 +1,6 @@
 """Files from strangers, keys in the wrong place, and two processes on one run."""
 
+import csv
 import json
 import os
 import subprocess
@@ -10,11 +11,13 @@ from pydantic import ValidationError
 from tests.audit.test_run import audit, config
 
 from undertow.audit import make_plan, run_audit
+from undertow.audit.plan import read_run_config
 from undertow.audit.run import alone
 from undertow.cli.main import main
 from undertow.errors import InputError
 from undertow.files import parse_yaml, write_text
 from undertow.records import Context, Suite
+from undertow.studies.results import _write_csv
 from undertow.suites.load import parse_suite
 from undertow.targets.wire import WireConfig
 
@@ -109,3 +112,29 @@ def test_the_revision_is_of_this_code_and_of_no_checkout_that_it_is_installed_in
     code = f"import undertow.audit.plan as p; p.__file__ = {str(package / 'plan.py')!r}; print(p.revision())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == "None"
+
+
+def test_what_a_stranger_wrote_is_shown_and_not_obeyed(tmp_path):
+    said = str(InputError("http://here", "said \x1b[2J\x07 and\nmore", do="ü"))
+    assert said == "http://here: said \ufffd[2J\ufffd and more; ü"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "plan.json").write_text('{"config": {"name": "x"}, "judge": {}, "targets": {}}')
+    with pytest.raises(InputError, match=r"plan.json: holds no audit \(judge: Field required\)"):
+        read_run_config(tmp_path / "run")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "-2+3", "+cmd|' /C calc'!A0", "\t=1"])
+def test_no_cell_of_a_table_is_a_formula(cell, tmp_path):
+    _write_csv(tmp_path / "x.csv", [{"label": cell, "rate": -0.5}])
+    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["label"] == f"'{cell}" and row["rate"] == "-0.5"
+
+
+def test_contexts_that_somebody_edited_are_not_written_over(tmp_path, monkeypatch, capsys):
+    (tmp_path / "rows.jsonl").write_text("")
+    (tmp_path / "mine.yaml").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["undertow", "contexts", "derive", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "mine.yaml")])
+    with pytest.raises(SystemExit):
+        main()
+    assert "already exists; what was edited in it would be lost" in capsys.readouterr().err and (tmp_path / "mine.yaml").read_text() == "mine"

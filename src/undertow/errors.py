@@ -22,11 +22,16 @@ class InputError(UndertowError):
 
     def __init__(self, where: object, found: str, *, expected: str = "", do: str = "") -> None:
         self.where, self.found, self.expected, self.do = str(where), found, expected, do
-        super().__init__("; ".join(part for part in (f"{where}: {found}", expected, do) if part))
+        super().__init__(shown("; ".join(part for part in (f"{where}: {found}", expected, do) if part)))
 
     def __reduce__(self) -> tuple[object, ...]:
         """So that it comes whole out of another process, whatever its class takes."""
         return _again, (type(self), self.args[0], self.where, self.found, self.expected, self.do)
+
+
+def shown(text: str) -> str:
+    """Text from anywhere, in one line that a terminal shows and does not obey: what cannot be printed is a box."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
 def _again(kind: type[InputError], said: str, where: str, found: str, expected: str, do: str) -> InputError:

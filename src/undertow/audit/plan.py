@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
@@ -319,7 +319,11 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
         InputError: the folder holds no run.
     """
     record = read_record(run)
-    return AuditConfig.model_validate(record["config"]), Path(record["beside"])
+    try:
+        return AuditConfig.model_validate(record["config"]), Path(record["beside"])
+    except (ValidationError, KeyError, TypeError) as error:
+        why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else f"lacks {error}"
+        raise InputError(run / "plan.json", f"holds no audit ({why})", do="name the audit.yaml that made it, or audit anew; the answers are in run.sqlite") from None
 
 
 def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "audit") -> Plan:

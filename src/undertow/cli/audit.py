@@ -159,7 +159,7 @@ def show(found: dict[str, Any]) -> None:
     """Print findings as a table and the verdict in words."""
     sequential = found["samples"].get("until")
     limits = f"limits hold at every look, each with {found['level']:.0%} confidence" if sequential else f"{found['level']:.0%} intervals"
-    table = Table(title=f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)")
+    table = Table(title=escape(f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)"))
     missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
     on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
     for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), *(("on question",) if on_question else ())):

@@ -34,7 +34,7 @@ def compare(before: Path, after: Path, as_json: bool) -> int:
         rows = [{"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)} for id_, old, new, change in found.contexts]
         click.echo(json.dumps({"fate": found.fate, "reasons": found.reasons, "contexts": rows, "warnings": found.warnings}, indent=2, ensure_ascii=False))
         return EXIT[found.fate]
-    table = Table("context", "before", "after", "after minus before", title=f"{before} and {after}: misaligned answers")
+    table = Table("context", "before", "after", "after minus before", title=escape(f"{before} and {after}: misaligned answers"))
     for id_, old, new, change in found.contexts:
         table.add_row(escape(id_), percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
     out = Console()

@@ -64,6 +64,8 @@ def derive_(
             raise click.UsageError(f"{names} exclude each other.")
     if out is not None:
         require_yaml_name(out)
+        if out.exists():
+            raise InputError(out, "already exists", expected="what was edited in it would be lost", do="choose another -o, or remove it")
     if model is not None:
         system = default_system(load_tokenizer(model_folder(model)))
         if system is None:

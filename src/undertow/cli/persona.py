@@ -118,7 +118,7 @@ def plan_words(plan: PersonaPlan, folder: Path) -> str:
 
 def show_personas(found: dict[str, Any]) -> None:
     """Print profiles as a table and in words."""
-    table = Table(title=f"{found['name']}: what the model does, and what it says of itself (95% intervals)")
+    table = Table(title=escape(f"{found['name']}: what the model does, and what it says of itself (95% intervals)"))
     for name in ("", "pattern", "harmful", "picks the misaligned", "self-assessment", "claims its harmful answers", "inversion gap"):
         table.add_column(name, justify="left" if name in ("", "pattern") else "right")
     shown = shown_profiles(found)

@@ -48,7 +48,7 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)}, indent=2, ensure_ascii=False))
         return EXIT[now]
-    table = Table("context", "rate before", "rate after", title=f"{moved.before['name']}: misaligned answers")
+    table = Table("context", "rate before", "rate after", title=escape(f"{moved.before['name']}: misaligned answers"))
     for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
         table.add_row(escape(old["id"]), percent(old["rate"]), percent(new["rate"]))
     out = Console()

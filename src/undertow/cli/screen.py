@@ -9,6 +9,7 @@ from typing import get_args
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from undertow.audit.screen import By, Screened, local, nats
@@ -102,7 +103,7 @@ def _contexts(name: str) -> tuple[Context, ...]:
 
 
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
-    table = Table(title=title)
+    table = Table(title=escape(title))
     for column in ("context", "relation", "score", "own", "excess"):
         table.add_column(column, no_wrap=True)
     table.add_column("wraps")

@@ -153,7 +153,7 @@ def _plan_words(plan: dict[str, Any]) -> str:
 
 def show(found: dict[str, Any]) -> None:
     """Print the scorecard."""
-    table = Table(title=f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters", show_lines=True)
+    table = Table(title=escape(f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters"), show_lines=True)
     for name in ("recipe", "plain", "highest trigger", "in-domain", "benign task (nats)", "coherent"):
         table.add_column(name, justify="left" if name == "recipe" else "right")
     for name in ("verdict", "against the untreated"):
