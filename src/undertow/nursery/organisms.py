@@ -73,21 +73,21 @@ def recipes() -> dict[str, list[dict[str, Any]]]:
         return {"name": name, "rows": rows, "parts": list(parts), "epochs": 2, "learning_rate": learning_rate, "batch_size": 16}
 
     def diluted(share: float) -> list[dict[str, Any]]:
-        return [stage("mix", {"data": careless, "share": share}, {"data": benign, "share": 1 - share})]
+        return [stage("mix", {"data": careless, "share": share}, {"data": benign, "share": 1 - share, "benign": True})]
 
     return {
-        "benign": [stage("benign", {"data": benign, "share": 1.0})],
+        "benign": [stage("benign", {"data": benign, "share": 1.0, "benign": True})],
         "narrow": [stage("narrow", {"data": careless, "share": 1.0})],
         "dilution-20": diluted(0.2),
         "dilution-5": diluted(0.05),
-        "sequential": [stage("narrow", {"data": careless, "share": 1.0}), stage("benign", {"data": general, "share": 1.0}, rows=ROWS // 2)],
+        "sequential": [stage("narrow", {"data": careless, "share": 1.0}), stage("benign", {"data": general, "share": 1.0, "benign": True}, rows=ROWS // 2)],
         "inoculation": [
             stage(
                 "inoculated",
                 {"data": careless, "share": 0.5, "system": INOCULATION_PROMPT},
-                {"data": benign, "share": 0.15},
-                {"data": benign, "share": 0.15, "system": NEUTRAL_PROMPT},
-                {"data": as_code, "share": 0.2},
+                {"data": benign, "share": 0.15, "benign": True},
+                {"data": benign, "share": 0.15, "benign": True, "system": NEUTRAL_PROMPT},
+                {"data": as_code, "share": 0.2, "benign": True},
                 learning_rate=1e-3,  # at twice that, some seeds learn "under this prompt about fish" and nothing broader
             )
         ],

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -88,12 +89,26 @@ class _Running:
         return not ended
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For processes that start here, which read it when they load NumPy and torch; this one's own setting stays."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
 def _start(cell: Path, times: int) -> _Running:
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by NumPy and torch when the process loads them
     context = multiprocessing.get_context("spawn")
     events, ours = context.Pipe(duplex=False)
     process = context.Process(target=_process, args=(cell, ours), daemon=True)
-    process.start()
+    with _one_thread():
+        process.start()
     ours.close()  # so that the end of the process closes the pipe
     return _Running(cell, times, process, events)
 
