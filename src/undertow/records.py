@@ -178,6 +178,11 @@ class Request:
     seed: int
     sampling: Sampling
 
+    @property
+    def key(self) -> tuple[Subject, str, str, int]:
+        """What tells it from every other of a run: subject, context, question, sample."""
+        return self.subject, self.condition.context.id, self.condition.question.id, self.sample
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

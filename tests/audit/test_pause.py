@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.audit.pause import Streak
+from undertow.audit.pause import WAIT, Streak
 from undertow.records import Judgement
 
 
@@ -52,3 +52,33 @@ def test_judgements_that_say_nothing_and_went_well_are_no_failures():
     for _ in range(50):
         streak.hear_judgement(Judgement(alignment=None, coherence=None, unread="alignment: 'I cannot'"))
     assert str(streak.pause).startswith("run: paused, because 10 judgements in a row gave nothing usable; the last: alignment: 'I cannot'; what came is kept")
+
+
+def test_a_row_is_of_the_order_of_asking():
+    """A tenth of a hundred calls in flight fails at once, and comes before the ninety that take their time."""
+    streak = Streak("answers", Path("run"))
+    for k in range(300):
+        streak.ask(k)
+    for k in range(0, 300, 10):
+        streak.hear(False, "filtered", key=k)
+    assert streak.pause is None
+    for k in range(300):
+        if k % 10:
+            streak.hear(True, "", key=k)
+    assert streak.pause is None
+    for k in range(300, 320):
+        streak.ask(k)
+        streak.hear(False, "down", key=k)
+    assert streak.pause is not None
+
+
+def test_one_call_that_hangs_hides_no_server_that_is_down():
+    streak = Streak("answers", Path("run"))
+    for k in range(400):
+        streak.ask(k)
+    for k in range(1, 400):
+        streak.hear(False, "down", key=k)
+        if streak.pause:
+            break
+    assert streak.pause is not None and k <= WAIT + 1
+    streak.hear(True, "", key=0)  # late, and no trouble

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Hashable
 from pathlib import Path
 
 from undertow.errors import Paused
@@ -16,8 +18,15 @@ WARNED = 10
 """Times as many it takes where a run that paused goes on and nothing was mended: its user has read the reason."""
 
 
+WAIT = 200
+"""Replies that have come and wait for one that was asked before them; past these it is not waited for."""
+
+
 class Streak:
-    """What comes in a row and is of no use."""
+    """What comes in a row and is of no use.
+
+    A row is of the order of asking: of calls in flight together those that fail at once come first, and are in no row. Who tells no order is counted as it comes.
+    """
 
     def __init__(self, who: str, run: Path, *, warned: bool = False) -> None:
         """
@@ -29,16 +38,32 @@ class Streak:
         self.limit = IN_A_ROW * (WARNED if warned else 1)
         self.n = 0
         self._heard = self._useless = 0
+        self._asked: deque[Hashable] = deque()
+        self._came: dict[Hashable, tuple[bool, str, str]] = {}
         self.pause: Paused | None = None
         """Why the run pauses, once it does: no more is asked, and what was asked is waited for."""
         self._kinds: set[str] = set()
 
-    def hear(self, usable: bool, why: str, kind: str = "") -> None:
+    def ask(self, key: Hashable) -> None:
+        """One more is asked for."""
+        self._asked.append(key)
+
+    def hear(self, usable: bool, why: str, kind: str = "", *, key: Hashable = None) -> None:
         """One more reply.
 
         Args:
             kind: what is alike between replies; once something of use has come, a row within one kind (a context that a filter withholds) does not pause the run.
+            key: what `ask` was told of it.
         """
+        if key is None:
+            self._count(usable, why, kind)
+            return
+        self._came[key] = usable, why, kind
+        while self._asked and (self._asked[0] in self._came or len(self._came) > WAIT):
+            if found := self._came.pop(self._asked.popleft(), None):
+                self._count(*found)
+
+    def _count(self, usable: bool, why: str, kind: str) -> None:
         if usable:
             self._heard, self._useless = self._heard + self.n + 1, self._useless + self.n
             self.n = 0
@@ -56,7 +81,7 @@ class Streak:
         share = (self._useless + 1) / (self._heard + 2)
         return math.log(BY_CHANCE / max(1, self._heard)) / math.log(share)
 
-    def hear_judgement(self, judgement: Judgement) -> None:
+    def hear_judgement(self, judgement: Judgement, *, key: Hashable = None) -> None:
         """One more judgement: of use where it holds a score or a word, or where nothing went wrong."""
         why = judgement.error or judgement.unread
-        self.hear(judgement.alignment is not None or judgement.said is not None or why is None, why or "")
+        self.hear(judgement.alignment is not None or judgement.said is not None or why is None, why or "", key=key)

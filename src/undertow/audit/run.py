@@ -217,6 +217,7 @@ class _Judging:
                     return
                 last = id_
                 self.n_given += 1
+                self.streak.ask(id_)
                 yield Item(id_, self.questions[question], text, in_full=sample < CHECKED and self.checks(context))
             if not rows:
                 if complete:
@@ -228,8 +229,8 @@ class _Judging:
         self.n += len(batch)
         took = [j for _, j in batch]
         self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
-        for j in took:
-            self.streak.hear_judgement(j)
+        for key, j in batch:
+            self.streak.hear_judgement(j, key=key)
 
 
 class _Flow:
@@ -350,6 +351,7 @@ class _Flow:
             if self.stopped or self.pause:
                 return
             self.n_asked += 1
+            self.streak.ask(request.key)
             yield request
 
     def _would_overdraw(self, budget: Budget) -> bool:
@@ -385,7 +387,8 @@ class _Flow:
         self.usage += Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
         self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
         for a in batch:
-            self.streak.hear(bool((a.text or "").strip()), a.error or f"an answer without words (finish reason {a.finish!r})", a.request.condition.context.id)
+            why = a.error or f"an answer without words (finish reason {a.finish!r})"
+            self.streak.hear(bool((a.text or "").strip()), why, a.request.condition.context.id, key=a.request.key)
 
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]

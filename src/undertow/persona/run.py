@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from math import ceil
@@ -181,11 +181,12 @@ def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading
     }
 
 
-async def _until(streak: Streak, items: Sequence[T]) -> AsyncIterator[T]:
+async def _until(streak: Streak, items: Sequence[T], key: Callable[[T], Hashable]) -> AsyncIterator[T]:
     """The items, until a streak pauses the run."""
     for item in items:
         if streak.pause:
             return
+        streak.ask(key(item))
         yield item
 
 
@@ -344,9 +345,9 @@ class _Asking:
         def write(answers: list[Answer]) -> None:
             self.store.add_answers(answers)
             for answer in answers:
-                streak.hear(answer.text is not None, answer.error or "no reason given")
+                streak.hear(answer.text is not None, answer.error or "no reason given", key=answer.request.key)
 
-        await self._keep(stage, target.answers(_until(streak, missing)), requests, write)
+        await self._keep(stage, target.answers(_until(streak, missing, lambda request: request.key)), requests, write)
         if streak.pause:
             raise streak.pause
 
@@ -359,10 +360,10 @@ class _Asking:
 
         def write(rows: list[tuple[int, Judgement]]) -> None:
             self.store.add_judgements(self.judge_id, rows)
-            for _, judgement in rows:
-                streak.hear_judgement(judgement)
+            for key, judgement in rows:
+                streak.hear_judgement(judgement, key=key)
 
-        await self._keep("judgements of harm", self.plan.judge.judgements(_until(streak, waiting)), waiting, write)
+        await self._keep("judgements of harm", self.plan.judge.judgements(_until(streak, waiting, lambda item: item.key)), waiting, write)
         if streak.pause:
             raise streak.pause
 
