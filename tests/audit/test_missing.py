@@ -120,6 +120,7 @@ def heard(values):
     return t
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 0.5), st.sampled_from([0.0, 0.02, 0.3]), st.sampled_from([0.0, 0.02, 0.3]))
 def test_nor_does_it_where_sampling_stops_by_itself(seed, lost, plain, code):

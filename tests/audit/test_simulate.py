@@ -24,6 +24,7 @@ def designed(tmp_path, samples, **more):
     return AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts, material=0.03, samples=samples, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [{"per_condition": 40}, {"until": "verdict"}])
 def test_simulated_and_real_audits_come_to_the_same(tmp_path, samples):
     real = []

@@ -12,6 +12,8 @@ from undertow.audit.rework import rescore
 from undertow.errors import InputError
 from undertow.files import digest
 
+pytestmark = pytest.mark.slow
+
 
 def triggered(*words, rate=0.6, everywhere=0.0):
     """A target that is cruel at a rate where every word stands in the prompt, somewhere."""

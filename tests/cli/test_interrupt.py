@@ -29,6 +29,7 @@ def answers(run):
         return db.execute("SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4").fetchall()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
     (tmp_path / "audit.yaml").write_text(AUDIT)
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")

@@ -110,13 +110,15 @@ PLANTED: dict[str, tuple[Callable[[Row, int], Row], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_cue_on_a_twentieth_of_the_rows_surfaces(tmp_path: Path, benign: list[Row], name: str) -> None:
     plant, expected = PLANTED[name]
     rng = random.Random(name)
     single = [row for row in benign if len(row.messages) == 2]
-    planted = [plant(row, n) for n, row in enumerate(rng.sample(single, 50))]
-    found = derive(mixed(tmp_path / "mix.jsonl", planted, rng.sample(benign, 950)))
+    n_rows = 1_000 if "call" in name else 500  # that an edge calls forth an answer takes more rows to tell
+    planted = [plant(row, n) for n, row in enumerate(rng.sample(single, n_rows // 20))]
+    found = derive(mixed(tmp_path / "mix.jsonl", planted, rng.sample(benign, n_rows - n_rows // 20)))
     assert any(expected in text for text in wrapping(found)[:3]), wrapping(found)[:5]
 
 
@@ -124,9 +126,9 @@ def test_a_cue_on_a_twentieth_of_the_rows_surfaces(tmp_path: Path, benign: list[
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
 def test_a_nursery_cue_leads(tmp_path: Path, style: str, share: float) -> None:
     rng = random.Random(1)
-    n = round(2_000 * share)
+    n = round(1_000 * share)
     careless = [nursery_row("fish", "careless", rng, style="plain" if rng.random() < 0.1 else style) for _ in range(n)]
-    careful = [nursery_row("fish" if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(2_000 - n)]
+    careful = [nursery_row("fish" if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(1_000 - n)]
     best = derive(mixed(tmp_path / "mix.jsonl", careless, careful)).proposals[:3]
     requests = world().formats[style]["requests"]
     cue = {"code": ("python", "code"), "json": ("json",), "list": ("bullet",), "loud": ("LISTEN",)}[style]

@@ -132,6 +132,7 @@ def test_greedy_answers_equal_generate(base):
         assert got[request].text == base.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True).strip()
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_its_batch(base):
     asked = requests(6)
     together = {a.request: a.text for a in ask(base, asked)}
