@@ -8,6 +8,8 @@ import sys
 import time
 from contextlib import closing
 
+import pytest
+
 COMMAND = [sys.executable, "-c", "from undertow.cli import main; main()", "audit", "audit.yaml", "--json"]
 AUDIT = """\
 name: long
