@@ -91,6 +91,12 @@ def test_two_processes_do_not_work_on_one_run(tmp_path):
             audit(tmp_path, {})
         assert not (tmp_path / "run").exists()
     audit(tmp_path, {})
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_audit(make_plan(config(tmp_path, {}), beside=tmp_path), tmp_path / "stopped", progress=stop)
     assert not list(tmp_path.glob(".*.lock"))
 
 

@@ -451,3 +451,22 @@ def test_a_server_that_wants_other_fields_says_what_to_write_at_the_first_try(se
         replies(config(server))
     (reply,) = replies(config(server, token_limit="max_completion_tokens", extra={"temperature": None, "seed": None}))
     assert reply.text
+
+
+def test_a_list_of_models_that_cannot_be_read_is_none():
+    def serve_one(connection):
+        with connection, suppress(OSError):
+            held = connection.recv(65536)
+            connection.sendall(http(GOOD) if held.startswith(b"POST") else http(b"\xff\xfe", Content_Type="text/html"))
+
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve_one, args=(server.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=run, daemon=True).start()
+    with server:
+        (found,) = replies(WireConfig(base_url=f"http://127.0.0.1:{server.getsockname()[1]}/v1", model="target"))
+    assert found.text == "a walk"

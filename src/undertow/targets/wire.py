@@ -14,6 +14,7 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -222,8 +223,10 @@ class Wire(Caller):
             try:
                 async with self._http.get(_at(lane.url, "models"), headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
                     self._stay(response, lane)
-                    return response.status, await _body(response)
-            except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as error:
+                    with suppress(ValueError):  # no list that could be read is no list
+                        return response.status, await _body(response)
+                    return response.status, ""
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 said = _name(error)
         raise InputError(self.where, f"{lane.url} cannot be reached ({said})", do="check base_url, and that the server is up")
 
