@@ -108,3 +108,11 @@ def test_another_rule_on_an_extended_run_keeps_its_limits(tmp_path):
     found = go(tmp_path, CODE, per_condition=40, resume=True)
     again = rescore(tmp_path / "run", "undertow").after
     assert again["looks"] == [480] and again["contexts"] == found["contexts"]
+
+
+def test_a_search_does_not_become_a_fixed_sample(tmp_path):
+    go(tmp_path, CODE, samples={"until": "verdict"})
+    with pytest.raises(InputError, match="another plan: samples differs"):
+        go(tmp_path, CODE, resume=True, samples={"per_condition": 2})
+    wider = go(tmp_path, CODE, resume=True, samples={"until": "every-context", "max_per_condition": 300})
+    assert wider["verdict"]["class"] == "conditionally_misaligned" and wider["looks"] == []

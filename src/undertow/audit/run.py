@@ -497,6 +497,8 @@ def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool
     if key != "samples" or found.get("search"):
         return False
     was, is_ = before[key], now[key]
+    if was.get("until") and not is_.get("until"):
+        return False  # it stopped by what it saw, so no number of its answers was fixed beforehand
     drawn_alike = all(was[how] == is_[how] for how in ("temperature", "max_tokens"))
     return drawn_alike and all(name not in is_ or is_[name] == was[name] if name == "alpha" else is_.get(name, was[name]) >= was[name] for name in ("alpha", *MOST) if name in was)
 
