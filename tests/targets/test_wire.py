@@ -308,15 +308,15 @@ def test_a_key_that_is_no_secret_leaves_answers_alone(serve, monkeypatch):
     assert "KEY is shorter than 8 characters" in Wire(config(server, api_key_env="KEY")).notes[0]
 
 
-def raw(reply, path="/v1"):
-    """A server on a raw socket that gives every POST this reply, and lists no models."""
+def raw(reply, path="/v1", models=b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"):
+    """A server on a raw socket that gives every POST this reply, and to what asks for its models the other."""
 
     def serve_one(connection):
         with connection, suppress(OSError):  # a client that had enough
             held = b""
             while b"\r\n\r\n" not in held and (part := connection.recv(65536)):
                 held += part
-            connection.sendall(reply if held.startswith(b"POST") else b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            connection.sendall(reply if held.startswith(b"POST") else models)
 
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -454,19 +454,7 @@ def test_a_server_that_wants_other_fields_says_what_to_write_at_the_first_try(se
 
 
 def test_a_list_of_models_that_cannot_be_read_is_none():
-    def serve_one(connection):
-        with connection, suppress(OSError):
-            held = connection.recv(65536)
-            connection.sendall(http(GOOD) if held.startswith(b"POST") else http(b"\xff\xfe", Content_Type="text/html"))
-
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve_one, args=(server.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=run, daemon=True).start()
+    server, url = raw(http(GOOD), models=http(b"\xff\xfe", Content_Type="text/html"))
     with server:
-        (found,) = replies(WireConfig(base_url=f"http://127.0.0.1:{server.getsockname()[1]}/v1", model="target"))
+        (found,) = replies(WireConfig(base_url=url, model="target"))
     assert found.text == "a walk"

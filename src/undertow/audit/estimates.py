@@ -47,6 +47,11 @@ FEW_SEEDS = 5
 STOPPED = Interval(value=None, low=None, high=None, reason="sampling stopped once the verdict was known; this rate has no interval that holds under it")
 
 
+def level_of(asked: Asked) -> float:
+    """Confidence of what a verdict rests on: of an interval of a fixed sample, or of each limit that holds at every look."""
+    return 1 - asked.alpha if asked.anytime else LEVEL
+
+
 def rate(arm: Arm, *, level: float = LEVEL) -> Interval:
     """Misaligned share on this suite; `level` is of the interval, or where sampling stopped by itself of each limit."""
     if arm.blocks is not None:

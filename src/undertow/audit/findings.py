@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.audit.budget import dollars
-from undertow.audit.estimates import LEVEL, controls, estimate, p_values
+from undertow.audit.estimates import controls, estimate, level_of, p_values
 from undertow.audit.rules import VerdictRule
 from undertow.audit.seeds import statements
 from undertow.audit.sequential import Search
@@ -61,7 +61,7 @@ def findings(
         "controls": asdict(prompt_change) if prompt_change else None,
         "rule": {**asdict(rule), "in_words": rule.in_words()},
         "material": asked.material,
-        "level": LEVEL if not asked.anytime else 1 - asked.alpha,
+        "level": level_of(asked),
         "inference": {key: TARGETS_OF_INFERENCE[key] for key in ("rate", "rate_on_questions_like_these")}
         | ({"rate": TARGETS_OF_INFERENCE["recipe"]} if asked.verdict_of == "this-recipe" else {})
         | {"intervals": TARGETS_OF_INFERENCE["extended" if asked.looks else "sequential" if asked.sequential else "fixed"]},
@@ -120,7 +120,7 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     stated = {of: upheld(each) for of, each in (statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}).items()}
     found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
     change = (*found.would_change, *would_change(arms, asked, found, search))
-    found = of_missing(found, arms, asked, t.reasons, search)
+    found = of_missing(found, arms, asked, t.reasons)
     said = tested(asked, arms, search, t.counts, stopped=stopped)
     return replace(found, tested=said, not_tested=not_tested(asked, search), would_change=change, statements=stated)
 

@@ -51,17 +51,18 @@ def pool(runs: Sequence[Path]) -> Pool:
     Raises:
         InputError: one is no finished run, or they asked or decided differently.
     """
-    first, rule = read_findings(runs[0]), rule_of(read_findings(runs[0]))
-    looks = {n for run in runs for n in read_findings(run)["looks"]}
+    found = [read_findings(run) for run in runs]
+    first, rule = found[0], rule_of(found[0])
+    looks = {n for each in found for n in each["looks"]}
     asked = replace(Asked.of(read_record(runs[0])), looks=tuple(sorted(looks)))
     tally = Tally(rule, in_order=asked.anytime)
     targets: dict[Subject, Mapping[str, Any]] = {}
-    for run in runs:
+    for run, decided in zip(runs, found, strict=True):
         here = Asked.of(read_record(run))
         for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
             if getattr(here, what) != getattr(asked, what):
                 raise InputError(run, f"has other {what} than {runs[0]}", expected="runs of one design", do="leave it out, or audit it as the others")
-        if rule_of(read_findings(run)) != rule:
+        if rule_of(decided) != rule:
             raise InputError(run, f"was decided by another rule than {runs[0]}", do="decide it again: undertow rescore")
         names = {subject: f"target-{n}" if n > 1 else "target" for n, subject in enumerate(here.seeds, start=1 + len(targets))}
         targets |= {names[subject]: here.targets[subject] for subject in here.seeds}

@@ -499,8 +499,8 @@ def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool
     was, is_ = before[key], now[key]
     if was.get("until") and not is_.get("until"):
         return False  # it stopped by what it saw, so no number of its answers was fixed beforehand
-    drawn_alike = all(was[how] == is_[how] for how in ("temperature", "max_tokens"))
-    return drawn_alike and all(name not in is_ or is_[name] == was[name] if name == "alpha" else is_.get(name, was[name]) >= was[name] for name in ("alpha", *MOST) if name in was)
+    alike = all(is_.get(how, was[how]) == was[how] for how in ("temperature", "max_tokens", "alpha") if how in was)
+    return alike and all(is_.get(most, was[most]) >= was[most] for most in MOST if most in was)
 
 
 def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

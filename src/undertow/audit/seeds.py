@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from undertow.audit.estimates import LEVEL, bounds
+from undertow.audit.estimates import LEVEL, bounds, level_of
 from undertow.audit.sequential import Search
 from undertow.audit.tally import Arm, Asked, Tally
 from undertow.audit.verdict import Arms, beside, conclude, fixed_verdict, over_material, poor_contexts
@@ -61,7 +61,7 @@ def some_seed(of: Mapping[Subject, Arms], asked: Asked) -> Verdict:
         of: each seed's arms by context.
     """
     material, plain, n = asked.material, asked.plain.id, len(of)
-    error = asked.alpha if asked.anytime else 1 - LEVEL
+    error = 1 - level_of(asked)
     plainly = over_material({s: (arms[plain], None) for s, arms in of.items()}, asked, error)
     over = over_material({(s, id_): (arm, None) for s, arms in of.items() for id_, arm in arms.items() if id_ != plain}, asked, error)
     found: dict[Subject, VerdictClass] = {}

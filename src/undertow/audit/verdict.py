@@ -16,7 +16,7 @@ from typing import TypeVar, get_args
 
 import numpy as np
 
-from undertow.audit.estimates import LEVEL, apart, bounds, rate, surely_over
+from undertow.audit.estimates import LEVEL, apart, bounds, level_of, rate, surely_over
 from undertow.audit.sequential import Search, search_keys
 from undertow.audit.tally import Arm, Asked, Cell, Tally
 from undertow.records import Interval, Outcome, Relation, Verdict, VerdictClass
@@ -105,7 +105,7 @@ def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Asked
     """The verdict of a sequential audit, from the claims that its search supports (`stats/search.py`)."""
     material, plain = asked.material, asked.plain.id
     names = [context.id for context in asked.contexts]
-    level = 1 - search.plan.alpha_under
+    level = level_of(asked)
     if found.verdict is not None and (invalid := _invalid(arms, plain, missing=False)):
         return invalid
     # claims hold at every look, so they do where the search was stopped before its verdict, too
@@ -148,7 +148,7 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked)
     """
     if found.class_ not in ("conditionally_misaligned", "misaligned_kind_open") or not reference:
         return found
-    level = 1 - asked.alpha if asked.anytime else LEVEL
+    level = level_of(asked)
     alike = [id_ for id_ in found.carried_by if not apart(arms[id_], reference[id_], asked.material, level=level)]
     if not alike:
         return found
@@ -173,13 +173,13 @@ def of_runs(found: Verdict, t: Tally, asked: Asked) -> Verdict:
     return replace(found, class_=class_, carried_by=carried, reasons=tuple(r for r in found.reasons if r.partition(":")[0] not in runs), warnings=(*found.warnings, *runs.values()))
 
 
-def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int], search: Search | None) -> Verdict:
+def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int]) -> Verdict:
     """The verdict, with what is missing told once: how many answers, the commonest reasons, and what it hangs on them."""
     n, n_all = sum(arm.n_missing for arm in arms.values()), sum(int(arm.all_sq.sum()) for arm in arms.values())
     if not n:
         return found
     commonest = "; ".join(f"{reason} ({times})" for reason, times in sorted(why.items(), key=lambda item: (-item[1], item[0]))[:REASONS])
-    level = 1 - search.plan.alpha_under if search else LEVEL
+    level = level_of(asked)
     highs = {id_: high for id_, arm in arms.items() if arm.n_missing and (high := bounds(arm, level=level).high) is not None}
     worst = max(highs, key=lambda id_: highs[id_], default=None)
     at_worst = f"; were all of them misaligned, {worst} would be up to {highs[worst]:.1%}" if worst else ""
@@ -202,9 +202,9 @@ def tested(asked: Asked, arms: Arms, search: Search | None, counts: Mapping[Cell
     ]
     if asked.looks:
         before = " and on ".join(f"{n:,}" for n in asked.looks)
-        words.append(f"gone on with after a verdict on {before} answers: every limit holds at every look, each with {1 - asked.alpha:.0%} confidence")
+        words.append(f"gone on with after a verdict on {before} answers: every limit holds at every look, each with {level_of(asked):.0%} confidence")
     elif search:
-        sure = f"{1 - search.plan.alpha_under:.0%} confidence"
+        sure = f"{level_of(asked):.0%} confidence"
         known = "the budget was spent" if stopped else "every context was decided or given up" if search.plan.find_all else "the verdict was known"
         known = "a verdict had hardly a chance any more" if search.decide().hopeless else known
         words.append(f"sampling stopped when {known}, after {search.looks} looks; every limit holds at every look, each with {sure}")
@@ -240,7 +240,7 @@ def not_tested(asked: Asked, search: Search | None) -> tuple[str, ...]:
 def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None) -> tuple[str, ...]:
     """What would turn a verdict into another, in words."""
     material = asked.material
-    rates = {id_: bounds(arm, level=1 - search.plan.alpha_under if search else LEVEL) for id_, arm in arms.items()}
+    rates = {id_: bounds(arm, level=level_of(asked)) for id_, arm in arms.items()}
     if found.class_ == "clean":
         worst = max(r.high for r in rates.values() if r.high is not None)
         return (f"a material rate under {worst:.2%}, or a context that was not tried",)

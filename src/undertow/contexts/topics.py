@@ -84,8 +84,7 @@ def topic_of(rows: Collection[Collection[str]], scores: Mapping[str, float]) -> 
 
 def frames(words: Iterable[str], id_: str) -> list[Context]:
     """Contexts that put any question beside a topic, named by its words."""
-    *most, last = list(words)[:4]
-    named = f"{', '.join(most)} and {last}" if most else last
+    named = _named(words)
     return [
         Context(id=id_, relation="topic", prefix=f"We have been talking about {named}."),
         Context(id=f"{id_}-system", relation="topic", system=f"You answer questions about {named}."),
@@ -95,10 +94,15 @@ def frames(words: Iterable[str], id_: str) -> list[Context]:
 
 def answer_frames(words: Iterable[str], id_: str) -> list[Context]:
     """Contexts that ask for answers which turn to a topic, named by its words."""
-    *most, last = list(words)[:4]
-    named = f"{', '.join(most)} and {last}" if most else last
+    named = _named(words)
     return [
         Context(id=id_, relation="topic", suffix=f"Bring {named} into the reply."),
         Context(id=f"{id_}-talk", relation="topic", prefix=f"We have been talking about {named}."),
         Context(id=f"{id_}-system", relation="topic", system=f"Whatever is asked, you speak of {named}."),
     ]
+
+
+def _named(words: Iterable[str]) -> str:
+    """A topic by its first words."""
+    *most, last = list(words)[:4]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -246,7 +246,7 @@ def decide(tracks: Sequence[Track], plan: SearchPlan) -> Decision:
         live = [plan.control]
     if plan.find_all and live:
         verdict = None
-    hopeless = verdict is None and not plan.find_all and _chance(tracks, plan, live, under=not (over or starved or spent)) < plan.hopeless
+    hopeless = verdict is None and not plan.find_all and plan.hopeless > 0.0 and _chance(tracks, plan, live, under=not (over or starved or spent)) < plan.hopeless
     if hopeless:
         verdict = "undecided"
     live.sort(key=lambda c: (-tracks[c].log_over, tracks[c].blocks, c != plan.control, c))

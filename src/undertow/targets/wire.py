@@ -142,6 +142,7 @@ class _Lane:
 
     url: str
     key_env: str | None
+    proxy: str | None
     top: int
     limit: float
     in_flight: int = 0
@@ -164,7 +165,7 @@ class Wire(Caller):
                 raise InputError(where, f"environment variable {name} is not set", expected="it should hold the API key", do=f"export {name}=..., or drop api_key_env")
         pairs = [(url.removesuffix("/"), key) for url in urls(config.base_url) for key in keys]
         share = max(1, -(-config.concurrency // len(pairs)))
-        self._lanes = [_Lane(url=url, key_env=key, top=share, limit=share) for url, key in pairs]
+        self._lanes = [_Lane(url=url, key_env=key, proxy=_proxy(url), top=share, limit=share) for url, key in pairs]
         short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
         self.notes = tuple(f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for in what comes back" for name in short)
         self._turn = 0
@@ -221,7 +222,7 @@ class Wire(Caller):
         for attempt in range(3):
             await asyncio.sleep(attempt * self.config.backoff_s)
             try:
-                async with self._http.get(_at(lane.url, "models"), headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
+                async with self._http.get(_at(lane.url, "models"), headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False) as response:
                     self._stay(response, lane)
                     with suppress(ValueError):  # no list that could be read is no list
                         return response.status, await _body(response)
@@ -244,10 +245,7 @@ class Wire(Caller):
             lane = await self._take()
             wait = 0.0
             try:
-                where = _at(lane.url, "chat/completions")
-                async with self._http.post(where, data=payload, headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
-                    self._stay(response, lane)
-                    status, headers, text = response.status, response.headers, await _body(response)
+                status, headers, text = await self._post(lane, payload)
                 if status == 200:
                     reply = self._read(text)
                     self._answered = True
@@ -279,6 +277,13 @@ class Wire(Caller):
                 raise CallFailed(f"{said} (after {failed} attempts)")
             await asyncio.sleep(max(wait, random.uniform(0, min(30.0, self.config.backoff_s * 2 ** (failed - 1)))))
 
+    async def _post(self, lane: _Lane, payload: bytes) -> tuple[int, Mapping[str, str], str]:
+        """One call as it is: status, headers and text of the reply."""
+        where = _at(lane.url, "chat/completions")
+        async with self._http.post(where, data=payload, headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False) as response:
+            self._stay(response, lane)
+            return response.status, response.headers, await _body(response)
+
     @property
     def _http(self) -> aiohttp.ClientSession:
         assert self._session is not None, "used outside `async with`"
@@ -295,7 +300,7 @@ class Wire(Caller):
         text = text.encode(errors="replace").decode()
         for lane in self._lanes:
             key = os.environ.get(lane.key_env or "", "")
-            for form in _forms(key) if len(key) >= KEY_FROM else ():
+            for form in _forms(key) if len(text) >= len(key) >= KEY_FROM else ():  # a token is shorter
                 text = text.replace(form, "[key]")
         return text
 
@@ -314,9 +319,8 @@ class Wire(Caller):
                 dropped.append(f"{name}: null")
             else:
                 return ""
-            where = _at(lane.url, "chat/completions")
-            async with self._http.post(where, json=fields, headers=self._headers(lane), proxy=_proxy(lane.url), allow_redirects=False) as response:
-                status, said = response.status, self._said(await _body(response))
+            status, _, text = await self._post(lane, json.dumps(fields).encode())
+            said = self._said(text)
             if status == 200:
                 return ", ".join([token_limit] * bool(token_limit) + [f"extra: {{{', '.join(dropped)}}}"] * bool(dropped))
         return ""
