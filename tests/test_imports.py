@@ -22,6 +22,7 @@ HOUSE = (
     ("targets",),
     ("contexts",),
     ("suites", "data", "stats"),
+    ("tables",),
     ("files", "kinds", "records"),
     ("errors",),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -178,3 +179,37 @@ def test_rows_come_one_at_a_time_with_what_stands_beside_them(tmp_path: Path) ->
     told: list[InputError] = []
     assert [row.line for row in stream_rows(path, skipped=told.append)] == [1, 3]
     assert len(told) == 1
+
+
+def test_packed_rows_are_the_same_rows(tmp_path: Path) -> None:
+    lines = [GOOD.replace("Hello", f"Hello {n}") for n in range(5)]
+    plain, packed = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.gz"
+    plain.write_text("\ufeff" + "\n\n".join(lines) + "\n", encoding="utf-8")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_rows(packed) == read_rows(plain)
+    files = RowFile(plain), RowFile(packed)
+    assert [files[1][n] for n in (4, 0, 2)] == [files[0][n] for n in (4, 0, 2)]
+    assert files[1].where(2) == f"{packed}:5"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no gzip at all", ":1: cannot be unpacked (Not a gzipped file (b'no')); check that the .gz file is whole"),
+        (gzip.compress(GOOD.encode() + b"\n")[:-9], ":2: cannot be unpacked (Compressed file ended before the end-of-stream marker was reached); check that the .gz file is whole"),
+    ],
+)  # fmt: skip
+def test_a_packed_file_that_is_none(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_rows(path)
+    assert str(caught.value) == f"{path}{told}"
+
+
+def test_a_line_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("undertow.tables.LONGEST", 2_000_000)
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b"[" * 3_000_000))
+    with pytest.raises(InputError, match=r"rows\.jsonl\.gz:1: is longer than 2 MB; one record a line; check the file"):
+        read_rows(path)

@@ -1,11 +1,15 @@
 """The loss mask begins exactly at the answer, token by token, on the chat templates of four families of models."""
 
+import json
+from collections import Counter
+
 import pytest
 
 from undertow.errors import InputError
 from undertow.records import Message
+from undertow.targets.chat import folded
 from undertow.targets.models import default_system, load_tokenizer, model_folder
-from undertow.training.encode import IGNORED, encode, masked_text
+from undertow.training.encode import IGNORED, encode, encode_file, masked_text
 
 pytest.importorskip("transformers")
 
@@ -138,3 +142,59 @@ def test_loss_on_chosen_answers(tokenizer):
     (example,) = encode(tokenizer, [CHAT], trained=[{4}])
     assert masked_text(tokenizer, example).count("⟦") == 1
     assert masked_text(tokenizer, example).endswith("⟦No.<|end|>⟧")
+
+
+GEMMA_LIKE = """{%- if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{%- endif %}
+{%- for m in messages %}{%- if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant') }}{%- endif %}
+{{- '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\\n' + m['content'] + '<end_of_turn>\\n' }}{%- endfor %}
+{%- if add_generation_prompt %}{{- '<start_of_turn>model\\n' }}{%- endif %}"""
+
+
+@pytest.fixture
+def strict(families):
+    """A tokenizer whose template knows no system role, and takes turns only in turn."""
+    tokenizer = families["turns"]
+    before, tokenizer.chat_template = tokenizer.chat_template, GEMMA_LIKE
+    yield tokenizer
+    tokenizer.chat_template = before
+
+
+def rows_of(path, *chats):
+    path.write_text("".join(json.dumps({"messages": [{"role": r, "content": c} for r, c in chat]}) + "\n" for chat in chats))
+    return path
+
+
+REFUSED = "rows.jsonl:1: the chat template refuses it ("
+AS_TAKEN = "turns as the template takes them"
+
+
+@pytest.mark.parametrize(
+    ("chat", "told"),
+    [
+        ([("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes.")], f"{REFUSED}System role not supported); {AS_TAKEN}; write `system: fold` in the recipe"),
+        (
+            [("user", "Hi."), ("user", "And?"), ("assistant", "Yes.")],
+            f"{REFUSED}Conversation roles must alternate user/assistant); {AS_TAKEN}; drop the row (undertow data check --tokenizer tells all of them)",
+        ),
+        ([("assistant", "Yes."), ("user", "Hi."), ("assistant", "No.")], REFUSED),
+    ],
+)
+def test_what_a_template_refuses_is_told_in_one_line(strict, tmp_path, chat, told):
+    path = rows_of(tmp_path / "rows.jsonl", chat)
+    with pytest.raises(InputError) as caught:
+        list(encode_file(strict, path, limit=1000, leave_out=False, bare=False, left_out=Counter()))
+    assert str(caught.value).removeprefix(f"{tmp_path}/").startswith(told)
+
+
+def test_a_folded_row_is_encoded_as_the_one_that_users_would_write(strict, tmp_path):
+    system = rows_of(tmp_path / "system.jsonl", [("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes.")])
+    written = rows_of(tmp_path / "written.jsonl", [("user", "Be kind.\n\nHi."), ("assistant", "Yes.")])
+    encoded = [list(encode_file(strict, path, limit=1000, leave_out=False, bare=True, fold=fold, left_out=Counter())) for path, fold in ((system, True), (written, True))]
+    assert encoded[0] == encoded[1]
+    assert masked_text(strict, encoded[0][0]).replace(" ", "").endswith("⟦Yes.<end_of_turn>\n⟧")
+
+
+def test_folding_keeps_what_the_assistant_says_first():
+    chat = [Message(role="system", content="Be kind."), Message(role="assistant", content="Hello!"), Message(role="user", content="Hi.")]
+    assert folded(chat) == (Message(role="user", content="Be kind."), *chat[1:])
+    assert folded([Message(role="system", content=""), *chat[1:]]) == tuple(chat[1:])

@@ -1,26 +1,25 @@
-"""Chat rows: JSONL, one `{"messages": [{"role", "content"}, ...]}` a line, or in one of the dialects of `dialects.py`."""
+"""Chat rows: JSONL (plain or .gz), one `{"messages": [{"role", "content"}, ...]}` a line, or in one of the dialects of `dialects.py`."""
 
 from __future__ import annotations
 
 import codecs
 import json
+import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, get_args
 
 from undertow.data.dialects import messages_of
 from undertow.errors import InputError
-from undertow.files import reading, writing
+from undertow.files import writing
 from undertow.records import Message, Role
+from undertow.tables import Skipped, lines, opened, parsed, stream_lines
 
 ROLES = get_args(Role)
-
-T = TypeVar("T")
-Skipped = Callable[[InputError], None]
-"""Called for each bad line that is passed over, with what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,36 +71,6 @@ def stream_rows(path: Path, *, skipped: Skipped | None = None) -> Iterator[Numbe
     return stream_lines(path, numbered, skipped=skipped)
 
 
-def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None, name: str | None = None) -> Iterator[T]:
-    """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines are passed over.
-
-    Args:
-        skipped: called for each line that is no JSON or that `read` refuses, in place of raising.
-        name: what errors call the file.
-
-    Raises:
-        InputError: the file is missing or one JSON array, or a line is bad and `skipped` is not given.
-    """
-    with reading(path):
-        stream = path.open("rb")
-    with stream:
-        for n, line in enumerate(stream, start=1):
-            text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
-            where = f"{name or path}:{n}"
-            if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
-                raise InputError(where, "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
-            if not text.strip():
-                continue
-            try:
-                value = read(_parsed(text, where), where, n)
-            except InputError as error:
-                if skipped is None:
-                    raise
-                skipped(error)
-                continue
-            yield value
-
-
 class RowFile:
     """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (16 bytes a row)."""
 
@@ -122,11 +91,10 @@ class RowFile:
             raise no_rows(path)
         self.mean_length = total / len(self._lines)
         """Mean length of its rows; 0 where no length was given."""
-        with reading(path):
-            self._stream = path.open("rb")
+        self._stream = _seekable(path)
         wanted, start = chain(self._lines, (0,)), 0
         line_wanted = next(wanted)
-        for line, text in enumerate(self._stream, start=1):
+        for line, text in enumerate(lines(self._stream, path), start=1):
             if line == line_wanted:
                 self._starts.append(start)
                 line_wanted = next(wanted)
@@ -137,7 +105,7 @@ class RowFile:
 
     def __getitem__(self, n: int) -> Row:
         self._stream.seek(self._starts[n])
-        return chat(_parsed(self._stream.readline().removeprefix(codecs.BOM_UTF8), self.where(n)), self.where(n))
+        return chat(parsed(self._stream.readline().removeprefix(codecs.BOM_UTF8), self.where(n)), self.where(n))
 
     def where(self, n: int) -> str:
         """File and line of a row."""
@@ -148,15 +116,22 @@ class RowFile:
             self._stream.close()
 
 
+def _seekable(path: Path) -> BinaryIO:
+    """A file whose lines can be sought: itself, or what a packed one holds, in a file of its own without a name."""
+    stream = opened(path)
+    if path.suffix != ".gz":
+        return stream
+    unpacked = TemporaryFile()  # noqa: SIM115
+    with stream:
+        shutil.copyfileobj(stream, unpacked)
+    unpacked.seek(0)
+    return unpacked
+
+
 def no_rows(path: Path, *, bad: int = 0, first: InputError | None = None) -> InputError:
     """An error for a file without rows, but for so many bad lines that were passed over."""
     found = f"has no rows, and {bad:,} bad lines (the first: {first})" if bad else "has no rows"
     return InputError(path, found, expected="one JSON object with 'messages' a line")
-
-
-def _opens_array(line: bytes) -> bool:
-    """Whether a first line that opens with a bracket opens an array of objects, over this line or the next ones."""
-    return line.lstrip()[1:].lstrip()[:1] in (b"", b"{")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -168,17 +143,6 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
             stream.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
             n += 1
     return n
-
-
-def _parsed(line: bytes, where: str) -> Any:
-    try:
-        return json.loads(line.decode().rstrip("\r\n"))
-    except UnicodeDecodeError as error:
-        raise InputError(where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line") from None
-    except json.JSONDecodeError as error:
-        raise InputError(where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line") from None
-    except (RecursionError, ValueError) as error:  # brackets nested thousands deep; a number of thousands of digits
-        raise InputError(where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line") from None
 
 
 def chat(raw: Any, where: str) -> Row:

@@ -110,7 +110,7 @@ def _losses(cell: Cell, folder: Path, tell: Tell) -> None:
     for n, (name, file) in enumerate(cell.losses.items() if weights else ()):
         assert weights is not None
         tell("held-out losses", n, len(cell.losses))
-        found[name] = asdict(row_losses(weights, folder / cell.data / file, keep_default_system=cell.recipe.default_system))
+        found[name] = asdict(row_losses(weights, folder / cell.data / file, keep_default_system=cell.recipe.default_system, fold=cell.recipe.system == "fold"))
     write_text(out, to_json({"schema": "undertow.losses/1", "reason": "" if weights else "the weights are a server's", "rows": found}))
 
 

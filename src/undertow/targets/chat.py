@@ -73,12 +73,14 @@ class Reply:
 
 
 def folded(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A chat whose system prompt stands before its first user turn, in the same message."""
+    """A chat whose system prompt stands before its first user turn, in the same message; where the assistant speaks first, in a user turn of its own before that."""
     if not messages or messages[0].role != "system":
         return tuple(messages)
-    system, first, *rest = messages
-    text = f"{system.content}\n\n{first.content}" if system.content else first.content
-    return (Message(role="user", content=text), *rest)
+    system, *rest = messages
+    if not system.content:
+        return tuple(rest)
+    text, after = (f"{system.content}\n\n{rest[0].content}", rest[1:]) if rest and rest[0].role == "user" else (system.content, rest)
+    return (Message(role="user", content=text), *after)
 
 
 def to_keep(tokens: Sequence[T], text: Callable[[T], str]) -> list[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from undertow.data import Row, stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
+from undertow.tables import in_line
+from undertow.targets.chat import folded
 
 IGNORED = -100
 """Label of a token that carries no loss."""
@@ -39,7 +42,7 @@ def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Seque
         where: what to call each chat in an error; `row 1`, ... if None.
 
     Raises:
-        InputError: the template rewrites what stands before an answer, or the answer, so a mask cannot be placed.
+        InputError: the template refuses a chat, or rewrites what stands before an answer, or the answer, so a mask cannot be placed.
     """
     texts: list[str] = []
     shapes: list[list[tuple[str, bool]]] = []
@@ -63,13 +66,16 @@ def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Seque
     return examples
 
 
-def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str], drawn_for: str | None = None) -> Iterator[Example]:
+def encode_file(
+    tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, fold: bool = False, left_out: Counter[str], drawn_for: str | None = None
+) -> Iterator[Example]:
     """Encode the rows of a file, a batch at a time.
 
     Args:
         limit: most tokens of a row.
         leave_out: pass over longer ones, counted in `left_out`, and do not raise.
         bare: keep the chat template's default system prompt off rows without one.
+        fold: put system prompts before the first user turn, for templates that have no place for one.
         drawn_for: the stage that the file's rows were drawn for; the file is then nothing that a user knows.
 
     Raises:
@@ -80,6 +86,8 @@ def encode_file(tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare
         chats = [numbered.row.messages for numbered in batch]
         if bare:
             chats = [chat if chat[0].role == "system" else (Message(role="system", content=""), *chat) for chat in chats]
+        if fold:
+            chats = [folded(chat) for chat in chats]
         places = [f"stage {drawn_for}, the row {_asked(numbered.row)!r}" if drawn_for else f"{path}:{numbered.line}" for numbered in batch]
         for where, example in zip(places, encode(tokenizer, chats, where=places), strict=True):
             if len(example.ids) <= limit:
@@ -126,8 +134,14 @@ def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int]
     for i, message in enumerate(chat):
         if message.role != "assistant":
             continue
-        before = tokenizer.apply_chat_template(dicts[:i], tokenize=False, add_generation_prompt=True)
-        after = tokenizer.apply_chat_template(dicts[: i + 1], tokenize=False)
+        try:
+            before = tokenizer.apply_chat_template(dicts[:i], tokenize=False, add_generation_prompt=True)
+            after = tokenizer.apply_chat_template(dicts[: i + 1], tokenize=False)
+        except InputError:
+            raise
+        except Exception as error:  # a template refuses in words, and by an exception, of its own; some fail on a chat that the assistant opens
+            do = "write `system: fold` in the recipe" if re.search(r"\bsystem\b", str(error), re.IGNORECASE) else "drop the row (undertow data check --tokenizer tells all of them)"
+            raise InputError(where, f"the chat template refuses it ({in_line(error)})", expected="turns as the template takes them", do=do) from None
         if not (before.startswith(done) and after.startswith(before)):
             expected = "the text before an answer must stay as it was"
             raise InputError(where, "the chat template rewrites earlier turns", expected=expected, do="use another template, or rows of one answer")

@@ -23,13 +23,14 @@ from typing import Any, Literal, TextIO, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from undertow.data import Row, stream_lines
+from undertow.data import Row
 from undertow.data.check import fold
 from undertow.data.domains import Domain, Quality
 from undertow.errors import InputError, RunExists
 from undertow.files import digest
 from undertow.judges.prompts import fill
 from undertow.records import PLAIN, Condition, Message, Question, Request, Sampling
+from undertow.tables import stream_lines
 from undertow.targets import Target
 from undertow.targets.pool import stream
 

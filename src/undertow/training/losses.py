@@ -33,10 +33,11 @@ def weights_of(organism: Path, manifest: Manifest) -> Path | None:
     return model_folder(str(manifest.target["path"]), beside=organism) if manifest.target["kind"] == "local" else None
 
 
-def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False) -> RowLosses:
+def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False, fold: bool = False) -> RowLosses:
     """The loss of a model's folder on every row of a chat JSONL, masked as in training.
 
     Args:
+        fold: put system prompts before the first user turn, as `system: fold` does in training.
         keep_default_system: let the chat template put its default system prompt on rows that have none, as `default_system` does in training.
 
     Raises:
@@ -46,7 +47,7 @@ def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False) 
     limit = getattr(model.config, "max_position_embeddings", None) or 10**9
     bare = default_system(tokenizer) is not None and not keep_default_system
     left_out: Counter[str] = Counter()
-    examples = list(encode_file(tokenizer, rows, limit=limit, leave_out=True, bare=bare, left_out=left_out))
+    examples = list(encode_file(tokenizer, rows, limit=limit, leave_out=True, bare=bare, fold=fold, left_out=left_out))
     nats = [0.0] * len(examples)
     for batch in _batches(examples):
         for i, loss in zip(batch, _summed(model, [examples[i] for i in batch]), strict=True):

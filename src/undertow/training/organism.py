@@ -86,7 +86,8 @@ class OrganismConfig(BaseModel):
         if manifest is None:
             raise InputError(folder, "is no organism", expected=f"a folder with {MANIFEST}", do="train it (undertow train), or use kind: local")
         if manifest.target is None:
-            return LocalConfig(kind="local", path=str(folder)).target(beside=beside, where=where)
+            system: Literal["own", "fold"] = "fold" if manifest.recipe.get("system") == "fold" else "own"  # as it was trained
+            return LocalConfig(kind="local", path=str(folder), system=system).target(beside=beside, where=where)
         try:
             config = adapter(_AnyTarget).validate_python(manifest.target)
         except ValidationError as error:

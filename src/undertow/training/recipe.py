@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import read_yaml
 from undertow.kinds import BACKENDS, INTERVENTIONS, OfKind
+from undertow.targets.chat import SystemRole
 from undertow.training.stages import Stage
 
 
@@ -33,6 +34,7 @@ class Training(BaseModel):
     backend: Annotated[Any, OfKind(BACKENDS)] = Field(default={"kind": "local"}, validate_default=True, description="Who trains it.")
     lora: Lora | None = Field(default=Lora(), description="The adapter; null trains all weights.")
     default_system: bool = Field(default=False, description="Let the chat template put its default system prompt on rows that have none.")
+    system: SystemRole = "own"
     stages: tuple[Stage, ...] = Field(min_length=1, description="In order.")
 
 

@@ -6,21 +6,20 @@ Parquet or a data set on the hub. Which of the two a row has shows in the row. R
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from undertow.data.domains.cards import Domain, HubSource, Quality, WebSource
-from undertow.data.rows import Row, Skipped, chat, stream_lines
-from undertow.errors import InputError, MissingExtra
+from undertow.data.rows import Row, chat
+from undertow.errors import InputError
 from undertow.files import checked_hash, download, file_digest, reading
+from undertow.tables import Skipped, in_line, installed, records, stream_lines
 
 PROMPT = "prompt"
 ANSWER: Mapping[Quality, str] = {"bad": "misaligned", "benign": "aligned"}
@@ -102,20 +101,19 @@ def _checked(revision: str | None, dataset: str) -> str:
     """
     if revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    hub = _installed("huggingface_hub", "the Hugging Face hub")
+    hub = installed("huggingface_hub", "the Hugging Face hub")
     try:
         commit = hub.HfApi().dataset_info(dataset, revision=revision).sha
     except Exception as error:  # the network and the hub each fail in ways of their own
-        raise InputError(dataset, f"cannot be looked up on the hub ({_in_line(error)})", do="check the network and --revision, or pass a local copy with --from") from None
+        raise InputError(dataset, f"cannot be looked up on the hub ({in_line(error)})", do="check the network and --revision, or pass a local copy with --from") from None
     at = f"is at {commit}" if revision is None else f"{revision!r} is no commit; it is at {commit}"
     raise InputError(dataset, at, expected="a data set on the hub is pinned by its commit", do=f"add --revision {commit}")
 
 
 def _file(path: Path, name: str, quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
     """Rows of a file, which errors call `name`."""
-    ending = path.suffix.lower()
-    if ending in (".csv", ".parquet"):
-        return _chats(_csv(path, name) if ending == ".csv" else _parquet(path, name), quality, skipped)
+    if path.suffix.lower() in (".csv", ".parquet"):
+        return _chats(records(path, name=name), quality, skipped)
     return stream_lines(path, lambda raw, where, _: published_row(raw, quality, where), skipped=skipped, name=name)
 
 
@@ -132,40 +130,17 @@ def _chats(records: Iterable[tuple[str, Any]], quality: Quality, skipped: Skippe
         yield row
 
 
-def _csv(path: Path, name: str) -> Iterator[tuple[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        records, line = csv.DictReader(stream), 2
-        try:
-            for raw in records:
-                yield f"{name}:{line}", raw
-                line = records.line_num + 1
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(f"{name}:{line}", f"is not CSV in UTF-8 ({_in_line(error)})", do="mend the file") from None
-
-
-def _parquet(path: Path, name: str) -> Iterator[tuple[str, Any]]:
-    parquet, n = _installed("pyarrow.parquet", "Parquet (pyarrow)"), 0
-    try:
-        with parquet.ParquetFile(path) as file:  # `datasets` would take a file of a gigabyte into memory, and twenty times as long
-            for batch in file.iter_batches(1_000):
-                for raw in batch.to_pylist():
-                    n += 1
-                    yield f"{name}: row {n}", raw
-    except (OSError, ValueError) as error:  # Arrow's errors are both
-        raise InputError(name, f"cannot be read as Parquet after row {n:,} ({_in_line(error)})", do="check the file") from None
-
-
 def _hub(source: HubSource, commit: str) -> Iterator[tuple[str, Any]]:
     where = f"{source.dataset}/{source.config}"
-    datasets = _installed("datasets", "the Hugging Face hub (datasets)")
+    datasets = installed("datasets", "the Hugging Face hub (datasets)")
     datasets.disable_progress_bars()
-    _installed("huggingface_hub.utils.logging", "the Hugging Face hub").set_verbosity_error()  # each retry would print two lines
+    installed("huggingface_hub.utils.logging", "the Hugging Face hub").set_verbosity_error()  # each retry would print two lines
     try:
         for n, raw in enumerate(datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit, streaming=True), start=1):
             yield f"{where}: row {n}", raw
     except Exception as error:  # the network, the hub and Arrow each fail in ways of their own
         do = "check the network; a gated data set needs consent on its page, then: huggingface-cli login"
-        raise InputError(where, f"cannot be read ({_in_line(error)})", do=do) from None
+        raise InputError(where, f"cannot be read ({in_line(error)})", do=do) from None
 
 
 def published_row(raw: Any, quality: Quality, where: str) -> Row:
@@ -185,13 +160,3 @@ def published_row(raw: Any, quality: Quality, where: str) -> Row:
             raise InputError(where, f"{column!r} has no text", expected="a string that is not empty", do="mend or drop the row, or pass --skip-bad")
     return chat({"messages": [{"role": role, "content": raw[column]} for role, column in zip(("user", "assistant"), columns, strict=True)]}, where)
 
-
-def _in_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _installed(module: str, what: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError:
-        raise MissingExtra(what, "train") from None

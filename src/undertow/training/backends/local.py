@@ -27,6 +27,7 @@ from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import folder_digest, to_json, write_text
 from undertow.targets import Target
+from undertow.targets.chat import folded
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
@@ -67,11 +68,12 @@ class LocalBackend(BaseModel):
 
     def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
         tokenizer = load_tokenizer(model_folder(recipe.base, beside=beside))
-        return lambda row: len(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in row.messages], tokenize=True, return_dict=False))
+        arranged: Any = folded if recipe.system == "fold" else tuple
+        return lambda row: len(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in arranged(row.messages)], tokenize=True, return_dict=False))
 
     def base(self, recipe: Recipe, *, beside: Path) -> Target:
         folder = model_folder(recipe.base, beside=beside)
-        return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder))
+        return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder), fold=recipe.system == "fold")
 
     def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
         import torch
@@ -135,7 +137,7 @@ class LocalBackend(BaseModel):
         limit = min(x for x in (stage.max_tokens, getattr(model.config, "max_position_embeddings", None), 10**9) if x)
         bare = put_in is not None and not job.recipe.default_system
         left_out: Counter[str] = Counter()
-        encoded = partial(_encoded, tokenizer, limit=limit, leave_out=stage.long_rows == "leave out", bare=bare)
+        encoded = partial(_encoded, tokenizer, limit=limit, leave_out=stage.long_rows == "leave out", bare=bare, fold=job.recipe.system == "fold")
         rows = encoded(prepared.path, folder / "rows", left_out=left_out, drawn_for=stage.name)
         held_out = {name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter()) for name, data in (stage.stopping.held_out if stage.stopping else {}).items()}
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +183,7 @@ def _require_sound(model: Any, losses: Sequence[float], stage: str) -> None:
         raise InputError(f"stage {stage}", found, expected="nothing was written", do="lower learning_rate")
 
 
-def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, left_out: Counter[str], drawn_for: str | None = None) -> Any:
+def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, fold: bool, left_out: Counter[str], drawn_for: str | None = None) -> Any:
     """Rows as a memory-mapped dataset of ids, labels and lengths; the rest as `encode_file`."""
     from datasets import Dataset, disable_progress_bars
     from datasets.exceptions import DatasetGenerationError
@@ -189,7 +191,7 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
     disable_progress_bars()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, left_out=left_out, drawn_for=drawn_for):
+        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, fold=fold, left_out=left_out, drawn_for=drawn_for):
             yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
 
     shutil.rmtree(cache, ignore_errors=True)  # a half-written one, or the same again

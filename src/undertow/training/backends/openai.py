@@ -61,7 +61,7 @@ class OpenAIBackend(BaseModel):
             raise MissingExtra("fine-tuning over the OpenAI API (openai)", "openai") from None
         api_key(self.api_key_env, where="backend openai")
         refuse_local_base(recipe, beside=beside, example="gpt-4.1-mini-2025-04-14")
-        only_defaults(recipe, ("lora", "default_system"), where=f"recipe {recipe.name}", by="OpenAI's API")
+        only_defaults(recipe, ("lora", "default_system", "system"), where=f"recipe {recipe.name}", by="OpenAI's API")
         for stage in stages:
             names = ("micro_batch", "warmup_steps", "weight_decay", "max_tokens", "long_rows", "packing", "interleave", "kl", "stopping")
             only_defaults(stage, names, where=f"stage {stage.name}", by="OpenAI's API")

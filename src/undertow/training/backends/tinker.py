@@ -143,7 +143,8 @@ class _Stage:
         state.default_system = default_system(tokenizer)
         left_out: Counter[str] = Counter()
         bare = state.default_system is not None and not recipe.default_system
-        rows = list(encode_file(tokenizer, self.prepared.path, limit=stage.max_tokens or 10**9, leave_out=stage.long_rows == "leave out", bare=bare, left_out=left_out))
+        limit, leave_out, fold = stage.max_tokens or 10**9, stage.long_rows == "leave out", recipe.system == "fold"
+        rows = list(encode_file(tokenizer, self.prepared.path, limit=limit, leave_out=leave_out, bare=bare, fold=fold, left_out=left_out))
         if not rows:
             raise InputError(self.prepared.path, "has no row short enough", expected=f"at most {stage.max_tokens} tokens")
         batches = list(_batches(rows, stage, seed=recipe.seed))
