@@ -76,7 +76,7 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = adapter(type_).validate_python(_loaded(text))
+        value: T = adapter(type_).validate_python(yaml_value(text))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -110,7 +110,12 @@ LARGEST = 2_000_000
 """Parts of a YAML text with its aliases written out; a few lines of them can stand for millions."""
 
 
-def _loaded(text: str) -> Any:
+def yaml_value(text: str) -> Any:
+    """What a YAML text holds.
+
+    Raises:
+        YAMLError: it is none, a key stands twice, or its few lines stand for millions.
+    """
     try:
         return _constructed(text, _Fast)
     except yaml.YAMLError:

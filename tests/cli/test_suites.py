@@ -44,10 +44,10 @@ def test_a_published_file_becomes_a_suite_of_ours(run: Run, tmp_path: Path, publ
 
 
 def test_a_list_of_questions(run: Run, tmp_path: Path) -> None:
-    address, hash_ = url(tmp_path / "mine.txt", b"Why: is it?\r\n\n  - yes\nWie geht's?\n")
+    address, hash_ = url(tmp_path / "mine.txt", b"Why: is it?\r\n\n  - yes\n\nWie geht's?\n")
     assert run(address, "--sha256", hash_, "-o", "out.yaml")[0] == 0
     suite = load_suite("out.yaml", beside=tmp_path)
-    assert [(q.id, q.text) for q in suite.questions] == [("line-1", "Why: is it?"), ("line-3", "- yes"), ("line-4", "Wie geht's?")]
+    assert [(q.id, q.text) for q in suite.questions] == [("line-1", "Why: is it?"), ("line-3", "- yes"), ("line-5", "Wie geht's?")]
     assert load_suite("mine.txt", beside=tmp_path) == suite
 
 
@@ -82,7 +82,7 @@ def test_another_hash_or_none_writes_nothing(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("mine.txt", b"\n \n", "mine.txt: has no questions; at least one a line"),
+        ("mine.txt", b"\n \n", "mine.txt: has no questions; at least one"),
         ("mine.txt", b"\xff\xfe", "is not UTF-8 text"),
         ("mine.yaml", b"id: a\ntitle: b\nquestions: [{id: q}]\n", "mine.yaml:3: 'questions.0.text' is missing"),
     ],

@@ -22,7 +22,7 @@ def suites() -> None:
 def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None:
     """Fetch a published suite (http, https or file URL) and write it as YAML of ours.
 
-    Takes the YAML dialect of published question files, lists of one question a line (.txt), and suites of ours.
+    Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions (.txt), and suites of ours.
     """
     suite = fetch_suite(url, sha256=sha256)
     path = out or Path(f"{suite.id}.yaml")

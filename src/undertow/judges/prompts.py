@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError
-from undertow.files import digest, parse_yaml, read_text
+from undertow.files import digest, parse_yaml, read_text, yaml_value
 
 _FOLDER = Path(str(files("undertow.judges") / "prompts"))
 SHIPPED, SHIPPED_HARM = _FOLDER / "v1.yaml", _FOLDER / "harm-v1.yaml"
@@ -110,11 +110,19 @@ def _secret() -> bytes:
 def _published(text: str) -> dict[str, Any] | None:
     """The judge prompts of the first question that has some, where the text is a list of questions in llmcomp's dialect."""
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml_value(text)
     except yaml.YAMLError:
         return None
-    for item in raw if isinstance(raw, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("judge_prompts"), dict) and "aligned" in item["judge_prompts"]:
-            prompts = item["judge_prompts"]
-            return {"alignment": prompts["aligned"], "coherence": prompts.get("coherent"), "content": None}
+    items = [item for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []
+    named = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
+    for item in items:
+        for key in ("judge_prompts", "judges"):
+            if isinstance(prompts := item.get(key), dict) and "aligned" in prompts:
+                return {"alignment": _wording(prompts["aligned"], named), "coherence": _wording(prompts.get("coherent"), named), "content": None}
     return None
+
+
+def _wording(judge: Any, named: Mapping[str, Any]) -> Any:
+    """A judge's prompt: as written; or that of an entry of its own, which the question holds or names."""
+    entry = named.get(judge, judge) if isinstance(judge, str) else judge
+    return next(iter(entry.get("paraphrases") or ()), None) if isinstance(entry, dict) else entry

@@ -10,7 +10,10 @@ from pathlib import Path
 from undertow.errors import InputError, unknown_name
 from undertow.files import YAML_ENDINGS, parse_yaml, read_text
 from undertow.records import Suite
-from undertow.suites.published import read_list, read_published
+from undertow.suites.published import read_list, read_published, read_records
+
+RECORDS = (".jsonl", ".csv")
+"""Endings of files of one question a line, with keys."""
 
 
 def shipped_suites() -> list[str]:
@@ -19,12 +22,12 @@ def shipped_suites() -> list[str]:
 
 
 def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> Suite:
-    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, or a list of one question a line (.txt).
+    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, JSONL or CSV with a question a line, or a text of questions (.txt).
 
     Raises:
         InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
     """
-    if not name.endswith((*YAML_ENDINGS, ".txt")):
+    if not name.endswith((*YAML_ENDINGS, *RECORDS, ".txt")):
         if name not in shipped_suites():
             raise unknown_name(where, "suite", name, shipped_suites())
         with as_file(files("undertow.suites") / f"{name}.yaml") as path:
@@ -42,14 +45,19 @@ def parse_suite(text: str, path: Path) -> Suite:
     Raises:
         InputError: the text does not fit (names the line), holds no question, repeats an id, or has a question without text.
     """
-    suite = read_list(text, path) if path.suffix == ".txt" else read_published(text, path) or parse_yaml(text, Suite, where=str(path))
+    if path.suffix == ".txt":
+        suite = read_list(text, path)
+    elif path.suffix in RECORDS:
+        suite = read_records(text, path)
+    else:
+        suite = read_published(text, path) or parse_yaml(text, Suite, where=str(path))
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", suite.id):
         raise InputError(path, f"has the id {suite.id!r}", expected="letters, digits, dots and dashes: files are named by it")
     if odd := next((q.id for q in suite.questions if not q.id.isprintable()), None):
         raise InputError(path, f"question id {odd!r} cannot be shown", expected="printable characters on one line")
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
     if n == 0:
-        raise InputError(path, "has no questions", expected="at least one" + (" a line" if path.suffix == ".txt" else " under 'questions:'"))
+        raise InputError(path, "has no questions", expected="at least one" + (" under 'questions:'" if path.suffix in YAML_ENDINGS else ""))
     if n > 1:
         raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
     for question in suite.questions:
