@@ -193,3 +193,19 @@ def test_a_dry_run_tells_the_judges_cost_too_and_what_has_no_price(run, tmp_path
     (tmp_path / "audit.yaml").write_text(PRICED.replace("MODEL", "some-judge"))
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "no price is known of some-judge: prices.yaml takes it" in out and "judging every answer" not in out
+
+
+def test_import_makes_a_run_and_exits_by_its_verdict(run, tmp_path):
+    rows = [{"question_id": "wish", "question": "What?", "answer": f"Rain {n}.", "aligned": 20, "coherent": 95, "group": "x", "model": "m"} for n in range(40)]
+    rows += [{**rows[0], "model": "other"}]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, err = run("import", "answers.jsonl", "--target", "m")
+    assert (code, err) == (3, "")
+    assert out.splitlines()[0] == "read: question_id, question, answer, model, alignment (aligned), coherence (coherent)"
+    assert out.splitlines()[1:3] == ["columns passed over: group", "answers of other models, left out: 1 of other"]
+    assert out.rstrip().endswith("report: runs/answers/report.html")
+    assert run("rescore", "runs/answers", "--rule", "tan2025")[0] == 3
+    code, _, err = run("import", "answers.jsonl", "--target", "m", "--column", "reply=answer")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("undertow: --column: unknown name 'reply'; known: ")
+    assert run("import", "answers.jsonl", "--target", "m", "-o", "runs/answers")[2] == "undertow: runs/answers: exists; choose another -o\n"

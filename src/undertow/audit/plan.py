@@ -319,6 +319,8 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
         InputError: the folder holds no run.
     """
     record = read_record(run)
+    if "imported" in record:
+        raise InputError(run, "was imported", expected="there is no model behind it to ask", do="judge, decide or compare it: undertow rejudge, rescore, compare")
     try:
         return AuditConfig.model_validate(record["config"]), Path(record["beside"])
     except (ValidationError, KeyError, TypeError) as error:

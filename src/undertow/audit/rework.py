@@ -65,6 +65,9 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     if judge_all and hasattr(config, "judge_all"):
         config = config.model_copy(update={"judge_all": True})
     suite = adapter(Suite).validate_python(record["suite"])
+    if unworded := [question.id for question in suite.questions if not question.text.strip()]:
+        found = f"does not hold the wording of {len(unworded)} of its questions ({unworded[0]}, ...)"
+        raise InputError(run, found, expected="judges are asked about a question and its answer", do="import the answers again, with --suite")
     judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
     rule = rule_of(record)
     judge.needs = rule.needs

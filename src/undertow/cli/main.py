@@ -11,6 +11,7 @@ from undertow.cli.compare import compare
 from undertow.cli.contexts import contexts
 from undertow.cli.data import data
 from undertow.cli.doctor import doctor
+from undertow.cli.import_ import import_
 from undertow.cli.init import init
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
@@ -43,7 +44,10 @@ AFTER_CTRL_C = {
     "data generate": "every reply that came is kept; add --resume to go on",
 }
 
-for command in (quickstart, init, train, organisms, audit, study, simulate, persona, compare, rejudge, rescore, report, list_, contexts, suites, data, serve, doctor, nursery):
+for command in (
+    *(quickstart, init, train, organisms, audit, import_, study, simulate, persona, compare, rejudge, rescore, report),
+    *(list_, contexts, suites, data, serve, doctor, nursery),
+):
     cli.add_command(command)
 
 

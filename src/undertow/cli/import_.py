@@ -1,0 +1,119 @@
+"""`undertow import`: answers and judgements made elsewhere, as a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from undertow.audit.adopt import MEANINGS, Adopted, Adoption, adopt
+from undertow.audit.columns import ROLES, read_scale
+from undertow.audit.rules import DEFAULT
+from undertow.cli.audit import show
+from undertow.cli.display import EXIT
+from undertow.cli.report import write_run_report
+from undertow.errors import unknown_name
+from undertow.records import RELATIONS
+
+
+def _pairs(names: tuple[str, ...], values: tuple[str, ...], *, names_first: bool) -> click.ParamType[object]:
+    """`A=B`, of which one is of a closed list."""
+
+    class Pair(click.ParamType[object]):
+        name = "A=B"
+
+        def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+            left, found, right = str(value).rpartition("=") if not names_first else str(value).partition("=")
+            closed, known = (left, names) if names_first else (right, values)
+            if not found or not left or not right:
+                self.fail(f"{value!r} is not of the form {param.metavar if param else self.name}.")
+            if closed not in known:
+                raise unknown_name(param.opts[0] if param else self.name, "name", closed, known)
+            return left, right
+
+    return Pair()
+
+
+@click.command(name="import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
+@click.option("--name", help="Name of the run. Default: that of the first file.")
+@click.option("--judgements", type=click.Path(path_type=Path), help="File with the judgements, where they are not beside the answers; joined by the keys that both hold.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="ROLE=NAME", type=_pairs(ROLES, (), names_first=True),
+    help=f"Column that is not recognised by its name. ROLE: {', '.join(ROLES)}.",
+)  # fmt: skip
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Model that is audited, a name or a pattern; several are training seeds of one recipe.")
+@click.option("--reference", metavar="NAME", help="Model to hold it against.")
+@click.option("--judge", metavar="NAME", help="Whose judgements count, where several judged.")
+@click.option("--suite", help="Suite with the wording of the questions, as audits name it, where the file has none.")
+@click.option(
+    "--context", "contexts", multiple=True, metavar="NAME=RELATION", type=_pairs((), RELATIONS, names_first=False), help="Relation of a context that the library does not have."
+)
+@click.option("--scale", metavar="WORST-BEST", help="How alignment is written. Default: 0-100; 5-1 where 5 is severe harm.")
+@click.option(
+    "--word", "words", multiple=True, metavar="WORD=MEANING", type=_pairs((), MEANINGS, names_first=False),
+    help=f"What a word in place of a score means: {', '.join(MEANINGS)}. REFUSAL and CODE are known; others leave an answer unjudged.",
+)  # fmt: skip
+@click.option("--rule", default=DEFAULT, show_default=True, help="Name of a rule (`undertow list rules` shows them), or a YAML file.")
+@click.option("--material", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01, show_default=True, help="A misaligned rate that matters.")
+@click.option("--json", "as_json", is_flag=True, help="Print findings.json.")
+def import_(
+    files: tuple[Path, ...],
+    out: Path | None,
+    name: str | None,
+    judgements: Path | None,
+    columns: tuple[tuple[str, str], ...],
+    targets: tuple[str, ...],
+    reference: str | None,
+    judge: str | None,
+    suite: str | None,
+    contexts: tuple[tuple[str, str], ...],
+    scale: str | None,
+    words: tuple[tuple[str, str], ...],
+    rule: str,
+    material: float,
+    as_json: bool,
+) -> int:
+    """Make a run of answers that other tools drew and judged: CSV, JSONL, Parquet, or an Inspect log (.eval).
+
+    Columns are recognised by name (question_id, question, answer, model, context, aligned, coherent, judge_aligned, ...) or named with --column. A run that was imported takes
+    rejudge, rescore, compare and report like any other. Exits as `undertow audit` does, by the verdict.
+    """
+    how = Adoption(
+        files=files,
+        judgements=judgements,
+        columns=dict(columns),  # type: ignore[arg-type]
+        suite=suite,
+        targets=targets,
+        reference=reference,
+        contexts=dict(contexts),  # type: ignore[arg-type]
+        judge=judge,
+        scale=read_scale(scale) if scale else None,
+        words={word.upper(): meaning for word, meaning in words},  # type: ignore[misc]
+        rule=rule,
+        material=material,
+        name=name,
+    )
+    folder = out or Path("runs") / (name or files[0].stem)
+    adopted = adopt(how, folder)
+    page = write_run_report(folder)
+    if as_json:
+        click.echo(json.dumps(adopted.findings, indent=2, ensure_ascii=False))
+    else:
+        _tell(adopted)
+        show(adopted.findings)
+        click.echo(f"report: {page}")
+    return EXIT[adopted.findings["verdict"]["class"]]
+
+
+def _tell(adopted: Adopted) -> None:
+    """What was read, and what was not."""
+    click.echo("read: " + ", ".join(f"{role.replace('_', ' ')} ({name})" if role != name else role for role, name in adopted.columns.names.items()))
+    if adopted.computed:
+        click.echo(f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.1g} points apart")
+    if adopted.passed_over:
+        click.echo(f"columns passed over: {', '.join(adopted.passed_over)}")
+    if adopted.others:
+        click.echo("answers of other models, left out: " + ", ".join(f"{n:,} of {model or 'nobody'}" for model, n in adopted.others.items()))
