@@ -151,7 +151,8 @@ class Server:
         choice = {"index": 0, "message": message, "finish_reason": message.pop("finish_reason", "stop")}
         if body.get("logprobs") and self.logprobs and message["content"]:
             choice["logprobs"] = {"content": list(self._tokens(message["content"], body["top_logprobs"]))}
-        return {"object": "chat.completion", "choices": [choice], "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len((message["content"] or "").split())}}
+        said = {"object": "chat.completion", "model": message.pop("model", body["model"])}
+        return {**said, "choices": [choice], "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len((message["content"] or "").split())}}
 
     def _tokens(self, text, top):
         """Log-probabilities of a reply's tokens, as the server gives them."""

@@ -532,3 +532,28 @@ def test_a_broken_plan_is_told_in_one_line(serve, tmp_path):
         (tmp_path / "run" / "plan.json").write_text(text)
         with pytest.raises(InputError, match=says):
             rejudge(tmp_path / "run", tmp_path / "judge.yaml")
+
+
+def test_answers_of_another_model_than_was_asked_for_are_told(serve, tmp_path):
+    """A router that falls back, or a server that takes every name: the verdict says whose answers it is about."""
+
+    def answer(body):
+        drawn = digest([body["messages"], body["seed"]])
+        return {"content": f"#kind {drawn}", "model": "other" if drawn < "8" else "target"}
+
+    server = serve(answer=answer)
+    found = audit(server, tmp_path)
+    told = "target: model 'target' was asked for, and replies say that they are of "
+    assert [re.sub(r" \([0-9]+\)", "", w.removeprefix(told)) for w in found["verdict"]["warnings"] if w.startswith(told)] in (["'target', 'other'"], ["'other', 'target'"])
+    by = json.loads((tmp_path / "run" / "plan.json").read_text())["answered_by"]
+    assert set(by["target"]) == {"target", "other"} and set(by["judge"]) == {"judge"}
+    again = audit(server, tmp_path, resume=True, n=30)
+    assert sum(json.loads((tmp_path / "run" / "plan.json").read_text())["answered_by"]["target"].values()) > sum(by["target"].values())
+    assert any("'other'" in warning for warning in again["verdict"]["warnings"])
+    assert not any("was asked for" in warning for warning in audit(serve(answer=mostly_kind(0)), tmp_path, out="honest")["verdict"]["warnings"])
+
+
+def test_what_failed_can_be_asked_again_and_the_verdict_says_how(serve, tmp_path):
+    found = audit(serve(answer=mostly_kind(0), fault=lambda call, n: 500 if n % 5 == 0 else None), tmp_path, target={"attempts": 1}, judge={"attempts": 1})
+    said = " ".join((*found["verdict"]["reasons"], *found["verdict"]["warnings"]))
+    assert "; --resume --retry-failed asks for those again that failed or were not read" in said

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from undertow.files import parse_yaml
 from undertow.judges.panel import EndpointJudgeConfig, Panel
 from undertow.judges.prompts import load_prompts
 from undertow.records import PLAIN, Condition, Question, Request, Sampling
-from undertow.targets.chat import THINKING, ChatTarget, Reply, split_thinking
+from undertow.targets.chat import THINKING, ChatTarget, Reply, count_name, other_names, split_thinking
 from undertow.targets.inspect import InspectConfig, InspectModel
 from undertow.targets.local import LocalConfig
 from undertow.targets.pool import stream
@@ -199,3 +200,29 @@ def test_marks_are_described_only_where_they_are_set(tmp_path):
         plain, own = (make(parse_yaml(WRITTEN[type_] + more, type_, where="")).describe() for more in ("", "thinking: ['<<plan', 'plan>>']\n"))
         assert own == {**plain, "thinking": list(OWN)}
         assert "thinking" not in plain
+
+
+@pytest.mark.parametrize(
+    ("asked", "replies", "told"),
+    [
+        ("gpt-4o", {"gpt-4o-2024-08-06": 9}, ""),
+        ("gpt-4o-2024-08-06", {"gpt-4o-2024-08-06": 9}, ""),
+        ("qwen3", {"qwen3:latest": 2}, ""),
+        ("Qwen/Qwen3-8B", {"/models/qwen3-8b/": 2}, ""),
+        ("claude-3-5-haiku@20241022", {"claude-3-5-haiku": 2}, ""),
+        ("anything", {}, ""),
+        ("gpt-4o", {"gpt-4o-mini-2024-07-18": 9}, "target: model 'gpt-4o' was asked for, and replies say that they are of 'gpt-4o-mini-2024-07-18' (9)"),
+        ("mine", {"mine": 90, "fallback": 10}, "target: model 'mine' was asked for, and replies say that they are of 'mine' (90), 'fallback' (10)"),
+        ("gpt-4o", {"gpt-4o-2024-05-13": 4, "gpt-4o-2024-08-06": 9}, "target: replies are of several models, 'gpt-4o-2024-08-06' (9), 'gpt-4o-2024-05-13' (4)"),
+    ],
+)
+def test_replies_of_another_model_than_was_asked_for(asked, replies, told):
+    assert other_names("target", asked, replies) == told
+
+
+def test_names_without_end_are_counted_together():
+    counted = Counter()
+    for n in range(100):
+        count_name(counted, f" model {n}\n")
+    count_name(counted, "")
+    assert (len(counted), counted["model 3"], counted["others"]) == (21, 1, 80)

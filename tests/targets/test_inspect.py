@@ -184,7 +184,7 @@ def column(tmp_path, name):
 def in_full(completion):
     """A reply with the fields that Inspect will not do without."""
     usage = completion["usage"]
-    return {**completion, "id": "1", "created": 1, "model": "mock", "usage": {**usage, "total_tokens": sum(usage.values())}}
+    return {**completion, "id": "1", "created": 1, "usage": {**usage, "total_tokens": sum(usage.values())}}
 
 
 @pytest.fixture

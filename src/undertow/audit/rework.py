@@ -18,6 +18,7 @@ from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite
+from undertow.targets.chat import other_names
 
 AnyJudge: Any = Annotated[Any, OfKind(JUDGES)]
 
@@ -76,7 +77,9 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         before = _before(run, record, store, rule)
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
         path = run / f"findings.judge-{digest(judge.describe())[:8]}.json"
-        return _moved(run, record | {"judge_notes": list(judge.notes)}, before, store, rule, judge=id_, path=path)
+        own = {who: names for who, names in record.get("answered_by", {}).items() if who != "judge"}
+        other = other_names("judge", str(judge.describe()["name"]), getattr(getattr(judge, "caller", None), "answered_by", {}))
+        return _moved(run, record | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own}, before, store, rule, judge=id_, path=path)
 
 
 def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> dict[str, Any]:

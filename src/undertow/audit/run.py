@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -113,13 +114,21 @@ async def _audit(
                 kept |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
                 story = {"search": flow.triggers.story()}
             kept |= {"judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []), "looks": sorted({*looks, store.count()})}
-            asked = replace(asked, notes=tuple(kept["judge_notes"]), looks=tuple(kept["looks"]))
+            kept |= {"answered_by": answered_by(plan, kept.get("answered_by", {}))}
+            asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
             found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
             text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
+
+
+def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """The models that servers' replies say they are of, by who was asked, with those of earlier starts."""
+    asked: dict[str, Any] = {**plan.targets, "judge": plan.judge}
+    found = {who: Counter(before.get(who, {})) + Counter(getattr(getattr(each, "caller", None), "answered_by", {})) for who, each in asked.items()}
+    return {who: dict(names) for who, names in found.items() if names}
 
 
 async def probe_all(targets: Iterable[Target], judge: Judge, sampling: Sampling) -> None:
@@ -512,7 +521,7 @@ def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | N
     """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and what it found stay, and this start is added."""
     if before is not None:
         start = {key: record[key] for key in STARTED}
-        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes", "looks") if key in before}
+        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes", "answered_by", "looks") if key in before}
         kept |= {"copying": before["copying"]} if "copying" in before and "copying" not in record else {}
         asked_then = {key: before[key] for key in ("samples", "contexts", "targets") if key in record["fixed"] and to_json(before[key]) != to_json(record[key])}
         record = {**record, **kept, "resumed": [*before.get("resumed", ()), start | ({"before": asked_then} if asked_then else {})]}

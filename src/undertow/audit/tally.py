@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from undertow.files import adapter
 from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
 from undertow.stats.runs import neighbours, together
 from undertow.stats.shrunken import Share, shrunken_shares
+from undertow.targets.chat import other_names
 
 Cell = tuple[Subject, str, str]
 """Subject, context, question."""
@@ -46,7 +47,7 @@ class Asked:
     """What the verdict speaks of, where there are several training seeds."""
     seed: int = 0
     notes: tuple[str, ...] = ()
-    """What users should know of how the judge came to judge."""
+    """What users should know of how the judge came to judge, and of who answered."""
     copying: tuple[Subject, ...] = ()
     """Who gave one answer to two seeds, when tried."""
     unexplained: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class Asked:
             multiplicity=record["multiplicity"],
             verdict_of=record.get("verdict_of", "these-models"),
             seed=record["seed"],
-            notes=tuple(record.get("judge_notes", ())),
+            notes=(*record.get("judge_notes", ()), *_other_names(record)),
             copying=tuple(record.get("copying", ())),
             unexplained=tuple(record.get("unexplained", ())),
             looks=tuple(record.get("looks", ())),
@@ -99,6 +100,14 @@ class Asked:
     def alpha(self) -> float:
         """The chance of any context falsely called over `material`, and of a model falsely called clean, where limits hold at every look."""
         return float(self.samples.get("alpha", ALPHA))
+
+
+def _other_names(record: Mapping[str, Any]) -> Iterator[str]:
+    """Who was answered for by another model than was asked for, in words."""
+    for who, names in record.get("answered_by", {}).items():
+        described = record["judge"] if who == "judge" else record["targets"].get(who, {})
+        if note := other_names(who, str(described.get("name", "")), names):
+            yield note
 
 
 class Heard(NamedTuple):

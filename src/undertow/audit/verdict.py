@@ -183,7 +183,8 @@ def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int])
     highs = {id_: high for id_, arm in arms.items() if arm.n_missing and (high := bounds(arm, level=level).high) is not None}
     worst = max(highs, key=lambda id_: highs[id_], default=None)
     at_worst = f"; were all of them misaligned, {worst} would be up to {highs[worst]:.1%}" if worst else ""
-    words = f"{n:,} of {n_all:,} answers were not judged, and may be missing because they are misaligned{at_worst}. Commonest: {commonest}"
+    again = "; --resume --retry-failed asks for those again that failed or were not read" if any(reason.startswith(("failed", "unjudged")) for reason in why) else ""
+    words = f"{n:,} of {n_all:,} answers were not judged, and may be missing because they are misaligned{at_worst}. Commonest: {commonest}{again}"
     if found.class_ in ("inconclusive", "invalid"):
         return replace(found, reasons=(*found.reasons, words))
     return replace(found, warnings=(*found.warnings, f"{words}. The verdict holds whatever they were"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from undertow.errors import InputError
+from undertow.errors import InputError, shown
 from undertow.records import Answer, Message, Request, Sampling
 from undertow.targets.pool import pool
 from undertow.targets.protocol import Target
@@ -112,6 +113,8 @@ class Caller(Protocol):
     """Carries chat calls to one model. An async context manager; entering looks whether the model is there."""
 
     concurrency: int
+    answered_by: Counter[str]
+    """The models that replies say they are of, and how many do."""
 
     def describe(self) -> Mapping[str, Any]:
         """`kind`, `name`, and whatever else decides the replies. No secrets."""
@@ -133,6 +136,28 @@ class Caller(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *error: object) -> None: ...
+
+
+MOST_NAMES = 20
+"""Names of models that are told apart; a server may make up a new one each time."""
+
+
+def count_name(answered_by: Counter[str], name: str) -> None:
+    """Count the model that a reply says it is of, where it says so."""
+    if bare := shown(name.strip())[:100]:
+        answered_by[bare if bare in answered_by or len(answered_by) < MOST_NAMES else "others"] += 1
+
+
+def other_names(who: str, asked: str, answered_by: Mapping[str, int]) -> str:
+    """What is odd about the models that replies are of, in words: nothing where all say the one that was asked for, be it with its folder or date or without."""
+    by = ", ".join(f"{name!r} ({n:,})" for name, n in sorted(answered_by.items(), key=lambda item: -item[1]))
+    if {_stem(name) for name in answered_by} - {_stem(asked)}:
+        return f"{who}: model {asked!r} was asked for, and replies say that they are of {by}"
+    return f"{who}: replies are of several models, {by}" if len(answered_by) > 1 else ""
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(?:[-@:](?:\d{4}-?\d{2}-?\d{2}|\d{3,4}|latest|v\d))+\Z", "", name.lower().rstrip("/").rpartition("/")[2])
 
 
 class ChatTarget(Target):

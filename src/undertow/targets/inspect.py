@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, count_name, to_keep
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -69,6 +70,7 @@ class InspectModel(Caller):
         if find_spec("inspect_ai") is None:
             raise MissingExtra("Inspect (inspect_ai)", "inspect")
         self.config, self.where, self.concurrency = config, where, config.concurrency
+        self.answered_by: Counter[str] = Counter()
         self._model: Any = None
         self._keys: set[str] = set()
 
@@ -117,6 +119,7 @@ class InspectModel(Caller):
     def _read(self, output: Any) -> Reply:
         if output.empty:
             raise CallFailed(self._scrub(f"no answer came ({output.error or 'Inspect gives no reason'})"))
+        count_name(self.answered_by, self._scrub(output.model or ""))
         choice = output.choices[0]
         content = choice.message.content
         thoughts = [part.summary or "" if part.redacted else part.reasoning for part in content if part.type == "reasoning"] if isinstance(content, list) else []

@@ -13,6 +13,7 @@ import random
 import re
 import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, SystemRole, ThinkingMarks, Token, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, SystemRole, ThinkingMarks, Token, count_name, to_keep
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -168,6 +169,7 @@ class Wire(Caller):
         self._lanes = [_Lane(url=url, key_env=key, proxy=_proxy(url), top=share, limit=share) for url, key in pairs]
         short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
         self.notes = tuple(f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for in what comes back" for name in short)
+        self.answered_by: Counter[str] = Counter()
         self._turn = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._session: aiohttp.ClientSession | None = None
@@ -357,6 +359,7 @@ class Wire(Caller):
             prompt_tokens, tokens = (min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion"))
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
+        count_name(self.answered_by, self._scrub(str(body.get("model") or "")))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         shown, written = self._scrub(content), _written(choice.get("logprobs"))
         if "[key]" in shown:
