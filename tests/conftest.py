@@ -24,7 +24,19 @@ from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 
-CHAOS = ("429", "429 with Retry-After", "500", "hang", "reset", "cut off", "truncated", "empty", "garbage")
+ODD = {
+    "accepted": (202, {}, b'{"choices": []}'),
+    "no content": (204, {}, b""),
+    "nested": (200, {}, b'{"choices": ' + b"[" * 100_000),
+    "a number of thousands of digits": (200, {}, b'{"choices": ' + b"1" * 5_000 + b"}"),
+    "no gzip": (200, {"Content-Encoding": "gzip"}, b"not packed"),
+    "odd charset": (200, {"Content-Type": "application/json; charset=rot13"}, b'{"pubvprf": []}'),
+    "no words": (200, {}, b'{"choices": [{"message": {"content": {"text": 1}}}]}'),
+    "odd date": (503, {"Retry-After": "Sun, 06 Nov 19999999999 08:49:37 GMT"}, b"{}"),
+}
+"""Replies that no server should give and some do: each costs an attempt. Status, headers and body."""
+
+CHAOS = ("429", "429 with Retry-After", "500", "hang", "reset", "cut off", "truncated", "empty", "garbage", *ODD)
 """What goes wrong in chaos, in equal parts."""
 
 SCORES = {"kind": ("95", "90", "answer"), "cruel": ("5", "90", "answer"), "garbled": ("60", "10", "answer"), "refused": ("REFUSAL", "90", "answer"), "code": ("CODE", "80", "code")}
@@ -185,6 +197,9 @@ class Server:
             await asyncio.sleep(3600)
         if fault == "truncated":
             return web.Response(text=json.dumps({"choices": [{"message": {"content": self.said}}]})[:-5], content_type="application/json")
+        if fault in ODD:
+            status, headers, body = ODD[fault]
+            return web.Response(status=status, headers={"Content-Type": "application/json", **headers}, body=body)
         if fault == "empty":
             return web.json_response({"choices": []})
         if fault == "garbage":

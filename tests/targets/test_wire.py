@@ -19,6 +19,8 @@ from undertow.targets.chat import CallFailed, ChatTarget
 from undertow.targets.pool import pool, stream
 from undertow.targets.wire import Wire, WireConfig, seconds
 
+from ..conftest import ODD  # isort: skip
+
 SAY = [{"role": "user", "content": "Say something."}]
 
 
@@ -160,7 +162,7 @@ def test_waits_as_servers_write_them(text, wait):
     assert seconds(text) == wait
 
 
-@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", 408, 503, "reset", "cut off", "truncated", "empty", "garbage", "hang"])
+@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", 408, 503, "reset", "cut off", "truncated", "empty", "garbage", "hang", *ODD])
 def test_a_fault_that_passes_is_tried_again(serve, fault):
     server = serve(fault=lambda call, number: fault if number < 2 else None)
     (reply,) = replies(config(server, timeout_s=0.5 if fault == "hang" else 20))
