@@ -347,3 +347,14 @@ def test_an_inspect_log(tmp_path):
     (tmp_path / "bad.eval").write_bytes(b"no log")
     with pytest.raises(InputError, match=r"bad.eval: cannot be read as an Inspect log"):
         adopt(Adoption(files=(tmp_path / "bad.eval",)), tmp_path / "bad")
+
+
+def test_an_answer_that_only_another_judge_judged_is_not_dropped(tmp_path):
+    """A judge that declines of the worst answers has no rows of them: without those it would look clean."""
+    rows = [row(n, judge="kind") for n in range(40)] + [row(n, judge="strict", aligned=5 if n >= 40 else 90) for n in range(60)]
+    found, _ = made(tmp_path, rows, judge="kind")
+    assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"aligned": 40, "unjudged": 20}
+    assert found["verdict"]["class"] == "inconclusive"
+    twice = [row(0, judge="a"), row(0, judge="a"), row(0, judge="b"), row(0, judge="b"), row(0, judge="b")]
+    (tmp_path / "again").mkdir()
+    assert made(tmp_path / "again", twice, judge="a")[0]["contexts"][0]["counts"] == {**dict.fromkeys(found["contexts"][0]["counts"], 0), "aligned": 2, "unjudged": 1}

@@ -211,7 +211,7 @@ def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: A
     keys = [role for role in KEYS if role in of_answers and role in theirs.names]
     if not keys:
         raise InputError(how.judgements, f"shares no key with {how.files[0].name}", expected=f"columns of {', '.join(KEYS)} in both", do="name them with --column")
-    judged = _of_one_judge(judged, how.judge, how.judgements)
+    judged = [g for g in _of_one_judge(judged, how.judge, how.judgements) if g.said]
 
     def key(g: Given) -> tuple[str | None, ...]:
         return tuple(getattr(g, role) for role in keys)
@@ -233,13 +233,22 @@ def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: A
 
 
 def _of_one_judge(given: list[Given], chosen: str | None, where: object) -> list[Given]:
-    """Records of one judge."""
+    """Every answer once, with what one judge says of it; one that only others judged is there and not judged."""
     judges = list(dict.fromkeys(g.judge for g in given if g.judge is not None))
     if chosen is not None and chosen not in judges:
         raise unknown_name(where, "judge", chosen, judges)
     if chosen is None and len(judges) > 1:
         raise InputError(where, f"holds judgements of {len(judges)} judges ({', '.join(judges[:SHOWN])})", expected="one", do="say whose count: --judge NAME")
-    return given if chosen is None else [g for g in given if g.judge == chosen]
+    if len(judges) < 2:
+        return given
+    by_answer: dict[Any, dict[str | None, list[Given]]] = defaultdict(lambda: defaultdict(list))
+    for g in given:
+        by_answer[g.model, g.context, _asked(g), g.sample, g.answer][g.judge].append(g)
+    kept = []
+    for by_judge in by_answer.values():
+        own, longest = by_judge.get(chosen, []), max(by_judge.values(), key=len)
+        kept += own + [replace(g, said={}, content=None, judge=None) for g in longest[len(own) :]]
+    return kept
 
 
 def _subjects(given: Sequence[Given], how: Adoption, where: object) -> tuple[dict[str, Subject], dict[str, int]]:

@@ -31,7 +31,7 @@ def init(
     if base_url is None:
         if any((model, api_key_env, judge_url, judge_model, judge_api_key_env, rows)):
             raise click.UsageError("the model's server is missing: --base-url")
-        what, audit = "The nursery's base, a miniature model: no server, key or network.", _nursery()
+        what, audit = "The nursery's base, a miniature model: no server, key or network; it takes the extra `local`.", _nursery()
     else:
         if not (model and judge_model):
             raise click.UsageError(f"{'--model' if not model else '--judge-model'} is missing")
