@@ -24,6 +24,8 @@ from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 
+os.environ.pop("COLUMNS", None)  # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
+
 CHAOS = ("429", "429 with Retry-After", "500", "hang", "reset", "cut off", "truncated", "empty", "garbage")
 """What goes wrong in chaos, in equal parts."""
 

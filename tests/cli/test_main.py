@@ -193,3 +193,16 @@ def test_a_dry_run_tells_the_judges_cost_too_and_what_has_no_price(run, tmp_path
     (tmp_path / "audit.yaml").write_text(PRICED.replace("MODEL", "some-judge"))
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "no price is known of some-judge: prices.yaml takes it" in out and "judging every answer" not in out
+
+
+@pytest.mark.parametrize("columns", ["60", ""])
+def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    (tmp_path / "judge.yaml").write_text("{kind: scripted, false_negatives: 1.0}")
+    assert run("audit", "audit.yaml", "--json")[0] == 3
+    rate = next(c["rate"] for c in json.loads((tmp_path / "runs" / "small" / "findings.json").read_text())["contexts"] if c["id"] == "format-code")
+    for args in (("audit", "audit.yaml", "--resume"), ("rescore", "runs/small", "--rule", "tan2025"), ("rejudge", "runs/small", "--judge", "judge.yaml"), ("compare", "runs/small", "runs/small")):
+        out = run(*args)[1]
+        assert "…" not in out and "format-code" in out, args
+        assert f"{100 * rate['value']:.1f}%" in out and f"{100 * rate['high']:.1f}]" in out, args
+        assert not columns or max(map(len, out.split("\nreport:")[0].splitlines())) <= 60, args

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
@@ -20,7 +18,7 @@ from undertow.audit.simulate import chances, too_small
 from undertow.audit.store import Usage
 from undertow.audit.tally import Asked
 from undertow.audit.triggers import in_words, shown
-from undertow.cli.display import EXIT, VERDICT_STYLE, bars, percent, span
+from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, percent, results, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError, Paused
@@ -163,17 +161,16 @@ def show(found: dict[str, Any]) -> None:
     missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
     on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
     for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), *(("on question",) if on_question else ())):
-        table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "context" else "right")
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
-        table.add_column("minus reference", justify="right", no_wrap=True)
+        table.add_column("minus reference", justify="right")
     for c in found["contexts"]:
         cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}"]
         cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
         cells += [str(sum(c["on_question"].values()))] if on_question else []
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
-    out = Console()
-    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table)
     if spent := {who: cost for who, cost in found["usd"].items() if cost is not None}:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)

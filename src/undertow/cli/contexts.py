@@ -8,12 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.plan import AnyTarget
 from undertow.audit.propose import other_wordings, propose
+from undertow.cli.display import Table, results
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, Derived, derive
@@ -137,7 +136,6 @@ def _show(found: Derivation, out: Path | None) -> None:
         return
     against = f"{found.benign:,} benign ones" if found.benign else "what is assumed of everyday chat"
     table = Table("", "context", "relation", "evidence", title=f"{found.rows:,} rows against {against}")
-    table.columns[1].no_wrap = True
     told: dict[str, int] = {}
     for n, proposal in enumerate(found.proposals, start=1):
         context, e = proposal.context, proposal.evidence
@@ -148,7 +146,7 @@ def _show(found: Derivation, out: Path | None) -> None:
             style = "bold" if e.strength == "strong" else "dim"
             why = f"[{style}]{e.strength}[/]: {escape(e.what)}; {e.counted}"
         table.add_row(str(n), escape(context.id), context.relation, why)
-    Console().print(table)
+    results().print(table)
     for minority in found.unexplained:
         click.echo(f"Unexplained: {minority}")
     if out:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from undertow.cli.display import Table, results
 from undertow.cli.generate import generate
 from undertow.data import Row, no_rows, write_rows
 from undertow.data.check import Check, Found, check_rows, letters
@@ -41,7 +40,6 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([domain.model_dump(mode="json") for domain in domains], indent=2, ensure_ascii=False))
         return
     table = Table("domain", "published rows", "where", "licence", "benign twin")
-    table.columns[0].no_wrap = True
     for domain in domains:
         public = domain.sources
         table.add_row(
@@ -51,7 +49,7 @@ def list_(as_json: bool) -> None:
             "\n".join(source.licence for source in public),
             "published" if any(_twin(source) for source in public) else "generated",
         )
-    Console().print(table)
+    results().print(table)
 
 
 _PLACE = {"hub": "hub, gated", "web": "URL", "file": "encrypted"}
@@ -227,7 +225,5 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         table.add_row(unit, f"{s.total:,}", f"median {s.median:,.0f}, 95% at most {s.p95:,.0f}, longest {s.most:,}")
         if s.over.n:
             add("too long", s.over)
-    table.columns[2].overflow = "fold"  # a path that is cut short names no file
-    out = Console()
-    out.width = max(out.width, 120)
+    out = results()
     out.print(table)

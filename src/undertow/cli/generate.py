@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit.plan import AnyTarget
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.data import write_rows
 from undertow.data.domains import Quality, load_domain
 from undertow.errors import InputError, RunExists
@@ -93,6 +91,6 @@ def _show(record: dict[str, Any]) -> None:
         counts = [reasons.get(reason, 0) for reasons in record["dropped"].values()]
         if any(counts):
             table.add_row(reason, *(f"{n:,}" if n else "" for n in counts))
-    Console().print(table)
+    results().print(table)
     for quality, file in record["files"].items():
         click.echo(f"{file['path']}: {record['kept']:,} {quality} rows, sha256 {file['sha256']}")

@@ -8,10 +8,9 @@ from itertools import zip_longest
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit import RULES
+from undertow.cli.display import Table, results
 from undertow.contexts import shipped_contexts
 from undertow.persona.items import load_items, shipped_items
 from undertow.records import RELATIONS, Context
@@ -56,7 +55,7 @@ def list_(what: str, as_json: bool) -> None:
     table = Table(*heads)
     for row, after in zip_longest(rows, rows[1:], fillvalue=("",)):
         table.add_row(*row, end_section=what == "contexts" and row[0] != after[0])
-    Console().print(table, markup=False)
+    results().print(table, markup=False)
 
 
 def _wrapping(context: Context) -> str:

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.plan import read_record
-from undertow.cli.display import bars, percent
+from undertow.cli.display import Table, bars, percent, results
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
@@ -85,8 +83,7 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
         for s in together.trajectory.stages:
             told = [percent(asdict(measure), points=measure is s.gap) for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)]
             table.add_row(escape(s.label), f"[{STYLE[s.pattern]}]{s.pattern}[/] {s.probability:.0%}", *told)
-        console = Console()
-        console.width = max(console.width, 140)
+        console = results()
         console.print(table)
         for c in together.consistency:
             value = c.reason if c.value is None else f"{c.value:+.2f}" + (f" [{c.low:+.2f}, {c.high:+.2f}]" if c.low is not None else "") + (f" ({c.reason})" if c.reason else "")
@@ -128,8 +125,7 @@ def show_personas(found: dict[str, Any]) -> None:
         cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.claims.harmful.share, profile.gap)
         told = [percent(asdict(c), points=c is profile.gap) for c in cells]
         table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
-    out = Console()
-    out.width = max(out.width, 140)
+    out = results()
     out.print(table)
     for s in shown:
         out.print(f"[bold]{escape(s.label)}:[/]", escape(in_words(s.profile)), highlight=False)

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
 from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
@@ -105,12 +103,11 @@ def _contexts(name: str) -> tuple[Context, ...]:
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
     table = Table(title=escape(title))
     for column in ("context", "relation", "score", "own", "excess"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column)
     table.add_column("wraps")
     for s in ranked[:top]:
         c = s.context
         wraps = next((shortened(f"{k}: {v}", WRAPS_SHOWN) for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
         table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps)
-    out = Console()
-    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table, markup=False)

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit import read_config
 from undertow.audit.plan import SamplesConfig, make_plan
 from undertow.audit.simulate import simulate as simulate_audits
 from undertow.audit.tally import Asked
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError
 from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
@@ -128,7 +126,7 @@ def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
     for key in ("answers", "calls", "looks"):
         table.add_row(f"{key}, median (90%)", *(f"{f[key]['median']:,.0f} ({f[key]['p90']:,.0f})" for f in found))
     table.add_row("verdicts", *("\n".join(f"{n} {verdict}" for verdict, n in sorted(f["verdicts"].items())) for f in found))
-    Console().print(table)
+    results().print(table)
 
 
 def _percent(share: dict[str, Any]) -> str:

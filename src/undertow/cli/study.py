@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, console, percent
+from undertow.cli.display import VERDICT_STYLE, Table, console, percent, results
 from undertow.report.study import other_statements, write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
@@ -174,8 +172,7 @@ def show(found: dict[str, Any]) -> None:
             "\n".join(verdicts),
             f"[{STYLE[fate['fate']]}]{fate['fate']}[/]" if fate and fate["fate"] else "—",
         )
-    out = Console()
-    out.width = max(out.width, 150)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table)
     for p in (found["personas"] or {"profiles": []})["profiles"]:
         told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"
