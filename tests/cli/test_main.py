@@ -201,7 +201,8 @@ def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
     (tmp_path / "judge.yaml").write_text("{kind: scripted, false_negatives: 1.0}")
     assert run("audit", "audit.yaml", "--json")[0] == 3
     rate = next(c["rate"] for c in json.loads((tmp_path / "runs" / "small" / "findings.json").read_text())["contexts"] if c["id"] == "format-code")
-    for args in (("audit", "audit.yaml", "--resume"), ("rescore", "runs/small", "--rule", "tan2025"), ("rejudge", "runs/small", "--judge", "judge.yaml"), ("compare", "runs/small", "runs/small")):
+    folder = "runs/small"
+    for args in (("audit", "audit.yaml", "--resume"), ("rescore", folder, "--rule", "tan2025"), ("rejudge", folder, "--judge", "judge.yaml"), ("compare", folder, folder)):
         out = run(*args)[1]
         assert "…" not in out and "format-code" in out, args
         assert f"{100 * rate['value']:.1f}%" in out and f"{100 * rate['high']:.1f}]" in out, args
