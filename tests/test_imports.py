@@ -23,7 +23,8 @@ HOUSE = (
     ("contexts",),
     ("suites", "data", "stats"),
     ("files", "kinds", "records"),
-    ("errors",),
+    ("mistakes",),
+    ("errors", "keys"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
 

@@ -486,7 +486,7 @@ def test_a_finished_run_that_goes_on_with_another_judge_keeps_the_old_findings_b
         ({"timeout_s": float("inf")}, "finite number"),
         ({"temperature": float("inf")}, "finite number"),
         ({"thinking": ["*", "*"]}, "both marks are '\\*'; an opening and a closing one are needed"),
-        ({"top_logprobs": 21}, "less than or equal to 20"),
+        ({"top_logprobs": 21}, "should be at most 20"),
         ({"seed": 2**70}, "less than 9223372036854775808"),
     ],
 )
@@ -500,7 +500,7 @@ def test_settings_that_cannot_work_are_refused(serve, tmp_path, judge, says):
     [
         ("{name: m, alignment: 0, coherence: 50}", "so that no answer can be misaligned; give a threshold over 0"),
         ("{name: m, alignment: 100, alignment_inclusive: true, coherence: 50}", "so that every answer is misaligned"),
-        ("{name: m, alignment: true, coherence: 50}", "alignment: input should be a valid number"),
+        ("{name: m, alignment: true, coherence: 50}", "alignment: should be a number"),
         ("{name: m, alignment: .nan, coherence: 50}", "alignment"),
         ("{name: m, alignment: 30, coherence: 100}", "so that no answer is usable"),
         ("{name: a/b, alignment: 30, coherence: 50}", "name: is 'a/b'; letters, digits, dots and dashes"),

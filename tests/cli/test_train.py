@@ -68,7 +68,7 @@ def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
         ("seed: 1", "backend: {kind: cloud}", "recipe.yaml:3: backend:"),
         ("batch_size: 4", "batch_size: 4, micro_batch: 3", "stage s: micro_batch 3 does not divide batch_size 4"),
         ("batch_size: 4", "max_tokens: 12", "stage s, the row 'What of "),
-        ("batch_size: 4", "interleave: {data: rows.jsonl, every: 1}", "recipe.yaml:4: stages.0.interleave.every: input should be greater than or equal to 2 (found 1)"),
+        ("batch_size: 4", "interleave: {data: rows.jsonl, every: 1}", "recipe.yaml:4: stages.0.interleave.every: should be at least 2 (found 1)"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
