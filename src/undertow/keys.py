@@ -10,6 +10,8 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 NUMBERS = {"exclusiveMinimum": "over", "minimum": "at least", "exclusiveMaximum": "under", "maximum": "at most"}
+LARGE = 1e15
+"""A bound like this is a computer's and no user's."""
 PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null", "object": "mapping", "array": "list"}
 
 
@@ -22,7 +24,7 @@ class Key:
     """How many keys of the same table it stands under."""
     takes: str
     default: str
-    """As JSON; nothing where it must be given, or where its own keys have defaults."""
+    """Nothing where it must be given, or where its own keys have defaults."""
     required: bool
     explanation: str
 
@@ -74,13 +76,13 @@ class Keys:
 
     def _keys(self, schema: Schema, path: tuple[str, ...], depth: int, *, of: str = "") -> Iterator[Key]:
         """The keys of an object and, under each, those of the one object that it takes."""
-        for name, taken in schema.get("properties", {}).items():
+        needed = schema.get("required", ())
+        for name, taken in sorted(schema.get("properties", {}).items(), key=lambda item: item[0] not in needed):
             objects = [member for member in self._inner(taken) if "properties" in member]
             inline = len(objects) == 1 and not _kind(objects[0]) and self._uses(objects[0]) <= 1
             here = (*path, name)
-            default = "" if inline or "default" not in taken else json.dumps(taken["default"], ensure_ascii=False)
-            required = name in schema.get("required", ())
-            yield Key(name=name, depth=depth, takes=self._takes(taken), default=default, required=required, explanation=taken.get("description") or "")
+            default = "" if "default" not in taken or (inline and taken["default"]) else _shown(taken["default"])
+            yield Key(name=name, depth=depth, takes=self._takes(taken), default=default, required=name in needed, explanation=taken.get("description") or "")
             if inline:
                 yield from self._keys(objects[0], here, depth + 1, of=of)
                 continue
@@ -98,22 +100,25 @@ class Keys:
 
     def _takes(self, schema: Schema) -> str:
         """What a key takes, in words."""
-        members = [self._resolved(member) for member in schema.get("oneOf") or schema.get("anyOf") or [schema]]
         if schema.get("discriminator"):
-            return f"one of the kinds {', '.join(schema['discriminator']['mapping'])}"
-        return " or ".join(dict.fromkeys(self._word(member) for member in members))
+            return f"kind: {' | '.join(schema['discriminator']['mapping'])}"
+        members = [self._resolved(member) for member in schema.get("oneOf") or schema.get("anyOf") or [schema]]
+        words = list(dict.fromkeys(self._word(member) for member in members if not ("default" in schema and schema["default"] is None and member.get("type") == "null")))
+        either = ", or " if any(" or " in word for word in words) else " or "
+        return either.join("list of such" if word == f"list of {words[0]}" else word for word in words)
 
     def _word(self, schema: Schema) -> str:
         if "oneOf" in schema or "anyOf" in schema:
             return self._takes(schema)
         if "const" in schema or "enum" in schema:
-            return " or ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
+            return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
         word = PLAIN.get(schema.get("type", ""), "anything")
         if word in ("number", "whole number"):
-            return " ".join([word, " and ".join(f"{said} {schema[bound]:g}" for bound, said in NUMBERS.items() if bound in schema)]).strip()
+            bounds = [f"{said} {schema[bound]:g}" for bound, said in NUMBERS.items() if abs(schema.get(bound, LARGE)) < LARGE]
+            return " ".join([word, " and ".join(bounds)]).strip()
         if word == "list":
             items: Schema = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
-            return f"list of {self._takes(items)}" if items else word
+            return f"list of {self._takes(items).replace(' or ', ' or of ')}" if items else word
         if word == "mapping" and (values := self._values(schema)):
             return f"mapping of names to {self._takes(values)}"
         return "keys" if "properties" in schema else word
@@ -172,3 +177,12 @@ def _kind(schema: Schema) -> str:
 
 def _says(schema: Schema) -> str:
     return " ".join(str(schema.get("description", "")).split())
+
+
+def _shown(default: Any) -> str:
+    """A default as a file would write it; what is empty is none."""
+    if default is None or default in ("", [], {}):
+        return "none"
+    if isinstance(default, str):
+        return default
+    return ", ".join(map(_shown, default)) if isinstance(default, list) else json.dumps(default, ensure_ascii=False)

@@ -168,7 +168,7 @@ def test_lists(run, what):
 
 
 def test_schema_explains_every_key(run):
-    code, out, _ = run("audit", "--schema")
+    code, out, _ = run("audit", "--schema", "--json")
     assert code == 0
     schema = json.loads(out)
     assert all("description" in prop for prop in schema["properties"].values())

@@ -108,7 +108,7 @@ def test_a_folder_that_is_no_run(shell, tmp_path):
 
 
 def test_the_schema_explains_every_key(shell):
-    schema = json.loads(shell("--schema").stdout)
+    schema = json.loads(shell("--schema", "--json").stdout)
     assert {"name", "target", "judge", "items", "reading", "contexts", "runs"} <= set(schema["properties"])
     assert all("description" in value for value in schema["properties"].values())
 

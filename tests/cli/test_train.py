@@ -80,7 +80,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
 
 
 def test_the_schema_explains_every_kind(run):
-    schema = json.loads(run("train", "--schema")[1])
+    schema = json.loads(run("train", "--schema", "--json")[1])
     assert {"Dilution", "Sequential", "Inoculation", "OnPolicy", "Reasoning", "Interleaving", "Kl", "EarlyStopping", "Base", "BenignTwin", "ComputeMatched"} <= set(schema["$defs"])
     assert all("description" in key for made in schema["$defs"].values() for key in made["properties"].values())
 

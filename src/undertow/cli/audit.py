@@ -18,7 +18,7 @@ from undertow.audit.simulate import chances, too_small
 from undertow.audit.store import Usage
 from undertow.audit.tally import Asked
 from undertow.audit.triggers import in_words, shown
-from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, percent, results, span
+from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, explain, percent, results, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError, Paused
@@ -37,7 +37,7 @@ from undertow.report import statement_words, write_persona_report
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask again for the answers that never came.")
 @click.option("--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome.")
 @click.option("--budget", multiple=True, metavar="N", help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.")
-@click.option("--schema", is_flag=True, help="Explain every key of audit.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
 def audit(
     audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, judge_all: bool, budget: tuple[str, ...], schema: bool
 ) -> int:
@@ -47,7 +47,7 @@ def audit(
     inconclusive or invalid, 2 on a mistake in the input or where nothing usable comes.
     """
     if schema:
-        click.echo(json.dumps(AuditConfig.model_json_schema(), indent=2))
+        explain(AuditConfig, as_json=as_json)
         return 0
     if audit_yaml is None:
         raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
+from pydantic import BaseModel
 from rich import table
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from undertow.keys import Keys
+from undertow.keys import Table as KeyTable
 
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
@@ -105,3 +111,23 @@ def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
 def span(interval: dict[str, Any]) -> str:
     """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
     return "—" if interval["low"] is None or interval["high"] is None else f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
+def explain(type_: type[BaseModel], *, as_json: bool) -> None:
+    """Print every key that a file takes: as tables, or as JSON Schema."""
+    schema = type_.model_json_schema()
+    if as_json:
+        click.echo(json.dumps(schema, indent=2))
+        return
+    out = results()
+    for n, place in enumerate(Keys(schema).tables()):
+        shown = Table("key", "takes", "explanation", title=_heading(place), title_justify="left")
+        for key in place.keys:
+            told = "; required" if key.required else f"; default: {key.default}" if key.default else ""
+            shown.add_row("  " * key.depth + key.name, f"{key.takes}{told}", key.explanation)
+        out.print(*[""] * bool(n), shown, sep="\n", markup=False)
+
+
+def _heading(place: KeyTable) -> str:
+    of_kind = f" of kind {place.kind}" if place.kind else ""
+    return f"{', '.join(place.at)}{of_kind}: {place.explanation}" if place.at else place.explanation

@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 
 from undertow.audit.plan import read_record
-from undertow.cli.display import Table, bars, percent, results
+from undertow.cli.display import Table, bars, explain, percent, results
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
@@ -28,7 +28,7 @@ STYLE = {"aligned": "green", "self-critical": "green", "coherent": "red", "inver
 @click.option("--dry-run", is_flag=True, help="Print what would be asked, and ask nothing.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted; PERSONA_YAML may then be the run's folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask and judge again what failed.")
-@click.option("--schema", is_flag=True, help="Explain every key of persona.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of persona.yaml; with --json, as JSON Schema.")
 def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, schema: bool) -> int:
     """Profile a model as PERSONA_YAML says: harm, self-assessment, two-AI identification, recognition of its own answers, prediction of their scores.
 
@@ -39,7 +39,7 @@ def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry
     instruments agree over them.
     """
     if schema:
-        click.echo(json.dumps(PersonaConfig.model_json_schema(), indent=2))
+        explain(PersonaConfig, as_json=as_json)
         return 0
     if not persona_yaml:
         raise click.UsageError("PERSONA_YAML is missing; `undertow persona --schema` explains what it holds")

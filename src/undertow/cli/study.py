@@ -17,7 +17,7 @@ from rich.text import Text
 from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, Table, console, percent, results
+from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
 from undertow.report.study import other_statements, write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
@@ -31,7 +31,7 @@ from undertow.studies.outcome import outcome, state
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Who works on the cells. Default: as the study says, else local.")
 @click.option("--dry-run", is_flag=True, help="Print the cells, what they train and ask and what that costs, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json; with --dry-run, the plan.")
-@click.option("--schema", is_flag=True, help="Explain every key of study.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of study.yaml; with --json, as JSON Schema.")
 def study(study_yaml: str | None, out: Path | None, processes: int | None, executor: str | None, dry_run: bool, as_json: bool, schema: bool) -> int:
     """Train and audit every cell of STUDY_YAML, a file or the name of a study that ships.
 
@@ -39,7 +39,7 @@ def study(study_yaml: str | None, out: Path | None, processes: int | None, execu
     Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
     """
     if schema:
-        click.echo(json.dumps(Study.model_json_schema(), indent=2))
+        explain(Study, as_json=as_json)
         return 0
     if study_yaml is None:
         raise click.UsageError(f"STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: {', '.join(shipped_studies()) or 'none'}")

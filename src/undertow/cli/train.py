@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from undertow.cli.display import bars
+from undertow.cli.display import bars, explain
 from undertow.files import adapter
 from undertow.training import Manifest, Recipe, read_recipe
 from undertow.training import train as train_organism
@@ -18,14 +18,14 @@ from undertow.training import train as train_organism
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the organism; must be new.")
 @click.option("--dry-run", is_flag=True, help="Print the stages as the interventions leave them, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest; with --dry-run, the stages.")
-@click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml; with --json, as JSON Schema.")
 def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bool, schema: bool) -> None:
     """Train the organism that RECIPE_YAML describes.
 
     Interrupted, the same command goes on where it was.
     """
     if schema:
-        click.echo(json.dumps(Recipe.model_json_schema(), indent=2))
+        explain(Recipe, as_json=as_json)
         return
     if recipe_yaml is None:
         raise click.UsageError("RECIPE_YAML is missing; `undertow train --schema` explains what it holds")
