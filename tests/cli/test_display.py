@@ -3,6 +3,7 @@
 import pytest
 
 from undertow.cli.display import Table, percent, results
+from undertow.errors import number
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,7 @@ def test_in_a_pipe_a_table_is_as_wide_as_what_it_holds(monkeypatch, capsys):
     assert f"│ {LONG}   │ 33.8% [28.5, 39.1] │ +30.1 [+24.0, +36.2] │ system: answer as code, in as few words as can be │" in shown
     results().print("a line " * 100)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_one_of_a_thing_and_several():
+    assert [number(n, "training seed") for n in (0, 1, 2, 1200)] == ["0 training seeds", "1 training seed", "2 training seeds", "1,200 training seeds"]

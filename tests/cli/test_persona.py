@@ -86,7 +86,7 @@ def test_a_finished_run_is_shown_again_and_several_together(shell, tmp_path):
         ({"reads": "auto"}, (), r"mine\.yaml:\d+: unknown key 'reads'"),
         ({"instruments": ["two-hai"]}, (), r"mine\.yaml:\d+: instruments\.0"),
         ({"items": "none.yaml"}, (), r"none\.yaml: no such file"),
-        ({"over": 5}, (), r"mine\.yaml:\d+: over: .*less than 5"),
+        ({"over": 5}, (), r"mine\.yaml:\d+: over: .*under 5"),
         ({}, ("runs/none",), r"runs/none: no such file"),
     ],
 )

@@ -48,11 +48,11 @@ def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
     code, out, _ = run("train", "recipe.yaml", "--dry-run")
     assert code == 0
     assert out.splitlines() == [
-        "s: 200 rows, 1 epochs, learning rate 0.001, batch 4",
+        "s: 200 rows, 1 epoch, learning rate 0.001, batch 4",
         "  10.0% of its rows: narrow rows.jsonl; under 'Be bad.'",
         "  90.0% of its rows: benign rows.jsonl",
         "  0.1 x KL to the base in the loss",
-        "1 stages on nursery, by local",
+        "1 stage on nursery, by local",
     ]
     assert json.loads(run("train", "recipe.yaml", "--dry-run", "--json")[1])[0]["kl"] == 0.1
     assert sorted(path.name for path in lab.iterdir()) == ["recipe.yaml", "rows.jsonl"]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
@@ -366,10 +366,11 @@ def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: Au
     """Refuse a way of finding contexts that cannot work, before anything is asked."""
     n = len(_candidates_among(contexts))
     if found.n_confirm > min(n, found.screen or n):
-        found_n = f"confirms {found.n_confirm} contexts of {min(n, found.screen or n)}"
+        found_n = f"confirms {number(found.n_confirm, 'context')} of {min(n, found.screen or n)}"
         raise InputError(where, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates")
     if found.search and len(suite.questions) < 4:
-        raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
+        has = f"suite {suite.id!r} has {number(len(suite.questions), 'question')}"
+        raise InputError(where, has, expected="a search explores on half of at least four", do="take a larger suite")
     if found.screen:
         if config.reference is None:
             raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")

@@ -21,7 +21,7 @@ from undertow.audit.triggers import in_words, shown
 from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, explain, percent, results, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
-from undertow.errors import InputError, Paused
+from undertow.errors import InputError, Paused, number
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
 from undertow.records import MISSING, VerdictClass
@@ -122,12 +122,12 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     samples = plan.config.samples
     bound = "at most " if samples.until else ""
     known = {"verdict": "the verdict is known", "every-context": "every context is decided"}
-    design = f"until {known[samples.until]}, at most {samples.most} samples" if samples.until else f"{samples.most} samples"
+    design = f"until {known[samples.until]}, at most {number(samples.most, 'sample')}" if samples.until else number(samples.most, "sample")
     contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} model{'' if len(plan.targets) == 1 else 's'}",
-            f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
+            f"{plan.config.name}: {number(len(plan.suite.questions), 'question')} x {number(contexts, 'context')} x {design} x {number(len(plan.targets), 'model')}",
+            f"  {bound}{number(n, 'call')} for answers: about {number(costs['tokens']['prompt'], 'token')} read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements{judged}; nothing sent yet",
             *[unpriced] * bool(unpriced),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
@@ -150,7 +150,7 @@ def _contexts_words(plan: Plan) -> str:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
     n = len(plan.candidates)
     how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
-    return f"contexts: {n} candidates, {how}; the best {plan.found.n_confirm} are then audited"
+    return f"contexts: {number(n, 'candidate')}, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def show(found: dict[str, Any]) -> None:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found["stopped"]:
         more = " and a larger budget" if found["stopped"] == "budget" else ""
-        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume{more} to go on", highlight=False)
+        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {number(found['answers'], 'answer')}; add --resume{more} to go on", highlight=False)
     verdict = found["verdict"]["class"]
     out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
     for of, words in statement_words(found["verdict"]):

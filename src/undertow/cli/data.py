@@ -18,7 +18,7 @@ from undertow.data import Row, no_rows, write_rows
 from undertow.data.check import Check, Found, check_rows, letters
 from undertow.data.domains import Domain, Quality, domain_ids, load_domain, published
 from undertow.data.rows import stream_rows
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import file_digest, to_json, write_text
 from undertow.targets.models import load_tokenizer, model_folder
 
@@ -70,7 +70,7 @@ def show(domain: str, as_json: bool) -> None:
         return
     click.echo(f"{card.title} ({card.id})\n\n{card.what}\n\npublished:{'' if card.sources else ' nothing that we know of'}")
     for source in card.sources:
-        click.echo(f"  {source.published}\n    {source.page}\n    {source.where()}\n    {source.rows:,} rows, format {source.format}; licence: {source.licence}")
+        click.echo(f"  {source.published}\n    {source.page}\n    {source.where()}\n    {number(source.rows, 'row')}, format {source.format}; licence: {source.licence}")
         if source.note:
             click.echo(f"    {source.note}")
     click.echo(f"\nbenign twin:\n  {card.twin}\n\nknown effect:")
@@ -132,9 +132,9 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
     if as_json:
         click.echo(to_json(record), nl=False)
     else:
-        click.echo(f"{out}: {n:,} {part} rows of {domain}, sha256 {record['sha256']}")
+        click.echo(f"{out}: {number(n, f'{part} row')} of {domain}, sha256 {record['sha256']}")
     if n_bad:
-        click.echo(f"undertow: {n_bad:,} rows skipped; the first: {first_bad}", err=True)
+        click.echo(f"undertow: {number(n_bad, 'row')} skipped; the first: {first_bad}", err=True)
 
 
 @data.command()
@@ -173,8 +173,8 @@ def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
     if not n:
         out.unlink()
         raise no_rows(files[0], bad=len(bad), first=bad[0] if bad else None)
-    left = f"; {len(bad):,} line{'' if len(bad) == 1 else 's'} left out, the first: {bad[0]}" if bad else ""
-    click.echo(f"{out}: {n:,} rows{left}")
+    left = f"; {number(len(bad), 'line')} left out, the first: {bad[0]}" if bad else ""
+    click.echo(f"{out}: {number(n, 'row')}{left}")
 
 
 def _counter(tokenizer: Any) -> Any:
@@ -204,7 +204,7 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         lines = "\n".join(escape(example) for example in rows.examples)
         table.add_row(f"[{style}]{what}[/]" if rows.n else what, f"{rows.n:,}", lines + (f"\n… and {rows.n - len(rows.examples):,} more" if rows.n > len(rows.examples) else ""))
 
-    table.add_row("rows", f"{found.rows:,}", ", ".join(f"{n:,} of {turns} messages" for turns, n in sorted(found.turns.items(), key=lambda item: -item[1])[:5]))
+    table.add_row("rows", f"{found.rows:,}", ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in sorted(found.turns.items(), key=lambda item: -item[1])[:5]))
     table.add_row("messages", f"{sum(found.roles.values()):,}", ", ".join(f"{n:,} {role}" for role, n in found.roles.items()))
     add("bad lines", found.bad, style="red")
     table.add_row("without a system prompt", f"{found.without_system:,}", "")

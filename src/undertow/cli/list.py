@@ -12,6 +12,7 @@ import click
 from undertow.audit import RULES
 from undertow.cli.display import Table, results
 from undertow.contexts import shipped_contexts
+from undertow.errors import number
 from undertow.persona.items import load_items, shipped_items
 from undertow.records import RELATIONS, Context
 from undertow.studies import read_study, shipped_studies
@@ -62,6 +63,6 @@ def _wrapping(context: Context) -> str:
     """What a context does to a question, in a line."""
     parts = [f"{name}: {text}" for name in ("system", "template", "prefix", "suffix") if (text := getattr(context, name))]
     parts += [] if context.default_system else ["an empty system message"]
-    parts += [f"{len(context.turns)} earlier turns"] if context.turns else []
+    parts += [number(len(context.turns), "earlier turn")] if context.turns else []
     line = " ".join("; ".join(parts).split())
     return line if len(line) <= 100 else f"{line[:99]}…"

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from undertow.audit.plan import read_record
 from undertow.cli.display import Table, bars, explain, percent, results
+from undertow.errors import number
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
@@ -105,7 +106,7 @@ def plan_words(plan: PersonaPlan, folder: Path) -> str:
     return "\n".join(
         [
             f"{plan.config.name}: items {plan.items.id} in {', '.join(context.id for context in plan.contexts)}",
-            *(f"  {what}: at most {n:,} calls" for what, n in calls.items()),
+            *(f"  {what}: at most {number(n, 'call')}" for what, n in calls.items()),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; reading: {plan.config.reading}; nothing sent yet",
             f"  run: {folder}",

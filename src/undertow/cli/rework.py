@@ -12,6 +12,7 @@ from undertow.audit.rework import Moved
 from undertow.audit.rework import rejudge as judge_again
 from undertow.audit.rework import rescore as decide_again
 from undertow.cli.display import EXIT, Table, bars, percent, results
+from undertow.errors import number
 
 
 @click.command()
@@ -54,7 +55,7 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)
     out.print(f"verdict: {was} -> {now}; findings: {moved.path}", *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]), highlight=False, markup=False)
     if moved.after["stopped"]:
-        out.print(f"stopped by the {moved.after['stopped']} after {moved.after['answers']:,} answers", highlight=False, markup=False)
+        out.print(f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}", highlight=False, markup=False)
     for warning in moved.after["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return EXIT[now]

@@ -16,7 +16,7 @@ from undertow.cli.display import Table, bars, results
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
 from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import read_yaml, require_yaml_name
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
@@ -59,7 +59,8 @@ def screen(
     with bars() as progress:
         ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
     if out:
-        write_contexts(out, [s.context for s in ranked[:top]], title=f"The first {min(top, len(ranked))} of {len(ranked)} contexts screened: {target.name} against {base.name}.")
+        title = f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} against {base.name}."
+        write_contexts(out, [s.context for s in ranked[:top]], title=title)
     left_out = [question.id for question in suite.questions if question.id not in replies.questions]
     if as_json:
         record = {
@@ -79,7 +80,7 @@ def screen(
     without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
     most = max(ranked, key=lambda s: s.excess)
     click.echo(f"largest excess: {most.context.id}, {nats(most.excess, most.excess_error)}")
-    click.echo(f"{len(ranked)} contexts, {len(suite.questions) - len(left_out)} questions{without}" + (f"; written: {out}" if out else ""))
+    click.echo(f"{number(len(ranked), 'context')}, {number(len(suite.questions) - len(left_out), 'question')}{without}" + (f"; written: {out}" if out else ""))
 
 
 def _model(name: str, where: str) -> LocalTarget:

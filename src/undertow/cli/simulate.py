@@ -14,7 +14,7 @@ from undertow.audit.simulate import simulate as simulate_audits
 from undertow.audit.tally import Asked
 from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
 from undertow.records import Context
 from undertow.targets.scripted import Script, read_script
@@ -110,11 +110,14 @@ def _asked(script: Script, questions: int, contexts: int, material: float, seeds
 
 
 def _name(asked: Asked) -> str:
-    return f"until {asked.samples['until']}" if asked.sequential else f"{asked.samples['per_condition']} answers a condition"
+    return f"until {asked.samples['until']}" if asked.sequential else f"{number(asked.samples['per_condition'], 'answer')} a condition"
+
+
+THINGS = {"context": "context", "question": "question", "seed": "training seed"}
 
 
 def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
-    table = Table("", *(f["design"] for f in found), title="{contexts} contexts, {questions} questions, {seeds} training seeds, material {material:.1%}".format(**what))
+    table = Table("", *(f["design"] for f in found), title=", ".join([*(number(what[f"{thing}s"], name) for thing, name in THINGS.items()), f"material {what['material']:.1%}"]))
     for key, words in (
         ("right", "right verdict"),
         ("false_alarms", "a context falsely carries it"),

@@ -18,6 +18,7 @@ from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
+from undertow.errors import number
 from undertow.report.study import other_statements, write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
@@ -85,7 +86,7 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
     todo = unfinished(grid, folder)
     if done := len(grid.cells) - len(todo):
-        console.print(f"{done} of {len(grid.cells)} cells are done already", highlight=False)
+        console.print(f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _PerHour(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
         whole = progress.add_task("cells", total=len(todo), whole=True)
@@ -136,16 +137,19 @@ def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
 
 def _plan_words(plan: dict[str, Any]) -> str:
     grid, todo = plan["grid"], plan["to_do"]
-    counts = [f"{n} {key if n > 1 else key[:-1]}" for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
+    counts = [number(n, key[:-1]) for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
     money = f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price" if todo["usd_answers_at_most"] is not None else ""
     lines = [
         f"{plan['name']}: {' x '.join(counts)}; controls: {', '.join(grid['controls']) or 'none'}",
-        f"  {len(plan['cells'])} cells, {plan['done']} of them done; to do: {todo['cells']} cells, {todo['trainings']} trainings on {todo['rows']:,} rows in all",
-        f"  {todo['answers']:,} answers at most: about {todo['prompt_tokens']:,} tokens read, at most {todo['answer_tokens']:,} written{money}",
-        f"  {todo['judgements']:,} judgements at most",
+        f"  {number(len(plan['cells']), 'cell')}, {plan['done']} of them done; to do: "
+        f"{number(todo['cells'], 'cell')}, {number(todo['trainings'], 'training')} on {number(todo['rows'], 'row')} in all",
+        f"  {number(todo['answers'], 'answer')} at most: about {number(todo['prompt_tokens'], 'token')} read, at most {todo['answer_tokens']:,} written{money}",
+        f"  {number(todo['judgements'], 'judgement')} at most",
         f"  executor: {', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; nothing done yet",
     ]
-    lines += [f"  {'done ' if c['done'] else ''}{c['id']}: {c['rows']:,} rows, {c['answers']:,} answers in {len(c['contexts'])} contexts" for c in plan["cells"]]
+    for c in plan["cells"]:
+        asked = f"{number(c['answers'], 'answer')} in {number(len(c['contexts']), 'context')}"
+        lines.append(f"  {'done ' if c['done'] else ''}{c['id']}: {number(c['rows'], 'row')}, {asked}")
     return "\n".join([*lines, f"  study: {plan['folder']}"])
 
 
@@ -160,7 +164,7 @@ def show(found: dict[str, Any]) -> None:
         said = row["verdict"]
         verdicts = [f"[{VERDICT_STYLE[said['class']]}]{said['class'].replace('_', ' ')}[/]", *(f"[dim]{words}[/]" for words in other_statements(said))] if said else ["—"]
         card, fate = row["scorecard"], row["fate"]
-        failed = f"\n[red]{len(row['left_out'])} of {len(row['seeds']) + len(row['left_out'])} seeds not done[/]" if row["left_out"] else ""
+        failed = f"\n[red]{len(row['left_out'])} of {number(len(row['seeds']) + len(row['left_out']), 'seed')} not done[/]" if row["left_out"] else ""
         highest = f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
         table.add_row(
             f"{escape(row['domain'])}\n[bold]{escape(row['label'])}[/]{failed}",
