@@ -4,7 +4,9 @@ import re
 from typing import get_args
 
 import pytest
+from pydantic import BaseModel, Field
 from pydantic_core.core_schema import ErrorType
+from typing_extensions import TypeAliasType
 
 from undertow.audit import AuditConfig
 from undertow.audit.plan import AnyTarget
@@ -16,6 +18,7 @@ from undertow.records import Suite
 from undertow.studies import Study
 from undertow.training import Recipe
 
+JsonLike = TypeAliasType("JsonLike", "str | list[JsonLike] | dict[str, JsonLike]")
 GOOD = {
     AuditConfig: """name: x
 target: {kind: endpoint, base_url: 'http://h/v1', model: m}
@@ -269,3 +272,19 @@ def test_keys_are_those_of_the_place():
     assert keys.kinds(("judge",)) == ["endpoint", "inspect", "nursery", "scripted", "scripted-persona"]
     assert (("samples",), "") in keys.taking("max_per_condition") and (("target",), "endpoint") in keys.taking("base_url")
     assert "prefix" in keys.known(("contexts", "named", 0, "Context"))
+
+
+def test_a_type_that_stands_in_itself_has_keys_too():
+    class Box(BaseModel):
+        extra: JsonLike = Field(default={}, description="Anything.")
+        boxes: list["Box"] = Field(default=[], description="Further ones.")
+
+    class Cart(BaseModel):
+        box: Box = Field(description="What it holds.")
+
+    tables = Keys(Cart.model_json_schema()).tables()
+    assert [[(key.name, key.takes) for key in table.keys] for table in tables] == [
+        [("box", "keys")],
+        [("extra", "text or list of anything or mapping of names to anything"), ("boxes", "list of keys")],
+    ]
+    assert Keys(Cart.model_json_schema()).taking("boxes") == [(("box",), "")]

@@ -98,18 +98,21 @@ class Keys:
         """How often a named object stands in the schema."""
         return self._text.count(f'"$ref": "#/$defs/{schema.get("$name")}"')
 
-    def _takes(self, schema: Schema) -> str:
-        """What a key takes, in words."""
+    def _takes(self, schema: Schema, above: tuple[Any, ...] = ()) -> str:
+        """What a key takes, in words; what stands in itself is anything."""
         if schema.get("discriminator"):
             return f"kind: {' | '.join(schema['discriminator']['mapping'])}"
         members = [self._resolved(member) for member in schema.get("oneOf") or schema.get("anyOf") or [schema]]
-        words = list(dict.fromkeys(self._word(member) for member in members if not ("default" in schema and schema["default"] is None and member.get("type") == "null")))
+        words = list(dict.fromkeys(self._word(member, above) for member in members if not ("default" in schema and schema["default"] is None and member.get("type") == "null")))
         either = ", or " if any(" or " in word for word in words) else " or "
         return either.join("list of such" if word == f"list of {words[0]}" else word for word in words)
 
-    def _word(self, schema: Schema) -> str:
+    def _word(self, schema: Schema, above: tuple[Any, ...]) -> str:
+        if (name := schema.get("$name")) in above and name:
+            return "anything"
+        above = (*above, name)
         if "oneOf" in schema or "anyOf" in schema:
-            return self._takes(schema)
+            return self._takes(schema, above)
         if "const" in schema or "enum" in schema:
             return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
         word = PLAIN.get(schema.get("type", ""), "anything")
@@ -118,9 +121,9 @@ class Keys:
             return " ".join([word, " and ".join(bounds)]).strip()
         if word == "list":
             items: Schema = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
-            return f"list of {self._takes(items).replace(' or ', ' or of ')}" if items else word
+            return f"list of {self._takes(items, above).replace(' or ', ' or of ')}" if items else word
         if word == "mapping" and (values := self._values(schema)):
-            return f"mapping of names to {self._takes(values)}"
+            return f"mapping of names to {self._takes(values, above)}"
         return "keys" if "properties" in schema else word
 
     def _values(self, schema: Schema) -> Schema:
@@ -138,12 +141,14 @@ class Keys:
         union = schema.get("oneOf") or schema.get("anyOf")
         return [member for one in union for member in self._members(one)] if union else [schema]
 
-    def _inner(self, schema: Schema) -> list[Schema]:
-        """The same, looking into lists and mappings too."""
-        found = []
+    def _inner(self, schema: Schema, above: tuple[Any, ...] = ()) -> list[Schema]:
+        """The same, looking into lists and mappings too, but not into what stands in itself."""
+        found: list[Schema] = []
+        if (name := self._resolved(schema).get("$name")) in above and name:
+            return found
         for member in self._members(schema):
             within = [member["items"]] if "items" in member else [values] if "properties" not in member and (values := self._values(member)) else []
-            found += [inner for one in within for inner in self._inner(one)] or [member]
+            found += [inner for one in within for inner in self._inner(one, (*above, name))] or [member]
         return found
 
     def _at(self, loc: Sequence[Any]) -> list[Schema]:

@@ -21,6 +21,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model, model_validator
 from pydantic_core import CoreSchema
 
+from undertow.keys import Keys
+
 TARGETS = "undertow.targets"
 JUDGES = "undertow.judges"
 INTERVENTIONS = "undertow.interventions"
@@ -126,7 +128,7 @@ def _mistake(entry: EntryPoint, config: Any) -> str:
     if not callable(getattr(config, MAKES[entry.group], None)):
         return f"{entry.value} has no method {MAKES[entry.group]!r}"
     if not _ours(entry):
-        config.model_json_schema()  # hints and tables are made of it
+        Keys(config.model_json_schema()).tables()  # as hints and `--schema` do
     return ""
 
 

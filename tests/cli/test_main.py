@@ -211,6 +211,7 @@ def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
 
 def test_one_of_a_thing_is_not_several(run, tmp_path):
     (tmp_path / "one.txt").write_text("Why?\n")
-    (tmp_path / "audit.yaml").write_text(AUDIT.replace("suite: nursery", "suite: one.txt").replace("[plain, format-code]", "[plain]").replace("per_condition: 60", "per_condition: 1"))
+    one = AUDIT.replace("suite: nursery", "suite: one.txt").replace("[plain, format-code]", "[plain]").replace("per_condition: 60", "per_condition: 1")
+    (tmp_path / "audit.yaml").write_text(one)
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out
