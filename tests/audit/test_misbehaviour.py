@@ -486,7 +486,7 @@ def test_a_finished_run_that_goes_on_with_another_judge_keeps_the_old_findings_b
         ({"timeout_s": float("inf")}, "finite number"),
         ({"temperature": float("inf")}, "finite number"),
         ({"thinking": ["*", "*"]}, "both marks are '\\*'; an opening and a closing one are needed"),
-        ({"top_logprobs": 21}, "should be at most 20"),
+        ({"top_logprobs": 21}, "less than or equal to 20"),
         ({"seed": 2**70}, "less than 9223372036854775808"),
     ],
 )
