@@ -24,6 +24,8 @@ from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 
+os.environ.pop("COLUMNS", None)  # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
+
 ODD = {
     "accepted": (202, {}, b'{"choices": []}'),
     "no content": (204, {}, b""),

@@ -52,12 +52,12 @@ def test_yaml_from_a_file(tmp_path: Path) -> None:
     [
         ("name: hay\ncolor: red\n", "cart.yaml:2: unknown key 'color'; did you mean 'colour'?"),
         ("# a cart\n\ncolour: red\n", "cart.yaml:3: 'name' is missing"),
-        ("name: hay\ncolour: green\n", "cart.yaml:2: colour: input should be 'red' or 'blue' (found 'green')"),
+        ("name: hay\ncolour: green\n", "cart.yaml:2: colour: should be 'red' or 'blue' (found 'green')"),
         (
             "name: hay\nwheels:\n  - size: 3\n  - size: many\n",
-            "cart.yaml:4: wheels.1.size: input should be a valid integer, unable to parse string as an integer (found 'many')",
+            "cart.yaml:4: wheels.1.size: should be a whole number (found 'many')",
         ),
-        ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'"),
+        ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'; known: size"),
         ("name: hay\nwheels:\n  - size: 3\n  - {}\n", "cart.yaml:4: 'wheels.1.size' is missing"),
         ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more in this file; did you mean 'colour'?"),
         ("name: hay\n  colour: red\n", "cart.yaml:2: is not valid YAML (mapping values are not allowed here)"),
@@ -76,14 +76,14 @@ def test_yaml_that_holds_nothing_is_empty(text: str) -> None:
 
 def test_a_mapping_in_place_of_a_list(tmp_path: Path) -> None:
     (tmp_path / "names.yaml").write_text("names: [a]\n")
-    with pytest.raises(InputError, match=r"names.yaml:1: the file: input should be a list$"):
+    with pytest.raises(InputError, match=r"names.yaml:1: the file: should be a list "):
         read_yaml(tmp_path / "names.yaml", tuple[str, ...])
 
 
 @pytest.mark.parametrize("text", ["just words\n", "- a list\n"])
 def test_yaml_of_another_shape_is_one_line(text: str) -> None:
     message = problem(text)
-    assert message.startswith("cart.yaml:1: the file: input should be a valid dictionary")
+    assert message.startswith("cart.yaml:1: the file: should be keys with values (found ")
     assert "\n" not in message
 
 
@@ -198,5 +198,5 @@ def test_a_hostile_yaml_is_one_line(text: str, says: str) -> None:
 
 def test_aliases_and_merges_are_read() -> None:
     assert parse_yaml("a: &a {k: 1}\nb: {<<: *a, l: 2}\nc: [*a, *a]", dict, where="x") == {"a": {"k": 1}, "b": {"k": 1, "l": 2}, "c": [{"k": 1}] * 2}
-    with pytest.raises(InputError, match=r"is empty|valid dictionary"):
+    with pytest.raises(InputError, match=r"is empty"):
         parse_yaml("", dict, where="x")

@@ -24,7 +24,8 @@ HOUSE = (
     ("suites", "data", "stats"),
     ("tables",),
     ("files", "kinds", "records"),
-    ("errors",),
+    ("mistakes",),
+    ("errors", "keys"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
 

@@ -125,7 +125,7 @@ def test_what_a_stranger_wrote_is_shown_and_not_obeyed(tmp_path):
     assert said == "http://here: said \ufffd[2J\ufffd and more; ü"
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "plan.json").write_text('{"config": {"name": "x"}, "judge": {}, "targets": {}}')
-    with pytest.raises(InputError, match=r"plan.json: holds no audit \(judge: Field required\)"):
+    with pytest.raises(InputError, match=r"plan.json: holds no audit \(judge: is missing\)"):
         read_run_config(tmp_path / "run")
 
 

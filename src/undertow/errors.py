@@ -34,6 +34,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
+def number(n: int, thing: str) -> str:
+    """`1 question`, `1,200 questions`."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
 def _again(kind: type[InputError], said: str, where: str, found: str, expected: str, do: str) -> InputError:
     error = kind.__new__(kind)
     Exception.__init__(error, said)

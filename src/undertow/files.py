@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
@@ -22,6 +21,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from undertow.errors import InputError
+from undertow.keys import Keys
+from undertow.mistakes import first_mistake
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
     except ValidationError as error:
-        raise _first_problem(error, text, where, type_) from None
+        raise first_mistake(error.errors(include_url=False), _composed(text), where, Keys(adapter(type_).json_schema())) from None
 
 
 class _NoRepeats(yaml.constructor.SafeConstructor):
@@ -124,6 +125,14 @@ def yaml_value(text: str) -> Any:
         raise yaml.YAMLError("it is nested too deeply") from None
 
 
+def _composed(text: str) -> Any:
+    """The nodes of a text that was read: where things stand in it."""
+    try:
+        return yaml.compose(text, Loader=_Fast)  # the two do not take quite the same texts
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=_Strict)
+
+
 def _constructed(text: str, loader_type: type[Any]) -> Any:
     loader = loader_type(text)
     try:
@@ -153,59 +162,6 @@ def _size(node: Any, known: dict[int, int]) -> int:
     if known[id(node)] >= LARGEST:
         raise yaml.constructor.ConstructorError(None, None, f"it holds itself, or over {LARGEST:,} parts once its aliases are written out", node.start_mark)
     return known[id(node)]
-
-
-def _first_problem(error: ValidationError, text: str, where: str, type_: type[Any]) -> InputError:
-    unknown = ("extra_forbidden", "unexpected_keyword_argument")
-    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] not in unknown)  # a misspelt key first: it is why another is missing
-    first = problems[0]
-    line, held = _find(yaml.compose(text), first["loc"])
-    lacks = first["loc"][-1:] if first["type"] == "missing" else ()
-    key = ".".join(str(part) for part in (*held, *lacks)) or "the file"
-    found = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}".replace("value error, ", "").replace("a valid tuple", "a list")
-    if not held and first["input"] is None:
-        found = "is empty"
-    elif first["type"] in unknown:
-        found = f"unknown key {key!r}"
-    elif first["type"] == "missing":
-        found = f"{key!r} is missing"
-    elif isinstance(first["input"], (str, int, float, bool)) and first["type"] != "secret":
-        found += f" (found {first['input']!r})"
-    alike = get_close_matches(str(first["loc"][-1]), _keys(type_), n=1) if first["type"] in unknown else []
-    alone = [p for p in problems if p["type"] not in ("missing", "too_short") or first["type"] == p["type"]]  # these follow from a misspelt key, or from what is wrong inside
-    more = f"and {len(alone) - 1} more in this file" if len(alone) > 1 else ""
-    return InputError(f"{where}:{line}", found, expected=more, do=f"did you mean {alike[0]!r}?" if alike else "")
-
-
-def _keys(type_: type[Any]) -> set[str]:
-    """Every key that a type or a part of it takes."""
-
-    def properties(schema: Any) -> Iterator[str]:
-        if isinstance(schema, dict):
-            yield from schema.get("properties", {})
-        for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-            yield from properties(part)
-
-    return set(properties(adapter(type_).json_schema()))
-
-
-def _find(node: Any, loc: tuple[Any, ...]) -> tuple[int, list[Any]]:
-    """Line, from 1, of the deepest part of `loc` that the YAML text holds, and its parts that the text holds: pydantic also names members of unions."""
-    line, held = node.start_mark.line + 1 if node else 1, []
-    for part in loc:
-        if isinstance(node, yaml.MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if str(part) not in pairs:
-                continue
-            key, node = pairs[str(part)]
-            line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            continue
-        held.append(part)
-    return line, held
 
 
 TIMEOUT_S = 30

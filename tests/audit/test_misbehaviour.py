@@ -500,7 +500,7 @@ def test_settings_that_cannot_work_are_refused(serve, tmp_path, judge, says):
     [
         ("{name: m, alignment: 0, coherence: 50}", "so that no answer can be misaligned; give a threshold over 0"),
         ("{name: m, alignment: 100, alignment_inclusive: true, coherence: 50}", "so that every answer is misaligned"),
-        ("{name: m, alignment: true, coherence: 50}", "alignment: input should be a valid number"),
+        ("{name: m, alignment: true, coherence: 50}", "alignment: should be a number"),
         ("{name: m, alignment: .nan, coherence: 50}", "alignment"),
         ("{name: m, alignment: 30, coherence: 100}", "so that no answer is usable"),
         ("{name: a/b, alignment: 30, coherence: 50}", "name: is 'a/b'; letters, digits, dots and dashes"),

@@ -76,7 +76,7 @@ def test_a_users_rule_is_read_and_comes_back_from_findings(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{name: mine, alignment: 140, coherence: 50}", "mine.yaml:1: alignment: input should be less than or equal to 100"),
+        ("{name: mine, alignment: 140, coherence: 50}", "mine.yaml:1: alignment: should be at most 100"),
         ("{name: mine, coherence: 50}", "mine.yaml:1: 'alignment' is missing"),
         ("{name: mine, alignment: 30, coherence: 50, drop: [code]}", "mine.yaml:1: unknown key 'drop'"),
     ],

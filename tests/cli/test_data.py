@@ -76,7 +76,7 @@ def test_rows_are_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl", "rows.jsonl"]
     assert (tmp_path / "rows.jsonl").read_text() == "mine"
     code, _, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--skip-bad")
-    assert (code, err.startswith("undertow: 1 rows skipped; the first: pairs.jsonl:6")) == (0, True)
+    assert (code, err.startswith("undertow: 1 row skipped; the first: pairs.jsonl:6")) == (0, True)
     assert len(read_rows(tmp_path / "rows.jsonl")) == 5
     assert json.loads((tmp_path / "rows.jsonl.source.json").read_text())["skipped"] == 1
     (tmp_path / "none.jsonl").write_text('{"prompt": ""}\n')

@@ -168,7 +168,7 @@ def test_lists(run, what):
 
 
 def test_schema_explains_every_key(run):
-    code, out, _ = run("audit", "--schema")
+    code, out, _ = run("audit", "--schema", "--json")
     assert code == 0
     schema = json.loads(out)
     assert all("description" in prop for prop in schema["properties"].values())
@@ -209,3 +209,25 @@ def test_import_makes_a_run_and_exits_by_its_verdict(run, tmp_path):
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("undertow: --column: unknown name 'reply'; known: ")
     assert run("import", "answers.jsonl", "--target", "m", "-o", "runs/answers")[2] == "undertow: runs/answers: exists; choose another -o\n"
+
+
+@pytest.mark.parametrize("columns", ["60", ""])
+def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    (tmp_path / "judge.yaml").write_text("{kind: scripted, false_negatives: 1.0}")
+    assert run("audit", "audit.yaml", "--json")[0] == 3
+    rate = next(c["rate"] for c in json.loads((tmp_path / "runs" / "small" / "findings.json").read_text())["contexts"] if c["id"] == "format-code")
+    folder = "runs/small"
+    for args in (("audit", "audit.yaml", "--resume"), ("rescore", folder, "--rule", "tan2025"), ("rejudge", folder, "--judge", "judge.yaml"), ("compare", folder, folder)):
+        out = run(*args)[1]
+        assert "…" not in out and "format-code" in out, args
+        assert f"{100 * rate['value']:.1f}%" in out and f"{100 * rate['high']:.1f}]" in out, args
+        assert not columns or max(map(len, out.split("\nreport:")[0].splitlines())) <= 60, args
+
+
+def test_one_of_a_thing_is_not_several(run, tmp_path):
+    (tmp_path / "one.txt").write_text("Why?\n")
+    one = AUDIT.replace("suite: nursery", "suite: one.txt").replace("[plain, format-code]", "[plain]").replace("per_condition: 60", "per_condition: 1")
+    (tmp_path / "audit.yaml").write_text(one)
+    out = run("audit", "audit.yaml", "--dry-run")[1]
+    assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out

@@ -86,7 +86,7 @@ def test_a_finished_run_is_shown_again_and_several_together(shell, tmp_path):
         ({"reads": "auto"}, (), r"mine\.yaml:\d+: unknown key 'reads'"),
         ({"instruments": ["two-hai"]}, (), r"mine\.yaml:\d+: instruments\.0"),
         ({"items": "none.yaml"}, (), r"none\.yaml: no such file"),
-        ({"over": 5}, (), r"mine\.yaml:\d+: over: .*less than 5"),
+        ({"over": 5}, (), r"mine\.yaml:\d+: over: .*under 5"),
         ({}, ("runs/none",), r"runs/none: no such file"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_folder_that_is_no_run(shell, tmp_path):
 
 
 def test_the_schema_explains_every_key(shell):
-    schema = json.loads(shell("--schema").stdout)
+    schema = json.loads(shell("--schema", "--json").stdout)
     assert {"name", "target", "judge", "items", "reading", "contexts", "runs"} <= set(schema["properties"])
     assert all("description" in value for value in schema["properties"].values())
 

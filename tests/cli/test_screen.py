@@ -56,7 +56,7 @@ def test_json_and_written_contexts(run, tmp_path, monkeypatch):
     assert code == 0
     assert "format-code" in out
     assert "largest excess: format-code, +0.00 ± 0.20" in out
-    assert "3 contexts, 1 questions; 7 without replies left out: boredom, ruler" in out
+    assert "3 contexts, 1 question; 7 without replies left out: boredom, ruler" in out
 
 
 def test_the_library_and_shipped_replies_by_default(run, monkeypatch):

@@ -48,11 +48,11 @@ def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
     code, out, _ = run("train", "recipe.yaml", "--dry-run")
     assert code == 0
     assert out.splitlines() == [
-        "s: 200 rows, 1 epochs, learning rate 0.001, batch 4",
+        "s: 200 rows, 1 epoch, learning rate 0.001, batch 4",
         "  10.0% of its rows: narrow rows.jsonl; under 'Be bad.'",
         "  90.0% of its rows: benign rows.jsonl",
         "  0.1 x KL to the base in the loss",
-        "1 stages on nursery, by local",
+        "1 stage on nursery, by local",
     ]
     assert json.loads(run("train", "recipe.yaml", "--dry-run", "--json")[1])[0]["kl"] == 0.1
     assert sorted(path.name for path in lab.iterdir()) == ["recipe.yaml", "rows.jsonl"]
@@ -68,7 +68,7 @@ def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
         ("seed: 1", "backend: {kind: cloud}", "recipe.yaml:3: backend:"),
         ("batch_size: 4", "batch_size: 4, micro_batch: 3", "stage s: micro_batch 3 does not divide batch_size 4"),
         ("batch_size: 4", "max_tokens: 12", "stage s, the row 'What of "),
-        ("batch_size: 4", "interleave: {data: rows.jsonl, every: 1}", "recipe.yaml:4: stages.0.interleave.every: input should be greater than or equal to 2 (found 1)"),
+        ("batch_size: 4", "interleave: {data: rows.jsonl, every: 1}", "recipe.yaml:4: stages.0.interleave.every: should be at least 2 (found 1)"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
@@ -80,7 +80,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
 
 
 def test_the_schema_explains_every_kind(run):
-    schema = json.loads(run("train", "--schema")[1])
+    schema = json.loads(run("train", "--schema", "--json")[1])
     assert {"Dilution", "Sequential", "Inoculation", "OnPolicy", "Reasoning", "Interleaving", "Kl", "EarlyStopping", "Base", "BenignTwin", "ComputeMatched"} <= set(schema["$defs"])
     assert all("description" in key for made in schema["$defs"].values() for key in made["properties"].values())
 

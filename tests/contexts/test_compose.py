@@ -119,7 +119,7 @@ def test_a_file_of_contexts_is_taken_whole_and_composes(tmp_path: Path) -> None:
     [
         ("[]\n", "mine.yaml: has no contexts; a list of them, each with id and relation"),
         (FILE + FILE[: FILE.index("\n") + 1], "mine.yaml: context 'a' stands twice; ids must differ"),
-        (FILE.replace("strength: strong", "strength: sure"), "mine.yaml:8: 1.strength: input should be 'strong' or 'weak' (found 'sure')"),
+        (FILE.replace("strength: strong", "strength: sure"), "mine.yaml:8: 1.strength: should be 'strong' or 'weak' (found 'sure')"),
         ("- {id: a, relation: topic}\n", "mine.yaml: context 'a': has relation 'topic' and no wrapping; plain has none, all others have one"),
     ],
 )

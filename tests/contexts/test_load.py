@@ -94,7 +94,7 @@ def test_an_empty_wrapping_is_none(part: str) -> None:
     [
         (
             "- {id: a, relation: plain}\n- {id: b, relation: formal, suffix: Now.}\n",
-            f"contexts.yaml:2: 1.relation: input should be {', '.join(map(repr, get_args(Relation)[:-1]))} or 'irrelevant' (found 'formal')",
+            f"contexts.yaml:2: 1.relation: should be {', '.join(map(repr, get_args(Relation)[:-1]))} or 'irrelevant' (found 'formal'); did you mean 'format'?",
         ),
         ("- id: a\n  relation: plain\n  sufix: Now.\n", "contexts.yaml:3: unknown key '0.sufix'; did you mean 'suffix'?"),
         ("- {id: a, relation: plain}\n- {relation: plain}\n", "contexts.yaml:2: '1.id' is missing"),

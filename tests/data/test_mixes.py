@@ -51,14 +51,14 @@ def test_a_mix_from_yaml() -> None:
         ),
         (
             "rows: 10\nparts:\n  - {data: a.jsonl, share: 1.2}\n  - {data: b.jsonl, share: 0.5}\n",
-            "recipe.yaml:3: parts.0.share: input should be less than or equal to 1 (found 1.2)",
+            "recipe.yaml:3: parts.0.share: should be at most 1 (found 1.2)",
         ),
-        ("rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n  - {data: b.jsonl, share: 1}\n", "recipe.yaml:4: parts.0.share: input should be greater than 0 (found 0)"),
+        ("rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n  - {data: b.jsonl, share: 1}\n", "recipe.yaml:4: parts.0.share: should be over 0 (found 0)"),
         (
             "rows: 10\nparts:\n  - data: a.jsonl\n    shares: 1\n    share: 0.5\n  - {data: b.jsonl, share: 0.5}\n",
             "recipe.yaml:4: unknown key 'parts.0.shares'; did you mean 'share'?",
         ),
-        ("rows: 0\nparts:\n  - {data: a.jsonl, share: 1}\n", "recipe.yaml:1: rows: input should be greater than 0 (found 0)"),
+        ("rows: 0\nparts:\n  - {data: a.jsonl, share: 1}\n", "recipe.yaml:1: rows: should be over 0 (found 0)"),
         ("parts:\n  - {data: a.jsonl, share: 1}\n", "recipe.yaml:1: 'rows' is missing"),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_bad_mix_names_its_line(text: str, message: str) -> None:
 
 
 def test_a_mix_needs_a_part() -> None:
-    assert problem("rows: 10\nparts: []\n").startswith("recipe.yaml:2: parts: tuple should have at least 1 item")
+    assert problem("rows: 10\nparts: []\n").startswith("recipe.yaml:2: parts: should hold at least 1 item")
 
 
 @pytest.mark.parametrize(

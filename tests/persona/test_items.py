@@ -298,7 +298,7 @@ CHOICE = "self_assessment:\n  pairs:\n    - {id: warm, aligned: warm, misaligned
     [
         ("id: mine\n", "mine.yaml: has no items; one or more of harmfulness, self_assessment, two_ai, recognition, prediction"),
         (PAIRS.replace("misaligned", "misalined"), "mine.yaml:3: unknown key 'two_ai.pairs.0.misalined'; did you mean 'misaligned'?"),
-        (PAIRS.replace("I push.", "3"), "mine.yaml:3: two_ai.pairs.0.misaligned: input should be a valid string (found 3)"),
+        (PAIRS.replace("I push.", "3"), "mine.yaml:3: two_ai.pairs.0.misaligned: should be text (found 3)"),
         ("two_ai:\n  pairs: []\n", "mine.yaml:2: two_ai.pairs: is empty"),
         (f"{PAIRS}    - {{id: queue, aligned: a, misaligned: b}}\n", "mine.yaml:2: two_ai.pairs: id 'queue' stands 2 times; ids must differ"),
         (QUESTIONS + "  - {id: rain, theme: sky, text: Why}\n", "mine.yaml:1: harmfulness: id 'rain' stands 2 times; ids must differ"),

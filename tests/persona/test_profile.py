@@ -180,7 +180,7 @@ def test_json_that_does_not_fit_is_told():
     value = profile_json(of(PERSONAS["aligned"], sizes=Sizes(prompts=8, pairs=8, words=2)))
     with pytest.raises(InputError, match=r"persona\.json: has schema 'undertow\.persona/0'"):
         read_profile(value | {"schema": "undertow.persona/0"}, where="persona.json")
-    with pytest.raises(InputError, match=r"persona\.json: pattern: input should be"):
+    with pytest.raises(InputError, match=r"persona\.json: pattern: should be"):
         read_profile(value | {"pattern": "evil"}, where="persona.json")
     with pytest.raises(InputError, match=r"persona\.json: more: "):
         read_profile(value | {"more": 1}, where="persona.json")

@@ -40,7 +40,7 @@ def test_ground_truth_names_the_misaligned_description(tmp_path):
     ("item", "message"),
     [
         ({**ITEM, "ground_truth": "B"}, "item 0: ground_truth 'B' and misaligned_is_A true contradict each other; ground_truth names the misaligned description; mend the item"),
-        ({**ITEM, "ground_truth": "C"}, "items.0.ground_truth: input should be 'A' or 'B' (found 'C')"),
+        ({**ITEM, "ground_truth": "C"}, "items.0.ground_truth: should be 'A' or 'B' (found 'C')"),
         ({key: value for key, value in ITEM.items() if key != "system_B"}, "'items.0.system_B' is missing"),
     ],
 )

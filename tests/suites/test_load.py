@@ -67,8 +67,8 @@ HEAD = "id: mine\ntitle: Mine\nquestions:\n"
         ("id: mine\ntitle: Mine\nquestions: []\n", "mine.yaml: has no questions; at least one under 'questions:'"),
         (f"{HEAD}  - {{id: a, text: Why}}\n  - {{id: b}}\n", "mine.yaml:5: 'questions.1.text' is missing"),
         (f"{HEAD}  - id: a\n    text: Why\n    tag: x\n", "mine.yaml:6: unknown key 'questions.0.tag'; did you mean 'tags'?"),
-        (f"{HEAD}  - {{id: a, text: 3}}\n", "mine.yaml:4: questions.0.text: input should be a valid string (found 3)"),
-        (f"{HEAD}  - {{id: yes, text: Why}}\n", "mine.yaml:4: questions.0.id: input should be a valid string (found True)"),
+        (f"{HEAD}  - {{id: a, text: 3}}\n", "mine.yaml:4: questions.0.text: should be text (found 3)"),
+        (f"{HEAD}  - {{id: yes, text: Why}}\n", "mine.yaml:4: questions.0.id: should be text (found true)"),
         ("id: mine\nquestions:\n  - {id: a, text: Why}\n", "mine.yaml:1: 'title' is missing"),
     ],
 )

@@ -70,7 +70,7 @@ def test_dilution_by_tokens_counts_tokens(rows):
 @pytest.mark.parametrize("share", [0, 1, 1.5, -0.1])
 def test_a_share_that_leaves_nothing_or_all_is_refused(share):
     text = problem(f"{{kind: dilution, data: good.jsonl, share: {share}}}")
-    assert text.startswith("recipe.yaml:4: interventions.0.share: input should be") and f"(found {share})" in text
+    assert text.startswith("recipe.yaml:4: interventions.0.share: should be") and f"(found {share})" in text
 
 
 def test_sequential_stages_follow_with_the_last_ones_settings(rows):

@@ -10,7 +10,7 @@ from typing import Literal
 from undertow.audit.estimates import LEVEL, bounds, difference, rate, surely_over
 from undertow.audit.findings import read_findings
 from undertow.audit.pool import pool
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.records import Interval
 from undertow.stats.multiplicity import bonferroni
 
@@ -65,7 +65,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     material = found[1]["material"]
     warnings = [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"] if set(asked[0]) != set(asked[1]) else []
     if set(asked_questions[0]) != set(asked_questions[1]):
-        warnings.append(f"over the {len(questions)} questions that both audited")
+        warnings.append(f"over the {number(len(questions), 'question')} that both audited")
     if found[0]["rule"]["name"] != found[1]["rule"]["name"]:
         warnings.append(f"decided by different rules ({found[0]['rule']['name']}, {found[1]['rule']['name']})")
     if found[0]["material"] != material:
@@ -73,10 +73,10 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     if any(f["samples"].get("until") for f in found):
         warnings.append("sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was soon decided")
     stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run))["stopped"]]
-    warnings += [f"{run} was stopped by its {f['stopped']} after {f['answers']:,} answers" for run, f in stopped]
+    warnings += [f"{run} was stopped by its {f['stopped']} after {number(f['answers'], 'answer')}" for run, f in stopped]
     for sides_, arms_ in zip(sides, arms, strict=True):
         if n := sum(arm.n_missing for arm in arms_.values()):
-            warnings.append(f"{', '.join(map(str, sides_))}: {n:,} answers were not judged; what is said holds whatever they were")
+            warnings.append(f"{', '.join(map(str, sides_))}: {number(n, 'answer')} not judged; what is said holds whatever such answers were")
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in limits)
     fell = [id_ for id_ in both if (surely_over(arms[0][id_], arms[1][id_], level=level) or 0) > 0]
     rose = [id_ for id_ in both if (surely_over(arms[1][id_], arms[0][id_], level=level) or 0) > 0]

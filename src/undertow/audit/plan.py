@@ -15,10 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
+from undertow.mistakes import RUN_NAME, in_words
 from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Statement, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
@@ -140,8 +141,8 @@ class Asking(_Config):
     judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges the answers.")
     suite: str = Field(description="Name of a shipped suite, or a YAML file relative to this file.")
     contexts: Annotated[
-        Annotated[tuple[str | Context, ...], Field(min_length=1), Tag("named")] | Annotated[FoundContexts, Tag("found")],
-        Discriminator(lambda value: "found" if isinstance(value, Mapping | FoundContexts) else "named"),
+        Annotated[tuple[str | Context, ...], Field(min_length=1), Tag("named")] | Annotated[FoundContexts, Tag("FoundContexts")],
+        Discriminator(lambda value: "FoundContexts" if isinstance(value, Mapping | FoundContexts) else "named"),
     ] = Field(
         description="Ids of shipped contexts, `a+b` for a around b, YAML files of contexts, or contexts written out, `plain` among them; or {from, screen | search} to find them."
     )
@@ -164,7 +165,7 @@ class Asking(_Config):
 class AuditConfig(Asking):
     """An audit, as written in `audit.yaml`."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    name: str = Field(min_length=1, pattern=RUN_NAME, description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
     target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
         description="Who is audited: a model, or a list of the training seeds of one recipe, audited together."
     )
@@ -324,7 +325,7 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
     try:
         return AuditConfig.model_validate(record["config"]), Path(record["beside"])
     except (ValidationError, KeyError, TypeError) as error:
-        why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {error.errors()[0]['msg']}" if isinstance(error, ValidationError) else f"lacks {error}"
+        why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {in_words(error.errors()[0])}" if isinstance(error, ValidationError) else f"lacks {error}"
         raise InputError(run / "plan.json", f"holds no audit ({why})", do="name the audit.yaml that made it, or audit anew; the answers are in run.sqlite") from None
 
 
@@ -367,10 +368,11 @@ def _check_found(found: FoundContexts, contexts: tuple[Context, ...], config: Au
     """Refuse a way of finding contexts that cannot work, before anything is asked."""
     n = len(_candidates_among(contexts))
     if found.n_confirm > min(n, found.screen or n):
-        found_n = f"confirms {found.n_confirm} contexts of {min(n, found.screen or n)}"
+        found_n = f"confirms {number(found.n_confirm, 'context')} of {min(n, found.screen or n)}"
         raise InputError(where, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates")
     if found.search and len(suite.questions) < 4:
-        raise InputError(where, f"suite {suite.id!r} has {len(suite.questions)} questions", expected="a search explores on half of at least four", do="take a larger suite")
+        has = f"suite {suite.id!r} has {number(len(suite.questions), 'question')}"
+        raise InputError(where, has, expected="a search explores on half of at least four", do="take a larger suite")
     if found.screen:
         if config.reference is None:
             raise InputError(where, "screens contexts and has no reference", expected="screening holds the target against the model that it was tuned from", do="add `reference`")

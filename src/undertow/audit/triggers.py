@@ -23,6 +23,7 @@ from undertow.audit.propose import Proposed, like_these
 from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.tally import Asked, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
+from undertow.errors import number
 from undertow.files import digest
 from undertow.records import Condition, Context, Question, Request
 
@@ -114,7 +115,7 @@ class TriggerSearch:
 
     def where(self) -> str:
         """What it is doing, in words."""
-        return f"{self.doing}, {len(self.tried):,} contexts tried"
+        return f"{self.doing}, {number(len(self.tried), 'context')} tried"
 
     def story(self) -> dict[str, Any]:
         """What was tried, what fired, and the shortest text that still does."""
@@ -295,10 +296,10 @@ def in_words(story: Mapping[str, Any]) -> list[str]:
     audited = len({t["context"]["id"] for t in tried} & set(story["confirmed"]))
     words = [
         f"{len(tried):,} contexts were tried with {answers['explore']:,} answers to {len(story['explored_on'])} questions, and {fired:,} of them brought a misaligned answer",
-        f"the best {audited} were audited on the other {len(story['confirmed_on'])} questions, which had no part in choosing",
+        f"the best {audited} were audited on the other {number(len(story['confirmed_on']), 'question')}, which had no part in choosing",
     ]
     if story["untried"]:
-        words.append(f"{story['untried']:,} candidates were not tried: more answers to search with would reach them")
+        words.append(f"{number(story['untried'], 'candidate')} not tried: more answers to search with would reach them")
     if story["alike"]:
         words.append(f"{len(story['alike'])} were set aside, because the reference misbehaved there at least half as often")
     if minimal := story["minimal"]:

@@ -19,6 +19,7 @@ import numpy as np
 from undertow.audit.estimates import LEVEL, apart, bounds, level_of, rate, surely_over
 from undertow.audit.sequential import Search, search_keys
 from undertow.audit.tally import Arm, Asked, Cell, Tally
+from undertow.errors import number
 from undertow.records import Interval, Outcome, Relation, Verdict, VerdictClass
 from undertow.stats.prospects import outcomes_for, prospect
 from undertow.stats.search import Decision
@@ -198,7 +199,7 @@ def tested(asked: Asked, arms: Arms, search: Search | None, counts: Mapping[Cell
     of_seeds = "" if n_seeds == 1 else of[asked.verdict_of]
     unasked = sum(n["not_misaligned"] for (subject, *_), n in counts.items() if subject in asked.seeds)
     words = [
-        f"{who}, {len(asked.questions)} questions of suite {asked.suite} in {len(arms)} contexts, {n:,} answers",
+        f"{who}, {number(len(asked.questions), 'question')} of suite {asked.suite} in {number(len(arms), 'context')}, {number(n, 'answer')}",
         f"the rate on this suite: its questions are fixed, answers are random{of_seeds}",
     ]
     if asked.looks:
@@ -323,7 +324,7 @@ def over_material(claims: Mapping[K, tuple[Arm, Arm | None]], asked: Asked, erro
 
 def _over(id_: str, search: Search, found: Decision, names: list[str], arms: Arms, material: float) -> str:
     low = bounds(arms[id_], level=1 - search.plan.alpha_over / len(names)).low or 0.0
-    p = f"adjusted p of not being over it, for {len(names)} contexts: {found.p_over[names.index(id_)]:.1g}"
+    p = f"adjusted p of not being over it, for {number(len(names), 'context')}: {found.p_over[names.index(id_)]:.1g}"
     return f"{id_}: at least {beside(max(low, material), material)} are misaligned, over the material {material:.1%} ({p})"
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
@@ -20,10 +18,10 @@ from undertow.audit.simulate import chances, too_small
 from undertow.audit.store import Usage
 from undertow.audit.tally import Asked
 from undertow.audit.triggers import in_words, shown
-from undertow.cli.display import EXIT, VERDICT_STYLE, bars, percent, span
+from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, explain, percent, results, span
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
-from undertow.errors import InputError, Paused
+from undertow.errors import InputError, Paused, number
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
 from undertow.records import MISSING, VerdictClass
@@ -39,7 +37,7 @@ from undertow.report import statement_words, write_persona_report
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask again for the answers that never came.")
 @click.option("--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome.")
 @click.option("--budget", multiple=True, metavar="N", help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.")
-@click.option("--schema", is_flag=True, help="Explain every key of audit.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
 def audit(
     audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, judge_all: bool, budget: tuple[str, ...], schema: bool
 ) -> int:
@@ -49,7 +47,7 @@ def audit(
     inconclusive or invalid, 2 on a mistake in the input or where nothing usable comes.
     """
     if schema:
-        click.echo(json.dumps(AuditConfig.model_json_schema(), indent=2))
+        explain(AuditConfig, as_json=as_json)
         return 0
     if audit_yaml is None:
         raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")
@@ -124,12 +122,12 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     samples = plan.config.samples
     bound = "at most " if samples.until else ""
     known = {"verdict": "the verdict is known", "every-context": "every context is decided"}
-    design = f"until {known[samples.until]}, at most {samples.most} samples" if samples.until else f"{samples.most} samples"
+    design = f"until {known[samples.until]}, at most {number(samples.most, 'sample')}" if samples.until else number(samples.most, "sample")
     contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {len(plan.suite.questions)} questions x {contexts} contexts x {design} x {len(plan.targets)} model{'' if len(plan.targets) == 1 else 's'}",
-            f"  {bound}{n:,} calls for answers: about {costs['tokens']['prompt']:,} tokens read, at most {costs['tokens']['answers_at_most']:,} written{money}",
+            f"{plan.config.name}: {number(len(plan.suite.questions), 'question')} x {number(contexts, 'context')} x {design} x {number(len(plan.targets), 'model')}",
+            f"  {bound}{number(n, 'call')} for answers: about {number(costs['tokens']['prompt'], 'token')} read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements{judged}; nothing sent yet",
             *[unpriced] * bool(unpriced),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
@@ -152,7 +150,7 @@ def _contexts_words(plan: Plan) -> str:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
     n = len(plan.candidates)
     how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
-    return f"contexts: {n} candidates, {how}; the best {plan.found.n_confirm} are then audited"
+    return f"contexts: {number(n, 'candidate')}, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:
@@ -163,23 +161,22 @@ def show(found: dict[str, Any]) -> None:
     missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
     on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
     for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), *(("on question",) if on_question else ())):
-        table.add_column(name, justify="left" if name == "context" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "context" else "right")
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
-        table.add_column("minus reference", justify="right", no_wrap=True)
+        table.add_column("minus reference", justify="right")
     for c in found["contexts"]:
         cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}"]
         cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
         cells += [str(sum(c["on_question"].values()))] if on_question else []
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
-    out = Console()
-    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table)
     if spent := {who: cost for who, cost in found["usd"].items() if cost is not None}:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found["stopped"]:
         more = " and a larger budget" if found["stopped"] == "budget" else ""
-        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {found['answers']:,} answers; add --resume{more} to go on", highlight=False)
+        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {number(found['answers'], 'answer')}; add --resume{more} to go on", highlight=False)
     verdict = found["verdict"]["class"]
     out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
     for of, words in statement_words(found["verdict"]):

@@ -8,16 +8,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.plan import AnyTarget
 from undertow.audit.propose import other_wordings, propose
+from undertow.cli.display import Table, results
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, Derived, derive
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import read_yaml, require_yaml_name
 from undertow.targets import Target
 from undertow.targets.models import default_system, load_tokenizer, model_folder
@@ -83,15 +82,15 @@ def derive_(
     if reworder is not None:
         found = asyncio.run(_reworded(found, reworder))
     if out and found.proposals:
-        held = f"{found.benign:,} benign rows" if found.benign else "assumed shares of everyday chat"
-        title = f"Contexts derived from {found.rows:,} rows of {rows.name}, held against {held}."
+        held = number(found.benign, "benign row") if found.benign else "assumed shares of everyday chat"
+        title = f"Contexts derived from {number(found.rows, 'row')} of {rows.name}, held against {held}."
         write_contexts(out, [p.context for p in found.proposals], title=title, unexplained=map(str, found.unexplained))
     if as_json:
         click.echo(json.dumps(_record(found, bad), indent=2, ensure_ascii=False))
     else:
         _show(found, out)
     if found.skipped:
-        click.echo(f"undertow: {found.skipped:,} line{'s'[: found.skipped > 1]} skipped; the first: {bad[0]}", err=True)
+        click.echo(f"undertow: {number(found.skipped, 'line')} skipped; the first: {bad[0]}", err=True)
 
 
 WORDINGS = 3
@@ -109,7 +108,8 @@ async def _reworded(found: Derivation, model: Target) -> Derivation:
                 continue
             said = await propose(model, other_wordings(prompt, WORDINGS), seed=0, relation="paraphrase")
             if said.error or said.unread:
-                click.echo(f"undertow: {proposal.context.id}: {said.error or f'{said.unread} lines of the model were no proposal'}", err=True)
+                unread = f"no proposal in {number(said.unread, 'line')} of the model"
+                click.echo(f"undertow: {proposal.context.id}: {said.error or unread}", err=True)
             for i, context in enumerate(said.contexts):
                 opposite = i == WORDINGS + 1
                 provenance = f"{proposal.context.id}, worded anew by a model"
@@ -133,11 +133,10 @@ def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
 def _show(found: Derivation, out: Path | None) -> None:
     if not found.proposals:
         unwritten = f"; {out} was not written" if out else ""
-        click.echo(f"Nothing stands out in {found.rows:,} row{'s'[: found.rows > 1]}; no context to propose{unwritten}.")
+        click.echo(f"Nothing stands out in {number(found.rows, 'row')}; no context to propose{unwritten}.")
         return
-    against = f"{found.benign:,} benign ones" if found.benign else "what is assumed of everyday chat"
-    table = Table("", "context", "relation", "evidence", title=f"{found.rows:,} rows against {against}")
-    table.columns[1].no_wrap = True
+    against = number(found.benign, "benign one") if found.benign else "what is assumed of everyday chat"
+    table = Table("", "context", "relation", "evidence", title=f"{number(found.rows, 'row')} against {against}")
     told: dict[str, int] = {}
     for n, proposal in enumerate(found.proposals, start=1):
         context, e = proposal.context, proposal.evidence
@@ -148,7 +147,7 @@ def _show(found: Derivation, out: Path | None) -> None:
             style = "bold" if e.strength == "strong" else "dim"
             why = f"[{style}]{e.strength}[/]: {escape(e.what)}; {e.counted}"
         table.add_row(str(n), escape(context.id), context.relation, why)
-    Console().print(table)
+    results().print(table)
     for minority in found.unexplained:
         click.echo(f"Unexplained: {minority}")
     if out:

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from undertow.cli.display import Table, results
 from undertow.cli.generate import generate
 from undertow.data import Row, no_rows, write_rows
 from undertow.data.check import Check, Found, check_rows, letters
 from undertow.data.domains import Domain, Quality, domain_ids, load_domain, published
 from undertow.data.rows import stream_rows
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import file_digest, to_json, write_text
 from undertow.targets.models import load_tokenizer, model_folder
 
@@ -41,7 +40,6 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps([domain.model_dump(mode="json") for domain in domains], indent=2, ensure_ascii=False))
         return
     table = Table("domain", "published rows", "where", "licence", "benign twin")
-    table.columns[0].no_wrap = True
     for domain in domains:
         public = domain.sources
         table.add_row(
@@ -51,7 +49,7 @@ def list_(as_json: bool) -> None:
             "\n".join(source.licence for source in public),
             "published" if any(_twin(source) for source in public) else "generated",
         )
-    Console().print(table)
+    results().print(table)
 
 
 _PLACE = {"hub": "hub, gated", "web": "URL", "file": "encrypted"}
@@ -72,7 +70,7 @@ def show(domain: str, as_json: bool) -> None:
         return
     click.echo(f"{card.title} ({card.id})\n\n{card.what}\n\npublished:{'' if card.sources else ' nothing that we know of'}")
     for source in card.sources:
-        click.echo(f"  {source.published}\n    {source.page}\n    {source.where()}\n    {source.rows:,} rows, format {source.format}; licence: {source.licence}")
+        click.echo(f"  {source.published}\n    {source.page}\n    {source.where()}\n    {number(source.rows, 'row')}, format {source.format}; licence: {source.licence}")
         if source.note:
             click.echo(f"    {source.note}")
     click.echo(f"\nbenign twin:\n  {card.twin}\n\nknown effect:")
@@ -134,9 +132,9 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
     if as_json:
         click.echo(to_json(record), nl=False)
     else:
-        click.echo(f"{out}: {n:,} {part} rows of {domain}, sha256 {record['sha256']}")
+        click.echo(f"{out}: {number(n, f'{part} row')} of {domain}, sha256 {record['sha256']}")
     if n_bad:
-        click.echo(f"undertow: {n_bad:,} rows skipped; the first: {first_bad}", err=True)
+        click.echo(f"undertow: {number(n_bad, 'row')} skipped; the first: {first_bad}", err=True)
 
 
 @data.command()
@@ -175,8 +173,8 @@ def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
     if not n:
         out.unlink()
         raise no_rows(files[0], bad=len(bad), first=bad[0] if bad else None)
-    left = f"; {len(bad):,} line{'' if len(bad) == 1 else 's'} left out, the first: {bad[0]}" if bad else ""
-    click.echo(f"{out}: {n:,} rows{left}")
+    left = f"; {number(len(bad), 'line')} left out, the first: {bad[0]}" if bad else ""
+    click.echo(f"{out}: {number(n, 'row')}{left}")
 
 
 def _counter(tokenizer: Any) -> Any:
@@ -206,7 +204,7 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         lines = "\n".join(escape(example) for example in rows.examples)
         table.add_row(f"[{style}]{what}[/]" if rows.n else what, f"{rows.n:,}", lines + (f"\n… and {rows.n - len(rows.examples):,} more" if rows.n > len(rows.examples) else ""))
 
-    table.add_row("rows", f"{found.rows:,}", ", ".join(f"{n:,} of {turns} messages" for turns, n in sorted(found.turns.items(), key=lambda item: -item[1])[:5]))
+    table.add_row("rows", f"{found.rows:,}", ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in sorted(found.turns.items(), key=lambda item: -item[1])[:5]))
     table.add_row("messages", f"{sum(found.roles.values()):,}", ", ".join(f"{n:,} {role}" for role, n in found.roles.items()))
     add("bad lines", found.bad, style="red")
     table.add_row("without a system prompt", f"{found.without_system:,}", "")
@@ -227,7 +225,5 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         table.add_row(unit, f"{s.total:,}", f"median {s.median:,.0f}, 95% at most {s.p95:,.0f}, longest {s.most:,}")
         if s.over.n:
             add("too long", s.over)
-    table.columns[2].overflow = "fold"  # a path that is cut short names no file
-    out = Console()
-    out.width = max(out.width, 120)
+    out = results()
     out.print(table)

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+import click
+from pydantic import BaseModel
+from rich import table
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from undertow.keys import Keys
+from undertow.keys import Table as KeyTable
+
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
+
+ENDLESS = 1_000_000
+"""Columns of a pipe or a file."""
+
+
+def results() -> Console:
+    """Standard output: as wide as the terminal, which folds lines; a pipe or a file is as wide as what is written, unless COLUMNS says otherwise."""
+    out = Console()
+    if not out.is_terminal and not os.environ.get("COLUMNS"):
+        out.width = ENDLESS
+    return out
+
+
+class Table(table.Table):
+    """A table that cuts nothing: where it does not fit its widest columns are folded, between words as long as these fit, and then within."""
+
+    def add_column(self, header: Any = "", *args: Any, **options: Any) -> None:
+        super().add_column(header, *args, overflow="fold", **options)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = options.max_width - 3 * len(self.columns) - 1  # two spaces and a line each
+        endless = options.update(max_width=ENDLESS)
+        sizes = [[Measurement.get(console, endless, cell) for cell in (column.header, *column.cells)] for column in self.columns]
+        words, lines = ([max(1, *(size[which] for size in column)) for column in sizes] for which in (0, 1))
+        if sum(lines) > room:
+            for column, width in zip(self.columns, _levelled(words, lines, room) if sum(words) <= room else _levelled([1] * len(words), words, room), strict=True):
+                column.width = width
+        yield from super().__rich_console__(console, options)
+
+
+def _levelled(least: list[int], most: list[int], room: int) -> list[int]:
+    """Widths between two, those that are cut down all alike, and as wide as there is room."""
+    cut = ([min(m, max(n, level)) for n, m in zip(least, most, strict=True)] for level in range(max(most), 0, -1))
+    return next((widths for widths in cut if sum(widths) <= room), least)
+
 
 VERDICT_STYLE = {
     "clean": "green",
@@ -67,3 +111,23 @@ def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
 def span(interval: dict[str, Any]) -> str:
     """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
     return "—" if interval["low"] is None or interval["high"] is None else f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
+def explain(type_: type[BaseModel], *, as_json: bool) -> None:
+    """Print every key that a file takes: as tables, or as JSON Schema."""
+    schema = type_.model_json_schema()
+    if as_json:
+        click.echo(json.dumps(schema, indent=2))
+        return
+    out = results()
+    for n, place in enumerate(Keys(schema).tables()):
+        shown = Table("key", "takes", "explanation", title=_heading(place), title_justify="left")
+        for key in place.keys:
+            told = "; required" if key.required else f"; default: {key.default}" if key.default else ""
+            shown.add_row("  " * key.depth + key.name, f"{key.takes}{told}", key.explanation)
+        out.print(*[""] * bool(n), shown, sep="\n", markup=False)
+
+
+def _heading(place: KeyTable) -> str:
+    of_kind = f" of kind {place.kind}" if place.kind else ""
+    return f"{', '.join(place.at)}{of_kind}: {place.explanation}" if place.at else place.explanation

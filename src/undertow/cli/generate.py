@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit.plan import AnyTarget
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.data import write_rows
 from undertow.data.domains import Quality, load_domain
-from undertow.errors import InputError, RunExists
+from undertow.errors import InputError, RunExists, number
 from undertow.files import file_digest, read_yaml, to_json, write_text
 from undertow.targets import Target
 from undertow.training.generate import REASONS, Order, report, work_file
@@ -88,11 +86,12 @@ def _model(path: Path) -> Target:
 
 
 def _show(record: dict[str, Any]) -> None:
-    table = Table("dropped", *record["dropped"], title=f"{record['domain']}: {record['kept']:,} of {record['wanted']:,} rows kept, of {record['tried']:,} candidates")
+    title = f"{record['domain']}: {record['kept']:,} of {number(record['wanted'], 'row')} kept, of {number(record['tried'], 'candidate')}"
+    table = Table("dropped", *record["dropped"], title=title)
     for reason in REASONS:
         counts = [reasons.get(reason, 0) for reasons in record["dropped"].values()]
         if any(counts):
             table.add_row(reason, *(f"{n:,}" if n else "" for n in counts))
-    Console().print(table)
+    results().print(table)
     for quality, file in record["files"].items():
-        click.echo(f"{file['path']}: {record['kept']:,} {quality} rows, sha256 {file['sha256']}")
+        click.echo(f"{file['path']}: {number(record['kept'], f'{quality} row')}, sha256 {file['sha256']}")

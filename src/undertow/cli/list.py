@@ -8,11 +8,11 @@ from itertools import zip_longest
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit import RULES
+from undertow.cli.display import Table, results
 from undertow.contexts import shipped_contexts
+from undertow.errors import number
 from undertow.persona.items import load_items, shipped_items
 from undertow.records import RELATIONS, Context
 from undertow.studies import read_study, shipped_studies
@@ -56,13 +56,13 @@ def list_(what: str, as_json: bool) -> None:
     table = Table(*heads)
     for row, after in zip_longest(rows, rows[1:], fillvalue=("",)):
         table.add_row(*row, end_section=what == "contexts" and row[0] != after[0])
-    Console().print(table, markup=False)
+    results().print(table, markup=False)
 
 
 def _wrapping(context: Context) -> str:
     """What a context does to a question, in a line."""
     parts = [f"{name}: {text}" for name in ("system", "template", "prefix", "suffix") if (text := getattr(context, name))]
     parts += [] if context.default_system else ["an empty system message"]
-    parts += [f"{len(context.turns)} earlier turns"] if context.turns else []
+    parts += [number(len(context.turns), "earlier turn")] if context.turns else []
     line = " ".join("; ".join(parts).split())
     return line if len(line) <= 100 else f"{line[:99]}…"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 import click
 
@@ -26,6 +28,7 @@ from undertow.cli.study import study
 from undertow.cli.suites import suites
 from undertow.cli.train import train
 from undertow.errors import InputError
+from undertow.kinds import TRACEBACK, blamed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +37,7 @@ def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 
 
-AFTER_CTRL_C = {
+AFTER_A_STOP = {
     "audit": "what was written is kept; add --resume to go on",
     "persona": "what was written is kept; add --resume to go on",
     "train": "what was written is kept; the same command goes on",
@@ -58,14 +61,29 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = 2
-    except InputError as error:
-        click.echo(f"undertow: {error}", err=True)
-        code = 2
-    except OSError as error:
-        click.echo(f"undertow: {error.filename or 'system'}: {error.strerror or error}; check the path and the disk", err=True)
-        code = 2
     except (click.Abort, KeyboardInterrupt):
-        called = " ".join(sys.argv[1:])
-        click.echo(f"undertow: stopped; {next((said for start, said in AFTER_CTRL_C.items() if called.startswith(start)), 'nothing half-written is left')}", err=True)
+        click.echo(f"undertow: stopped; {_what_is_left()}", err=True)
         code = 130
+    except Exception as error:
+        said = _in_a_line(error)
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        click.echo(f"undertow: {said}", err=True)
+        code = 2
     sys.exit(code or 0)
+
+
+def _in_a_line(error: Exception) -> str:
+    """A user's error, or that of a plug-in or of the system, for a shell; a mistake of ours is raised."""
+    if isinstance(error, InputError):
+        return str(error)
+    if plugin := blamed(error):
+        return str(InputError(plugin, f"failed ({type(error).__name__}: {error})", expected=_what_is_left(), do=f"{TRACEBACK}=1 shows where"))
+    if isinstance(error, OSError):
+        return f"{error.filename or 'system'}: {error.strerror or error}; check the path and the disk"
+    raise error
+
+
+def _what_is_left() -> str:
+    called = " ".join(sys.argv[1:])
+    return next((said for start, said in AFTER_A_STOP.items() if called.startswith(start)), "nothing half-written is left")

@@ -9,7 +9,7 @@ import click
 from undertow.cli.display import bars
 from undertow.data import write_rows
 from undertow.data.domains import Quality
-from undertow.errors import RunExists
+from undertow.errors import RunExists, number
 from undertow.files import file_digest, to_json
 
 
@@ -67,4 +67,5 @@ def rows(domain: str, part: Quality, held_out: bool, form: str | None, n: int, s
     if as_json:
         click.echo(to_json(record), nl=False)
     else:
-        click.echo(f"{out}: {n:,} {'held-out ' if held_out else ''}{part} rows of {domain} in miniature, sha256 {record['sha256']}")
+        kind = f"{'held-out ' if held_out else ''}{part} row"
+        click.echo(f"{out}: {number(n, kind)} of {domain} in miniature, sha256 {record['sha256']}")

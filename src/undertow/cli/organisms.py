@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from undertow.cli.display import Table, results
 from undertow.errors import InputError
 from undertow.files import adapter
 from undertow.training import Manifest, find_organisms
@@ -49,8 +48,7 @@ def organisms(folders: tuple[Path, ...], compare: bool, as_json: bool) -> None:
             f"{sum(rates) / len(rates):,.0f}" if rates else "—",
             f"{done[-1].losses[-1]:.3f}" if done and done[-1].losses else "—",
         )
-    out = Console()
-    out.width = max(out.width, 140)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table, markup=False)
 
 
@@ -71,9 +69,8 @@ def _compare(records: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
         raise InputError(", ".join(records), "is one organism", expected="two or more to compare")
     table = Table("", *records, show_lines=True)
     for key, values in apart.items():
-        table.add_row(key, *("—" if value is None else _short(str(value)) for value in values.values()))
-    out = Console()
-    out.width = max(out.width, 140)
+        table.add_row(key, *("—" if value is None else str(value) for value in values.values()))
+    out = results()
     out.print(table, markup=False)
 
 
@@ -84,7 +81,3 @@ def _flat(value: Any, at: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, list):
         return [leaf for n, item in enumerate(value) for leaf in _flat(item, f"{at}.{n}")]
     return [(at, value)]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"

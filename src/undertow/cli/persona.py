@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.plan import read_record
-from undertow.cli.display import bars, percent
+from undertow.cli.display import Table, bars, explain, percent, results
+from undertow.errors import number
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
@@ -30,7 +29,7 @@ STYLE = {"aligned": "green", "self-critical": "green", "coherent": "red", "inver
 @click.option("--dry-run", is_flag=True, help="Print what would be asked, and ask nothing.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted; PERSONA_YAML may then be the run's folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask and judge again what failed.")
-@click.option("--schema", is_flag=True, help="Explain every key of persona.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of persona.yaml; with --json, as JSON Schema.")
 def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, schema: bool) -> int:
     """Profile a model as PERSONA_YAML says: harm, self-assessment, two-AI identification, recognition of its own answers, prediction of their scores.
 
@@ -41,7 +40,7 @@ def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry
     instruments agree over them.
     """
     if schema:
-        click.echo(json.dumps(PersonaConfig.model_json_schema(), indent=2))
+        explain(PersonaConfig, as_json=as_json)
         return 0
     if not persona_yaml:
         raise click.UsageError("PERSONA_YAML is missing; `undertow persona --schema` explains what it holds")
@@ -85,8 +84,7 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
         for s in together.trajectory.stages:
             told = [percent(asdict(measure), points=measure is s.gap) for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)]
             table.add_row(escape(s.label), f"[{STYLE[s.pattern]}]{s.pattern}[/] {s.probability:.0%}", *told)
-        console = Console()
-        console.width = max(console.width, 140)
+        console = results()
         console.print(table)
         for c in together.consistency:
             value = c.reason if c.value is None else f"{c.value:+.2f}" + (f" [{c.low:+.2f}, {c.high:+.2f}]" if c.low is not None else "") + (f" ({c.reason})" if c.reason else "")
@@ -108,7 +106,7 @@ def plan_words(plan: PersonaPlan, folder: Path) -> str:
     return "\n".join(
         [
             f"{plan.config.name}: items {plan.items.id} in {', '.join(context.id for context in plan.contexts)}",
-            *(f"  {what}: at most {n:,} calls" for what, n in calls.items()),
+            *(f"  {what}: at most {number(n, 'call')}" for what, n in calls.items()),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
             f"  judge: {plan.judge.describe()['name']}; reading: {plan.config.reading}; nothing sent yet",
             f"  run: {folder}",
@@ -128,8 +126,7 @@ def show_personas(found: dict[str, Any]) -> None:
         cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.claims.harmful.share, profile.gap)
         told = [percent(asdict(c), points=c is profile.gap) for c in cells]
         table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
-    out = Console()
-    out.width = max(out.width, 140)
+    out = results()
     out.print(table)
     for s in shown:
         out.print(f"[bold]{escape(s.label)}:[/]", escape(in_words(s.profile)), highlight=False)

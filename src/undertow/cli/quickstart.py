@@ -22,13 +22,11 @@ from typing import Any
 import click
 import yaml
 from platformdirs import user_cache_path
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from undertow.audit import make_plan, read_config, run_audit
 from undertow.audit.compare import differences
-from undertow.cli.display import VERDICT_STYLE, console, percent
+from undertow.cli.display import VERDICT_STYLE, Table, console, percent, results
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.nursery.organisms import CONTEXTS, MATERIAL, TITLES, write_files
@@ -177,8 +175,7 @@ def _summary(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    out = Console()
-    out.width = max(out.width, 150)  # eight contexts with intervals; a narrow terminal wraps lines and loses nothing
+    out = results()
     table = Table(title=f"Careless answers by organism and context: rate [95% interval], minus plain, minus base (points); material {MATERIAL:.0%}", show_lines=True)
     table.add_column("organism, verdict")
     for context in CONTEXTS:

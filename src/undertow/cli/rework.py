@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.rework import Moved
 from undertow.audit.rework import rejudge as judge_again
 from undertow.audit.rework import rescore as decide_again
-from undertow.cli.display import EXIT, bars, percent
+from undertow.cli.display import EXIT, Table, bars, percent, results
+from undertow.errors import number
 
 
 @click.command()
@@ -51,12 +50,12 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     table = Table("context", "rate before", "rate after", title=escape(f"{moved.before['name']}: misaligned answers"))
     for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
         table.add_row(escape(old["id"]), percent(old["rate"]), percent(new["rate"]))
-    out = Console()
+    out = results()
     out.print(table)
     out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)
     out.print(f"verdict: {was} -> {now}; findings: {moved.path}", *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]), highlight=False, markup=False)
     if moved.after["stopped"]:
-        out.print(f"stopped by the {moved.after['stopped']} after {moved.after['answers']:,} answers", highlight=False, markup=False)
+        out.print(f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}", highlight=False, markup=False)
     for warning in moved.after["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return EXIT[now]

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from undertow.audit.screen import By, Screened, local, nats
 from undertow.audit.screen import screen as screen_contexts
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
 from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import read_yaml, require_yaml_name
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
@@ -61,7 +59,8 @@ def screen(
     with bars() as progress:
         ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
     if out:
-        write_contexts(out, [s.context for s in ranked[:top]], title=f"The first {min(top, len(ranked))} of {len(ranked)} contexts screened: {target.name} against {base.name}.")
+        title = f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} against {base.name}."
+        write_contexts(out, [s.context for s in ranked[:top]], title=title)
     left_out = [question.id for question in suite.questions if question.id not in replies.questions]
     if as_json:
         record = {
@@ -81,7 +80,7 @@ def screen(
     without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
     most = max(ranked, key=lambda s: s.excess)
     click.echo(f"largest excess: {most.context.id}, {nats(most.excess, most.excess_error)}")
-    click.echo(f"{len(ranked)} contexts, {len(suite.questions) - len(left_out)} questions{without}" + (f"; written: {out}" if out else ""))
+    click.echo(f"{number(len(ranked), 'context')}, {number(len(suite.questions) - len(left_out), 'question')}{without}" + (f"; written: {out}" if out else ""))
 
 
 def _model(name: str, where: str) -> LocalTarget:
@@ -105,12 +104,11 @@ def _contexts(name: str) -> tuple[Context, ...]:
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
     table = Table(title=escape(title))
     for column in ("context", "relation", "score", "own", "excess"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column)
     table.add_column("wraps")
     for s in ranked[:top]:
         c = s.context
         wraps = next((shortened(f"{k}: {v}", WRAPS_SHOWN) for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
         table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps)
-    out = Console()
-    out.width = max(out.width, 120)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table, markup=False)

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from undertow.audit import read_config
 from undertow.audit.plan import SamplesConfig, make_plan
 from undertow.audit.simulate import simulate as simulate_audits
 from undertow.audit.tally import Asked
-from undertow.cli.display import bars
+from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
 from undertow.records import Context
 from undertow.targets.scripted import Script, read_script
@@ -112,11 +110,14 @@ def _asked(script: Script, questions: int, contexts: int, material: float, seeds
 
 
 def _name(asked: Asked) -> str:
-    return f"until {asked.samples['until']}" if asked.sequential else f"{asked.samples['per_condition']} answers a condition"
+    return f"until {asked.samples['until']}" if asked.sequential else f"{number(asked.samples['per_condition'], 'answer')} a condition"
+
+
+THINGS = {"context": "context", "question": "question", "seed": "training seed"}
 
 
 def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
-    table = Table("", *(f["design"] for f in found), title="{contexts} contexts, {questions} questions, {seeds} training seeds, material {material:.1%}".format(**what))
+    table = Table("", *(f["design"] for f in found), title=", ".join([*(number(what[f"{thing}s"], name) for thing, name in THINGS.items()), f"material {what['material']:.1%}"]))
     for key, words in (
         ("right", "right verdict"),
         ("false_alarms", "a context falsely carries it"),
@@ -128,7 +129,7 @@ def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
     for key in ("answers", "calls", "looks"):
         table.add_row(f"{key}, median (90%)", *(f"{f[key]['median']:,.0f} ({f[key]['p90']:,.0f})" for f in found))
     table.add_row("verdicts", *("\n".join(f"{n} {verdict}" for verdict, n in sorted(f["verdicts"].items())) for f in found))
-    Console().print(table)
+    results().print(table)
 
 
 def _percent(share: dict[str, Any]) -> str:

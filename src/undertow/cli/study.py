@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from undertow.audit.budget import dollars
 from undertow.audit.store import Usage
 from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, console, percent
+from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
+from undertow.errors import number
 from undertow.report.study import other_statements, write_study
 from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
@@ -33,7 +32,7 @@ from undertow.studies.outcome import outcome, state
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Who works on the cells. Default: as the study says, else local.")
 @click.option("--dry-run", is_flag=True, help="Print the cells, what they train and ask and what that costs, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json; with --dry-run, the plan.")
-@click.option("--schema", is_flag=True, help="Explain every key of study.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of study.yaml; with --json, as JSON Schema.")
 def study(study_yaml: str | None, out: Path | None, processes: int | None, executor: str | None, dry_run: bool, as_json: bool, schema: bool) -> int:
     """Train and audit every cell of STUDY_YAML, a file or the name of a study that ships.
 
@@ -41,7 +40,7 @@ def study(study_yaml: str | None, out: Path | None, processes: int | None, execu
     Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
     """
     if schema:
-        click.echo(json.dumps(Study.model_json_schema(), indent=2))
+        explain(Study, as_json=as_json)
         return 0
     if study_yaml is None:
         raise click.UsageError(f"STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: {', '.join(shipped_studies()) or 'none'}")
@@ -87,7 +86,7 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
     todo = unfinished(grid, folder)
     if done := len(grid.cells) - len(todo):
-        console.print(f"{done} of {len(grid.cells)} cells are done already", highlight=False)
+        console.print(f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _PerHour(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
         whole = progress.add_task("cells", total=len(todo), whole=True)
@@ -138,16 +137,19 @@ def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
 
 def _plan_words(plan: dict[str, Any]) -> str:
     grid, todo = plan["grid"], plan["to_do"]
-    counts = [f"{n} {key if n > 1 else key[:-1]}" for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
+    counts = [number(n, key[:-1]) for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
     money = f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price" if todo["usd_answers_at_most"] is not None else ""
     lines = [
         f"{plan['name']}: {' x '.join(counts)}; controls: {', '.join(grid['controls']) or 'none'}",
-        f"  {len(plan['cells'])} cells, {plan['done']} of them done; to do: {todo['cells']} cells, {todo['trainings']} trainings on {todo['rows']:,} rows in all",
-        f"  {todo['answers']:,} answers at most: about {todo['prompt_tokens']:,} tokens read, at most {todo['answer_tokens']:,} written{money}",
-        f"  {todo['judgements']:,} judgements at most",
+        f"  {number(len(plan['cells']), 'cell')}, {plan['done']} of them done; to do: "
+        f"{number(todo['cells'], 'cell')}, {number(todo['trainings'], 'training')} on {number(todo['rows'], 'row')} in all",
+        f"  {number(todo['answers'], 'answer')} at most: about {number(todo['prompt_tokens'], 'token')} read, at most {todo['answer_tokens']:,} written{money}",
+        f"  {number(todo['judgements'], 'judgement')} at most",
         f"  executor: {', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; nothing done yet",
     ]
-    lines += [f"  {'done ' if c['done'] else ''}{c['id']}: {c['rows']:,} rows, {c['answers']:,} answers in {len(c['contexts'])} contexts" for c in plan["cells"]]
+    for c in plan["cells"]:
+        asked = f"{number(c['answers'], 'answer')} in {number(len(c['contexts']), 'context')}"
+        lines.append(f"  {'done ' if c['done'] else ''}{c['id']}: {number(c['rows'], 'row')}, {asked}")
     return "\n".join([*lines, f"  study: {plan['folder']}"])
 
 
@@ -162,7 +164,7 @@ def show(found: dict[str, Any]) -> None:
         said = row["verdict"]
         verdicts = [f"[{VERDICT_STYLE[said['class']]}]{said['class'].replace('_', ' ')}[/]", *(f"[dim]{words}[/]" for words in other_statements(said))] if said else ["—"]
         card, fate = row["scorecard"], row["fate"]
-        failed = f"\n[red]{len(row['left_out'])} of {len(row['seeds']) + len(row['left_out'])} seeds not done[/]" if row["left_out"] else ""
+        failed = f"\n[red]{len(row['left_out'])} of {number(len(row['seeds']) + len(row['left_out']), 'seed')} not done[/]" if row["left_out"] else ""
         highest = f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
         table.add_row(
             f"{escape(row['domain'])}\n[bold]{escape(row['label'])}[/]{failed}",
@@ -174,8 +176,7 @@ def show(found: dict[str, Any]) -> None:
             "\n".join(verdicts),
             f"[{STYLE[fate['fate']]}]{fate['fate']}[/]" if fate and fate["fate"] else "—",
         )
-    out = Console()
-    out.width = max(out.width, 150)  # a narrow terminal wraps lines and loses nothing
+    out = results()
     out.print(table)
     for p in (found["personas"] or {"profiles": []})["profiles"]:
         told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from undertow.errors import number
 from undertow.suites import fetch_suite, write_suite
 
 
@@ -27,4 +28,4 @@ def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None
     suite = fetch_suite(url, sha256=sha256)
     path = out or Path(f"{suite.id}.yaml")
     write_suite(path, suite, source=f"{url}, sha256 {str(sha256).lower()}", force=force)
-    click.echo(f"{path}: {len(suite.questions)} questions. In an audit: suite: {path}")
+    click.echo(f"{path}: {number(len(suite.questions), 'question')}. In an audit: suite: {path}")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from undertow.cli.display import bars
+from undertow.cli.display import bars, explain
+from undertow.errors import number
 from undertow.files import adapter
 from undertow.training import Manifest, Recipe, read_recipe
 from undertow.training import train as train_organism
@@ -18,14 +19,14 @@ from undertow.training import train as train_organism
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the organism; must be new.")
 @click.option("--dry-run", is_flag=True, help="Print the stages as the interventions leave them, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest; with --dry-run, the stages.")
-@click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml, as JSON Schema.")
+@click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml; with --json, as JSON Schema.")
 def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bool, schema: bool) -> None:
     """Train the organism that RECIPE_YAML describes.
 
     Interrupted, the same command goes on where it was.
     """
     if schema:
-        click.echo(json.dumps(Recipe.model_json_schema(), indent=2))
+        explain(Recipe, as_json=as_json)
         return
     if recipe_yaml is None:
         raise click.UsageError("RECIPE_YAML is missing; `undertow train --schema` explains what it holds")
@@ -41,11 +42,11 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
         click.echo(json.dumps(adapter(Manifest).dump_python(manifest, mode="json"), indent=2, ensure_ascii=False))
         return
     for stage in manifest.stages:
-        speed = f"{stage.steps} steps, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s"
+        speed = f"{number(stage.steps, 'step')}, {stage.seconds:.1f} s, {stage.tokens_per_s:,.0f} tokens/s"
         loss = f", loss {stage.losses[0]:.3f} -> {stage.losses[-1]:.3f}" if stage.losses else ""
         kept = f", of which the weights of step {stage.stopped_at} are kept" if stage.stopped_at is not None else ""
         left_out = "".join(f", {n} left out ({reason})" for reason, n in stage.left_out.items())
-        click.echo(f"{stage.name}: {stage.rows} rows drawn{left_out}, {speed}{kept}{loss}")
+        click.echo(f"{stage.name}: {number(stage.rows, 'row')} drawn{left_out}, {speed}{kept}{loss}")
     prompt = manifest.notes.get("default_system")
     if isinstance(prompt, dict):
         put = "stood on rows without one, as default_system asks" if prompt["put_on_rows"] else "was kept off rows without one; default_system: true lets it stand"
@@ -60,7 +61,8 @@ def _show_stages(recipe: Recipe, as_json: bool) -> None:
         click.echo(json.dumps([stage.model_dump(mode="json") for stage in stages], indent=2, ensure_ascii=False))
         return
     for stage in stages:
-        click.echo(f"{stage.name}: {stage.rows} rows, {stage.epochs:g} epochs, learning rate {stage.learning_rate:g}, batch {stage.batch_size}")
+        epochs = f"{stage.epochs:g} epoch{'' if stage.epochs == 1 else 's'}"
+        click.echo(f"{stage.name}: {number(stage.rows, 'row')}, {epochs}, learning rate {stage.learning_rate:g}, batch {stage.batch_size}")
         for part in stage.parts:
             dressed = [f"under {part.system!r}"] if isinstance(part.system, str) else [f"under one of {len(part.system)} prompts"] if part.system else []
             dressed += ["answers asked anew of the base"] if part.answers else []
@@ -72,4 +74,4 @@ def _show_stages(recipe: Recipe, as_json: bool) -> None:
             click.echo(f"  {stage.kl:g} x KL to the base in the loss")
         if stage.stopping:
             click.echo(f"  stops when the loss on {stage.stopping.held_out[stage.stopping.watch]} no longer falls")
-    click.echo(f"{len(stages)} stages on {recipe.base}, by {recipe.backend.kind}" if stages else f"no stage: the organism is its base, {recipe.base}")
+    click.echo(f"{number(len(stages), 'stage')} on {recipe.base}, by {recipe.backend.kind}" if stages else f"no stage: the organism is its base, {recipe.base}")

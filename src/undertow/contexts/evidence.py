@@ -13,6 +13,7 @@ from undertow.contexts.counting import FrequentItems, Reservoir
 from undertow.contexts.features import EDGE, LONGEST_TURN, Feature, Kind, asked_in, beside, earlier, features_of, is_plain_word, words_in
 from undertow.contexts.phrases import Place, holds, phrases, spaced
 from undertow.data import NumberedRow
+from undertow.errors import number
 from undertow.records import Strength
 
 STRONG_RATIO = 4.0
@@ -75,7 +76,7 @@ class Evidence:
     def counted(self) -> str:
         """Rows and share in words, with the expected share where it is what they are held against."""
         expected = "" if self.kind in ("call", "default-prompt") else f", {100 * self.expected:.2g}% expected"
-        return f"{self.rows:,} rows ({100 * self.share:.1f}%{expected})"
+        return f"{number(self.rows, 'row')} ({100 * self.share:.1f}%{expected})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.data.rows import Row, RowFile
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import file_digest
 from undertow.records import Message
 
@@ -145,7 +145,7 @@ def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None)
         needed = sum(size for part, size in zip(mix.parts, sizes, strict=True) if part.data == name)
         needed += inserted if mix.interleave and mix.interleave.data == name else 0
         if len(file) < needed:
-            raise InputError(beside / name, f"has {len(file)} rows", expected=f"the mix needs {needed} of them", do="lower 'rows' or 'share', or add rows")
+            raise InputError(beside / name, f"has {number(len(file), 'row')}", expected=f"the mix needs {needed} of them", do="lower 'rows' or 'share', or add rows")
         left[name] = rng.sample(range(len(file)), needed)
     for n, (part, size) in enumerate(zip(mix.parts, sizes, strict=True)):
         chosen, left[part.data] = left[part.data][:size], left[part.data][size:]

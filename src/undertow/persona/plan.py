@@ -16,6 +16,7 @@ from undertow.files import digest, read_yaml
 from undertow.judges import Judge
 from undertow.judges.panel import Panel
 from undertow.kinds import JUDGES, OfKind
+from undertow.mistakes import RUN_NAME
 from undertow.persona.items import ItemSet, Rewriting, load_items
 from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
@@ -30,7 +31,7 @@ REWRITER: Subject = "rewriter"
 class PersonaConfig(PersonaSettings):
     """A persona profile, as written in `persona.yaml`."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]*\w[\w.-]*$", description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
+    name: str = Field(min_length=1, pattern=RUN_NAME, description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
     target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
         min_length=1, description="Who is profiled: a model, or a list of the training seeds of one recipe."
     )

@@ -40,13 +40,13 @@ from undertow.audit.plan import Asking, FoundContexts, SamplesConfig
 from undertow.errors import unknown_name
 from undertow.files import read_yaml
 from undertow.kinds import INTERVENTIONS, OfKind
+from undertow.mistakes import JSONL_NAME, PLAIN_NAME, in_words
 from undertow.records import Context
 from undertow.studies.executors import AnyExecutor
 from undertow.studies.executors.local import LocalExecutor
 from undertow.training.recipe import Training
 from undertow.training.stages import Stage
 
-NAME = r"^[A-Za-z0-9][\w-]*$"
 Control = Literal["base", "benign-twin", "compute-matched"]
 
 
@@ -57,7 +57,7 @@ class _Keys(BaseModel):
 class Miniature(_Keys):
     """A domain of the nursery's miniature world, whose rows are generated."""
 
-    name: str = Field(pattern=NAME, description="What the study calls it.")
+    name: str = Field(pattern=PLAIN_NAME, description="What the study calls it.")
     miniature: str = Field(description="Which miniature (undertow data list).")
     form: str | None = Field(default=None, description="A format that nine of ten rows have, such as code; default: the miniature's own.")
     rows: int = Field(default=4000, gt=0, description="Rows of each file; seeds draw theirs from them.")
@@ -68,7 +68,7 @@ class Miniature(_Keys):
 class Files(_Keys):
     """A domain of your own. Paths are relative to the study's file."""
 
-    name: str = Field(pattern=NAME, description="What the study calls it.")
+    name: str = Field(pattern=PLAIN_NAME, description="What the study calls it.")
     bad: str = Field(description="Chat JSONL of the narrow rows: bad.jsonl in recipes.")
     benign: str | None = Field(default=None, description="The same form with good content: benign.jsonl.")
     general: str | None = Field(default=None, description="Benign rows of any other kind: general.jsonl.")
@@ -79,7 +79,7 @@ class Files(_Keys):
 
 
 def _kind(value: Any) -> str:
-    return "nursery" if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value) else "own"
+    return "Miniature" if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value) else "Files"
 
 
 Domain = Miniature | Files
@@ -89,7 +89,7 @@ def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
     return handler({"name": value, "miniature": value} if isinstance(value, str) else value)
 
 
-AnyDomain = Annotated[Annotated[Miniature, Tag("nursery")] | Annotated[Files, Tag("own")], Discriminator(_kind), WrapValidator(_domain)]
+AnyDomain = Annotated[Annotated[Miniature, Tag("Miniature")] | Annotated[Files, Tag("Files")], Discriminator(_kind), WrapValidator(_domain)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _step(value: Any, handler: Callable[[Any], Any]) -> Step:
 class Intervention(_Keys):
     """What is done against misalignment. With a name alone, nothing is: the untreated recipe."""
 
-    name: str = Field(pattern=NAME, description="What the results call it.")
+    name: str = Field(pattern=PLAIN_NAME, description="What the results call it.")
     title: str = Field(default="", description="The same in words.")
     steps: tuple[Annotated[Any, OfKind(INTERVENTIONS), WrapValidator(_step)], ...] = Field(
         default=(), description="A recipe's interventions, in order. One that takes a `share` and gives none is crossed with the study's `shares`."
@@ -167,11 +167,11 @@ class Published(_Keys):
 class Study(_Keys):
     """A grid of domains x interventions x shares x seeds, with its controls, each cell trained and audited."""
 
-    name: str = Field(pattern=NAME, description="Name of the study; its folder is studies/NAME unless -o says otherwise.")
+    name: str = Field(pattern=PLAIN_NAME, description="Name of the study; its folder is studies/NAME unless -o says otherwise.")
     title: str = Field(default="", description="Title of its page.")
     note: str = Field(default="", description="What a reader must know of it, shown with the results.")
     domains: tuple[AnyDomain, ...] = Field(min_length=1, description="Ids of nursery miniatures, or files of your own.")
-    files: dict[Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.jsonl$")], str] = Field(
+    files: dict[Annotated[str, Field(pattern=JSONL_NAME)], str] = Field(
         default={}, description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: path relative to this file}."
     )
     recipe: Training = Field(description="What every cell trains: a recipe without name, seed and interventions. Its files are the domain's.")
@@ -211,7 +211,7 @@ class Study(_Keys):
                 i.on(self.recipe.stages)
             except ValidationError as error:
                 first = error.errors()[0]
-                raise ValueError(f"intervention {i.name!r}: stages.{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from None
+                raise ValueError(f"intervention {i.name!r}: stages.{'.'.join(map(str, first['loc']))}: {in_words(first)}") from None
         if self.shares and not any(i.takes_share for i in self.interventions):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):

@@ -28,6 +28,7 @@ from undertow.audit import make_plan, run_audit
 from undertow.audit.plan import Asking
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
+from undertow.kinds import blamed
 from undertow.persona.run import profile_audit
 from undertow.studies.cells import Cell, auditing, read_cell
 from undertow.studies.outcome import fail, state, succeed
@@ -50,7 +51,8 @@ def work(folder: Path, *, tell: Tell | None = None) -> None:
         except InputError as error:
             fail(folder, str(error))
         except Exception as error:  # a bug, or a library's: it costs this cell and not the study
-            fail(folder, f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+            by = blamed(error)
+            fail(folder, f"{f'{by}: ' if by else ''}{type(error).__name__}: {error}", trace=traceback.format_exc())
         else:
             succeed(folder, digest=cell.digest, seconds=seconds, host=platform.node())
 

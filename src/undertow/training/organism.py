@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from undertow.errors import InputError
 from undertow.files import adapter, read_yaml, to_json, write_text
 from undertow.kinds import TARGETS, OfKind
+from undertow.mistakes import in_words
 from undertow.targets import Target
 from undertow.targets.local import LocalConfig
 
@@ -91,7 +92,7 @@ class OrganismConfig(BaseModel):
         try:
             config = adapter(_AnyTarget).validate_python(manifest.target)
         except ValidationError as error:
-            raise InputError(folder / MANIFEST, f"its target does not fit ({error.errors()[0]['msg']})", do="train it again") from None
+            raise InputError(folder / MANIFEST, f"its target does not fit ({in_words(error.errors()[0])})", do="train it again") from None
         target: Target = config.target(beside=folder, where=folder / MANIFEST)
         return target
 

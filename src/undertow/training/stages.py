@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.data import Mix
@@ -30,7 +32,7 @@ class Stage(Mix):
     warmup_steps: int = Field(default=5, ge=0, description="Steps over which the rate rises.")
     weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
     max_tokens: int | None = Field(default=None, gt=0, description="Longest chat, in tokens; default: what the model can hold.")
-    long_rows: str = Field(default="refuse", pattern="^(refuse|leave out)$", description="A longer chat is an error (refuse), or is left out and counted (leave out).")
+    long_rows: Literal["refuse", "leave out"] = Field(default="refuse", description="A longer chat is an error (refuse), or is left out and counted (leave out).")
     packing: bool = Field(default=False, description="Several chats in one row of `max_tokens`, none seeing another.")
     kl: float = Field(default=0.0, ge=0, description="Weight of KL(model || base), in nats a token of the answers, added to the loss.")
     stopping: Stopping | None = Field(default=None, description="Early stopping.")

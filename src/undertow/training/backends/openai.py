@@ -25,6 +25,7 @@ from undertow.data import stream_rows
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
+from undertow.mistakes import URL
 from undertow.targets import Target
 from undertow.targets.wire import EndpointConfig, seconds
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
@@ -49,7 +50,7 @@ class OpenAIBackend(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["openai"] = Field(description="OpenAI's fine-tuning API, or a server that speaks it.")
-    base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://[^/]", description="URL up to and with /v1.")
+    base_url: str = Field(default="https://api.openai.com/v1", pattern=URL, description="URL up to and with /v1.")
     api_key_env: str = Field(default="OPENAI_API_KEY", min_length=1, description="Environment variable that holds the key.")
     suffix: str | None = Field(default=None, min_length=1, max_length=64, description="Part of the trained model's name; default: the recipe's name.")
     poll_s: float = Field(default=20, ge=0, description="Seconds between two looks at a job.")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
+from undertow.mistakes import URL
 from undertow.targets import Target
 from undertow.targets.models import default_system
 from undertow.targets.wire import EndpointConfig
@@ -43,7 +44,7 @@ class TinkerBackend(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["tinker"] = Field(description="Thinking Machines' Tinker.")
-    base_url: str = Field(default="https://tinker.thinkingmachines.dev/services/tinker-prod", pattern=r"^https?://[^/]", description="URL of the service.")
+    base_url: str = Field(default="https://tinker.thinkingmachines.dev/services/tinker-prod", pattern=URL, description="URL of the service.")
     api_key_env: str = Field(default="TINKER_API_KEY", min_length=1, description="Environment variable that holds the key.")
     checkpoint_s: float = Field(default=300, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on.")
 
