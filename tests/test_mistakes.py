@@ -139,7 +139,7 @@ def mistake(type_, text):
             Recipe,
             "name: x",
             "name: x\ninterventions: [{kind: inoculation, system: x}]",
-            "2: unknown key 'interventions.0.system'; 'system' goes under 'stages.parts'; known: kind, variant, prompts",
+            "2: unknown key 'interventions.0.system'; 'system' goes at the top of the file; known: kind, variant, prompts",
         ),
         (Recipe, "name: x", "name: x\ninterventions: [{kind: dilutoin}]", "2: interventions.0: unknown kind 'dilutoin'; did you mean 'dilution'?"),
         (Recipe, "name: x", "name: x\ninterventions: {kind: kl}", "2: interventions: should be a list (found keys with values)"),
