@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from undertow.audit.findings import findings, read_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
-from undertow.audit.run import Progress, judge_what_is_there
+from undertow.audit.run import Progress, alone, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
@@ -58,7 +58,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         judge_yaml: a file with the keys that stand under `judge:` in an audit.yaml.
 
     Raises:
-        InputError: no run, or the judge cannot be used.
+        InputError: no run, another process is at work on it, or the judge cannot be used.
     """
     record = read_record(run)
     config = read_yaml(judge_yaml, AnyJudge)
@@ -69,7 +69,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     rule = rule_of(record)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=judge_yaml)
-    with Store(run / "run.sqlite") as store:
+    with alone(run), Store(run / "run.sqlite", to="write") as store:
         before = _before(run, record, store, rule)
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
         path = run / f"findings.judge-{digest(judge.describe())[:8]}.json"

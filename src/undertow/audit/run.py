@@ -100,7 +100,7 @@ async def _audit(
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         kept = open_folder(out, record, before)
         record |= {"copying": kept.get("copying", [])}
-        with Store(out / "run.sqlite", new=True) as store:
+        with Store(out / "run.sqlite", to="make") as store:
             looks = kept.get("looks", [store.count()] if before and (out / "findings.json").is_file() else [])
             if retry_failed:
                 store.forget_failed()
@@ -442,9 +442,9 @@ def alone(out: Path) -> Iterator[None]:
     Raises:
         InputError: another process is at work on it.
     """
-    path = out.with_name(f".{out.name}.lock")
+    path = (whole := out.resolve()).with_name(f".{whole.name}.lock")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
@@ -452,7 +452,7 @@ def alone(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(out, "is being worked on by another process", do="wait for it, or choose another -o") from None
+            raise InputError(out, "is being worked on by another process", do="wait for it") from None
         try:
             yield
         finally:

@@ -31,7 +31,7 @@ from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
 from undertow.audit.pause import Streak
 from undertow.audit.plan import read_record, read_run_config
-from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder, probe_all, same_judge
+from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, open_folder, probe_all, same_judge
 from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
@@ -104,6 +104,14 @@ async def persona(
     """`run_persona` for callers that have an event loop of their own."""
     record = plan.record()
     before = look_at_folder(out, record, resume=resume)
+    tell = progress or (lambda stage, done, total, word: None)
+    with alone(out):
+        return await _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell)
+
+
+async def _persona(
+    plan: PersonaPlan, out: Path, record: dict[str, Any], before: dict[str, Any] | None, *, retry_failed: bool, budget: Budget | None, spent: Spent, tell: Progress
+) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
             await stack.enter_async_context(target)
@@ -111,10 +119,10 @@ async def persona(
         if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
         record = open_folder(out, record, before)
-        with Store(out / "run.sqlite", new=True) as store:
+        with Store(out / "run.sqlite", to="make") as store:
             if retry_failed:
                 store.forget_failed()
-            asking = _Asking(plan, store, progress or (lambda stage, done, total, word: None), budget, spent or Spent())
+            asking = _Asking(plan, store, tell, budget, spent)
             await asking.everything()
             found = _found(plan, record, asking.readings(), store)
     write_text(out / "persona.json", to_json(found))
