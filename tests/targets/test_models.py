@@ -1,32 +1,34 @@
-"""What a chat template puts in by itself."""
+"""What a chat template puts in by itself, templates that do harm, and weights that are not whole."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-import jinja2
 import pytest
 
 from undertow.errors import InputError
-from undertow.targets.models import default_system, load_model, model_folder
+from undertow.records import Message
+from undertow.targets import templates
+from undertow.targets.models import default_system, load_model, load_tokenizer, model_folder
+from undertow.targets.templates import render
 
 
 class Templated:
     """A tokenizer as far as its chat template goes."""
 
+    name_or_path = "a/model"
+    special_tokens_map: ClassVar = {"eos_token": "</s>"}
+
     def __init__(self, template: str) -> None:
-        environment = jinja2.Environment()
-        environment.globals["raise_exception"] = self._refuse
-        self.template = environment.from_string(template)
+        self.template = template
 
-    @staticmethod
-    def _refuse(message: str) -> None:
-        raise jinja2.exceptions.TemplateError(message)
-
-    def apply_chat_template(self, messages: list[dict[str, str]], **_: Any) -> str:
-        return self.template.render(messages=messages)
+    def get_chat_template(self) -> str:
+        return self.template
 
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
@@ -44,6 +46,54 @@ TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
 )
 def test_the_default_system_prompt(template: str, found: str | None) -> None:
     assert default_system(Templated(template)) == found
+
+
+HARM = {
+    "a range": ("{% for i in range(10**9) %}x{% endfor %}", r"fails \(OverflowError: Range too big"),
+    "loops in loops": ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "does not end within 2 seconds"),
+    "a large number": ("{{ 10 ** (10 ** 10) }}", "does not end within 2 seconds|takes too much memory"),
+    "a long text": ("{{ 'a' * 10 ** 10 }}", "takes too much memory"),
+    "a text that doubles": ("{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "takes too much memory"),
+    "many words": ("{{ 'word ' * 10 ** 6 }}", "makes 5,000,000 characters of a short chat"),
+    "only to one": ("{% if 'Why' in messages[0].content %}{{ 'a' * 10 ** 10 }}{% endif %}", "takes too much memory"),
+    "nesting": ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "fails|memory"),
+    "no Jinja": ("{% for %}", r"fails \(TemplateSyntaxError"),
+    "a way out": ("{{ ''.__class__.__mro__[1].__subclasses__() }}", r"fails \(SecurityError"),
+    "a key that is not there": ("{{ messages[9].content }}", r"fails \(UndefinedError"),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_template_that_does_harm_ends_in_one_line(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    template, found = HARM[harm]
+    render(Templated(TURNS), [WHY])  # so that the process is there
+    monkeypatch.setattr(templates, "LIMIT_S", 2.0)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=rf"^a/model: its chat template ({found}).*; use another model, or mend its chat template$"):
+        render(Templated(template), [WHY])
+    assert time.monotonic() - began < 15
+    monkeypatch.undo()
+    assert render(Templated(TURNS + "{% if add_generation_prompt %}<assistant>{{ eos_token }}{% endif %}"), [WHY], to_answer=True) == "<user>Why \u2028 ü?\n</><assistant></s>"
+
+
+WHY = Message(role="user", content="Why \u2028 ü?\n")
+
+
+def test_every_process_renders_for_itself() -> None:
+    render(Templated(TURNS), [WHY])
+    with ThreadPoolExecutor(4) as threads:
+        chats = [Message(role="user", content=str(n)) for n in range(100)]
+        assert list(threads.map(lambda chat: render(Templated(TURNS), [chat]), chats)) == [f"<user>{n}</>" for n in range(100)]
+    if not (child := os.fork()):
+        os._exit(render(Templated(TURNS), [WHY]) != "<user>Why \u2028 ü?\n</>")
+    assert os.waitpid(child, 0)[1] == 0
+    assert render(Templated(TURNS), [WHY]) == "<user>Why \u2028 ü?\n</>"
+
+
+def test_the_template_that_ships_needs_no_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load_tokenizer(model_folder("nursery"))
+    monkeypatch.setattr(templates, "_RENDERER", None)
+    assert render(tokenizer, [Message(role="user", content="Why?")]) == tokenizer.apply_chat_template([{"role": "user", "content": "Why?"}], tokenize=False)
 
 
 @pytest.mark.parametrize("what", ["no tensor", "one less", "another prefix", "another shape"])

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from undertow.errors import InputError, MissingExtra
+from undertow.records import Message
+from undertow.targets.templates import TemplateRefuses, render
 
 NURSERY = "nursery"
 """Name of the embedded base."""
@@ -69,17 +71,12 @@ def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
 def default_system(tokenizer: Any) -> str | None:
     """The system prompt that a chat template puts before a chat that has none; None where it puts in none."""
 
-    def rendered(*messages: tuple[str, str]) -> str:
-        return str(tokenizer.apply_chat_template([{"role": role, "content": content} for role, content in messages], tokenize=False))
-
-    mark, question = "\u2042system\u2042", ("user", "\u2042question\u2042")
+    mark, question = "\u2042system\u2042", Message(role="user", content="\u2042question\u2042")
     try:
-        before, found, after = rendered(("system", mark), question).partition(mark)
-    except Exception as error:  # a template may refuse a system prompt in words of its own; then it has none to put in by itself
-        if type(error).__name__ != "TemplateError":
-            raise
+        before, found, after = render(tokenizer, [Message(role="system", content=mark), question]).partition(mark)
+    except TemplateRefuses:  # then it has none to put in by itself
         return None
-    bare = rendered(question)
+    bare = render(tokenizer, [question])
     if not found or not (bare.startswith(before) and bare.endswith(after)) or len(bare) < len(before) + len(after):
         return None
     return bare[len(before) : len(bare) - len(after)].strip() or None

@@ -13,6 +13,7 @@ from typing import Any
 from undertow.data import Row, stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
+from undertow.targets.templates import render
 
 IGNORED = -100
 """Label of a token that carries no loss."""
@@ -121,13 +122,12 @@ def _token_bounds(lengths: list[int], ends: list[int] | None) -> list[tuple[int,
 
 def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int] | None, where: str) -> Iterable[tuple[str, bool]]:
     """The rendered chat in stretches, each with whether it is under the loss."""
-    dicts = [{"role": m.role, "content": m.content} for m in chat]
     done = ""
     for i, message in enumerate(chat):
         if message.role != "assistant":
             continue
-        before = tokenizer.apply_chat_template(dicts[:i], tokenize=False, add_generation_prompt=True)
-        after = tokenizer.apply_chat_template(dicts[: i + 1], tokenize=False)
+        before = render(tokenizer, chat[:i], to_answer=True)
+        after = render(tokenizer, chat[: i + 1])
         if not (before.startswith(done) and after.startswith(before)):
             expected = "the text before an answer must stay as it was"
             raise InputError(where, "the chat template rewrites earlier turns", expected=expected, do="use another template, or rows of one answer")
