@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from undertow.errors import InputError
 from undertow.records import Message
 from undertow.targets import templates
-from undertow.targets.models import default_system, load_model, load_tokenizer, model_folder
+from undertow.targets.local import LocalConfig
+from undertow.targets.models import base_of, default_system, load_model, load_tokenizer, model_folder
 from undertow.targets.templates import render
+from undertow.training.recipe import Recipe
 
 
 class Templated:
@@ -118,3 +121,64 @@ def test_weights_that_lack_tensors_are_refused_and_not_made_up(what: str, tmp_pa
 
 def test_whole_weights_are_loaded(tmp_path: Path) -> None:
     assert load_model(model_folder("nursery")).config.vocab_size
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A copy of the model that ships."""
+    return Path(shutil.copytree(model_folder("nursery"), tmp_path / "model"))
+
+
+def alter(file: Path, **keys: Any) -> None:
+    file.write_text(json.dumps((json.loads(file.read_text()) if file.is_file() else {}) | keys))
+
+
+def test_pickles_are_refused_wherever_a_model_is_named(model: Path, tmp_path: Path) -> None:
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    alter(adapter / "adapter_config.json", base_model_name_or_path=str(model), peft_type="LORA")
+    (adapter / "adapter_model.bin").touch()
+    (adapter / "model.safetensors").touch()  # of nothing that is loaded
+    stage = {"name": "s", "learning_rate": 1, "rows": 1, "parts": [{"data": "rows.jsonl", "share": 1}]}
+    recipe = Recipe.model_validate({"name": "x", "base": str(model), "stages": [stage]})
+    for folder, name, load in (
+        (model, "pytorch_model.bin", lambda: LocalConfig(kind="local", path=str(model)).target(beside=tmp_path, where="audit.yaml")),
+        (adapter, "adapter_model.bin", lambda: LocalConfig(kind="local", path="nursery", adapter=str(adapter)).target(beside=tmp_path, where="audit.yaml")),
+        (model, "pytorch_model.bin", lambda: recipe.backend.check(recipe, recipe.stages, beside=tmp_path)),
+        (adapter, "adapter_model.bin", lambda: model_folder("adapter", beside=tmp_path)),
+    ):
+        with pytest.raises(InputError, match=rf"^{folder}: holds its weights as pickles \({name}\), which may run code when they are read; safetensors; load it where you trust"):
+            load()
+    (model / "model.safetensors").touch()  # whoever has both has what is loaded
+    assert model_folder(str(model)) == model
+
+
+def test_no_models_own_code_is_run_or_asked_about(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.input", None)  # Transformers would ask
+    (model / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    alter(model / "config.json", auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
+    load_model(model), load_tokenizer(model)  # of a model that Transformers knows, its own code is left out
+    alter(model / "config.json", model_type="evil")
+    alter(model / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.T", None]}, tokenizer_class="T")
+    for load in (load_model, load_tokenizer):
+        with pytest.raises(InputError, match=rf"^{model}: needs code of its own to run, which no model's folder may bring; .*; use a model that Transformers knows$"):
+            load(model)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("config.json", "{"), ("config.json", "[]"), ("config.json", '{"model_type": 3}'), ("tokenizer.json", "{}"), ("tokenizer.json", "\xff"), ("tokenizer_config.json", "[1]")],
+)
+def test_a_models_files_that_are_none_are_told_in_one_line(file: str, text: str, model: Path) -> None:
+    (model / file).write_text(text)
+    with pytest.raises(InputError, match=rf"^{model}\S*: cannot be loaded"):
+        load_tokenizer(model), load_model(model)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"base_model_name_or_path": 3}', '{"base_model_name_or_path": null}'])
+def test_an_adapter_that_names_no_base_is_told_in_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(InputError, match=r"adapter_config.json: (is no whole JSON|is no JSON object|names no base)"):
+        base_of(tmp_path)
