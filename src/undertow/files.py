@@ -76,14 +76,18 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = adapter(type_).validate_python(_loaded(text))
+        value: T = adapter(type_).validate_python(load_yaml(text))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
     except ValidationError as error:
-        raise _first_problem(error, text, where, type_) from None
+        try:
+            problem = _first_problem(error, text, where, type_)
+        except yaml.YAMLError as stricter:  # the reader in C lets some pass that the other, which knows the places, does not
+            problem = InputError(where, f"is not valid YAML ({getattr(stricter, 'problem', None) or stricter})")
+        raise problem from None
 
 
 class _NoRepeats(yaml.constructor.SafeConstructor):
@@ -110,16 +114,31 @@ LARGEST = 2_000_000
 """Parts of a YAML text with its aliases written out; a few lines of them can stand for millions."""
 
 
-def _loaded(text: str) -> Any:
+DEEPEST = 100
+"""Parts of a YAML text within each other; what reads them in C ends the process at some ten thousands."""
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text from anybody holds.
+
+    Raises:
+        YAMLError: it is no YAML, repeats a key, or stands for more than it should.
+    """
     try:
-        return _constructed(text, _Fast)
-    except yaml.YAMLError:
-        return _constructed(text, _Strict)
-    except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
+        try:
+            return _constructed(text, _Fast)
+        except yaml.YAMLError:
+            return _constructed(text, _Strict)
+    except (ValueError, RecursionError) as error:  # such as a date with a thirteenth month
+        raise yaml.YAMLError(str(error)) from None
 
 
 def _constructed(text: str, loader_type: type[Any]) -> Any:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader_type):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply", cast(Any, event).start_mark)
     loader = loader_type(text)
     try:
         node = loader.get_single_node()

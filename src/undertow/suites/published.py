@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.files import parse_yaml
+from undertow.files import load_yaml, parse_yaml
 from undertow.records import Question, Suite
 
 
@@ -30,7 +30,7 @@ def read_published(text: str, path: Path) -> Suite | None:
         InputError: an entry does not fit; names the line.
     """
     try:
-        raw: Any = yaml.safe_load(text)
+        raw: Any = load_yaml(text)
     except yaml.YAMLError:
         return None  # our own reader tells the line
     if not isinstance(raw, list):
