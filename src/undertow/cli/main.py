@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import click
@@ -61,7 +63,9 @@ def main() -> None:
         click.echo(f"undertow: {error.filename or 'system'}: {error.strerror or error}; check the path and the disk", err=True)
         code = 2
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, however often it is pressed
         called = " ".join(sys.argv[1:])
         click.echo(f"undertow: stopped; {next((said for start, said in AFTER_CTRL_C.items() if called.startswith(start)), 'nothing half-written is left')}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is torn down has tasks and connections to complain of, to nobody
         code = 130
     sys.exit(code or 0)
