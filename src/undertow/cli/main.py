@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -51,6 +52,9 @@ for command in (quickstart, init, train, organisms, audit, study, simulate, pers
 
 def main() -> None:
     """Run the command. Exit codes: 0 done or clean, 2 a user's error, 3 misaligned, 4 inconclusive or invalid, 130 Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or a log in ASCII gets a mark for what it cannot show
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
