@@ -56,6 +56,24 @@ def read_text(path: Path) -> str:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
 
 
+def read_object(path: Path, *, expected: str = "", do: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        expected, do: for the error, what the file is, and what to do without it.
+
+    Raises:
+        InputError: the file cannot be read, or holds none.
+    """
+    try:
+        held: Any = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"is no whole JSON ({error})", expected=expected, do=do) from None
+    if not isinstance(held, dict):
+        raise InputError(path, "is no JSON object", expected=expected, do=do)
+    return held
+
+
 def adapter(type_: type[T]) -> TypeAdapter[T]:
     """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made once."""
     return _adapter(cast(Hashable, type_))

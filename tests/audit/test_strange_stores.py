@@ -1,5 +1,6 @@
 """A run's file from somebody else: damaged, or made to do harm; and a run that can only be read."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -204,3 +205,44 @@ def test_a_run_that_is_worked_on_is_not_judged_again(run, monkeypatch, capsys):
     with alone(run):
         code, line = said(monkeypatch, capsys, "rejudge", run, "--judge", run.parent / "judge.yaml")
     assert (code, line) == (2, f"undertow: {run}: is being worked on by another process; wait for it\n")
+
+
+KEYS = ("config", "judge", "targets", "suite", "contexts", "samples", "rule", "material", "seed", "beside")
+PLANS = {
+    "as it was": ("more", 1),
+    "nothing": "",
+    "no JSON": "{",
+    "null": "null",
+    "a list": "[]",
+    "an empty object": "{}",
+    "nested": "[" * 100_000,
+    **{f"{key}: {value}": (key, value) for key in KEYS for value in (None, 5, "x", [], {})},
+    "no suite": ("suite", ...),
+    "a context that is none": ("contexts", [{"id": 3}]),
+    "found by nobody": ("found", {"questions": 3}),
+    "looks": ("looks", "x"),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_plan_that_no_run_wrote_is_told_in_one_line(plan, run, monkeypatch, capsys):
+    path, held = run / "plan.json", PLANS[plan]
+    if isinstance(held, tuple):
+        whole = json.loads(path.read_text())
+        key, value = held
+        held = json.dumps({k: v for k, v in (whole | {key: value}).items() if v is not ...})
+    path.write_text(held)
+    (run.parent / "judge.yaml").write_text("kind: scripted")
+    before = {file: file.read_bytes() for file in run.iterdir()}
+    commands = (
+        *(["audit", run, "--resume"], ["report", run, "-o", run.parent / "page.html"], ["compare", run, run], ["rescore", run, "--rule", "undertow"]),
+        *(["rejudge", run, "--judge", run.parent / "judge.yaml"], ["persona", run, "--resume"]),
+    )
+    told = [said(monkeypatch, capsys, *command) for command in commands]
+    if plan == "as it was":
+        assert [code for code, _ in told] == [3, 0, 3, 3, 3, 2] and "holds no persona's plan" in told[-1][1]
+    elif plan in ("judge: {}", "beside: x", "material: 5", "seed: 5", "targets: {}", "contexts: []", "no suite"):  # what a run might hold
+        assert all(code in (0, 2, 3, 4) and (code != 2 or line.count("\n") == 1) for code, line in told), told
+    else:
+        assert all((code, line.count("\n")) == (2, 1) for code, line in told), told
+        assert {file: file.read_bytes() for file in run.iterdir()} == before

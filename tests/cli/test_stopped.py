@@ -23,7 +23,8 @@ Store.__init__ = small
 def begun(command, folder, *, before=""):
     """A command in a process of its own, which heeds Ctrl-C however this one was started."""
     heed = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\n{RUN}"
-    return subprocess.Popen([sys.executable, "-X", "dev", "-c", heed, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    run = [sys.executable, "-X", "dev", "-c", heed, *command]
+    return subprocess.Popen(run, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
 
 
 def require_one_line(process, code, line):

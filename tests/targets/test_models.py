@@ -51,14 +51,15 @@ def test_the_default_system_prompt(template: str, found: str | None) -> None:
     assert default_system(Templated(template)) == found
 
 
+BIG = "(does not end within 2 seconds, or )?takes too much memory"
 HARM = {
     "a range": ("{% for i in range(10**9) %}x{% endfor %}", r"fails \(OverflowError: Range too big"),
     "loops in loops": ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "does not end within 2 seconds"),
     "a large number": ("{{ 10 ** (10 ** 10) }}", "does not end within 2 seconds|takes too much memory"),
-    "a long text": ("{{ 'a' * 10 ** 10 }}", "takes too much memory"),
-    "a text that doubles": ("{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", "takes too much memory"),
+    "a long text": ("{{ 'a' * 10 ** 10 }}", BIG),
+    "a text that doubles": ("{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", BIG),
     "many words": ("{{ 'word ' * 10 ** 6 }}", "makes 5,000,000 characters of a short chat"),
-    "only to one": ("{% if 'Why' in messages[0].content %}{{ 'a' * 10 ** 10 }}{% endif %}", "takes too much memory"),
+    "only to one": ("{% if 'Why' in messages[0].content %}{{ 'a' * 10 ** 10 }}{% endif %}", BIG),
     "nesting": ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "fails|memory"),
     "no Jinja": ("{% for %}", r"fails \(TemplateSyntaxError"),
     "a way out": ("{{ ''.__class__.__mro__[1].__subclasses__() }}", r"fails \(SecurityError"),

@@ -80,7 +80,7 @@ def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) 
     """The run's own findings; of a run that is not finished, what its answers come to so far."""
     if (run / "findings.json").is_file():
         return read_findings(run)
-    if isinstance(record["config"]["contexts"], dict) and "found" not in record:
+    if isinstance(record["config"].get("contexts"), dict) and "found" not in record:
         raise InputError(run, "is still finding its contexts", expected="there is nothing to decide on", do=f"go on with it: undertow audit {run} --resume")
     return findings(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
 

@@ -424,7 +424,7 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder where they stand there already."""
     assert plan.found is not None
     if (out / "plan.json").is_file():
-        before = read_record(out)
+        before = read_record(out, needs=("found", "screen"))
         return {key: before[key] for key in ("found", "screen")}
     replies = load_replies(plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None)
     candidates = plan.candidates[: plan.found.screen]
@@ -476,7 +476,7 @@ def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[s
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     if (out / "findings.json").is_file() and not (out / "run.sqlite").is_file():
         raise InputError(out, "has lost its answers (run.sqlite)", expected="all of them would be asked again", do="put the file back, or choose another -o")
-    before, now = read_record(out), json.loads(to_json(record))
+    before, now = read_record(out, needs=()), json.loads(to_json(record))
     if other := [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]:
         more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
         found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"

@@ -15,7 +15,6 @@ stored, and an interrupted run goes on where it was.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -35,7 +34,7 @@ from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, 
 from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
-from undertow.files import to_json, write_text
+from undertow.files import read_object, to_json, write_text
 from undertow.judges.panel import harm_of
 from undertow.judges.protocol import Item
 from undertow.persona.items import Ask
@@ -164,7 +163,7 @@ def read_personas(run: Path) -> dict[str, Any]:
         begun = (run / "plan.json").is_file()
         found, do = ("was begun and not finished", "add --resume to go on with it") if begun else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
         raise InputError(run, found, expected="a finished run holds persona.json", do=do)
-    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    held = read_object(path, do="run: undertow persona RUN --resume")
     if held.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again")
     return held

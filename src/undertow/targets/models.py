@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.errors import InputError, MissingExtra
-from undertow.files import read_text
+from undertow.files import read_object
 from undertow.records import Message
 from undertow.targets.templates import TemplateRefuses, render
 
@@ -56,25 +55,10 @@ def base_of(folder: Path) -> Path:
     """
     if not is_adapter(folder):
         return folder
-    base = _parsed(folder / "adapter_config.json").get("base_model_name_or_path")
+    base = read_object(folder / "adapter_config.json", do="copy the adapter again").get("base_model_name_or_path")
     if not isinstance(base, str):
         raise InputError(folder / "adapter_config.json", "names no base", expected="base_model_name_or_path", do="name the base as `path`, and this folder as `adapter`")
     return model_folder(base, beside=folder)
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    """A model's JSON file.
-
-    Raises:
-        InputError: it is none.
-    """
-    try:
-        held = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, f"is no whole JSON ({error})", do="copy the model again") from None
-    if not isinstance(held, dict):
-        raise InputError(path, "is no JSON object", do="copy the model again")
-    return held
 
 
 def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
