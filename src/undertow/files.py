@@ -6,12 +6,15 @@ import hashlib
 import http.client
 import json
 import os
+import queue
 import re
 import secrets
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Hashable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -241,6 +244,9 @@ def _find(node: Any, loc: tuple[Any, ...]) -> tuple[int, list[Any]]:
 
 
 TIMEOUT_S = 30
+"""Seconds that a server may be silent."""
+PATIENCE_S, LEAST_RATE = 120, 20_000
+"""Seconds that a server has in all, and one more for every so many bytes: one that sends a byte now and then is never silent."""
 
 
 def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None:
@@ -263,26 +269,66 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         raise InputError(url, f"has the scheme {scheme!r}" if scheme else "has no scheme", expected="http://, https:// or file://", do=here)
     hasher, n = hashlib.sha256(), 0
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
-            while chunk := reply.read(1 << 20):
+        with closing(_sent(url)) as sent:
+            length = next(sent)
+            for chunk in sent:
                 n += len(chunk)
                 if n > most:
                     raise InputError(url, f"is larger than {most // 1_000_000:,} MB", do="check the URL")
                 hasher.update(chunk)
                 into.write(chunk)
-            length = reply.headers.get("Content-Length")
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
         reason = getattr(error, "reason", None) or error
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply too
         raise InputError(url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network") from None
-    if length is not None and int(length) != n:
-        raise InputError(url, f"broke off after {n:,} of {int(length):,} bytes", do="try again")
+    promised = int(length[:20]) if length and length.isdecimal() else n
+    if promised != n:
+        raise InputError(url, f"broke off after {n:,} of {promised:,} bytes", do="try again")
     found = hasher.hexdigest()
     if expected is None:
         raise InputError(url, f"has sha256 {found}", do="read the file; if it is what you want, add --sha256 with that hash; nothing was written")
     if found != expected:
         raise InputError(url, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
+
+
+def _sent(url: str) -> Generator[Any]:
+    """The length that a server says, and then what it sends, as it comes; read in a thread, which nobody waits for longer than is fair.
+
+    Raises:
+        TimeoutError: it is too slow.
+        OSError, ValueError, HTTPException: as `urlopen` does.
+    """
+    parts: queue.Queue[Any] = queue.Queue(maxsize=16)
+    over = threading.Event()
+
+    def read() -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
+                parts.put(reply.headers.get("Content-Length"))
+                while (part := reply.read1(1 << 16)) and not over.is_set():
+                    parts.put(part)
+            parts.put(_END)
+        except Exception as error:
+            parts.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    until = time.monotonic() + PATIENCE_S
+    try:
+        while (part := parts.get(timeout=max(0.0, until - time.monotonic()))) is not _END:
+            if isinstance(part, Exception):
+                raise part
+            until += len(part or "") / LEAST_RATE
+            yield part
+    except queue.Empty:
+        raise TimeoutError(f"too slow: over {PATIENCE_S} seconds, and under {LEAST_RATE // 1000} kB in each") from None
+    finally:
+        over.set()
+        while not parts.empty():  # room for what the thread holds, so that it ends
+            parts.get()
+
+
+_END = object()
 
 
 def checked_hash(sha256: str | None) -> str | None:
