@@ -12,7 +12,7 @@ import os
 import random
 import re
 import time
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ _SECRET = re.compile(r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credenti
 @cache
 def _forms(key: str) -> tuple[str, ...]:
     """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or a user's name."""
-    plain = {key, quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
-    coded = {b64encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ")}
+    plain = {key, quote(key), quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
+    coded = {encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ") for encode in (b64encode, urlsafe_b64encode)}
     return tuple(sorted(plain | coded, key=len, reverse=True))
 
 
@@ -204,7 +204,7 @@ class Wire(Caller):
             status, text = await self._get_models(lane)
             if status in (401, 403):
                 raise self._refusal(status, text, lane)
-            known = _model_names(text) if status == 200 else set()
+            known = _model_names(self._scrub(text)) if status == 200 else set()
             if self.config.check_model and known and self.config.model not in known:
                 raise self._unknown(lane, known)
 
@@ -364,7 +364,7 @@ class Wire(Caller):
         return Reply(
             text=shown,
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
-            finish=str(choice.get("finish_reason") or "stop"),
+            finish=self._scrub(str(choice.get("finish_reason") or "stop")),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
             written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written),
