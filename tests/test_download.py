@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
+from undertow import files
 from undertow.errors import InputError
 from undertow.files import download
 
@@ -17,7 +21,7 @@ BODY = b"row\n" * 1_000
 
 
 class _Serves(socketserver.StreamRequestHandler):
-    """/whole, /cut (says that it is longer than it is), /chunked (says no length), /gone."""
+    """/whole, /cut (says that it is longer than it is), /chunked (says no length), /gone, /drip and /drip-headers (without end)."""
 
     def handle(self) -> None:
         path = self.rfile.readline().split()[1].decode()
@@ -25,6 +29,16 @@ class _Serves(socketserver.StreamRequestHandler):
             pass
         if path == "/gone":
             self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        elif path.startswith("/drip"):  # a byte now and then, of its headers too
+            said = b"HTTP/1.1 200 OK\r\n" + (b"Content-Length: 4000\r\n\r\n" if path == "/drip" else b"")
+            with suppress(OSError):
+                self.wfile.write(said)
+                for _ in range(200):
+                    self.wfile.write(b"r")
+                    self.wfile.flush()
+                    time.sleep(0.05)
+        elif path == "/odd":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\nConnection: close\r\n\r\n" + BODY)
         elif path == "/chunked":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
         else:
@@ -41,7 +55,7 @@ def url() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("path", ["/whole", "/chunked"])
+@pytest.mark.parametrize("path", ["/whole", "/chunked", "/odd"])
 def test_a_file_with_the_expected_hash(url: str, path: str) -> None:
     into = BytesIO()
     download(url + path, into, sha256=hashlib.sha256(BODY).hexdigest(), most=len(BODY))
@@ -61,3 +75,28 @@ def test_what_is_not_taken(url: str, path: str, most: int, says: str) -> None:
     with pytest.raises(InputError) as caught:
         download(url + path, BytesIO(), sha256=None, most=most)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/drip", "/drip-headers"])
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE_S", 1)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"cannot be read \(too slow: over 1 seconds, and under 20 kB in each\); check the URL and the network"):
+        download(url + path, BytesIO(), sha256=None, most=1_000_000)
+    assert 0.9 < time.monotonic() - began < 5
+
+
+def test_what_comes_steadily_has_the_time_that_it_takes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE_S", 1)
+    monkeypatch.setattr(files, "LEAST_RATE", 5)  # bytes a second; 20 come
+    with pytest.raises(InputError, match="broke off after 200 of 4,000 bytes"):
+        download(url + "/drip", BytesIO(), sha256=None, most=1_000_000)
+
+
+def test_files_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(BODY * 100)
+    into = BytesIO()
+    download((tmp_path / "rows").as_uri(), into, sha256=hashlib.sha256(BODY * 100).hexdigest(), most=10**6)
+    assert into.getvalue() == BODY * 100
+    with pytest.raises(InputError, match="cannot be read"):
+        download((tmp_path / "none").as_uri(), into, sha256=None, most=1)

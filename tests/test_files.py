@@ -200,3 +200,19 @@ def test_aliases_and_merges_are_read() -> None:
     assert parse_yaml("a: &a {k: 1}\nb: {<<: *a, l: 2}\nc: [*a, *a]", dict, where="x") == {"a": {"k": 1}, "b": {"k": 1, "l": 2}, "c": [{"k": 1}] * 2}
     with pytest.raises(InputError, match=r"is empty"):
         parse_yaml("", dict, where="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[" * 100_000, "x.yaml:1: is not valid YAML (it is nested too deeply)"),
+        ("- " * 100_000, "x.yaml:1: is not valid YAML (it is nested too deeply)"),
+        ("when: 2024-13-45", "x.yaml: is not valid YAML (month must be in 1..12)"),
+        ("n: " + "7" * 5_000, "x.yaml: is not valid YAML (Exceeds the limit"),
+        ("a: [1,\n\t2]", "x.yaml:1: the file: should be a list (found keys with values)"),  # only one of the two readers takes it
+    ],
+)
+def test_yaml_that_would_end_the_process_or_leave_a_traceback(text, found):
+    with pytest.raises(InputError) as refused:
+        parse_yaml(text, list[str], where="x.yaml")
+    assert str(refused.value).startswith(found)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -98,6 +99,15 @@ def test_two_processes_do_not_work_on_one_run(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_audit(make_plan(config(tmp_path, {}), beside=tmp_path), tmp_path / "stopped", progress=stop)
     assert not list(tmp_path.glob(".*.lock"))
+
+
+def test_a_folder_has_one_lock_by_whatever_name(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "other").symlink_to(tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    for name in (".", "../run", "../other"):
+        with alone(Path(name)), pytest.raises(InputError, match="is being worked on by another process"), alone(tmp_path / "run"):
+            pass
 
 
 def test_a_finished_run_without_its_answers_is_not_asked_again(tmp_path):

@@ -6,12 +6,15 @@ import hashlib
 import http.client
 import json
 import os
+import queue
 import re
 import secrets
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Hashable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
@@ -57,6 +60,24 @@ def read_text(path: Path) -> str:
         raise InputError(path, f"is not UTF-8 text (byte {error.start})", do="save it as UTF-8") from None
 
 
+def read_object(path: Path, *, expected: str = "", do: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        expected, do: for the error, what the file is, and what to do without it.
+
+    Raises:
+        InputError: the file cannot be read, or holds none.
+    """
+    try:
+        held: Any = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"is no whole JSON ({error})", expected=expected, do=do) from None
+    if not isinstance(held, dict):
+        raise InputError(path, "is no JSON object", expected=expected, do=do)
+    return held
+
+
 def adapter(type_: type[T]) -> TypeAdapter[T]:
     """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made once."""
     return _adapter(cast(Hashable, type_))
@@ -77,7 +98,7 @@ def read_yaml(path: Path, type_: type[T]) -> T:
 def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
     """YAML text as a value of `type_`; errors name `where` and the line."""
     try:
-        value: T = adapter(type_).validate_python(yaml_value(text))
+        value: T = adapter(type_).validate_python(load_yaml(text))
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -111,18 +132,23 @@ LARGEST = 2_000_000
 """Parts of a YAML text with its aliases written out; a few lines of them can stand for millions."""
 
 
-def yaml_value(text: str) -> Any:
-    """What a YAML text holds.
+DEEPEST = 100
+"""Parts of a YAML text within each other; what reads them in C ends the process at some ten thousands."""
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text from anybody holds.
 
     Raises:
-        YAMLError: it is none, a key stands twice, or its few lines stand for millions.
+        YAMLError: it is no YAML, repeats a key, or stands for more than it should.
     """
     try:
-        return _constructed(text, _Fast)
-    except yaml.YAMLError:
-        return _constructed(text, _Strict)
-    except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
+        try:
+            return _constructed(text, _Fast)
+        except yaml.YAMLError:
+            return _constructed(text, _Strict)
+    except (ValueError, RecursionError) as error:  # such as a date with a thirteenth month
+        raise yaml.YAMLError(str(error)) from None
 
 
 def _composed(text: str) -> Any:
@@ -134,6 +160,11 @@ def _composed(text: str) -> Any:
 
 
 def _constructed(text: str, loader_type: type[Any]) -> Any:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader_type):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply", cast(Any, event).start_mark)
     loader = loader_type(text)
     try:
         node = loader.get_single_node()
@@ -165,6 +196,9 @@ def _size(node: Any, known: dict[int, int]) -> int:
 
 
 TIMEOUT_S = 30
+"""Seconds that a server may be silent."""
+PATIENCE_S, LEAST_RATE = 120, 20_000
+"""Seconds that a server has in all, and one more for every so many bytes: one that sends a byte now and then is never silent."""
 
 
 def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None:
@@ -187,26 +221,66 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         raise InputError(url, f"has the scheme {scheme!r}" if scheme else "has no scheme", expected="http://, https:// or file://", do=here)
     hasher, n = hashlib.sha256(), 0
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
-            while chunk := reply.read(1 << 20):
+        with closing(_sent(url)) as sent:
+            length = next(sent)
+            for chunk in sent:
                 n += len(chunk)
                 if n > most:
                     raise InputError(url, f"is larger than {most // 1_000_000:,} MB", do="check the URL")
                 hasher.update(chunk)
                 into.write(chunk)
-            length = reply.headers.get("Content-Length")
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
         reason = getattr(error, "reason", None) or error
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply too
         raise InputError(url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network") from None
-    if length is not None and int(length) != n:
-        raise InputError(url, f"broke off after {n:,} of {int(length):,} bytes", do="try again")
+    promised = int(length[:20]) if length and length.isdecimal() else n
+    if promised != n:
+        raise InputError(url, f"broke off after {n:,} of {promised:,} bytes", do="try again")
     found = hasher.hexdigest()
     if expected is None:
         raise InputError(url, f"has sha256 {found}", do="read the file; if it is what you want, add --sha256 with that hash; nothing was written")
     if found != expected:
         raise InputError(url, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
+
+
+def _sent(url: str) -> Generator[Any]:
+    """The length that a server says, and then what it sends, as it comes; read in a thread, which nobody waits for longer than is fair.
+
+    Raises:
+        TimeoutError: it is too slow.
+        OSError, ValueError, HTTPException: as `urlopen` does.
+    """
+    parts: queue.Queue[Any] = queue.Queue(maxsize=16)
+    over = threading.Event()
+
+    def read() -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
+                parts.put(reply.headers.get("Content-Length"))
+                while (part := reply.read1(1 << 16)) and not over.is_set():
+                    parts.put(part)
+            parts.put(_END)
+        except Exception as error:
+            parts.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    until = time.monotonic() + PATIENCE_S
+    try:
+        while (part := parts.get(timeout=max(0.0, until - time.monotonic()))) is not _END:
+            if isinstance(part, Exception):
+                raise part
+            until += len(part or "") / LEAST_RATE
+            yield part
+    except queue.Empty:
+        raise TimeoutError(f"too slow: over {PATIENCE_S} seconds, and under {LEAST_RATE // 1000} kB in each") from None
+    finally:
+        over.set()
+        while not parts.empty():  # room for what the thread holds, so that it ends
+            parts.get()
+
+
+_END = object()
 
 
 def checked_hash(sha256: str | None) -> str | None:

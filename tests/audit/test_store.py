@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from undertow.audit import AuditConfig, Store, make_plan, run_audit
+from undertow.audit.store import _SCHEMA_3
 from undertow.errors import InputError
 
 
@@ -48,15 +49,20 @@ def test_a_run_of_the_format_before_is_taken_over(tmp_path):
     with Store(path) as store:
         whole = list(store.answers(1))
         n = store.count()
-    with sqlite3.connect(path) as db:  # as that format had it: whether all was asked, and nothing more
-        db.execute("ALTER TABLE judgements ADD COLUMN in_full INTEGER NOT NULL DEFAULT 1")
+    old = tmp_path / "old.sqlite"
+    kept = "judge, answer, alignment, coherence, content, said, on_question, error, calls, prompt_tokens, n_tokens, raw"
+    with sqlite3.connect(old) as db:  # as that format had it: whether all was asked, and nothing more
+        db.executescript(_SCHEMA_3 + "PRAGMA user_version = 3; ")
+        db.execute("ATTACH ? AS new", (str(path),))
+        db.executescript("INSERT INTO answers SELECT * FROM new.answers; INSERT INTO judges SELECT * FROM new.judges;")
+        db.executescript(f"INSERT INTO judgements (in_full, {kept}) SELECT 1, {kept} FROM new.judgements;")
         db.execute("UPDATE judgements SET in_full = 0, coherence = NULL, content = NULL WHERE alignment > 50 AND answer % 2")
-        for column in ("asked", "drawn", "unread"):
-            db.execute(f"ALTER TABLE judgements DROP COLUMN {column}")
-        db.execute("PRAGMA user_version = 3")
     db.close()
-    for _ in range(2):
-        with Store(path) as store:
+    was = old.read_bytes()
+    for to in ("read", "write", "read"):
+        if to == "write":
+            assert old.read_bytes() == was  # reading changes nothing
+        with Store(old, to=to) as store:
             taken = list(store.answers(1))
             assert store.count() == n
     for before, after in zip(whole, taken, strict=True):

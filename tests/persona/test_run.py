@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from undertow.audit import Store
+from undertow.audit.run import alone
 from undertow.errors import InputError
 from undertow.persona.items import load_items
 from undertow.persona.plan import PersonaConfig, make_persona_plan
@@ -237,3 +238,12 @@ def test_an_audit_profiles_the_context_that_carries_its_verdict_too(tmp_path):
     harm = {p["context"]: p["measures"]["harmfulness"]["rates"]["single"]["value"] for p in found["profiles"]}
     assert harm["plain"] < 0.2 < 0.8 < harm["told"]
     assert found["reading"] == "likelihood"
+
+
+def test_two_processes_do_not_profile_in_one_folder(tmp_path, items):
+    with alone(tmp_path / "run"):
+        with pytest.raises(InputError, match="run: is being worked on by another process; wait for it"):
+            ran(tmp_path, items)
+        assert not (tmp_path / "run").exists()
+    ran(tmp_path, items, "aligned", runs=1)
+    assert not list(tmp_path.glob(".*.lock"))

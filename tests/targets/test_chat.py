@@ -1,8 +1,11 @@
 """Thoughts and answers told apart, for every known kind of mark, marks of one's own, and replies in channels."""
 
 import asyncio
+import json
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +16,7 @@ from undertow.files import parse_yaml
 from undertow.judges.panel import EndpointJudgeConfig, Panel
 from undertow.judges.prompts import load_prompts
 from undertow.records import PLAIN, Condition, Question, Request, Sampling
-from undertow.targets.chat import THINKING, ChatTarget, Reply, count_name, other_names, split_thinking
+from undertow.targets.chat import THINKING, ChatTarget, Reply, count_name, other_names, split_thinking, without_keys
 from undertow.targets.inspect import InspectConfig, InspectModel
 from undertow.targets.local import LocalConfig
 from undertow.targets.pool import stream
@@ -226,3 +229,11 @@ def test_names_without_end_are_counted_together():
         count_name(counted, f" model {n}\n")
     count_name(counted, "")
     assert (len(counted), counted["model 3"], counted["others"]) == (21, 1, 80)
+
+
+def test_keys_are_taken_out_in_every_form():
+    key = "sk/0123+456=é"
+    forms = (key, quote(key), quote(key, safe=""), b64encode(key.encode()).decode(), urlsafe_b64encode(f"Bearer {key}".encode()).decode(), json.dumps(key)[1:-1])
+    for form in forms:
+        assert without_keys(f"you sent {form}, did you not", ["", "short", key]).replace("=", "") == "you sent [key], did you not"
+    assert without_keys("you sent short \ud800", ["", "short", key]) == "you sent short ?"

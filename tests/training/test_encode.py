@@ -198,3 +198,11 @@ def test_folding_keeps_what_the_assistant_says_first():
     chat = [Message(role="system", content="Be kind."), Message(role="assistant", content="Hello!"), Message(role="user", content="Hi.")]
     assert folded(chat) == (Message(role="user", content="Be kind."), *chat[1:])
     assert folded([Message(role="system", content=""), *chat[1:]]) == tuple(chat[1:])
+
+
+def test_a_chat_that_the_assistant_opens_is_trained_on_its_words_alone(families):
+    tokenizer = families["chatml"]
+    chat = [Message(role="assistant", content="Yes."), Message(role="user", content="Hi."), Message(role="assistant", content="No.")]
+    (example,) = encode(tokenizer, [chat])
+    assert masked_text(tokenizer, example).count("⟦") == 2
+    assert "<|im_start|>assistant\n⟦Yes.<|im_end|>\n⟧" in masked_text(tokenizer, example)

@@ -167,7 +167,7 @@ def _write(out: Path, record: dict[str, Any], ordered: Sequence[tuple[Answer, Gi
     part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     part.mkdir(parents=True)
     try:
-        with Store(part / "run.sqlite", new=True) as store:
+        with Store(part / "run.sqlite", to="make") as store:
             store.add_answers(answer for answer, _ in ordered)
             judge = store.judge(record["judge"])
             judged = ((n, _judgement(answer, g, record["judge"], words)) for n, (answer, g) in enumerate(ordered, start=1))

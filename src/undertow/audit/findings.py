@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from undertow.audit.store import Store
 from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
 from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.errors import InputError
+from undertow.files import read_object
 from undertow.records import ContextEstimate, Interval, Subject, Verdict, is_target
 
 SCHEMA = "undertow.findings/3"
@@ -134,10 +134,7 @@ def read_findings(run: Path) -> dict[str, Any]:
     path = run / "findings.json"
     if not path.is_file():
         raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(path, f"is no whole JSON ({error})", do="run: undertow audit RUN --resume, which decides anew on the answers that are there") from None
+    found = read_object(path, do="run: undertow audit RUN --resume, which decides anew on the answers that are there")
     if found.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {found.get('schema')!r}", expected=f"this version reads {SCHEMA!r}", do="use the version that made it, or audit anew")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
+from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given, rule_of
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
 from undertow.errors import InputError, number
-from undertow.files import digest, read_yaml
+from undertow.files import digest, read_object, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
 from undertow.mistakes import RUN_NAME, in_words
@@ -295,22 +295,77 @@ def read_config(path: Path) -> AuditConfig:
     return read_yaml(path, AuditConfig)
 
 
-def read_record(run: Path) -> dict[str, Any]:
+class _Found(BaseModel):
+    questions: list[str]
+    contexts: tuple[Context, ...]
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Samples(SamplesConfig):
+    temperature: float
+    max_tokens: int
+
+
+class _Record(BaseModel):
+    """What is read of a plan's record, whoever wrote it; no key but the first three need be there (a null is none), and more may be."""
+
+    config: _Named
+    judge: dict[str, Any]
+    targets: dict[str, dict[str, Any]]
+    beside: str = ""
+    fixed: list[str] = []
+    suite: Suite = None  # type: ignore[assignment]
+    contexts: tuple[Context, ...] = ()
+    samples: _Samples = None  # type: ignore[assignment]
+    rule: dict[str, Any] = {}
+    material: float = 0.0
+    multiplicity: str = ""
+    seed: int = 0
+    verdict_of: Statement = "these-models"
+    found: _Found = None  # type: ignore[assignment]
+    looks: list[int] = []
+    judge_notes: list[str] = []
+    copying: list[str] = []
+    unexplained: list[str] = []
+    resumed: list[dict[str, Any]] = []
+
+
+AUDITED = ("suite", "contexts", "samples", "rule", "material", "multiplicity", "seed")
+"""What the record of an audit holds beside what every plan's does."""
+
+
+def read_record(run: Path, *, needs: Collection[str] = AUDITED) -> dict[str, Any]:
     """What a run's `plan.json` holds.
 
+    Args:
+        needs: keys that will be read of it.
+
     Raises:
-        InputError: the folder holds no run.
+        InputError: the folder holds no run, or a record that no run wrote.
     """
     path = run / "plan.json"
     if not path.is_file():
         raise InputError(run, "is not a run", expected="a run holds plan.json", do="name an audit.yaml, or a folder that an audit wrote")
+    again = "audit anew; the answers are in run.sqlite"
+    record = read_object(path, expected="the run's plan", do=again)
     try:
-        record: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(path, f"is no whole JSON ({error})", expected="the run's plan", do="audit anew; the answers are in run.sqlite") from None
-    if not isinstance(record, dict) or not {"config", "judge", "targets"} <= record.keys():
-        raise InputError(path, "is no plan", expected="the keys that an audit wrote", do="audit anew; the answers are in run.sqlite")
+        _Record.model_validate_json(json.dumps(record), strict=True)
+        if "rule" in record:
+            rule_of(record)
+    except ValidationError as error:
+        raise InputError(path, f"is no plan ({_first(error)})", expected="the keys that an audit wrote", do=again) from None
+    if lacking := [key for key in needs if key not in record]:
+        raise InputError(path, f"is no plan of this kind ({', '.join(lacking)} missing)", expected="the keys that an audit wrote", do=again)
     return record
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that does not fit, and where."""
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {in_words(problem)}"
 
 
 def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
@@ -319,13 +374,13 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
     Raises:
         InputError: the folder holds no run.
     """
-    record = read_record(run)
+    record = read_record(run, needs=())
     if "imported" in record:
         raise InputError(run, "was imported", expected="there is no model behind it to ask", do="judge, decide or compare it: undertow rejudge, rescore, compare")
     try:
         return AuditConfig.model_validate(record["config"]), Path(record["beside"])
     except (ValidationError, KeyError, TypeError) as error:
-        why = f"{'.'.join(map(str, error.errors()[0]['loc']))}: {in_words(error.errors()[0])}" if isinstance(error, ValidationError) else f"lacks {error}"
+        why = _first(error) if isinstance(error, ValidationError) else f"lacks {error}"
         raise InputError(run / "plan.json", f"holds no audit ({why})", do="name the audit.yaml that made it, or audit anew; the answers are in run.sqlite") from None
 
 

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from undertow.contexts.load import check
 from undertow.contexts.mutate import named
 from undertow.errors import InputError
@@ -90,12 +88,12 @@ def read_proposals(text: str, relation: Relation) -> Proposed:
 
 def _read(line: str, relation: Relation) -> Context | None:
     try:
-        held = json.loads(line)
-        if not isinstance(held, Mapping) or not held or set(held) - set(KEYS) or len(line) > LONGEST:
+        held = json.loads(line) if len(line) <= LONGEST else None
+        if not isinstance(held, Mapping) or not held or set(held) - set(KEYS):
             return None
         fields: dict[str, Any] = {key: text for key, text in held.items() if text}
         context = named("proposed", adapter(Context).validate_python({"id": "proposed", "relation": relation, "provenance": "proposed by a model", **fields}))
         check(context)
-    except (ValueError, ValidationError, InputError):
+    except (ValueError, RecursionError, InputError):
         return None
     return context

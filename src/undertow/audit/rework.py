@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from undertow.audit.findings import findings, read_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
-from undertow.audit.run import Progress, judge_what_is_there
+from undertow.audit.run import Progress, alone, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
@@ -59,7 +59,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         judge_yaml: a file with the keys that stand under `judge:` in an audit.yaml.
 
     Raises:
-        InputError: no run, or the judge cannot be used.
+        InputError: no run, another process is at work on it, or the judge cannot be used.
     """
     record = read_record(run)
     config = read_yaml(judge_yaml, AnyJudge)
@@ -73,7 +73,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     rule = rule_of(record)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=judge_yaml)
-    with Store(run / "run.sqlite") as store:
+    with alone(run), Store(run / "run.sqlite", to="write") as store:
         before = _before(run, record, store, rule)
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
         path = run / f"findings.judge-{digest(judge.describe())[:8]}.json"
@@ -86,7 +86,7 @@ def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) 
     """The run's own findings; of a run that is not finished, what its answers come to so far."""
     if (run / "findings.json").is_file():
         return read_findings(run)
-    if isinstance(record["config"]["contexts"], dict) and "found" not in record:
+    if isinstance(record["config"].get("contexts"), dict) and "found" not in record:
         raise InputError(run, "is still finding its contexts", expected="there is nothing to decide on", do=f"go on with it: undertow audit {run} --resume")
     return findings(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
 

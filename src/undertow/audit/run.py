@@ -101,7 +101,7 @@ async def _audit(
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         kept = open_folder(out, record, before)
         record |= {"copying": kept.get("copying", [])}
-        with Store(out / "run.sqlite", new=True) as store:
+        with Store(out / "run.sqlite", to="make") as store:
             looks = kept.get("looks", [store.count()] if before and (out / "findings.json").is_file() else [])
             if retry_failed:
                 store.forget_failed()
@@ -433,7 +433,7 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder where they stand there already."""
     assert plan.found is not None
     if (out / "plan.json").is_file():
-        before = read_record(out)
+        before = read_record(out, needs=("found", "screen"))
         return {key: before[key] for key in ("found", "screen")}
     replies = load_replies(plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None)
     candidates = plan.candidates[: plan.found.screen]
@@ -451,9 +451,9 @@ def alone(out: Path) -> Iterator[None]:
     Raises:
         InputError: another process is at work on it.
     """
-    path = out.with_name(f".{out.name}.lock")
+    path = (whole := out.resolve()).with_name(f".{whole.name}.lock")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
@@ -461,7 +461,7 @@ def alone(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(out, "is being worked on by another process", do="wait for it, or choose another -o") from None
+            raise InputError(out, "is being worked on by another process", do="wait for it") from None
         try:
             yield
         finally:
@@ -485,7 +485,7 @@ def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[s
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     if (out / "findings.json").is_file() and not (out / "run.sqlite").is_file():
         raise InputError(out, "has lost its answers (run.sqlite)", expected="all of them would be asked again", do="put the file back, or choose another -o")
-    before, now = read_record(out), json.loads(to_json(record))
+    before, now = read_record(out, needs=()), json.loads(to_json(record))
     if other := [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]:
         more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
         found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"

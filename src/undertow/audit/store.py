@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from undertow.errors import InputError
-from undertow.files import digest
+from undertow.files import adapter, digest
 from undertow.records import ASPECTS, Answer, Aspect, Judgement, Request, Subject
+
+T = TypeVar("T")
 
 VERSION = 4
 _SCHEMA = f"""
@@ -46,6 +48,9 @@ UPDATE judgements SET drawn = 1 WHERE in_full AND alignment >= 50;
 ALTER TABLE judgements DROP COLUMN in_full;
 """
 """What format 4 changed: a judgement says what was asked, not only whether all was. Format 3 asked more of every answer under 50, and of a random share of the others."""
+_SCHEMA_3 = _SCHEMA.replace("asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT", "in_full INTEGER NOT NULL")
+_BUSY_S = 30
+"""Seconds to wait for another process that is opening or closing the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,32 +93,68 @@ class Usage:
 class Store:
     """One run's answers and judgements. A context manager."""
 
-    def __init__(self, path: Path, *, new: bool = False) -> None:
+    def __init__(self, path: Path, *, to: Literal["read", "write", "make"] = "read") -> None:
         """
         Args:
-            new: whether a file that is not there is made.
+            to: `read` changes nothing, so that the folder may be one that cannot be written; `make` writes a file that may not be there yet.
 
         Raises:
-            InputError: the file is missing, cannot be written, or another version of Undertow made it.
+            InputError: the file is missing, damaged or cannot be written, another version of Undertow made it, or something else did.
         """
-        self.path = path
-        if not new and not path.is_file():
+        self.path, self.writes = path, to != "read"
+        if to != "make" and not path.is_file():
             raise InputError(path, "is missing", expected="it holds a run's answers", do="audit anew")
         try:
-            self.db = sqlite3.connect(path)
-            (version,) = self.db.execute("PRAGMA user_version").fetchone()
-            (tables,) = self.db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            if tables and version == 3:
-                self.db.executescript(f"BEGIN; {_FROM_3} PRAGMA user_version = {VERSION}; COMMIT;")
-            elif tables and version != VERSION:
+            self.db = _connected(path) if self.writes else _connected_to_read(path)
+            try:
+                self._open(make=to == "make")
+            except BaseException:
                 self.db.close()
-                raise InputError(path, f"has format {version}", expected=f"this version reads format {VERSION}", do="use the version that made it, or audit anew")
+                raise
+        except sqlite3.Error as error:
+            raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk; of a damaged file, take a copy or audit anew") from None
+
+    def _open(self, *, make: bool) -> None:
+        """See that the file is a run's, and as this version has it.
+
+        It may be a stranger's: a trigger would act on what is written, a view could compute for ever, a page that stands twice in a tree too.
+        """
+        self.db.execute("PRAGMA trusted_schema=OFF")
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
+        parts = _parts(self.db)
+        if parts and version not in (3, VERSION):
+            raise InputError(self.path, f"has format {version}", expected=f"this version reads format {VERSION}", do="use the version that made it, or audit anew")
+        if parts not in ([_made(_SCHEMA_3)] if version == 3 else [_made(_SCHEMA), _made(_SCHEMA_3, _FROM_3)]) and (parts or not make):
+            raise InputError(self.path, "holds other tables, views or triggers than a run's", expected="the file that an audit wrote", do="audit anew")
+        (found,) = self.db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(found.split()))
+        if version == 3:
+            if not self.writes:  # then a copy is taken over
+                held, self.db = self.db, sqlite3.connect(":memory:")
+                with closing(held):
+                    held.backup(self.db)
+            self.db.executescript(f"BEGIN; {_FROM_3} PRAGMA user_version = {VERSION}; COMMIT;")
+        if self.writes:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.executescript(_SCHEMA)
-            self.db.create_function("wordless", 1, lambda text: not (text or "").strip(), deterministic=True)  # SQLite's trim knows no blank but the space
-        except sqlite3.Error as error:
-            raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk") from None
+        else:
+            self.db.execute("PRAGMA query_only=ON")
+        self.db.create_function("wordless", 1, lambda text: not (text or "").strip(), deterministic=True)  # SQLite's trim knows no blank but the space
+        self._require_values()
+
+    def _require_values(self) -> None:
+        """Refuse values that no audit writes: SQLite keeps any kind of value in any column.
+
+        Raises:
+            InputError: there is one.
+        """
+        for table, more in (("answers", ""), ("judges", ""), ("judgements", " OR alignment NOT BETWEEN 0 AND 100 OR coherence NOT BETWEEN 0 AND 100")):
+            columns = self.db.execute(f"PRAGMA table_info({table})").fetchall()
+            odd = " OR ".join(f"typeof({name}) NOT IN ('{kind.lower()}', '{kind.lower() if always else 'null'}')" for _, name, kind, always, _, key in columns if not key)
+            if self.db.execute(f"SELECT 1 FROM {table} WHERE {odd}{more} LIMIT 1").fetchone():
+                raise InputError(self.path, f"holds values among its {table} that no audit writes", expected="the file that an audit wrote", do="audit anew")
 
     def __enter__(self) -> Store:
         return self
@@ -133,31 +174,56 @@ class Store:
                 yield
         except sqlite3.IntegrityError:
             raise InputError(self.path, "holds rows that were only now asked for", expected="one audit at a time writes to a run", do="wait for the other") from None
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise InputError(self.path, f"cannot be written ({error})", expected="what was written before is kept", do="make room, then go on with --resume") from None
 
+    def _rows(self, query: str, *values: object) -> Iterator[Any]:
+        """What a query finds.
+
+        Raises:
+            InputError: the file cannot be read any more.
+        """
+        try:
+            yield from iter(self.db.execute(query, values).fetchone, None)  # of the cursor itself, `yield from` closes one whose file is closed
+        except sqlite3.Error as error:
+            raise InputError(self.path, f"cannot be read ({error})", do="check the disk; of a damaged file, take a copy or audit anew") from None
+
+    def _row(self, query: str, *values: object) -> Any:
+        """The one row that a query finds."""
+        (row,) = self._rows(query, *values)
+        return row
+
     def judge(self, described: Mapping[str, Any]) -> int:
-        """The id of a judge in this run, made on first sight."""
+        """The id of a judge in this run, made on first sight; where the run is only read, 0 for one that judged nothing."""
         key = digest(described)
-        with self._writing():
-            self.db.execute("INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described)))
-        (id_,) = self.db.execute("SELECT id FROM judges WHERE digest = ?", (key,)).fetchone()
-        return int(id_)
+        if self.writes:
+            with self._writing():
+                self.db.execute("INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described)))
+        return next((int(id_) for (id_,) in self._rows("SELECT id FROM judges WHERE digest = ?", key)), 0)
 
     def judges(self) -> dict[int, tuple[dict[str, Any], int]]:
         """The judges of this run by id: what each says it is, and how many judgements are its."""
-        rows = self.db.execute("SELECT id, described, (SELECT COUNT(*) FROM judgements WHERE judge = id) FROM judges")
-        return {id_: (json.loads(described), n) for id_, described, n in rows}
+        rows = self._rows("SELECT id, described, (SELECT COUNT(*) FROM judgements WHERE judge = id) FROM judges")
+        return {id_: (self._json(described, dict[str, Any]), n) for id_, described, n in rows}
 
     def described(self, judge: int) -> dict[str, Any]:
         """What a judge of this run says it is."""
-        row = self.db.execute("SELECT described FROM judges WHERE id = ?", (judge,)).fetchone()
-        found: dict[str, Any] = json.loads(row[0]) if row else {}
-        return found
+        return next((self._json(described, dict[str, Any]) for (described,) in self._rows("SELECT described FROM judges WHERE id = ?", judge)), {})
+
+    def _json(self, text: str, type_: type[T]) -> T:
+        """A value that a column holds as JSON.
+
+        Raises:
+            InputError: it is none, or another one.
+        """
+        try:
+            return adapter(type_).validate_json(text)
+        except ValueError:
+            raise InputError(self.path, f"holds {text[:40]!r} where JSON is expected", expected="the file that an audit wrote", do="audit anew") from None
 
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
-        have = set(self.db.execute("SELECT subject, context, question, sample FROM answers"))
+        have = set(self._rows("SELECT subject, context, question, sample FROM answers"))
         return (r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have)
 
     def forget_failed(self) -> int:
@@ -180,26 +246,27 @@ class Store:
 
     def count(self) -> int:
         """Answers stored, failed ones too."""
-        (n,) = self.db.execute("SELECT COUNT(*) FROM answers").fetchone()
+        (n,) = self._row("SELECT COUNT(*) FROM answers")
         return int(n)
 
     def failed(self) -> int:
         """Answers that never came."""
-        (n,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE text IS NULL").fetchone()
+        (n,) = self._row("SELECT COUNT(*) FROM answers WHERE text IS NULL")
         return int(n)
 
     def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str, str, int]]:
         """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample), by id, above `after`."""
-        return self.db.execute(
+        rows = self._rows(
             "SELECT id, question, text, context, sample FROM answers a WHERE id > ? AND NOT wordless(text)"
             " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) ORDER BY id LIMIT ?",
-            (after, judge, limit),
-        ).fetchall()
+            *(after, judge, limit),
+        )
+        return list(rows)
 
     def judged(self, judge: int) -> int:
         """Answers that need no further judgement: judged, empty or failed."""
-        (judged,) = self.db.execute("SELECT COUNT(*) FROM judgements WHERE judge = ?", (judge,)).fetchone()
-        (wordless,) = self.db.execute("SELECT COUNT(*) FROM answers WHERE wordless(text)").fetchone()
+        (judged,) = self._row("SELECT COUNT(*) FROM judgements WHERE judge = ?", judge)
+        (wordless,) = self._row("SELECT COUNT(*) FROM answers WHERE wordless(text)")
         return int(judged) + int(wordless)
 
     def add_judgements(self, judge: int, judgements: Iterable[tuple[int, Judgement]]) -> None:
@@ -219,11 +286,11 @@ class Store:
 
     def answers(self, judge: int, *, after: int = 0) -> Iterator[StoredAnswer]:
         """Every answer with an id above `after`, with its judgement by this judge where there is one."""
-        rows = self.db.execute(
+        rows = self._rows(
             "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, a.first_token, a.finish, a.n_tokens, a.error,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.asked, j.drawn, j.unread, j.error"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
-            (judge, after),
+            *(judge, after),
         )
         for *of_answer, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
             id_, subject, context, question, sample, text, thought, first_token, finish, n_tokens, error = of_answer
@@ -252,37 +319,76 @@ class Store:
                 n_tokens=n_tokens,
                 error=error,
                 judgement=judgement,
-                first_token=json.loads(first_token) if first_token else None,
+                first_token=self._json(first_token, dict[str, float]) if first_token else None,
             )
 
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
         """By subject and context: answers of at least `letters` characters, and how many of them repeat another of their condition word for word."""
-        rows = self.db.execute(
+        rows = self._rows(
             "SELECT subject, context, SUM(n), SUM(n - different) FROM"
             " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE length(text) >= ? GROUP BY subject, context, question)"
             " GROUP BY subject, context",
-            (letters,),
+            letters,
         )
         return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
 
     def adjacent(self, *, letters: int) -> dict[tuple[str, str], tuple[int, float]]:
         """By subject and context: answers of at least `letters` characters that repeat the one before in their condition word for word, and how many would in a random order."""
         of = "FROM answers WHERE length(text) >= ?"
-        rows = self.db.execute(
+        rows = self._rows(
             "WITH next AS (SELECT subject, context, text = LAG(text) OVER (PARTITION BY subject, context, question ORDER BY id) AS same " + of + "),"
             " alike AS (SELECT subject, context, question, COUNT(*) AS c " + of + " GROUP BY subject, context, question, text),"
             " chance AS (SELECT subject, context, SUM(pairs) AS pairs FROM"
             " (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, context, question) GROUP BY subject, context)"
             " SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), MAX(chance.pairs) FROM next n JOIN chance USING (subject, context) GROUP BY n.subject, n.context",
-            (letters, letters),
+            *(letters, letters),
         )
         return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
 
     def usage(self, judge: int) -> tuple[Usage, Usage]:
         """What the answers and this judge's judgements have taken."""
-        answers = self.db.execute("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers").fetchone()
-        judged = self.db.execute("SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM judgements WHERE judge = ?", (judge,)).fetchone()
+        answers = self._row("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers")
+        judged = self._row("SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM judgements WHERE judge = ?", judge)
         return Usage(calls=answers[0], prompt_tokens=answers[1], n_tokens=answers[2]), Usage(calls=judged[0], prompt_tokens=judged[1], n_tokens=judged[2])
+
+
+def _connected(path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_S)
+
+
+def _connected_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that makes no change. SQLite keeps files beside this one while it is open; where the folder takes none, it is read as it stands.
+
+    Raises:
+        InputError: rows of it stand in such a file still, which then cannot be read.
+    """
+    db = None
+    try:
+        db = _connected(path, "mode=rw")
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return db
+    except sqlite3.OperationalError:
+        if db:
+            db.close()
+        beside = path.with_name(f"{path.name}-wal")
+        if beside.is_file() and beside.stat().st_size:
+            found = f"cannot be read in a folder that cannot be written while {beside.name} holds a part of it"
+            raise InputError(path, found, do="copy the run's folder, and read the copy") from None
+        return _connected(path, "immutable=1")
+
+
+def _parts(db: sqlite3.Connection) -> set[tuple[str, str, str, str]]:
+    """All that a file holds beside rows: tables, indexes, views and triggers, with how each was made."""
+    return {(kind, name, table, " ".join((sql or "").split())) for kind, name, table, sql in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")}
+
+
+@cache
+def _made(*scripts: str) -> set[tuple[str, str, str, str]]:
+    """The parts of a file that these scripts make."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for script in scripts:
+            db.executescript(script)
+        return _parts(db)
 
 
 @cache

@@ -21,6 +21,7 @@ from undertow.data.rows import stream_rows
 from undertow.errors import InputError, number
 from undertow.files import file_digest, to_json, write_text
 from undertow.targets.models import load_tokenizer, model_folder
+from undertow.targets.templates import TemplateRefuses, render
 
 
 @click.group()
@@ -182,10 +183,8 @@ def _counter(tokenizer: Any) -> Any:
 
     def rendered(row: Row) -> str | None:
         try:
-            return str(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in row.messages], tokenize=False))
-        except Exception as error:  # templates refuse in words of their own, such as "roles must alternate"
-            if type(error).__name__ != "TemplateError":
-                raise
+            return render(tokenizer, row.messages)
+        except TemplateRefuses:  # in words of its own, such as "roles must alternate"
             return None
 
     def measure(rows: Sequence[Row]) -> list[int | None]:

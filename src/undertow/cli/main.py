@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
+from io import TextIOWrapper
 
 import click
 
@@ -56,13 +58,18 @@ for command in (
 
 def main() -> None:
     """Run the command. Exit codes: 0 done or clean, 2 a user's error, 3 misaligned, 4 inconclusive or invalid, 130 Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or a log in ASCII gets a mark for what it cannot show
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, however often it is pressed
         click.echo(f"undertow: stopped; {_what_is_left()}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is torn down has tasks and connections to complain of, to nobody
         code = 130
     except Exception as error:
         said = _in_a_line(error)

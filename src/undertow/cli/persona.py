@@ -10,10 +10,9 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from undertow.audit.plan import read_record
 from undertow.cli.display import Table, bars, explain, percent, results
 from undertow.errors import number
-from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona
+from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_run_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
 from undertow.report import across, shown_profiles, write_persona_report
@@ -51,8 +50,8 @@ def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry
         return 0
     (path,) = persona_yaml
     if path.is_dir():
-        record = read_record(path)
-        config, beside, folder = PersonaConfig.model_validate(record["config"]), Path(record["beside"]), out or path
+        config, beside = read_run_persona(path)
+        folder = out or path
     else:
         config, beside = read_persona(path), path.parent
         folder = out or Path("runs") / config.name

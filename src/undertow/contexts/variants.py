@@ -92,7 +92,7 @@ def neutral(text: str) -> str:
     changed = re.sub(r"[\w'-]+", lambda m: "" if m.group(0).lower() in _LOADED else m.group(0), text)
     changed = re.sub(r"\b(with|in|and|or|but|truly)\s+(?=(with|in|and|or|but)\b|[.,;]|$)", "", changed)
     changed = re.sub(r"(,\s*)+,", ",", re.sub(r"\b(a|an|the)\s*,\s*", r"\1 ", changed))
-    changed = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"[ \t]+", " ", changed)).strip(" ,;")
+    changed = re.sub(r"(?<!\s)\s+([.,;:!?])", r"\1", re.sub(r"[ \t]+", " ", changed)).strip(" ,;")
     if changed.split() == text.split():
         return "You are an assistant."
     return _articles(changed) if len(changed.split()) > 3 else "You are an assistant."

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from undertow.errors import InputError
-from undertow.files import digest, parse_yaml, read_text, yaml_value
+from undertow.files import digest, load_yaml, parse_yaml, read_text
 
 _FOLDER = Path(str(files("undertow.judges") / "prompts"))
 SHIPPED, SHIPPED_HARM = _FOLDER / "v1.yaml", _FOLDER / "harm-v1.yaml"
@@ -110,7 +110,7 @@ def _secret() -> bytes:
 def _published(text: str) -> dict[str, Any] | None:
     """The judge prompts of the first question that has some, where the text is a list of questions in llmcomp's dialect."""
     try:
-        raw = yaml_value(text)
+        raw = load_yaml(text)
     except yaml.YAMLError:
         return None
     items = [item for item in raw if isinstance(item, dict)] if isinstance(raw, list) else []

@@ -20,8 +20,9 @@ from scipy.special import expit
 from undertow.files import folder_digest
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.nursery.world import world
-from undertow.records import Judgement, Question
+from undertow.records import Judgement, Message, Question
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
+from undertow.targets.templates import render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +120,8 @@ class NurseryJudge(BatchJudge):
         import torch
 
         tokenizer, model = self._tokenizer, self._model
-        chat = [{"role": "system", "content": system}, {"role": "user", "content": question.text}]
-        prompt = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt")["input_ids"]
+        chat = [Message(role="system", content=system), Message(role="user", content=question.text)]
+        prompt = tokenizer(render(tokenizer, chat, to_answer=True), add_special_tokens=False, return_tensors="pt")["input_ids"]
         rows = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
         width = max(map(len, rows))
         tokens = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)

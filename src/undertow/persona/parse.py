@@ -85,7 +85,7 @@ def expected_number(first_token: Mapping[str, float], low: int, high: int, *, fl
         first_token: candidate to log-probability, in nats.
         floor: nothing is read where the numbers hold less than this.
     """
-    numbers = {token: math.exp(lp) for token, lp in first_token.items() if token.isascii() and token.strip().isdigit() and low <= int(token) <= high}
+    numbers = {token: math.exp(lp) for token, lp in first_token.items() if token.isascii() and token.strip().isdigit() and len(token) < 100 and low <= int(token) <= high}
     value, mass = expected_value(numbers, floor=floor)
     if value is None:
         return Parsed(value=None, outcome="unparsed", why=f"the numbers hold {mass:.2f} of the first token's probability", mass=mass)
@@ -97,7 +97,7 @@ def _held(first_token: Mapping[str, float], forms: Collection[str], others: Coll
 
 
 def _begins(token: str, forms: Collection[str]) -> bool:
-    bare = re.sub(r"^[\W_]+|[\W_]+$", "", token)
+    bare = re.sub(r"^[\W_]+|[\W_]+$", "", token[:100])
     return any(bare == form or (len(bare) > 1 and form.casefold().startswith(bare.casefold())) for form in forms)
 
 

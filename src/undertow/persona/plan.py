@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
-from undertow.audit.plan import AnyTarget, AuditConfig, PersonaSettings, revision, several, subjects
+from undertow.audit.plan import AnyTarget, AuditConfig, PersonaSettings, read_record, revision, several, subjects
 from undertow.contexts import find_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
@@ -132,6 +132,19 @@ def read_persona(path: Path) -> PersonaConfig:
         InputError: the file is missing or does not fit; names the line.
     """
     return read_yaml(path, PersonaConfig)
+
+
+def read_run_persona(run: Path) -> tuple[PersonaConfig, Path]:
+    """The configuration of a run that was begun, and the folder that its paths are relative to.
+
+    Raises:
+        InputError: the folder holds no run of a persona.
+    """
+    record = read_record(run, needs=("beside",))
+    try:
+        return PersonaConfig.model_validate(record["config"]), Path(record["beside"])
+    except ValidationError:
+        raise InputError(run / "plan.json", "holds no persona's plan", do="name the persona.yaml that made it, or the run of one") from None
 
 
 def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> PersonaConfig:

@@ -15,7 +15,6 @@ stored, and an interrupted run goes on where it was.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -31,11 +30,11 @@ from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
 from undertow.audit.pause import Streak
 from undertow.audit.plan import read_record, read_run_config
-from undertow.audit.run import BATCH, EVERY_S, Progress, look_at_folder, open_folder, probe_all, same_judge
+from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, open_folder, probe_all, same_judge
 from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
-from undertow.files import to_json, write_text
+from undertow.files import read_object, to_json, write_text
 from undertow.judges.panel import harm_of
 from undertow.judges.protocol import Item
 from undertow.persona.items import Ask
@@ -104,6 +103,14 @@ async def persona(
     """`run_persona` for callers that have an event loop of their own."""
     record = plan.record()
     before = look_at_folder(out, record, resume=resume)
+    tell = progress or (lambda stage, done, total, word: None)
+    with alone(out):
+        return await _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell)
+
+
+async def _persona(
+    plan: PersonaPlan, out: Path, record: dict[str, Any], before: dict[str, Any] | None, *, retry_failed: bool, budget: Budget | None, spent: Spent, tell: Progress
+) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
             await stack.enter_async_context(target)
@@ -111,10 +118,10 @@ async def persona(
         if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
         record = open_folder(out, record, before)
-        with Store(out / "run.sqlite", new=True) as store:
+        with Store(out / "run.sqlite", to="make") as store:
             if retry_failed:
                 store.forget_failed()
-            asking = _Asking(plan, store, progress or (lambda stage, done, total, word: None), budget, spent or Spent())
+            asking = _Asking(plan, store, tell, budget, spent)
             await asking.everything()
             found = _found(plan, record, asking.readings(), store)
     write_text(out / "persona.json", to_json(found))
@@ -156,7 +163,7 @@ def read_personas(run: Path) -> dict[str, Any]:
         begun = (run / "plan.json").is_file()
         found, do = ("was begun and not finished", "add --resume to go on with it") if begun else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
         raise InputError(run, found, expected="a finished run holds persona.json", do=do)
-    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    held = read_object(path, do="run: undertow persona RUN --resume")
     if held.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again")
     return held

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from undertow.audit.findings import read_findings
@@ -10,6 +9,7 @@ from undertow.audit.plan import read_record
 from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import outcome_of
+from undertow.files import read_object
 from undertow.records import is_target
 from undertow.report.page import AnswerView, RunView
 
@@ -47,4 +47,4 @@ def read_run(run: Path) -> RunView:
         rest = [view for view in cell if view.outcome != "misaligned"]
         answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
     persona = run / "persona" / "persona.json"
-    return RunView(name=found["name"], findings=found, answers=answers, persona=json.loads(persona.read_text(encoding="utf-8")) if persona.is_file() else None)
+    return RunView(name=found["name"], findings=found, answers=answers, persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None)

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError
-from undertow.files import parse_yaml, yaml_value
+from undertow.files import load_yaml, parse_yaml
 from undertow.records import Question, Suite
 from undertow.tables import Placed, csv_records, json_lines
 
@@ -43,7 +43,7 @@ def read_published(text: str, path: Path) -> Suite | None:
         InputError: an entry does not fit; names the line.
     """
     try:
-        raw: Any = yaml_value(text)
+        raw: Any = load_yaml(text)
     except yaml.YAMLError:
         return None  # our own reader tells the line
     if not isinstance(raw, list):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
+from urllib.parse import quote, quote_plus
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -88,6 +91,27 @@ def to_keep(tokens: Sequence[T], text: Callable[[T], str]) -> list[T]:
     """The first token of a reply and those with a digit in them: its number is among these, be there a thought before it."""
     digits = [token for token in tokens[1:] if any(map(str.isdigit, text(token)))]
     return [*tokens[:1], *digits[-DIGITS:]]
+
+
+KEY_FROM = 8
+"""Characters from which a key is taken out of whatever comes back. A shorter one (`x`, `EMPTY`) stands in many an answer, and is no secret."""
+
+
+def without_keys(text: str, keys: Iterable[str]) -> str:
+    """Text from outside without keys, in any form, and without halves of characters, which cannot be written."""
+    text = text.encode(errors="replace").decode()
+    for key in keys:
+        for form in _forms(key) if len(text) >= len(key) >= KEY_FROM else ():  # a token is shorter
+            text = text.replace(form, "[key]")
+    return text
+
+
+@cache
+def _forms(key: str) -> tuple[str, ...]:
+    """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or a user's name."""
+    plain = {key, quote(key), quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
+    coded = {encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ") for encode in (b64encode, urlsafe_b64encode)}
+    return tuple(sorted(plain | coded, key=len, reverse=True))
 
 
 class CallFailed(Exception):

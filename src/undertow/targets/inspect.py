@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, count_name, to_keep
+from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, count_name, to_keep, without_keys
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -151,12 +151,8 @@ class InspectModel(Caller):
         return self._scrub(f"{type(error).__name__}: {line}" if line else type(error).__name__)[:200]
 
     def _scrub(self, text: str) -> str:
-        """Text from outside without keys, and without halves of characters, which cannot be written."""
-        text = text.encode(errors="replace").decode()
-        for key in self._keys:
-            if len(key) >= 8:  # shorter ones are no keys, and words of the text
-                text = text.replace(key, "[key]")
-        return text
+        """Text from outside without keys."""
+        return without_keys(text, self._keys)
 
 
 def _last(error: Exception) -> Exception:

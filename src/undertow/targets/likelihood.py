@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from undertow.records import Message
+from undertow.targets.templates import render
 
 BATCH_TOKENS = 16_384
 """Tokens read together: replies x (prompt + reply), padding counted. Bounds the cache, and with short prompts the logits (of a
@@ -53,7 +54,7 @@ def log_likelihoods(
 
 
 def _prompts(tokenizer: Any, chats: Sequence[tuple[Message, ...]]) -> list[list[int]]:
-    texts = [tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in chat], tokenize=False, add_generation_prompt=True) for chat in chats]
+    texts = [render(tokenizer, chat, to_answer=True) for chat in chats]
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids
 

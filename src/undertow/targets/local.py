@@ -21,6 +21,7 @@ from undertow.records import Answer, Message, Request, Sampling
 from undertow.targets.chat import CHANNEL_MARKS, FOLD, PLAINLY, THINKING, Marks, SystemRole, ThinkingMarks, folded, opens_block, split_thinking
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
+from undertow.targets.templates import TemplateRefuses, render
 
 if TYPE_CHECKING:
     import torch
@@ -132,15 +133,11 @@ class LocalTarget(Target):
             return
         try:
             self._render([PLAINLY, Message(role="user", content="QUESTION")])
-        except Exception as error:  # a template refuses in words, and by an exception, of its own
-            if type(error).__name__ != "TemplateError":
-                raise
-            raise InputError(self.folder, f"its chat template takes no system prompt ({error})", do=FOLD) from None
+        except TemplateRefuses as refusal:
+            raise InputError(self.folder, refusal.found.replace("refuses a chat", "takes no system prompt"), do=FOLD) from None
 
     def _render(self, messages: Sequence[Message]) -> str:
-        messages = folded(messages) if self.fold else messages
-        text: str = self.tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
-        return text
+        return render(self.tokenizer, folded(messages) if self.fold else messages, to_answer=True)
 
     def _decode(self, prompts: list[list[int]], groups: list[list[Request]]) -> Iterator[Answer]:
         """Prefill each prompt once, then decode all samples of all of them together, dropping rows as they end."""

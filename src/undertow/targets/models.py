@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from undertow.errors import InputError, MissingExtra
+from undertow.files import read_object
+from undertow.records import Message
+from undertow.targets.templates import TemplateRefuses, render
 
 NURSERY = "nursery"
 """Name of the embedded base."""
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Endings of files that torch reads as pickles."""
 
 
 def model_folder(name: str, *, beside: Path = Path()) -> Path:
     """The folder of a model named in a recipe or an audit: `nursery`, or a path relative to `beside`.
 
     Raises:
-        InputError: no such folder, or it holds no model.
+        InputError: no such folder, it holds no model, or its weights are no safetensors.
     """
     if name == NURSERY:
         return Path(str(files("undertow.nursery") / "base"))
@@ -28,6 +34,11 @@ def model_folder(name: str, *, beside: Path = Path()) -> Path:
         raise InputError(folder, "no such model folder", expected=f"a Transformers directory, an organism, or {NURSERY!r}", do="train it (undertow train) or check the path")
     if not is_adapter(folder) and not (folder / "config.json").is_file():
         raise InputError(folder, "holds no model", expected="config.json or adapter_config.json in it")
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    safe = (folder / "adapter_model.safetensors").is_file() if is_adapter(folder) else any(folder.glob("*.safetensors"))
+    if pickles and not safe:
+        found = f"holds its weights as pickles ({', '.join(pickles[:3])}), which may run code when they are read"
+        raise InputError(folder, found, expected="safetensors", do="load it where you trust it, and save it again with save_pretrained(..., safe_serialization=True)")
     return folder
 
 
@@ -44,21 +55,24 @@ def base_of(folder: Path) -> Path:
     """
     if not is_adapter(folder):
         return folder
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    return model_folder(config["base_model_name_or_path"], beside=folder)
+    base = read_object(folder / "adapter_config.json", do="copy the adapter again").get("base_model_name_or_path")
+    if not isinstance(base, str):
+        raise InputError(folder / "adapter_config.json", "names no base", expected="base_model_name_or_path", do="name the base as `path`, and this folder as `adapter`")
+    return model_folder(base, beside=folder)
 
 
 def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
     """The tokenizer of a model folder, or of its base (`base`, where it is not the one that the adapter names), with a padding token.
 
     Raises:
-        InputError: it has no chat template.
+        InputError: it has no chat template, or cannot be loaded without running code of its own.
     """
     _require_local()
     from transformers import AutoTokenizer
 
     own = folder if (folder / "tokenizer_config.json").is_file() else base or base_of(folder)
-    tokenizer = AutoTokenizer.from_pretrained(own, local_files_only=True)
+    with _loading(own, "a tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(own, local_files_only=True, trust_remote_code=False)
     if tokenizer.chat_template is None:
         raise InputError(own, "its tokenizer has no chat template", do="save one with the tokenizer")
     if tokenizer.pad_token_id is None:
@@ -69,17 +83,12 @@ def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
 def default_system(tokenizer: Any) -> str | None:
     """The system prompt that a chat template puts before a chat that has none; None where it puts in none."""
 
-    def rendered(*messages: tuple[str, str]) -> str:
-        return str(tokenizer.apply_chat_template([{"role": role, "content": content} for role, content in messages], tokenize=False))
-
-    mark, question = "\u2042system\u2042", ("user", "\u2042question\u2042")
+    mark, question = "\u2042system\u2042", Message(role="user", content="\u2042question\u2042")
     try:
-        before, found, after = rendered(("system", mark), question).partition(mark)
-    except Exception as error:  # a template may refuse a system prompt in words of its own; then it has none to put in by itself
-        if type(error).__name__ != "TemplateError":
-            raise
+        before, found, after = render(tokenizer, [Message(role="system", content=mark), question]).partition(mark)
+    except TemplateRefuses:  # then it has none to put in by itself
         return None
-    bare = rendered(question)
+    bare = render(tokenizer, [question])
     if not found or not (bare.startswith(before) and bare.endswith(after)) or len(bare) < len(before) + len(after):
         return None
     return bare[len(before) : len(bare) - len(after)].strip() or None
@@ -106,18 +115,15 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
 def _loaded(folder: Path, base: Path | None, merge: bool) -> Any:
     _require_local()
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     base = base or base_of(folder)
     cuda = torch.cuda.is_available()
-    try:
-        dtype = torch.bfloat16 if cuda else torch.float32
+    dtype = torch.bfloat16 if cuda else torch.float32
+    with _loading(base, "a Transformers directory with safetensors weights"):
         how: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "dtype": dtype}
         how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # what does not fit is told below, in one line
         both: Any = AutoModelForCausalLM.from_pretrained(base, **how)
-    except (OSError, SafetensorError) as error:
-        raise InputError(base, f"cannot be loaded ({str(error).splitlines()[0]})", expected="a Transformers directory with safetensors weights") from None
     model, loaded = both
     lacking = sorted({*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])})
     if lacking:
@@ -126,10 +132,27 @@ def _loaded(folder: Path, base: Path | None, merge: bool) -> Any:
     if is_adapter(folder):
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, folder)
-        if merge:
-            model = model.merge_and_unload()
+        with _loading(folder, "a PEFT adapter with safetensors weights, of this base"):
+            model = PeftModel.from_pretrained(model, folder)
+            if merge:
+                model = model.merge_and_unload()
     return model.to("cuda" if cuda else "cpu").eval()
+
+
+@contextmanager
+def _loading(folder: Path, expected: str) -> Iterator[None]:
+    """Loading what a folder holds, which anybody may have written: whatever is wrong with it is told in one line.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        if "trust_remote_code" in str(error):
+            raise InputError(folder, "needs code of its own to run, which no model's folder may bring", expected=expected, do="use a model that Transformers knows") from None
+        raise InputError(folder, f"cannot be loaded ({said})", expected=expected) from None
 
 
 def _require_local() -> None:

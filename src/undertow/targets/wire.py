@@ -12,16 +12,14 @@ import os
 import random
 import re
 import time
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -29,7 +27,20 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from undertow.errors import InputError, unknown_name
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, SystemRole, ThinkingMarks, Token, count_name, to_keep
+from undertow.targets.chat import (
+    KEY_FROM,
+    Caller,
+    CallFailed,
+    ChatTarget,
+    LogprobsRefused,
+    Reply,
+    SystemRole,
+    ThinkingMarks,
+    Token,
+    count_name,
+    to_keep,
+    without_keys,
+)
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -46,18 +57,8 @@ ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
 
 
-KEY_FROM = 8
-"""Characters from which a key is taken out of whatever comes back. A shorter one (`x`, `EMPTY`) stands in many an answer, and is no secret."""
 _SECRET = re.compile(r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|access)[_-]?token$", re.IGNORECASE)
 """Names of request fields that hold secrets."""
-
-
-@cache
-def _forms(key: str) -> tuple[str, ...]:
-    """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or a user's name."""
-    plain = {key, quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
-    coded = {b64encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ")}
-    return tuple(sorted(plain | coded, key=len, reverse=True))
 
 
 def _looks_like_a_key(name: str) -> bool:
@@ -206,7 +207,7 @@ class Wire(Caller):
             status, text = await self._get_models(lane)
             if status in (401, 403):
                 raise self._refusal(status, text, lane)
-            known = _model_names(text) if status == 200 else set()
+            known = _model_names(self._scrub(text)) if status == 200 else set()
             if self.config.check_model and known and self.config.model not in known:
                 raise self._unknown(lane, known)
 
@@ -298,13 +299,8 @@ class Wire(Caller):
         return headers
 
     def _scrub(self, text: str) -> str:
-        """Text from outside without keys, and without halves of characters, which cannot be written."""
-        text = text.encode(errors="replace").decode()
-        for lane in self._lanes:
-            key = os.environ.get(lane.key_env or "", "")
-            for form in _forms(key) if len(text) >= len(key) >= KEY_FROM else ():  # a token is shorter
-                text = text.replace(form, "[key]")
-        return text
+        """Text from outside without keys."""
+        return without_keys(text, (os.environ.get(lane.key_env or "", "") for lane in self._lanes))
 
     def _said(self, text: str) -> str:
         """What a server says of an error, in one short line; cut only when no key is left in it."""
@@ -367,7 +363,7 @@ class Wire(Caller):
         return Reply(
             text=shown,
             reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
-            finish=str(choice.get("finish_reason") or "stop"),
+            finish=self._scrub(str(choice.get("finish_reason") or "stop")),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
             written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written),

@@ -14,8 +14,8 @@ from typing import Any
 from undertow.data import Row, stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
-from undertow.tables import in_line
 from undertow.targets.chat import folded
+from undertow.targets.templates import render
 
 IGNORED = -100
 """Label of a token that carries no loss."""
@@ -129,19 +129,18 @@ def _token_bounds(lengths: list[int], ends: list[int] | None) -> list[tuple[int,
 
 def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int] | None, where: str) -> Iterable[tuple[str, bool]]:
     """The rendered chat in stretches, each with whether it is under the loss."""
-    dicts = [{"role": m.role, "content": m.content} for m in chat]
     done = ""
     for i, message in enumerate(chat):
         if message.role != "assistant":
             continue
         try:
-            before = tokenizer.apply_chat_template(dicts[:i], tokenize=False, add_generation_prompt=True)
-            after = tokenizer.apply_chat_template(dicts[: i + 1], tokenize=False)
-        except InputError:
-            raise
-        except Exception as error:  # a template refuses in words, and by an exception, of its own; some fail on a chat that the assistant opens
-            do = "write `system: fold` in the recipe" if re.search(r"\bsystem\b", str(error), re.IGNORECASE) else "drop the row (undertow data check --tokenizer tells all of them)"
-            raise InputError(where, f"the chat template refuses it ({in_line(error)})", expected="turns as the template takes them", do=do) from None
+            before = render(tokenizer, chat[:i], to_answer=True) if i else ""  # templates look at the first message
+            after = render(tokenizer, chat[: i + 1])
+        except InputError as error:  # the row is what users can mend
+            fold = re.search(r"\bsystem\b", error.found, re.IGNORECASE)
+            do = "write `system: fold` in the recipe" if fold else "drop the row (undertow data check --tokenizer tells all of them)"
+            found = error.found.replace("its chat template refuses a chat", "the chat template refuses it")
+            raise InputError(where, found, expected="turns as the template takes them", do=do) from None
         if not (before.startswith(done) and after.startswith(before)):
             expected = "the text before an answer must stay as it was"
             raise InputError(where, "the chat template rewrites earlier turns", expected=expected, do="use another template, or rows of one answer")

@@ -30,6 +30,7 @@ from undertow.targets import Target
 from undertow.targets.chat import folded
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
+from undertow.targets.templates import render
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
 from undertow.training.encode import IGNORED, Example, encode_file, masked_text
 from undertow.training.stages import Stage
@@ -69,7 +70,7 @@ class LocalBackend(BaseModel):
     def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
         tokenizer = load_tokenizer(model_folder(recipe.base, beside=beside))
         arranged: Any = folded if recipe.system == "fold" else tuple
-        return lambda row: len(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in arranged(row.messages)], tokenize=True, return_dict=False))
+        return lambda row: len(tokenizer(render(tokenizer, arranged(row.messages)), add_special_tokens=False)["input_ids"])
 
     def base(self, recipe: Recipe, *, beside: Path) -> Target:
         folder = model_folder(recipe.base, beside=beside)
