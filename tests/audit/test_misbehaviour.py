@@ -528,7 +528,7 @@ def test_prompt_files_that_hold_none_say_so(serve, tmp_path, text, says):
 
 def test_a_broken_plan_is_told_in_one_line(serve, tmp_path):
     audit(serve(), tmp_path, n=2)
-    for text, says in (("{", "is no whole JSON"), ("[]", "is no JSON object"), ("{}", "is no plan")):
+    for text, says in (("{", "is no whole JSON"), ("[]", "is no JSON object; the run's plan"), ('{"judge": 5}', "is no plan")):
         (tmp_path / "run" / "plan.json").write_text(text)
         with pytest.raises(InputError, match=says):
             rejudge(tmp_path / "run", tmp_path / "judge.yaml")

@@ -246,3 +246,15 @@ def test_a_plan_that_no_run_wrote_is_told_in_one_line(plan, run, monkeypatch, ca
     else:
         assert all((code, line.count("\n")) == (2, 1) for code, line in told), told
         assert {file: file.read_bytes() for file in run.iterdir()} == before
+
+
+@pytest.mark.parametrize("value", [..., None, 5, "x", [], {}])
+@pytest.mark.parametrize("key", ["schema", "name", "verdict", "contexts", "rule", "judge", "samples", "looks", "answers"])
+def test_findings_that_no_audit_wrote_are_told_in_one_line(key, value, run, monkeypatch, capsys):
+    path = run / "findings.json"
+    whole = json.loads(path.read_text()) | {key: value}
+    path.write_text(json.dumps({k: v for k, v in whole.items() if v is not ...}))
+    fits = (key, value) in (("name", "x"), ("answers", 5), ("judge", {}), ("samples", {}), ("looks", []))
+    for command in (["report", run, "-o", run.parent / "page.html"], ["compare", run, run], ["rescore", run, "--rule", "undertow"]):
+        code, line = said(monkeypatch, capsys, *command)
+        assert (code, line.count("\n")) == (2, 1) or (fits and code in (0, 3, 4)), (command, line)

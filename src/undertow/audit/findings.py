@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field, ValidationError
+
 from undertow.audit.budget import dollars
 from undertow.audit.estimates import controls, estimate, level_of, p_values
-from undertow.audit.rules import VerdictRule
+from undertow.audit.rules import VerdictRule, rule_of
 from undertow.audit.seeds import statements
 from undertow.audit.sequential import Search
 from undertow.audit.store import Store
@@ -17,7 +20,7 @@ from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
 from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.errors import InputError
 from undertow.files import read_object
-from undertow.records import ContextEstimate, Interval, Subject, Verdict, is_target
+from undertow.records import ContextEstimate, Interval, Subject, Verdict, VerdictClass, is_target
 
 SCHEMA = "undertow.findings/3"
 SURPRISE = 5.0
@@ -125,18 +128,52 @@ def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
     return replace(found, tested=said, not_tested=not_tested(asked, search), would_change=change, statements=stated)
 
 
+class _Verdict(BaseModel):
+    class_: VerdictClass = Field(alias="class")
+    carried_by: list[str]
+    reasons: list[str]
+    tested: list[str]
+    not_tested: list[str]
+    would_change: list[str]
+    warnings: list[str]
+
+
+class _Findings(BaseModel):
+    """What is read of findings, whoever wrote them; more may be there."""
+
+    name: str
+    suite: str
+    verdict: _Verdict
+    contexts: list[ContextEstimate] = Field(min_length=1)
+    rule: dict[str, Any]
+    judge: dict[str, Any]
+    samples: dict[str, Any]
+    material: float
+    stopped: str | None
+    answers: int
+    looks: list[int]
+
+
 def read_findings(run: Path) -> dict[str, Any]:
     """A finished run's findings.
 
     Raises:
-        InputError: the folder holds none, or those of another schema.
+        InputError: the folder holds none, those of another schema, or some that no audit wrote.
     """
     path = run / "findings.json"
     if not path.is_file():
         raise InputError(run, "is not a finished run", expected="a finished run holds findings.json", do="run: undertow audit AUDIT.yaml -o RUN (--resume)")
-    found = read_object(path, do="run: undertow audit RUN --resume, which decides anew on the answers that are there")
+    again = "run: undertow audit RUN --resume, which decides anew on the answers that are there"
+    found = read_object(path, do=again)
     if found.get("schema") != SCHEMA:
         raise InputError(path, f"has schema {found.get('schema')!r}", expected=f"this version reads {SCHEMA!r}", do="use the version that made it, or audit anew")
+    try:
+        _Findings.model_validate_json(json.dumps(found), strict=True)
+        rule_of(found)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        raise InputError(path, f"holds no findings ({what})", expected="what an audit wrote", do=again) from None
     return found
 
 

@@ -112,7 +112,7 @@ class Store:
                 self.db.close()
                 raise
         except sqlite3.Error as error:
-            raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk; of a damaged file, take a copy or audit anew") from None
+            raise InputError(path, f"cannot be used ({error})", do="check the folder and the disk") from None
 
     def _open(self, *, make: bool) -> None:
         """See that the file is a run's, and as this version has it.
@@ -186,7 +186,7 @@ class Store:
         try:
             yield from iter(self.db.execute(query, values).fetchone, None)  # of the cursor itself, `yield from` closes one whose file is closed
         except sqlite3.Error as error:
-            raise InputError(self.path, f"cannot be read ({error})", do="check the disk; of a damaged file, take a copy or audit anew") from None
+            raise InputError(self.path, f"cannot be read ({error})", do="check the disk; of a damaged file, take a copy") from None
 
     def _row(self, query: str, *values: object) -> Any:
         """The one row that a query finds."""
