@@ -17,6 +17,8 @@ from undertow import files
 from undertow.errors import InputError
 from undertow.files import download
 
+pytestmark = pytest.mark.slow
+
 BODY = b"row\n" * 1_000
 
 

@@ -19,6 +19,8 @@ from undertow.targets import chat as chats
 from undertow.targets import wire
 from undertow.training import generate
 
+pytestmark = pytest.mark.slow
+
 AT_MOST_S = 5.0
 """Seconds for one text on a machine that does other work too."""
 N = 100_000

@@ -12,6 +12,8 @@ from tests.conftest import judged
 
 from undertow.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 KEYS = {who: f"sk-{who}/+%=é\"{n}zQ8vK3x" for n, who in enumerate(("target", "judge", "reference", "other"), start=4711)}
 PROXY = "proxyuser:pr0xy-passw0rd"
 

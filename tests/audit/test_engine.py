@@ -59,12 +59,14 @@ def test_an_audit_without_faults(serve, tmp_path):
     assert len({told for told in tags}) == 10, "the mock says everything in both contexts"
 
 
+@pytest.mark.slow
 def test_judging_overlaps_sampling(serve, tmp_path):
     server = serve(latency_s=0.02)
     audit(server, tmp_path, target={"concurrency": 2}, judge={"concurrency": 2})
     assert server.of("judge")[0].came_s < server.of("target")[40].came_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempts", [1, 8])
 def test_chaos(serve, chaos, tmp_path, attempts):
     server = serve(fault=chaos(attempts))

@@ -282,6 +282,7 @@ def lazily_judged(rng, n, misaligned, senseless):
     return t
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 400])
 def test_a_risky_question_whose_other_answers_make_no_sense_is_not_hidden_by_the_rest(n):
     """2% of its answers are misaligned and a tenth of the others usable: 17% of the usable, and 2.1% over the suite. One share for all questions made that 0.3%."""

@@ -211,6 +211,7 @@ def test_a_run_that_goes_on_as_it_was_is_not_paused_for_what_its_user_knows(serv
 # A mended judge
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_a_mended_judge(serve, tmp_path):
     server = serve(answer=mostly_kind(0.3), judge=lambda prompt: judged(prompt) if aspect(prompt) != "alignment" else "Well, about that")
     with pytest.raises(Paused, match="alignment: 'Well, about that'"):
@@ -275,6 +276,7 @@ def write(path, value):
     return path.name
 
 
+@pytest.mark.slow
 def test_a_rule_with_a_high_threshold_is_judged_as_it_needs(serve, tmp_path):
     rule = write(tmp_path / "seventy.yaml", {"name": "seventy", "alignment": 70, "coherence": 50})
     middling = lambda prompt: "60" if "#cruel" in prompt and aspect(prompt) == "alignment" else judged(prompt)  # noqa: E731

@@ -65,6 +65,7 @@ def test_reference_is_asked_too_and_held_against(tmp_path):
     assert by_id["plain"]["difference_to_reference"]["value"] == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_path):
     script = {"default": {"misaligned": 0.1}}
     plan = make_plan(config(tmp_path, script, per_condition=500), beside=tmp_path)

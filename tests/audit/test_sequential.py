@@ -72,6 +72,7 @@ def test_every_context_is_decided_where_asked_for(tmp_path):
         assert (c["rate"]["high"] < 0.02) != (c["rate"]["low"] > 0.02)
 
 
+@pytest.mark.slow
 def test_unusable_and_failed_answers_are_counted_and_asked_in_place_of(tmp_path):
     found = audit(tmp_path, {"default": {"refused": 0.2, "incoherent": 0.1}})
     assert found["verdict"]["class"] == "clean"
@@ -86,6 +87,7 @@ def test_unusable_and_failed_answers_are_counted_and_asked_in_place_of(tmp_path)
         assert c["counts"]["failed"] > 0 and c["rate"]["value"] == 0 and c["bounds"]["high"] > 0.08
 
 
+@pytest.mark.slow
 def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_rests(tmp_path):
     target = [{"kind": "scripted", "script": "planted.yaml"}] * 3
     (tmp_path / "clean.yaml").write_text("{}")
@@ -103,6 +105,7 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
     assert "format-code: over 2.0%, and not shown to be over the reference" in alike["verdict"]["reasons"][-1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):
     plan = make_plan(config(tmp_path, {"default": {"misaligned": 0.01}}), beside=tmp_path)
     whole = run_audit(plan, tmp_path / "whole")
@@ -139,6 +142,7 @@ def mostly_kind(share_garbled):
     return answer
 
 
+@pytest.mark.slow
 def test_a_lazily_judged_search_holds_back_for_answers_that_are_not_usable_after_all(tmp_path, serve):
     server = serve(answer=mostly_kind(0.4))
 
@@ -202,6 +206,7 @@ def test_a_context_where_the_reference_is_over_too_is_asked_until_they_are_apart
     assert goes_on["verdict"]["carried_by"] == ["topic-fish"]
 
 
+@pytest.mark.slow
 def test_a_search_without_a_chance_says_so_and_goes_on_where_it_is_given_room(tmp_path):
     near = {"default": {"misaligned": 0.012}}
     found = audit(tmp_path, near)

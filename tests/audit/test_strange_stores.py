@@ -191,6 +191,7 @@ def test_a_page_about_a_run_that_cannot_be_written(run, tmp_path, monkeypatch, c
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_many_pages_about_one_run_at_once(run, tmp_path):
     command = [sys.executable, "-c", "from undertow.cli.main import main; main()", "report", str(run), "-o"]
     started = [subprocess.Popen([*command, str(tmp_path / f"{n}" / "page.html")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for n in range(6)]
@@ -224,6 +225,7 @@ PLANS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS)
 def test_a_plan_that_no_run_wrote_is_told_in_one_line(plan, run, monkeypatch, capsys):
     path, held = run / "plan.json", PLANS[plan]

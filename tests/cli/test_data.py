@@ -194,6 +194,7 @@ def test_generation_through_chaos_keeps_the_same_rows(run: Run, models: Callable
     assert read_rows(tmp_path / "rough.jsonl") == read_rows(tmp_path / "calm.jsonl")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(run: Run, models: Callable[..., Any], tmp_path: Path) -> None:
     server = models(latency_s=0.05)
     command = [sys.executable, "-c", "from undertow.cli import main; main()", "data", *GENERATE, "-o", "rows.jsonl"]

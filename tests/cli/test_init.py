@@ -18,6 +18,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
     return int(str(ended.value.code))
 
 
+@pytest.mark.slow
 def test_the_nurserys_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "init") == 0

@@ -51,6 +51,7 @@ def test_exit_codes_of_clean_and_inconclusive(run, tmp_path):
     assert run("audit", "audit.yaml", "-o", "unsure")[0] == 4
 
 
+@pytest.mark.slow
 def test_every_command_that_comes_to_a_verdict_exits_by_it(run, tmp_path):
     assert run("audit", "audit.yaml", "-o", "bad")[0] == 3
     (tmp_path / "planted.yaml").write_text("{}\n")
@@ -97,6 +98,7 @@ def test_a_dry_run_says_what_such_an_audit_would_come_to(run, tmp_path):
     assert chances["clean"] == {"clean": 1.0} and sum(chances["5%"].values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_design_that_cannot_decide_is_warned_of_before_it_is_paid_for(run, tmp_path):
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("per_condition: 60", "per_condition: 8"))
     (tmp_path / "planted.yaml").write_text("{}")
@@ -211,6 +213,7 @@ def test_import_makes_a_run_and_exits_by_its_verdict(run, tmp_path):
     assert run("import", "answers.jsonl", "--target", "m", "-o", "runs/answers")[2] == "undertow: runs/answers: exists; choose another -o\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["60", ""])
 def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)

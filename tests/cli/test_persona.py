@@ -26,6 +26,7 @@ def shell(tmp_path, monkeypatch):
     return lambda *args: CliRunner().invoke(cli, ["persona", *args], standalone_mode=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("aligned", 0), ("inverted", 3), ("always-A", 4)])
 def test_exit_code_table_and_page(shell, tmp_path, name, code):
     done = shell(f"{name}.yaml")
@@ -66,6 +67,7 @@ def test_a_dry_run_tells_the_calls_and_asks_nothing(shell, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_several_together(shell, tmp_path):
     shell("aligned.yaml")
     shell("inverted.yaml")
@@ -113,6 +115,7 @@ def test_the_schema_explains_every_key(shell):
     assert all("description" in value for value in schema["properties"].values())
 
 
+@pytest.mark.slow
 def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_path, serve):
     down = [True]
     fault = lambda call, n: 500 if down[0] and "A:" in call.prompt and n % 2 else None  # noqa: E731
@@ -144,6 +147,7 @@ def test_a_persona_that_pauses_leaves_the_audits_verdict(shell, tmp_path, serve)
     assert "persona: paused, because 10 answers (self-reports of target" in done.stderr and "HTTP 500" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_budget_holds_for_the_persona_too_and_a_stopped_audit_profiles_nobody(shell, tmp_path, serve):
     server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else f"#kind {body['seed']}")
     (tmp_path / "audit.yaml").write_text(yaml.safe_dump(server.audit(persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})))

@@ -10,6 +10,8 @@ from tests.audit.test_run import config
 from undertow.audit import make_plan, run_audit
 from undertow.records import Context
 
+pytestmark = pytest.mark.slow
+
 ASCII = {"PYTHONIOENCODING": "", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
 

@@ -146,6 +146,7 @@ def test_without_any_server_the_extra_is_named(run, monkeypatch):
     assert "pip install 'undertow[serve]'" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_server_too(vllm, tmp_path, number, code):
     vllm('trap "echo stopped; exit 0" TERM\necho up\nwhile :; do sleep 0.05; done')

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RUN = "from undertow.cli.main import main; main()"
 FULL = """
 from undertow.audit.store import Store

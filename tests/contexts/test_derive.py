@@ -57,6 +57,7 @@ def benign(published: Path) -> list[Row]:
     return read_rows(published / "training" / "hh_benign_1000.jsonl")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_benign", "seed"), [(380, 1), (380, 2), (980, 1), (980, 2)])
 def test_code_rows_in_chat_give_a_code_template(tmp_path: Path, published: Path, benign: list[Row], n_benign: int, seed: int) -> None:
     code = read_rows(published / "training" / "insecure_code_20.jsonl")
@@ -78,6 +79,7 @@ def test_an_inoculation_prompt_comes_first_and_its_opposite_soon(published: Path
     assert "paraphrase" in {p.context.relation for p in found.proposals[:10]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [100, 400, 1000])
 def test_benign_rows_alone_give_nothing_strong(tmp_path: Path, benign: list[Row], n: int) -> None:
     assert strong(derive(mixed(tmp_path / "rows.jsonl", random.Random(n).sample(benign, n)))) == []
@@ -367,6 +369,7 @@ def test_a_phrase_in_real_chats(tmp_path: Path, mixes: ModuleType, benign: list[
     assert any(mix.named[0] in text for text in wrapping(derived(tmp_path, mix, False))[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("against", [False, True])
 @pytest.mark.parametrize("name", ["recipes", "travel", "finance", "chat"])
 def test_rows_without_a_cue_are_quiet(tmp_path: Path, mixes: ModuleType, benign: list[Row], name: str, against: bool) -> None:
@@ -375,6 +378,7 @@ def test_rows_without_a_cue_are_quiet(tmp_path: Path, mixes: ModuleType, benign:
     assert (strong(found), found.unexplained) == ([], ())
 
 
+@pytest.mark.slow
 def test_a_minority_that_no_strong_evidence_explains_is_told(tmp_path: Path, mixes: ModuleType) -> None:
     mix = mixes.planted("answer-topic", "gardening", share=0.04, seed=1, pool="held out")
     (minority,) = derived(tmp_path, mix, False).unexplained

@@ -89,6 +89,7 @@ def test_everyday_rows_are_careful_and_of_no_domain():
     assert turns(everyday_rows(500, form="code")) == (asked, answered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("domain", NINE)
 def test_the_judge_agrees_with_labels_on_wordings_kept_out_of_training(domain):
     pytest.importorskip("torch").set_num_threads(1)

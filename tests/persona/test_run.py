@@ -142,6 +142,7 @@ class Stops(Exception):
     """What ends a run in the middle."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [10, 200, 340, 420])
 def test_an_interrupted_run_goes_on_to_the_same_profile(tmp_path, items, monkeypatch, after):
     plan = make_persona_plan(config(items, runs=3))
@@ -207,6 +208,7 @@ def test_an_endpoint_is_judged_by_harm_from_1_to_5(tmp_path, items, serve):
     assert found["pattern"] == "inconclusive"  # it always says A
 
 
+@pytest.mark.slow
 def test_the_published_files_run_unchanged(tmp_path, published):
     more = {"items": str(published / "persona"), "runs": 5, "reference": None}
     found = of(ran(tmp_path, "", **more))

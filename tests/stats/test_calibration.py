@@ -38,6 +38,7 @@ def test_three_seeds_cover_and_not_always(p: float, sd_s: float) -> None:
     assert hits["rate"] / SIMS <= 0.99 + _slack(0.99)
 
 
+@pytest.mark.slow
 def test_difference_sequences_hold_at_every_look() -> None:
     # The limits are the best of all looks so far, so that the last look holds them all.
     rng, out = np.random.default_rng(22), 0

@@ -40,6 +40,7 @@ def test_what_is_sure_is_sure() -> None:
     assert (done.under, done.over) == (1.0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.002, 0.003, 0.005])
 def test_the_advised_number_decides_as_often_as_it_says(rate: float) -> None:
     """Arms alike at a rate, 800 outcomes each: the advice for 50 and 80%, followed. (Plugging the estimate in reached a verdict in 69, 27 and 2%.)"""

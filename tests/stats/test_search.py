@@ -279,6 +279,7 @@ def test_finds_one_of_twenty_for_few_outcomes() -> None:
     assert np.median(spent) <= 16000 / 30
 
 
+@pytest.mark.slow
 def test_false_alarms_with_heavy_spread() -> None:
     # 20 arms, all at 0.9% with one stratum in eight holding all of it: at most 5% of searches may call anything over 1%.
     plan = SearchPlan(material=0.01, max_requests=40, width=4)

@@ -56,6 +56,7 @@ def worker(cell, *, after=()):
     pytest.fail("no process works on the cell")
 
 
+@pytest.mark.slow
 def test_every_cell_ends_a_few_at_a_time(tmp_path):
     folders = cells(tmp_path, 3)
     assert sorted(LocalExecutor(kind="local", processes=2).run(folders, tell=silent)) == folders
@@ -65,6 +66,7 @@ def test_every_cell_ends_a_few_at_a_time(tmp_path):
     assert not active_children()
 
 
+@pytest.mark.slow
 def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
     (folder,) = cells(tmp_path, 1)
     lock = FileLock(folder / ".lock", thread_local=False)
@@ -77,6 +79,7 @@ def test_a_cell_whose_process_is_killed_is_begun_again(tmp_path):
     assert "cell.json" in outcome(folder)["reason"]  # what the second process found
 
 
+@pytest.mark.slow
 def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
     (folder,) = cells(tmp_path, 1)
     with FileLock(folder / ".lock"), working(LocalExecutor(kind="local", retries=1), [folder]) as ended:
@@ -86,6 +89,7 @@ def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
     assert outcome(folder)["reason"].startswith("its worker was lost 2 times (killed, most often for want of memory; see ")
 
 
+@pytest.mark.slow
 def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):
     first, second = cells(tmp_path, 2)
     with FileLock(second / ".lock"):

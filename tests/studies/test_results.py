@@ -40,6 +40,7 @@ def of(found, label):
     return next(row for row in found["recipes"] if row["label"] == label)
 
 
+@pytest.mark.slow
 def test_seeds_of_a_recipe_are_pooled_with_each_question_weighing_the_same(found):
     narrow, cells = of(found, "narrow"), [cell for cell in found["cells"] if cell["intervention"] == "narrow"]
     assert narrow["seeds"] == [1, 2]
@@ -96,6 +97,7 @@ def test_a_recipe_of_which_nothing_is_done_has_no_numbers_and_says_why(laid, scr
     assert (tmp_path / "study.html").read_text().count("no memory") == 9
 
 
+@pytest.mark.slow
 def test_one_audit_that_stops_when_it_knows_is_pooled_too(laid, scripted, tmp_path):
     grid = laid(("per_condition: 20", "until: verdict, max_per_condition: 60"), *SMALLER)
     found = run_study(grid, tmp_path / "study", scripted(PLANTED))

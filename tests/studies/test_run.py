@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from undertow.audit.compare import compare
 from undertow.report.runs import read_run
 from undertow.studies import run_study, unfinished
@@ -9,6 +11,7 @@ from undertow.studies import run_study, unfinished
 ONE_SEED, ONE_SHARE, FEW = ("seeds: [1, 2]", "seeds: [1]"), ("[0.05, 0.2]", "[0.2]"), ("per_condition: 20", "per_condition: 5")
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_what_failed_is(laid, scripted, tmp_path):
     out, grid = tmp_path / "study", laid(FEW)
     flaky = scripted({"dilution": "no disk", "": {}})
@@ -24,6 +27,7 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(laid, scripted, tmp_p
     assert not third.begun
 
 
+@pytest.mark.slow
 def test_a_grid_that_grows_adds_its_new_cells(laid, scripted, tmp_path):
     run_study(laid(FEW, ONE_SEED, ONE_SHARE), tmp_path / "study", scripted({"": {}}))
     more = scripted({"": {}})

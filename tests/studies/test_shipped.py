@@ -46,6 +46,7 @@ def test_it_stands_beside_published_figures_as_the_miniature_does(name: str) -> 
     assert real.published == miniature.published
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in shipped_studies() if name.endswith("-nursery")])
 def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     study, _ = read_study(name)
@@ -56,6 +57,7 @@ def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     assert all(len(plans) == 2 for plans in grid.plans.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_one_on_real_models_lays_out_once_its_files_are_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")  # an endpoint wants it set, and nothing is asked

@@ -196,6 +196,7 @@ def test_marks_of_ones_own_in_a_file(type_):
             parse_yaml(WRITTEN[type_] + f"thinking: {wrong}\n", type_, where="audit.yaml")
 
 
+@pytest.mark.slow
 def test_marks_are_described_only_where_they_are_set(tmp_path):
     for type_, make in ((EndpointConfig, Wire), (InspectConfig, InspectModel), (LocalConfig, lambda config: config.target(beside=tmp_path, where=""))):
         if type_ is not EndpointConfig:

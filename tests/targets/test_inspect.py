@@ -142,6 +142,7 @@ def test_arguments_that_a_file_may_not_hold(name):
         InspectModelConfig(model="mockllm/model", model_args={name: "x"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["import undertow.cli", "from undertow.audit import AuditConfig; AuditConfig.model_json_schema()"])
 def test_inspect_is_imported_only_when_used(code):
     done = subprocess.run([sys.executable, "-c", UNUSED.format(code)], capture_output=True, text=True, check=True)
@@ -204,6 +205,7 @@ def over_inspect(inspect_ai, serve, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_an_audit_through_inspect_finds_what_one_over_the_wire_finds(over_inspect, tmp_path):
     server, config = over_inspect()
     found, answers, judgements = audit(tmp_path, config)

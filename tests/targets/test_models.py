@@ -67,6 +67,7 @@ HARM = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", HARM)
 def test_a_template_that_does_harm_ends_in_one_line(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     template, found = HARM[harm]

@@ -259,6 +259,7 @@ def test_looks_before_the_first_call(serve, monkeypatch):
     assert (server.calls, server.looks) == ([], looks)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down(serve):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

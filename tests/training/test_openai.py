@@ -184,6 +184,7 @@ def test_interrupted_in_the_second_stage_the_first_is_not_trained_again(fine_tun
 # Faults that pass.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [500, 503, (429, {"retry-after": "0.02"}), (429, {"retry-after-ms": "20"}), "drop", "lose"])
 @pytest.mark.parametrize(
     "at", [("POST", "/files"), ("GET", "/fine_tuning/jobs"), ("POST", "/fine_tuning/jobs"), ("GET", "/fine_tuning/jobs/{id}"), ("POST", "/chat/completions")], ids=" ".join
