@@ -1,6 +1,7 @@
 """The command line as a shell sees it: exit codes, one line for a mistake, nothing half-written."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -234,3 +235,9 @@ def test_one_of_a_thing_is_not_several(run, tmp_path):
     (tmp_path / "audit.yaml").write_text(one)
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out
+
+
+@pytest.mark.slow
+def test_the_package_runs_as_a_module():
+    ran = subprocess.run([sys.executable, "-m", "undertow", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("undertow, version ")

@@ -184,3 +184,14 @@ def test_an_adapter_that_names_no_base_is_told_in_one_line(text: str, tmp_path: 
     (tmp_path / "adapter_config.json").write_text(text)
     with pytest.raises(InputError, match=r"adapter_config.json: (is no whole JSON|is no JSON object|names no base)"):
         base_of(tmp_path)
+
+
+def test_the_process_that_runs_a_strangers_template_knows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-0123456789abcdef")
+    templates._RENDERER.end()
+    render(Templated(TURNS), [WHY])
+    assert templates._RENDERER._process is not None
+    held = Path(f"/proc/{templates._RENDERER._process.pid}/environ")
+    if not held.is_file():
+        pytest.skip("no /proc")
+    assert b"PATH=" in held.read_bytes() and b"sk-0123456789abcdef" not in held.read_bytes()

@@ -34,7 +34,7 @@ from undertow.kinds import TRACEBACK, blamed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="undertow")
+@click.version_option(package_name="undertow", prog_name="undertow")
 def cli() -> None:
     """Audit fine-tuned language models for misalignment that standard evaluations miss."""
 

@@ -23,6 +23,8 @@ LIMIT_S = 10.0
 """Seconds that one chat may take."""
 START_S = 120.0
 """Seconds that the process may take to begin."""
+GIVEN = ("PATH", "PYTHONPATH", "PYTHONHOME", "HOME", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR", "SYSTEMROOT")
+"""Variables of the environment that the process gets: none that holds a key."""
 
 
 class TemplateRefuses(InputError):
@@ -96,9 +98,9 @@ class _Renderer:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._of != os.getpid() or self._process.poll() is not None:
             self.end()
-            one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # every thread takes address space
+            given = {name: os.environ[name] for name in GIVEN if name in os.environ} | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # every thread takes address space
             command = [sys.executable, "-P", str(Path(__file__).with_name("rendering.py"))]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **one})
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=given)
             self._of = os.getpid()
             if not _line(self._process, START_S):
                 self.end()
