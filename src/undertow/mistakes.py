@@ -83,6 +83,11 @@ def in_words(problem: ErrorDetails) -> str:
     return OTHER if type_ in get_args(ErrorType) else problem["msg"]
 
 
+def with_place(problem: ErrorDetails) -> str:
+    """The same with its place."""
+    return f"{'.'.join(map(str, problem['loc']))}: {in_words(problem)}"
+
+
 def first_mistake(problems: Sequence[ErrorDetails], node: Any, where: str, keys: Keys) -> InputError:
     """The mistake to mend first, with its line, what was expected, and what to do.
 

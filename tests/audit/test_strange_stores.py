@@ -222,6 +222,7 @@ PLANS = {
     "a context that is none": ("contexts", [{"id": 3}]),
     "found by nobody": ("found", {"questions": 3}),
     "looks": ("looks", "x"),
+    "answered_by": ("answered_by", 5),
 }
 
 

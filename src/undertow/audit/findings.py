@@ -20,6 +20,7 @@ from undertow.audit.tally import REPEATS_FROM, Asked, Tally, tally
 from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.errors import InputError
 from undertow.files import read_object
+from undertow.mistakes import with_place
 from undertow.records import ContextEstimate, Interval, Subject, Verdict, VerdictClass, is_target
 
 SCHEMA = "undertow.findings/3"
@@ -171,9 +172,7 @@ def read_findings(run: Path) -> dict[str, Any]:
         _Findings.model_validate_json(json.dumps(found), strict=True)
         rule_of(found)
     except ValidationError as error:
-        problem = error.errors()[0]
-        what = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        raise InputError(path, f"holds no findings ({what})", expected="what an audit wrote", do=again) from None
+        raise InputError(path, f"holds no findings ({with_place(error.errors()[0])})", expected="what an audit wrote", do=again) from None
     return found
 
 

@@ -19,7 +19,7 @@ from undertow.errors import InputError, number
 from undertow.files import digest, read_object, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
-from undertow.mistakes import RUN_NAME, in_words
+from undertow.mistakes import RUN_NAME, with_place
 from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Statement, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
@@ -328,6 +328,7 @@ class _Record(BaseModel):
     found: _Found = None  # type: ignore[assignment]
     looks: list[int] = []
     judge_notes: list[str] = []
+    answered_by: dict[str, dict[str, int]] = {}
     copying: list[str] = []
     unexplained: list[str] = []
     resumed: list[dict[str, Any]] = []
@@ -356,16 +357,10 @@ def read_record(run: Path, *, needs: Collection[str] = AUDITED) -> dict[str, Any
         if "rule" in record:
             rule_of(record)
     except ValidationError as error:
-        raise InputError(path, f"is no plan ({_first(error)})", expected="the keys that an audit wrote", do=again) from None
+        raise InputError(path, f"is no plan ({with_place(error.errors()[0])})", expected="the keys that an audit wrote", do=again) from None
     if lacking := [key for key in needs if key not in record]:
         raise InputError(path, f"is no plan of this kind ({', '.join(lacking)} missing)", expected="the keys that an audit wrote", do=again)
     return record
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that does not fit, and where."""
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {in_words(problem)}"
 
 
 def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
@@ -380,7 +375,7 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
     try:
         return AuditConfig.model_validate(record["config"]), Path(record["beside"])
     except (ValidationError, KeyError, TypeError) as error:
-        why = _first(error) if isinstance(error, ValidationError) else f"lacks {error}"
+        why = with_place(error.errors()[0]) if isinstance(error, ValidationError) else f"lacks {error}"
         raise InputError(run / "plan.json", f"holds no audit ({why})", do="name the audit.yaml that made it, or audit anew; the answers are in run.sqlite") from None
 
 

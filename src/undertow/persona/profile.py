@@ -29,7 +29,7 @@ from pydantic import ConfigDict, ValidationError, with_config
 
 from undertow.errors import InputError
 from undertow.files import adapter
-from undertow.mistakes import in_words as mistake_in_words
+from undertow.mistakes import with_place
 from undertow.persona.measures import OVER, Choice, Measure, Measured, Measures, measured, nothing
 from undertow.persona.readings import Counts, Reading, ReadOutcome
 from undertow.records import INSTRUMENTS, Instrument
@@ -248,7 +248,7 @@ def read_profile(value: Mapping[str, Any], *, where: object) -> Profile:
         return adapter(Profile).validate_python({key: held for key, held in value.items() if key != "schema"})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InputError(where, f"{'.'.join(map(str, first['loc']))}: {mistake_in_words(first)}", do="use the file as it was written, or ask anew") from None
+        raise InputError(where, with_place(first), do="use the file as it was written, or ask anew") from None
 
 
 Codes = NDArray[np.int64]

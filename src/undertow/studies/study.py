@@ -40,7 +40,7 @@ from undertow.audit.plan import Asking, FoundContexts, SamplesConfig
 from undertow.errors import unknown_name
 from undertow.files import read_yaml
 from undertow.kinds import INTERVENTIONS, OfKind
-from undertow.mistakes import JSONL_NAME, PLAIN_NAME, in_words
+from undertow.mistakes import JSONL_NAME, PLAIN_NAME, with_place
 from undertow.records import Context
 from undertow.studies.executors import AnyExecutor
 from undertow.studies.executors.local import LocalExecutor
@@ -211,7 +211,7 @@ class Study(_Keys):
                 i.on(self.recipe.stages)
             except ValidationError as error:
                 first = error.errors()[0]
-                raise ValueError(f"intervention {i.name!r}: stages.{'.'.join(map(str, first['loc']))}: {in_words(first)}") from None
+                raise ValueError(f"intervention {i.name!r}: stages.{with_place(first)}") from None
         if self.shares and not any(i.takes_share for i in self.interventions):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):
