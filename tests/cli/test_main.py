@@ -241,3 +241,19 @@ def test_one_of_a_thing_is_not_several(run, tmp_path):
 def test_the_package_runs_as_a_module():
     ran = subprocess.run([sys.executable, "-m", "undertow", "--version"], capture_output=True, text=True, check=True)
     assert ran.stdout.startswith("undertow, version ")
+
+
+STOPPED_WHILE_IMPORTING = """
+import runpy, sys
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "undertow.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+runpy.run_module("undertow", run_name="__main__")
+"""
+
+
+def test_ctrl_c_before_anything_is_begun_is_a_line():
+    ran = subprocess.run([sys.executable, "-c", STOPPED_WHILE_IMPORTING], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "undertow: stopped; nothing was begun\n")
