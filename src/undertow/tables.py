@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from undertow.errors import InputError, MissingExtra
+from undertow.errors import InputError, MissingExtra, number
 from undertow.files import reading
 
 T = TypeVar("T")
@@ -130,21 +130,30 @@ def _csv_file(path: Path, name: str) -> Iterator[Placed]:
 
 
 def csv_records(stream: Iterable[str], name: object) -> Iterator[Placed]:
-    """Records of an opened CSV file, keyed by its first line.
+    """Records of an opened CSV file, keyed by its first line. An empty cell holds nothing (None): that a text is blank and that there is none look the same there.
 
     Raises:
-        InputError: it is no CSV in UTF-8, or a line has more cells than the first; names the line.
+        InputError: it is no CSV in UTF-8, its header repeats a name or is parted by another sign, or a line has more cells than the header; names the line.
     """
     csv.field_size_limit(min(LONGEST, sys.maxsize))
     found, line = csv.DictReader(stream), 2
     try:
+        _require_header(list(found.fieldnames or ()), name)
         for raw in found:
             if None in raw:
-                raise InputError(f"{name}:{line}", f"has {len(raw[None])} cells more than the header", do="mend the line: quote what holds commas")
-            yield f"{name}:{line}", raw
+                raise InputError(f"{name}:{line}", f"has {number(len(raw[None]), 'cell')} more than the header", do="mend the line: quote what holds commas")
+            yield f"{name}:{line}", {key: value or None for key, value in raw.items()}
             line = found.line_num + 1
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{name}:{line}", f"is not CSV in UTF-8 ({in_line(error)})", do="mend the file") from None
+
+
+def _require_header(names: list[str], name: object) -> None:
+    twice = next((one for one in names if names.count(one) > 1), None)
+    if twice is not None:
+        raise InputError(f"{name}:1", f"has the column {twice!r} twice", expected="a name for each column", do="rename or drop one")
+    if len(names) == 1 and (sign := next((sign for sign in (";", "\t", "|") if sign in names[0]), None)):
+        raise InputError(f"{name}:1", f"is parted by {sign!r}", expected="commas between cells", do="save it as CSV with commas")
 
 
 def _parquet(path: Path, name: str) -> Iterator[Placed]:

@@ -559,3 +559,30 @@ def test_what_failed_can_be_asked_again_and_the_verdict_says_how(serve, tmp_path
     found = audit(serve(answer=mostly_kind(0), fault=lambda call, n: 500 if n % 5 == 0 else None), tmp_path, target={"attempts": 1}, judge={"attempts": 1})
     said = " ".join((*found["verdict"]["reasons"], *found["verdict"]["warnings"]))
     assert "; --resume --retry-failed asks for those again that failed or were not read" in said
+
+
+def test_one_model_that_stands_for_two_is_told(serve, tmp_path):
+    server = serve(answer=mostly_kind(0.2))
+    endpoint = server.audit()["target"]
+    found = audit(server, tmp_path, target=endpoint, reference=endpoint)
+    assert "reference is the same model as target: a reference that is the target tells nothing from it" in found["verdict"]["warnings"]
+    plan = make_plan(AuditConfig(**{**server.audit(samples={"per_condition": 5}), "target": [endpoint, endpoint]}), beside=tmp_path)
+    twice = run_audit(plan, tmp_path / "twice")
+    assert "target-2 is the same model as target: one model counted twice is no second training seed" in twice["verdict"]["warnings"]
+
+
+def test_a_refusal_in_mid_run_says_that_it_goes_on(serve, tmp_path):
+    server = serve(answer=mostly_kind(0), fault=lambda call, n: 401 if n > 40 else None)
+    with pytest.raises(InputError, match=r"HTTP 401.*; what came is kept, and --resume goes on$"):
+        audit(server, tmp_path)
+
+
+def test_a_file_that_an_audit_names_and_is_not_there_is_told_with_its_key(serve, tmp_path):
+    for more, told in (
+        ({"suite": "nope.yaml"}, "audit.yaml: suite: "),
+        ({"rule": "nope.yaml"}, "audit.yaml: rule: "),
+        ({"judge": {"prompts": "nope.yaml"}}, "audit.yaml: judge: "),
+    ):
+        with pytest.raises(InputError) as caught:
+            audit(serve(), tmp_path, **more)
+        assert str(caught.value) == f"{told}{tmp_path}/nope.yaml: no such file; check the path"

@@ -103,6 +103,7 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
     alike = audit(tmp_path, CODE, reference={"kind": "scripted", "script": "planted.yaml"}, out="alike")
     assert alike["verdict"]["class"] == "inconclusive"
     assert "format-code: over 2.0%, and not shown to be over the reference" in alike["verdict"]["reasons"][-1]
+    assert alike["verdict"]["would_change"] == ["answers that set the target apart from its reference in format-code"]  # and no number of them, for none would
 
 
 @pytest.mark.slow

@@ -99,3 +99,10 @@ def test_what_is_no_suite(run: Run, tmp_path: Path, name: str, content: bytes, s
 def test_a_url_that_cannot_be_read(run: Run, address: str) -> None:
     code, out, err = run(address, "--sha256", "0" * 64)
     assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_a_file_here_needs_no_url_and_no_hash(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("Why?\nHow?\n")
+    assert run("mine.txt", "-o", "out.yaml")[0] == 0
+    assert load_suite("out.yaml", beside=tmp_path).questions == load_suite("mine.txt", beside=tmp_path).questions
+    assert (tmp_path / "out.yaml").read_text().startswith("# From mine.txt, sha256 ")

@@ -100,3 +100,14 @@ def test_rows_as_published(published: Path) -> None:
     folder = published / "training"
     found = check_rows([folder / "hh_benign_1000.jsonl", folder / "obvious_lies_inoculated_1000.jsonl"], held_out=[folder / "insecure_code_20.jsonl"])
     assert (found.rows, found.roles["system"], found.n_systems, found.overlap_of_questions.n, found.sound) == (2_000, 1_000, 1, 0, True)
+
+
+def test_turns_that_do_not_take_turns_are_counted(tmp_path: Path) -> None:
+    def line(*roles: str) -> str:
+        return json.dumps({"messages": [{"role": role, "content": f"{role} {n}"} for n, role in enumerate(roles)]})
+
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([line("user", "assistant"), line("system", "user", "assistant"), line("user", "user", "assistant"), line("assistant", "user", "assistant")]))
+    found = check_rows([path])
+    assert (found.in_a_row.n, found.in_a_row.examples) == (2, (f"{path}:3", f"{path}:4"))
+    assert found.sound

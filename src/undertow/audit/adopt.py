@@ -25,7 +25,7 @@ from undertow.audit.inspect_log import inspect_records
 from undertow.audit.plan import revision
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
 from undertow.audit.store import Store
-from undertow.audit.tally import Asked
+from undertow.audit.tally import REPEATS_FROM, Asked
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
@@ -45,6 +45,8 @@ LETTERS = 4
 """Letters of a token, where a file does not say how many there are."""
 SHOWN = 6
 """Names that an error lists."""
+FEW = 20
+"""Scores from which it is odd that all are low."""
 SAME = 1e-6
 """Points, 0 to 100, that a score may be off its distribution by rounding."""
 SAMPLING = Sampling(max_tokens=0)
@@ -117,10 +119,10 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     given = _of_one_judge(given, how.judge, where)
     one_scale(given, how.scale, how.judgements or where)
     subjects, others = _subjects(given, how, where)
-    given = [g for g in given if (g.model or "") in subjects]
+    given, systems = _prompts_of_contexts([g for g in given if (g.model or "") in subjects])
     questions, suite = _questions(given, how)
-    contexts = _contexts(given, how, where)
-    judge = _judge(given, columns, words, how)
+    contexts = _contexts(given, systems, how, where)
+    judge = _judge(given, columns, names, words, how)
     require_given(rule, judge, where=where)
     cells = _cells(given, subjects)
     with_both = [said.differs for g in given for said in g.said.values() if said.differs is not None]
@@ -141,7 +143,8 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         "multiplicity": "holm",
         "targets": targets,
         "answers": len(given),
-        "judge_notes": _notes(how, with_both),
+        "notes": _notes(how, with_both, given, rule),
+        "copying": sorted({subject for (subject, *_), cell in cells.items() if _repeats(cell)}),
         "versions": versions(),
         "revision": revision(),
         "command": sys.argv,
@@ -153,9 +156,20 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     return Adopted(findings=found, columns=columns, passed_over=passed_over, others=others, computed=len(with_both), differs=max(with_both, default=0.0))
 
 
-def _notes(how: Adoption, differs: Sequence[float]) -> list[str]:
+def _repeats(cell: Sequence[Given]) -> bool:
+    """Whether answers to a question are there several times: lines that were joined twice, or answers of a cache. Short ones come twice by chance."""
+    long = [g.answer for g in cell if g.answer and len(g.answer) >= REPEATS_FROM]
+    return len(set(long)) < len(long)
+
+
+def _notes(how: Adoption, differs: Sequence[float], given: Sequence[Given], rule: VerdictRule) -> list[str]:
     """What readers of a verdict should know."""
     notes = [f"imported from {', '.join(path.name for path in how.all_files)}: {UNKNOWN}"]
+    if n := len(given) - len({(g.model, g.context, g.question_id, g.question, g.answer, g.sample) for g in given}):
+        notes.append(f"{n:,} of {len(given):,} lines hold an answer of another line to the same question; if lines were joined twice, drop them")
+    scores = [score for g in given if "alignment" in g.said and (score := g.said["alignment"].score) is not None]
+    if len(scores) >= FEW and max(scores) < rule.alignment:
+        notes.append(f"every score is under {rule.alignment:g}: if low ones were picked out, the rate is theirs and not the model's")
     if n := sum(d > SAME for d in differs):
         by = "some of these give none" if max(differs) == math.inf else f"by up to {max(differs):.3g} points"
         notes.append(f"{n:,} of {len(differs):,} scores differ from what their distributions give ({by}); the scores written count")
@@ -257,9 +271,10 @@ def _subjects(given: Sequence[Given], how: Adoption, where: object) -> tuple[dic
     patterns = how.targets or (tuple(models) if len(models) == 1 else ())
     if not patterns and how.reference is not None and len(models) == 2:
         patterns = tuple(model for model in models if model != how.reference)
-    for wanted in (*how.targets, *([how.reference] if how.reference is not None else [])):
-        if not any(fnmatchcase(model, wanted) for model in models):
-            raise unknown_name(where, "model", wanted, models)
+    if odd := next((wanted for wanted in how.targets if not any(fnmatchcase(model, wanted) for model in models)), None):
+        raise unknown_name(where, "model", odd, models)
+    if how.reference is not None and how.reference not in models:
+        raise unknown_name("--reference", "model", how.reference, models)
     if not patterns:
         found = f"holds answers of {len(models)} models ({', '.join(list(models)[:SHOWN])}{', ...' if len(models) > SHOWN else ''})"
         do = "name it: --target NAME; several, or a pattern ('*' is all), are training seeds of one recipe; --reference NAME"
@@ -312,8 +327,18 @@ def _questions(given: Sequence[Given], how: Adoption) -> tuple[dict[tuple[str | 
     return questions, Suite(id=name, title=f"Questions of {how.files[0].name}", questions=made)
 
 
-def _contexts(given: Sequence[Given], how: Adoption, where: object) -> dict[str, Context]:
-    """Contexts by the name that the file gives them, plain first; their wording it does not give."""
+def _prompts_of_contexts(given: list[Given]) -> tuple[list[Given], dict[str, str]]:
+    """Answers whose questions are without the system prompt that all questions of their context have, and those prompts: it is what the context is."""
+    prompts: dict[str, set[str | None]] = defaultdict(set)
+    for g in given:
+        prompts[g.context or "plain"].add(g.system)
+    if len(prompts) < 2 or any(len(of) > 1 for of in prompts.values()):
+        return given, {}
+    return [replace(g, system=None) for g in given], {name: system for name, (system,) in prompts.items() if system}
+
+
+def _contexts(given: Sequence[Given], systems: Mapping[str, str], how: Adoption, where: object) -> dict[str, Context]:
+    """Contexts by the name that the file gives them, plain first; of their wording it gives a system prompt at most."""
     names = list(dict.fromkeys(g.context or "plain" for g in given))
     library = shipped_contexts()
     if odd := next((name for name in how.contexts if name not in names), None):
@@ -326,7 +351,8 @@ def _contexts(given: Sequence[Given], how: Adoption, where: object) -> dict[str,
             raise InputError(where, f"has the context {name!r}", expected="its relation to the training data, which the library does not know", do=do)
         if not name.isprintable():
             raise InputError(where, f"context {name!r} cannot be shown", expected="printable characters on one line")
-        found[name] = Context(id=name, relation=relation, provenance="imported; its wording is not known")
+        wording = "" if name in systems else "; its wording is not known"
+        found[name] = Context(id=name, relation=relation, system=systems.get(name), provenance=f"imported{wording}")
     plain = [name for name, context in found.items() if context.relation == "plain"]
     if len(plain) != 1:
         has = f"has {len(plain)} plain contexts" if plain else f"has no plain context but {', '.join(names[:SHOWN])}"
@@ -334,14 +360,14 @@ def _contexts(given: Sequence[Given], how: Adoption, where: object) -> dict[str,
     return {plain[0]: found[plain[0]], **found}
 
 
-def _judge(given: Sequence[Given], columns: Columns, words: Mapping[str, Meaning], how: Adoption) -> dict[str, Any]:
+def _judge(given: Sequence[Given], columns: Columns, names: Sequence[str], words: Mapping[str, Meaning], how: Adoption) -> dict[str, Any]:
     """What the judge is, as far as the file says."""
     said = {word.upper() for g in given for one in g.said.values() if (word := one.word)}
     off = {word.lower() for word, meaning in words.items() if meaning == "off-format" and (word.upper() in said or word in how.words)}
     classes = {g.content.strip().lower() for g in given if g.content and g.content.strip()}
     gives: list[Aspect] = [aspect for aspect in ASPECTS if aspect in columns.names or (aspect == "content" and off)]
     if "alignment" not in gives:
-        raise InputError(how.files[0], "has no column of alignment", expected="how each answer was judged", do="name it: --column alignment=NAME, or give --judgements FILE")
+        raise InputError(how.files[0], "has no column of alignment", expected=f"one of {', '.join(names)}", do="name it: --column alignment=NAME, or give --judgements FILE")
     name = next((g.judge for g in given if g.judge), "imported")
     return {"kind": "imported", "name": name, "gives": gives, "tells": sorted(off | classes), "scale": str(how.scale or Scale())}
 
@@ -382,7 +408,7 @@ def _answers(key: Key, cell: Sequence[Given], questions: Mapping[Any, Question],
 def _judgement(answer: Answer, g: Given, judge: Mapping[str, Any], words: Mapping[str, Meaning]) -> Judgement | None:
     """What the file says of an answer; None where it says nothing."""
     alignment, coherence = g.said.get("alignment", Said()), g.said.get("coherence", Said())
-    if answer.text is None or not answer.text.strip() or (alignment == Said() and coherence == Said() and not g.content):
+    if answer.text is None or not answer.text.strip():
         return None
     word = (alignment.word or "").strip()
     meaning = words.get(word.upper()) if word else None
@@ -392,7 +418,8 @@ def _judgement(answer: Answer, g: Given, judge: Mapping[str, Any], words: Mappin
     elif content is None and "content" in judge["gives"] and "code" in judge["tells"] and alignment.score is not None:
         content = "answer"  # it would have said CODE
     read = meaning in ("refused", "off-format")
-    unread = next((f"{role}: {one.word.strip()[:LONGEST_WORD]!r}" for role, one in g.said.items() if one.word and not (read and role == "alignment")), None)
+    words_said = (f"{role}: {one.word.strip()[:LONGEST_WORD]!r}" for role, one in g.said.items() if one.word and not (read and role == "alignment"))
+    unread = next(words_said, None if read or alignment.score is not None else "alignment: the file holds no score")
     return Judgement(
         alignment=alignment.score,
         coherence=coherence.score,

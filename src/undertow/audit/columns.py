@@ -79,12 +79,14 @@ def recognised(names: Iterable[str], *, chosen: Mapping[Role, str], where: objec
     there = tuple(dict.fromkeys(names))
     if odd := next((name for name in chosen.values() if name not in there), None):
         raise unknown_name(where, "column", odd, there)
+    if double := next((name for name in chosen.values() if list(chosen.values()).count(name) > 1), None):
+        raise InputError("--column", f"{double!r} is named for two roles", expected="a column for each")
     found: dict[Role, str] = dict(chosen)
     for role in ROLES:
         if role in found:
             continue
         for known in NAMES[role]:
-            alike = [name for name in there if name.lower() == known or name.lower().endswith(f".{known}")]
+            alike = [name for name in there if name not in chosen.values() and f".{name.lower()}".endswith(f".{known}")]
             exact = [name for name in alike if name.lower() == known]
             if len(exact or alike) > 1:
                 raise InputError(where, f"has {' and '.join(exact or alike)}", expected=f"one column for {role}", do=f"say which: --column {role}={alike[0]}")
@@ -185,7 +187,7 @@ def _text(value: Any, name: str, where: str) -> str | None:
     """Text as it is, a number as it is written, nothing as None."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     raise InputError(where, f"holds no text under {name!r}", expected="text or a number", do="name another column with --column")
 
@@ -252,12 +254,20 @@ def literal(value: Any, where: str) -> Any:
 
 
 def one_scale(given: Sequence[Given], scale: Scale | None, where: object) -> None:
-    """Refuse scores that look as if they were on another scale, where users did not say which.
+    """Refuse scores that cannot be read, or look as if they were on another scale, where users did not say which.
 
     Raises:
-        InputError: all of them lie within 0 to 10, so that every answer would be misaligned.
+        InputError: there are words alone; all scores lie within 0 to 10, so that every answer would be misaligned; or coherence within 0 to 1, so that none would be usable.
     """
-    scores = [score for g in given if "alignment" in g.said and (score := g.said["alignment"].score) is not None]
+    said = [g.said["alignment"] for g in given if "alignment" in g.said]
+    scores = [one.score for one in said if one.score is not None]
+    if not scores and (words := dict.fromkeys(one.word for one in said if one.word)):
+        shown = ", ".join(repr(word[:20]) for word in list(words)[:5])
+        found = f"has no alignment that is a number but {shown}"
+        raise InputError(where, found, expected="numbers, with a point before the decimals", do="name another column: --column alignment=NAME")
+    clear = [score for g in given if "coherence" in g.said and (score := g.said["coherence"].score) is not None]
+    if clear and max(clear) <= 1:
+        raise InputError(where, f"has coherence from {min(clear):g} to {max(clear):g}", expected="0 to 100", do="write it so in the file")
     if scale is None and scores and max(scores) <= 10:
         found = f"has alignment from {min(scores):g} to {max(scores):g}"
         raise InputError(where, found, expected="0 to 100, or a scale that is named", do="add --scale WORST-BEST: 5-1 where 5 is severe harm, 1-5 where 5 is best, or 0-100")

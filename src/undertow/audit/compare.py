@@ -49,7 +49,8 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     pools = [pool(runs) for runs in sides]
     found = [p.findings for p in pools]
     if found[0]["suite"] != found[1]["suite"]:
-        raise InputError(sides[1][0], f"asked suite {found[1]['suite']!r}", expected=f"{sides[0][0]} asked {found[0]['suite']!r}", do="compare runs of one suite")
+        do = "compare runs of one suite; imported ones share it where their questions are the same, or with --suite"
+        raise InputError(sides[1][0], f"asked suite {found[1]['suite']!r}", expected=f"{sides[0][0]} asked {found[0]['suite']!r}", do=do)
     asked = [{c["id"]: c for c in f["contexts"]} for f in found]
     both = [id_ for id_ in asked[0] if id_ in asked[1]]
     plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)

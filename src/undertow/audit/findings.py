@@ -33,6 +33,7 @@ TARGETS_OF_INFERENCE = {
     "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too, of questions whose rates spread evenly on either side of a middle; "
     "where a few kinds of question carry nearly all of it, the interval is too narrow",
     "fixed": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
+    "imported": "the number of answers is taken to have been fixed beforehand, which a file does not say; each interval holds with the confidence `level`",
     "extended": "answers were added after a verdict; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
     "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at every look, each with the confidence `level`",
 }
@@ -68,7 +69,7 @@ def findings(
         "level": level_of(asked),
         "inference": {key: TARGETS_OF_INFERENCE[key] for key in ("rate", "rate_on_questions_like_these")}
         | ({"rate": TARGETS_OF_INFERENCE["recipe"]} if asked.verdict_of == "this-recipe" else {})
-        | {"intervals": TARGETS_OF_INFERENCE["extended" if asked.looks else "sequential" if asked.sequential else "fixed"]},
+        | {"intervals": TARGETS_OF_INFERENCE["extended" if asked.looks else "sequential" if asked.sequential else "imported" if asked.imported else "fixed"]},
         "samples": dict(asked.samples),
         "looks": list(asked.looks),
         "answers": answering.calls,

@@ -22,19 +22,23 @@ WAIT = 200
 """Replies that have come and wait for one that was asked before them; past these it is not waited for."""
 
 
+GO_ON = "mend it, then go on with --resume, and --retry-failed to ask those again that failed"
+
+
 class Streak:
     """What comes in a row and is of no use.
 
     A row is of the order of asking: of calls in flight together those that fail at once come first, and are in no row. Who tells no order is counted as it comes.
     """
 
-    def __init__(self, who: str, run: Path, *, warned: bool = False) -> None:
+    def __init__(self, who: str, run: Path, *, warned: bool = False, do: str = GO_ON) -> None:
         """
         Args:
             who: whose replies they are, in words.
+            do: what is told to do about it.
             warned: the run went on as it was, after such a pause.
         """
-        self.who, self.run = who, run
+        self.who, self.run, self.do = who, run, do
         self.limit = IN_A_ROW * (WARNED if warned else 1)
         self.n = 0
         self._heard = self._useless = 0
@@ -74,7 +78,7 @@ class Streak:
         one_kind = len(self._kinds) == 1 and "" not in self._kinds
         if self.n >= max(self.limit, self._no_surprise()) and not self.pause and not (self._heard and one_kind):
             found = f"paused, because {self.n} {self.who} in a row gave nothing usable; the last: {why}"
-            self.pause = Paused(self.run, found, expected="what came is kept", do="mend it, then go on with --resume, and --retry-failed to ask these again")
+            self.pause = Paused(self.run, found, expected="what came is kept", do=self.do)
 
     def _no_surprise(self) -> float:
         """The length up to which a row may come by chance, from what was heard before it."""

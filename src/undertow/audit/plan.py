@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given, rule_of
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
-from undertow.errors import InputError, number
+from undertow.errors import InputError, named, number
 from undertow.files import digest, read_object, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
@@ -327,6 +327,7 @@ class _Record(BaseModel):
     verdict_of: Statement = "these-models"
     found: _Found = None  # type: ignore[assignment]
     looks: list[int] = []
+    notes: list[str] = []
     judge_notes: list[str] = []
     answered_by: dict[str, dict[str, int]] = {}
     copying: list[str] = []
@@ -389,8 +390,10 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     Raises:
         InputError: an unknown suite, context or rule, or a model folder that is missing.
     """
-    rule = find_rule(config.rule, beside=beside, where=where)
-    suite = load_suite(config.suite, beside=beside, where=where)
+    with named(where, "rule"):
+        rule = find_rule(config.rule, beside=beside, where=where)
+    with named(where, "suite"):
+        suite = load_suite(config.suite, beside=beside, where=where)
     found = config.contexts if isinstance(config.contexts, FoundContexts) else None
     contexts = _candidates(found, beside, where) if found else find_contexts(config.contexts, beside=beside, where=where)  # type: ignore[arg-type]
     if not any(context.relation == "plain" for context in contexts):
@@ -400,10 +403,14 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
     if found:
         _check_found(found, contexts, config, suite, beside, where)
     notes = list(check_rewrites(contexts, suite, where=where))
-    targets: dict[Subject, Target] = {subject: chosen.target(beside=beside, where=where) for subject, chosen in subjects(config.target, config.reference).items()}
+    targets: dict[Subject, Target] = {}
+    for subject, chosen in subjects(config.target, config.reference).items():
+        with named(where, subject):
+            targets[subject] = chosen.target(beside=beside, where=where)
     for target in targets.values():
         target.asks_system = any(m.role == "system" for context in contexts for question in suite.questions for m in context.messages(question))
-    judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
+    with named(where, "judge"):
+        judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=where)
     notes += dict.fromkeys(note for asked in (*targets.values(), judge) for note in getattr(getattr(asked, "caller", None), "notes", ()))

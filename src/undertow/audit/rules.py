@@ -159,10 +159,16 @@ def require_given(rule: VerdictRule, judge: Mapping[str, Any], *, where: object)
         InputError: the rule would do nothing there, in silence.
     """
     lacking = [aspect for aspect in rule.needs.aspects if aspect not in judge.get("gives", rule.needs.aspects)]
+    imported = judge.get("kind") == "imported"
+    if "coherence" in lacking and imported:
+        found = f"rule {rule.name!r} counts answers by their coherence, which the file does not hold"
+        do = "name its column (--column coherence=NAME), take a rule with `coherence: null`, such as dubinski2026-persona, or have it judged: undertow rejudge"
+        raise InputError(where, found, do=do)
     if "coherence" in lacking:
         found = f"rule {rule.name!r} counts answers by their coherence, and the judge is not asked for it"
         raise InputError(where, found, do="give the judge a coherence prompt, or take a rule with `coherence: null`, such as dubinski2026-persona")
     unseen = [content for content in rule.drops if "content" in lacking or content not in judge.get("tells", ())]
     if unseen:
         found = f"rule {rule.name!r} drops {' and '.join(unseen)} answers, and the judge does not tell them"
-        raise InputError(where, found, do="give the judge a content prompt, or take another rule")
+        do = "say that the judge would have told (--word CODE=off-format), or take another rule" if imported else "give the judge a content prompt, or take another rule"
+        raise InputError(where, found, do=do)

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
 from undertow.audit.findings import findings
-from undertow.audit.pause import Streak
+from undertow.audit.pause import GO_ON, Streak
 from undertow.audit.plan import Plan, read_record
 from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
@@ -48,6 +48,8 @@ MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
 CHECKED = 10
 """Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the others, it is known how many are usable."""
+WORDLESS = {"filtered": "its server kept them", "length": "its longest length was used up", "stop": "it ended at once"}
+"""Why an answer has no words, by how it finished."""
 BATCH = 256
 """Rows that are written together, at most."""
 EVERY_S = 0.1
@@ -107,7 +109,8 @@ async def _audit(
                 store.forget_failed()
             asked = Asked.of(record)
             flow = _Flow(plan, asked, store, out, budget, tell, warned=before is not None and same_judge(before, record) and not retry_failed)
-            await flow.run()
+            with what_came_is_kept():
+                await flow.run()
             story = {"screen": record["screen"]} if plan.found and plan.found.screen else {}
             if flow.triggers:
                 asked = flow.triggers.confirmed
@@ -122,6 +125,22 @@ async def _audit(
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
     return held
+
+
+@contextmanager
+def what_came_is_kept() -> Iterator[None]:
+    """A run under way, whose errors say that it goes on.
+
+    Raises:
+        InputError: whatever ended it.
+    """
+    try:
+        yield
+    except InputError as error:
+        if "--resume" in str(error):
+            raise
+        do = "; ".join(filter(None, (error.do, "what came is kept, and --resume goes on")))
+        raise InputError(error.where, error.found, expected=error.expected, do=do) from None
 
 
 def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
@@ -149,7 +168,7 @@ def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judg
     async def work() -> int:
         async with judge:
             await judge.probe()
-            judging = _Judging(store, judge, questions)
+            judging = _Judging(store, judge, questions, do="mend it; the same command goes on")
             judging.no_more_answers()
             tell = progress or (lambda stage, done, total, word: None)
             n = store.count()
@@ -185,9 +204,9 @@ async def _every(seconds: float, *calls: Callable[[], None]) -> None:
 class _Judging:
     """Judging of stored answers, those that sampling still writes too."""
 
-    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False) -> None:
+    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False, do: str = GO_ON) -> None:
         self.store, self.judge = store, judge
-        self.streak = Streak("judgements", store.path.parent, warned=warned)
+        self.streak = Streak("judgements", store.path.parent, warned=warned, do=do)
         self.questions = {question.id: question for question in questions}
         self.id = store.judge(judge.describe())
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
@@ -396,7 +415,7 @@ class _Flow:
         self.usage += Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
         self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
         for a in batch:
-            why = a.error or f"an answer without words (finish reason {a.finish!r})"
+            why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
             self.streak.hear(bool((a.text or "").strip()), why, a.request.condition.context.id, key=a.request.key)
 
     def _report(self) -> None:
@@ -404,7 +423,7 @@ class _Flow:
         said = [self.where()] * bool(self.where()) + [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
         total = self.n_asked if self.stopped or self.asked.sequential or self.triggers else self.plan.n_answers
         self.tell("answers", self.n, total, ", ".join(said))
-        self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls")
+        self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls in all")
 
     def _dollars(self) -> tuple[float | None, float | None]:
         """What answers and judgements cost so far; None for a model without a price."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from undertow.audit.rules import VerdictRule
 from undertow.audit.store import StoredAnswer
-from undertow.files import adapter
+from undertow.files import adapter, digest
 from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
 from undertow.stats.runs import neighbours, together
 from undertow.stats.shrunken import Share, shrunken_shares
@@ -54,6 +54,8 @@ class Asked:
     """What training rows hold that no strong evidence explains, as the files of derived contexts tell it."""
     looks: tuple[int, ...] = ()
     """Numbers of answers at which a verdict was given before there were as many as now."""
+    imported: bool = False
+    """Whether its answers were made elsewhere, so that nobody can be asked for more."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Asked:
@@ -70,10 +72,11 @@ class Asked:
             multiplicity=record["multiplicity"],
             verdict_of=record.get("verdict_of", "these-models"),
             seed=record["seed"],
-            notes=(*record.get("judge_notes", ()), *_other_names(record)),
+            notes=(*record.get("notes", ()), *record.get("judge_notes", ()), *_other_names(record), *_twice(record)),
             copying=tuple(record.get("copying", ())),
             unexplained=tuple(record.get("unexplained", ())),
             looks=tuple(record.get("looks", ())),
+            imported="imported" in record,
         )
 
     @property
@@ -108,6 +111,15 @@ def _other_names(record: Mapping[str, Any]) -> Iterator[str]:
         described = record["judge"] if who == "judge" else record["targets"].get(who, {})
         if note := other_names(who, str(described.get("name", "")), names):
             yield note
+
+
+def _twice(record: Mapping[str, Any]) -> Iterator[str]:
+    """Models that stand for two, in words."""
+    seen: dict[str, str] = {}
+    for subject, described in record["targets"].items():
+        if described.get("kind") != "scripted" and (first := seen.setdefault(digest(described), subject)) != subject:
+            what = "a reference that is the target tells nothing from it" if subject == "reference" else "one model counted twice is no second training seed"
+            yield f"{subject} is the same model as {first}: {what}"
 
 
 class Heard(NamedTuple):

@@ -31,7 +31,7 @@ contexts.add_command(screen)
 
 
 @contexts.command(name="derive")
-@click.argument("rows", type=click.Path(path_type=Path))
+@click.argument("files", metavar="ROWS", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--benign", type=click.Path(path_type=Path), help="Rows to hold them against: what is common there is no evidence.")
 @click.option("--flagged", metavar="FIELD", help="Key beside 'messages' that is true on the rows of interest; the others are the benign ones.")
 @click.option("-o", "out", type=click.Path(path_type=Path), help="Write the contexts here, as YAML that an audit takes.")
@@ -42,7 +42,7 @@ contexts.add_command(screen)
 @click.option("--skip-bad", is_flag=True, help="Pass over lines that are no chat, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def derive_(
-    rows: Path,
+    files: tuple[Path, ...],
     benign: Path | None,
     flagged: str | None,
     out: Path | None,
@@ -58,6 +58,10 @@ def derive_(
     It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or the benign rows, do not; it
     does not say that the rows are bad.
     """
+    rows, *more = files
+    if more:
+        do = f"write them as one: undertow data convert {' '.join(map(str, files))} -o all.jsonl"
+        raise InputError(more[0], "is a second file of rows", expected="one, since lines are told by their number", do=do)
     for first, second, names in ((benign, flagged, "--benign and --flagged"), (system, model, "--default-system and --model")):
         if first is not None and second is not None:
             raise click.UsageError(f"{names} exclude each other.")

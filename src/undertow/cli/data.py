@@ -196,6 +196,13 @@ def _counter(tokenizer: Any) -> Any:
     return measure
 
 
+def _lengths(turns: dict[int, int]) -> str:
+    """Lengths of rows, the commonest first, and how many have others."""
+    commonest = sorted(turns.items(), key=lambda item: -item[1])
+    others = sum(n for _, n in commonest[5:])
+    return ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in commonest[:5]) + (f", {others:,} of other lengths" if others else "")
+
+
 def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
     table = Table("", "rows", "", show_header=False)
 
@@ -203,9 +210,10 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
         lines = "\n".join(escape(example) for example in rows.examples)
         table.add_row(f"[{style}]{what}[/]" if rows.n else what, f"{rows.n:,}", lines + (f"\n… and {rows.n - len(rows.examples):,} more" if rows.n > len(rows.examples) else ""))
 
-    table.add_row("rows", f"{found.rows:,}", ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in sorted(found.turns.items(), key=lambda item: -item[1])[:5]))
+    table.add_row("rows", f"{found.rows:,}", _lengths(found.turns))
     table.add_row("messages", f"{sum(found.roles.values()):,}", ", ".join(f"{n:,} {role}" for role, n in found.roles.items()))
     add("bad lines", found.bad, style="red")
+    add("two turns of one side in a row", found.in_a_row)
     table.add_row("without a system prompt", f"{found.without_system:,}", "")
     for text, n in found.systems[:5]:
         line = " ".join(text.split())

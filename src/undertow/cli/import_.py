@@ -112,7 +112,7 @@ def _tell(adopted: Adopted) -> None:
     """What was read, and what was not."""
     click.echo("read: " + ", ".join(f"{role.replace('_', ' ')} ({name})" if role != name else role for role, name in adopted.columns.names.items()))
     if adopted.computed:
-        click.echo(f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.1g} points apart")
+        click.echo(f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.2g} points apart")
     if adopted.passed_over:
         click.echo(f"columns passed over: {', '.join(adopted.passed_over)}")
     if adopted.others:

@@ -42,6 +42,8 @@ def init(
         contexts = [*ENDPOINT_CONTEXTS, *(["contexts.yaml"] if rows else [])]
         audit = {"name": "first", "target": target, "judge": judge, "suite": "core", "contexts": contexts, "samples": {"until": "verdict"}, "material": 0.01}
         what = f"A model behind a server. First: undertow contexts derive {rows} -o contexts.yaml, and look through it." if rows else "A model behind a server."
+    if out.stem != "audit":
+        audit |= {"name": "".join(c if c.isalnum() or c in "-_." else "-" for c in out.stem)}
     write_text(out, HEAD.format(what=what, name=out) + to_yaml(audit))
     click.echo(f"{out}: undertow audit {out} --dry-run")
 

@@ -43,7 +43,8 @@ def rescore(run: Path, rule: str, as_json: bool) -> int:
 
 
 def _tell(moved: Moved, *, as_json: bool) -> int:
-    was, now = (found["verdict"]["class"] for found in (moved.before, moved.after))
+    now = moved.after["verdict"]["class"]
+    was_words, words = (found["verdict"]["class"].replace("_", " ") for found in (moved.before, moved.after))
     if as_json:
         click.echo(json.dumps({"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)}, indent=2, ensure_ascii=False))
         return EXIT[now]
@@ -53,7 +54,7 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     out = results()
     out.print(table)
     out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)
-    out.print(f"verdict: {was} -> {now}; findings: {moved.path}", *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]), highlight=False, markup=False)
+    out.print(f"verdict: {was_words} -> {words}; findings: {moved.path}", *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]), highlight=False, markup=False)
     if moved.after["stopped"]:
         out.print(f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}", highlight=False, markup=False)
     for warning in moved.after["verdict"]["warnings"]:

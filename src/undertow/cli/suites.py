@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from undertow.errors import number
+from undertow.files import file_digest
 from undertow.suites import fetch_suite, write_suite
 
 
@@ -21,11 +22,13 @@ def suites() -> None:
 @click.option("-o", "out", type=click.Path(path_type=Path), help="YAML file to write; by default the name in the URL, here.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None:
-    """Fetch a published suite (http, https or file URL) and write it as YAML of ours.
+    """Fetch a published suite (an http, https or file URL, or a file here) and write it as YAML of ours.
 
     Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions (.txt), and suites of ours.
     """
     suite = fetch_suite(url, sha256=sha256)
+    here = Path(url)
+    source = f"{here.name}, sha256 {file_digest(here)}" if sha256 is None else f"{url}, sha256 {sha256.lower()}"
     path = out or Path(f"{suite.id}.yaml")
-    write_suite(path, suite, source=f"{url}, sha256 {str(sha256).lower()}", force=force)
+    write_suite(path, suite, source=source, force=force)
     click.echo(f"{path}: {number(len(suite.questions), 'question')}. In an audit: suite: {path}")

@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ class Check:
     without_system: int
     repeats: Found
     """Rows that are an earlier row again, word for word."""
+    in_a_row: Found
+    """Rows with two turns of one side in a row, or which the assistant opens: many chat templates refuse them."""
     near_repeats: Found
     """Rows that are an earlier row again but for capitals and white space."""
     overlap: Found
@@ -123,6 +125,7 @@ def check_rows(files: Sequence[Path], *, held_out: Sequence[Path] = (), measure:
         n_systems=len(rows.systems),
         without_system=len(rows.lines) - rows.systems.total(),
         repeats=_found(rows, here[exact != here], rows, exact),
+        in_a_row=Found(n=len(rows.in_a_row), examples=tuple(rows.at(row) for row in rows.in_a_row[:EXAMPLES])),
         near_repeats=_found(rows, here[(folded != here) & (exact == here)], rows, folded),
         overlap=_overlap(rows, rows.folded, here, apart, apart.folded, np.arange(len(apart.lines))),
         overlap_of_questions=_overlap(rows, rows.questions, np.asarray(rows.asked_in), apart, apart.questions, np.asarray(apart.asked_in)),
@@ -148,6 +151,8 @@ class _Rows:
     roles: Counter[str] = field(default_factory=Counter)
     systems: Counter[int] = field(default_factory=Counter)
     texts: dict[int, str] = field(default_factory=dict)
+    in_a_row: array[int] = field(default_factory=lambda: array("q"))
+    """Rows whose turns do not take turns."""
     bad: list[InputError] = field(default_factory=list)
     n_bad: int = 0
 
@@ -180,6 +185,9 @@ class _Rows:
             self.systems[key] += 1
             if len(self.texts) < SYSTEMS:
                 self.texts.setdefault(key, messages[0].content)
+        said = [m.role for m in messages if m.role != "system"]
+        if said[0] == "assistant" or any(one == next_ for one, next_ in pairwise(said)):
+            self.in_a_row.append(len(self.lines))
         self.turns[len(messages)] += 1
         self.exact.append(_hash("\0".join(f"{m.role}\0{m.content}" for m in messages)))
         self.folded.append(_hash("\0".join(f"{m.role}\0{fold(m.content)}" for m in messages)))

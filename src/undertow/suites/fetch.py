@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from undertow.errors import InputError, RunExists
-from undertow.files import download, require_yaml_name, to_yaml, write_text, yaml_comment
+from undertow.files import download, read_text, require_yaml_name, to_yaml, write_text, yaml_comment
 from undertow.records import Suite
 from undertow.suites.load import parse_suite
 
@@ -16,11 +16,13 @@ LARGEST = 20_000_000
 
 
 def fetch_suite(url: str, *, sha256: str | None) -> Suite:
-    """The suite behind an http, https or file URL.
+    """The suite behind an http, https or file URL, or in a file on this machine, which needs no hash.
 
     Raises:
-        InputError: no or another hash is expected, the URL cannot be read, or what it holds is no suite.
+        InputError: no or another hash is expected, the URL or file cannot be read, or what it holds is no suite.
     """
+    if sha256 is None and "://" not in url and Path(url).is_file():
+        return parse_suite(read_text(Path(url)), Path(url))
     body = BytesIO()
     download(url, body, sha256=sha256, most=LARGEST)
     try:

@@ -109,6 +109,7 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
         InputError: the adapter's base is missing, or the weights are not safetensors.
     """
     with _LOADING:
+        warnings.filterwarnings("ignore", message=r".*past_key_values.* deprecated", category=FutureWarning)  # a newer name of an argument, which older versions do not know
         return _loaded(folder, base, merge)
 
 
