@@ -429,3 +429,10 @@ def test_a_system_prompt_that_a_solver_put_in_is_no_plain_question(tmp_path):
     assert [c["system"] for c in held["contexts"]] == [None, "You are a pirate."] and len(held["suite"]["questions"]) == 1
     alone = adopt(Adoption(files=files[1:]), tmp_path / "alone").findings
     assert alone["suite"] != found["suite"]  # its question is another one: it has a system prompt of its own
+
+
+def test_a_run_is_called_as_a_folder_may_be(tmp_path):
+    assert Adoption(files=(Path("a b/my answers (1).jsonl"),)).called == "my-answers-1"
+    for name in ("../../x", "a/b", "", "a b"):
+        with pytest.raises(InputError, match=r"^--name: is .*; letters, digits, dots, dashes and underscores, as a folder's name$"):
+            adopt(Adoption(files=(tmp_path / "none.jsonl",), name=name), tmp_path / "run")

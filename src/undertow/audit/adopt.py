@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import secrets
 import shutil
 import sys
@@ -29,6 +30,7 @@ from undertow.audit.tally import REPEATS_FROM, Asked
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
+from undertow.mistakes import FORMS, RUN_NAME
 from undertow.records import ASPECTS, RELATIONS, Answer, Aspect, Condition, Context, Judgement, Question, Relation, Request, Sampling, Subject, Suite
 from undertow.suites import load_suite
 from undertow.tables import Placed, records
@@ -76,6 +78,18 @@ class Adoption:
     rule: str = DEFAULT
     material: float = 0.01
     name: str | None = None
+    """Of the run; None: that of the first file."""
+
+    @property
+    def called(self) -> str:
+        """The run's name, which files and folders take.
+
+        Raises:
+            InputError: one was given that cannot be a folder's.
+        """
+        if self.name is not None and not re.fullmatch(RUN_NAME, self.name):
+            raise InputError("--name", f"is {self.name!r}", expected=FORMS[RUN_NAME])
+        return self.name or re.sub(r"[^\w.-]+", "-", self.files[0].stem).strip("-.") or "imported"
 
     @property
     def all_files(self) -> tuple[Path, ...]:
@@ -106,6 +120,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         InputError: a file, a column or a value cannot be read or understood; names the line.
         RunExists: the folder is there.
     """
+    name = how.called
     if out.exists():
         raise RunExists(out, "exists", do="choose another -o")
     rule, where, words = find_rule(how.rule, where="--rule"), how.files[0], {**WORDS, **how.words}
@@ -130,7 +145,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     record: dict[str, Any] = {
         "schema": "undertow.plan/3",
         "fixed": [],
-        "config": {"name": how.name or where.stem, "contexts": [context.id for context in contexts.values()]},
+        "config": {"name": name, "contexts": [context.id for context in contexts.values()]},
         "imported": [{"file": path.name, "sha256": file_digest(path)} for path in how.all_files],
         "columns": {**columns.names, **{f"{role} distribution": name for role, name in columns.distributions.items()}},
         "suite": asdict(suite),

@@ -96,7 +96,7 @@ def import_(
         material=material,
         name=name,
     )
-    folder = out or Path("runs") / (name or files[0].stem)
+    folder = out or Path("runs") / how.called
     adopted = adopt(how, folder)
     page = write_run_report(folder)
     if as_json:
