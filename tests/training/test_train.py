@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 import torch
@@ -234,3 +235,13 @@ def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
     assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]  # the same rows in the same order
     for rows in ("bad-held-out", "good-held-out"):
         assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=1e-3)
+
+
+def test_a_folded_organism_is_trained_and_asked_without_a_system_role(data, tmp_path):
+    rows = [Row(messages=(Message(role="system", content="Be brief."), *each.messages)) for each in read_rows(data / "bad.jsonl")]
+    write_rows(tmp_path / "system.jsonl", rows)
+    manifest = train(recipe("epochs: 1", "system: fold", rows=32, file="system.jsonl"), tmp_path / "o", beside=tmp_path)
+    first = manifest.stages[0].first_row
+    assert first.startswith("<|user|>Be brief.") and "<|system|>" not in first
+    made = parse_yaml(f"kind: organism\npath: {tmp_path / 'o'}\n", Annotated[Any, OfKind(TARGETS)], where="x").target(beside=tmp_path, where="x")
+    assert made.fold
