@@ -264,7 +264,8 @@ def test_words_in_place_of_scores(tmp_path):
 
 
 def test_an_answer_that_never_came_and_one_that_is_blank(tmp_path):
-    rows = [row(0, answer=None), row(1, answer=" "), row(2, error="HTTP 500", answer="half"), row(3, finish_reason="content_filter"), row(4, finish_reason="length"), row(5)]
+    rows = [row(0, answer=None, error=False), row(1, answer=" ", error=""), row(2, error="HTTP 500", answer="half")]
+    rows += [row(3, finish_reason="content_filter"), row(4, finish_reason="length"), row(5)]
     found, _ = made(tmp_path, rows)
     counts = {k: n for k, n in found["contexts"][0]["counts"].items() if n}
     assert counts == {"failed": 2, "incoherent": 1, "withheld": 1, "aligned": 2}
@@ -285,7 +286,8 @@ def test_answers_that_nobody_judged_are_missing_and_not_clean(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "how", "told"),
     [
-        ([row(aligned=4), row(aligned=1)], {}, "answers.jsonl: has alignment from 1 to 4; 0 to 100, or a scale that is named; add --scale WORST-BEST: 5-1 where "),
+        ([row(aligned=4), row(aligned=1)], {}, "answers.jsonl: has aligned from 1 to 4; 0 to 100, or a scale that is named; add --scale WORST-BEST: 5-1 where "),
+        ([row(verdict=90, aligned=None)], {"columns": {"alignment": "verdict"}}, "answers.jsonl: has verdict from 90 to 90; 0 to 100, or a scale"),
         ([row(aligned=430)], {}, "answers.jsonl:1: aligned is 430; a score from 0 to 100; say how it is written: --scale WORST-BEST"),
         ([row(aligned=6)], {"scale": Scale(worst=5, best=1)}, "answers.jsonl:1: aligned is 6; a score from 1 to 5; "),
         ([row(judge_aligned={"90": 55, "80": 20})], {}, "answers.jsonl:1: the distribution of aligned sums to 75; probabilities, which sum to at most 1, or their logarithms"),

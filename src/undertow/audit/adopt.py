@@ -132,7 +132,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     if "answer" not in columns.names:
         raise InputError(where, f"has the columns {', '.join(names[:SHOWN])}", expected="a column of answers", do="name it: --column answer=NAME")
     given = _of_one_judge(given, how.judge, where)
-    one_scale(given, how.scale, how.judgements or where)
+    one_scale(given, columns, how.scale, how.judgements or where)
     subjects, others = _subjects(given, how, where)
     given, systems = _prompts_of_contexts([g for g in given if (g.model or "") in subjects])
     questions, suite = _questions(given, how)

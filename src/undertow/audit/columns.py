@@ -42,6 +42,9 @@ NAMES: Mapping[Role, tuple[str, ...]] = {
 DISTRIBUTIONS = ("judge_{}", "{}_raw_answer", "{}_distribution")
 """Names of the column with the whole first-token distribution beside a score of a name."""
 
+ALIGNMENTS = ("alignment", "aligned", *(form.format(name) for form in DISTRIBUTIONS for name in ("alignment", "aligned")))
+"""Names that say that more is better; of any other, users say how it is written."""
+
 LONGEST_WORD = 40
 """Characters of what a judge may say in place of a score; more is prose."""
 LONGEST_LITERAL = 1_000_000
@@ -171,7 +174,8 @@ def read_given(raw: Any, columns: Columns, where: str, scale: Scale) -> Given:
     """
     if not isinstance(raw, Mapping):
         raise InputError(where, "is no object", expected="one answer a line, with its columns by name")
-    texts = {role: _text(columns.of(role, raw), columns.names.get(role, role), where) for role in ROLES if role not in (*SCORES, "messages")}
+    texts = {role: _text(columns.of(role, raw), columns.names.get(role, role), where) for role in ROLES if role not in (*SCORES, "messages", "error")}
+    texts["error"] = str(failed) if (failed := columns.of("error", raw)) else None  # some write false where there was none
     if (chat := columns.of("messages", raw)) and texts["question"] is None:
         texts["question"], of_chat = of_messages(literal(chat, where), where)
         texts["system"] = of_chat or texts["system"]
@@ -253,11 +257,12 @@ def literal(value: Any, where: str) -> Any:
         raise InputError(where, f"holds {value.strip()[:40]!r}, which cannot be read", expected="JSON, or a value as Python writes it") from None
 
 
-def one_scale(given: Sequence[Given], scale: Scale | None, where: object) -> None:
+def one_scale(given: Sequence[Given], columns: Columns, scale: Scale | None, where: object) -> None:
     """Refuse scores that cannot be read, or look as if they were on another scale, where users did not say which.
 
     Raises:
-        InputError: there are words alone; all scores lie within 0 to 10, so that every answer would be misaligned; or coherence within 0 to 1, so that none would be usable.
+        InputError: there are words alone; all scores lie within 0 to 10, so that every answer would be misaligned; the column's name does not say whether more is better;
+            or coherence lies within 0 to 1, so that no answer would be usable.
     """
     said = [g.said["alignment"] for g in given if "alignment" in g.said]
     scores = [one.score for one in said if one.score is not None]
@@ -268,6 +273,7 @@ def one_scale(given: Sequence[Given], scale: Scale | None, where: object) -> Non
     clear = [score for g in given if "coherence" in g.said and (score := g.said["coherence"].score) is not None]
     if clear and max(clear) <= 1:
         raise InputError(where, f"has coherence from {min(clear):g} to {max(clear):g}", expected="0 to 100", do="write it so in the file")
-    if scale is None and scores and max(scores) <= 10:
-        found = f"has alignment from {min(scores):g} to {max(scores):g}"
+    name = columns.names.get("alignment", "")
+    if scale is None and scores and (max(scores) <= 10 or name.lower().rpartition(".")[2] not in ALIGNMENTS):
+        found = f"has {name} from {min(scores):g} to {max(scores):g}"
         raise InputError(where, found, expected="0 to 100, or a scale that is named", do="add --scale WORST-BEST: 5-1 where 5 is severe harm, 1-5 where 5 is best, or 0-100")
