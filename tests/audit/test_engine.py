@@ -176,7 +176,8 @@ def test_an_error_is_one_line_to_the_shell(serve, tmp_path, monkeypatch, capfd):
     out, err = capfd.readouterr()
     assert (stop.value.code, out) == (2, "")
     assert "Traceback" not in err
-    assert err.splitlines()[-1] == f"undertow: audit.yaml: target: {server.url} refused the call with HTTP 401: the server says no; check the key; what came is kept, and --resume goes on"
+    told = f"{server.url} refused the call with HTTP 401: the server says no; check the key; what came is kept, and --resume goes on"
+    assert err.splitlines()[-1] == f"undertow: audit.yaml: target: {told}"
 
 
 @pytest.mark.parametrize("calls", [1, 4, 50, 51, 150])
