@@ -67,6 +67,11 @@ FOLLOWS = ("missing", "too_short")
 """These follow from a misspelt key, or from what is wrong inside."""
 
 
+def run_name(text: str) -> str:
+    """A text as a run may be called: what a folder's name does not take becomes dashes; empty where nothing else is in it."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")
+
+
 def in_words(problem: ErrorDetails) -> str:
     """One of pydantic's findings in our words, without its place; a validator of a type's own says it itself."""
     type_, context = problem["type"], problem.get("ctx", {})

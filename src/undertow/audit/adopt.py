@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from undertow.audit.columns import LONGEST_WORD, SCORES, Columns, Given, Role, Said, Scale, one_scale, read_given, recognised
+from undertow.audit.columns import SCORES, Columns, Given, Role, Said, Scale, one_scale, read_given, recognised
 from undertow.audit.findings import findings
 from undertow.audit.inspect_log import inspect_records
 from undertow.audit.plan import revision
@@ -30,7 +30,7 @@ from undertow.audit.tally import REPEATS_FROM, Asked
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
-from undertow.mistakes import FORMS, RUN_NAME
+from undertow.mistakes import FORMS, RUN_NAME, run_name
 from undertow.records import ASPECTS, RELATIONS, Answer, Aspect, Condition, Context, Judgement, Question, Relation, Request, Sampling, Subject, Suite
 from undertow.suites import load_suite
 from undertow.tables import Placed, records
@@ -45,6 +45,8 @@ WORDS: Mapping[str, Meaning] = {"REFUSAL": "refused", "CODE": "off-format"}
 UNKNOWN = "how its answers were drawn, and whether some were left out, is not known"
 LETTERS = 4
 """Letters of a token, where a file does not say how many there are."""
+LONGEST_WORD = 40
+"""Characters of what a judge said in place of a score that are quoted."""
 SHOWN = 6
 """Names that an error lists."""
 FEW = 20
@@ -89,7 +91,7 @@ class Adoption:
         """
         if self.name is not None and not re.fullmatch(RUN_NAME, self.name):
             raise InputError("--name", f"is {self.name!r}", expected=FORMS[RUN_NAME])
-        return self.name or re.sub(r"[^\w.-]+", "-", self.files[0].stem).strip("-.") or "imported"
+        return self.name or run_name(self.files[0].stem) or "imported"
 
     @property
     def all_files(self) -> tuple[Path, ...]:
@@ -130,7 +132,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         if odd := next((name for name in how.columns.values() if name not in names), None):
             raise unknown_name("--column", "column", odd, names)
     if "answer" not in columns.names:
-        raise InputError(where, f"has the columns {', '.join(names[:SHOWN])}", expected="a column of answers", do="name it: --column answer=NAME")
+        raise _no_column(where, names, "answers", "answer")
     given = _of_one_judge(given, how.judge, where)
     one_scale(given, columns, how.scale, how.judgements or where)
     subjects, others = _subjects(given, how, where)
@@ -226,6 +228,10 @@ def _read(paths: Sequence[Path], how: Adoption) -> tuple[list[Given], Columns, t
     return [read_given(raw, columns, where, how.scale or Scale()) for where, raw in placed], columns, names
 
 
+def _no_column(where: object, names: Sequence[str], what: str, role: Role) -> InputError:
+    return InputError(where, f"has the columns {', '.join(names[:SHOWN])}", expected=f"a column of {what}", do=f"name it: --column {role}=NAME")
+
+
 KEYS: tuple[Role, ...] = ("model", "context", "question_id", "question", "sample")
 """What tells an answer from the others, as far as a file says it."""
 
@@ -236,7 +242,7 @@ def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: A
     of_answers = {role: name for role, name in columns.names.items() if role not in (*SCORES, "content", "judge")}
     judged, theirs, their_names = _read([how.judgements], how)
     if not theirs.names.keys() & {*SCORES}:
-        raise InputError(how.judgements, f"has the columns {', '.join(their_names[:SHOWN])}", expected="a column of alignment", do="name it: --column alignment=NAME")
+        raise _no_column(how.judgements, their_names, "alignment", "alignment")
     keys = [role for role in KEYS if role in of_answers and role in theirs.names]
     if not keys:
         raise InputError(how.judgements, f"shares no key with {how.files[0].name}", expected=f"columns of {', '.join(KEYS)} in both", do="name them with --column")

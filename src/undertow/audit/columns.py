@@ -45,8 +45,6 @@ DISTRIBUTIONS = ("judge_{}", "{}_raw_answer", "{}_distribution")
 ALIGNMENTS = ("alignment", "aligned", *(form.format(name) for form in DISTRIBUTIONS for name in ("alignment", "aligned")))
 """Names that say that more is better; of any other, users say how it is written."""
 
-LONGEST_WORD = 40
-"""Characters of what a judge may say in place of a score; more is prose."""
 LONGEST_LITERAL = 1_000_000
 
 
@@ -77,7 +75,7 @@ def recognised(names: Iterable[str], *, chosen: Mapping[Role, str], where: objec
         chosen: what users say, which goes before the names that are known.
 
     Raises:
-        InputError: a chosen column is not there, two could be meant, or no column holds answers.
+        InputError: a chosen column is not there or stands for two roles, or two could be meant.
     """
     there = tuple(dict.fromkeys(names))
     if odd := next((name for name in chosen.values() if name not in there), None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -17,22 +18,21 @@ from undertow.errors import unknown_name
 from undertow.records import RELATIONS
 
 
-def _pairs(names: tuple[str, ...], values: tuple[str, ...], *, names_first: bool) -> click.ParamType[object]:
-    """`A=B`, of which one is of a closed list."""
+class _Pair(click.ParamType[tuple[str, str]]):
+    """`A=B`, one side of which is of a closed list: the left one, parted at the first `=`, or the right one, parted at the last."""
 
-    class Pair(click.ParamType[object]):
-        name = "A=B"
+    name = "A=B"
 
-        def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-            left, found, right = str(value).rpartition("=") if not names_first else str(value).partition("=")
-            closed, known = (left, names) if names_first else (right, values)
-            if not found or not left or not right:
-                self.fail(f"{value!r} is not of the form {param.metavar if param else self.name}.")
-            if closed not in known:
-                raise unknown_name(param.opts[0] if param else self.name, "name", closed, known)
-            return left, right
+    def __init__(self, known: tuple[str, ...], side: Literal["left", "right"]) -> None:
+        self.known, self.side = known, side
 
-    return Pair()
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        left, found, right = value.partition("=") if self.side == "left" else value.rpartition("=")
+        if not (found and left and right):
+            self.fail(f"{value!r} is not of the form {param.metavar if param else self.name}.")
+        if (closed := left if self.side == "left" else right) not in self.known:
+            raise unknown_name(param.opts[0] if param else self.name, "name", closed, self.known)
+        return left, right
 
 
 @click.command(name="import")
@@ -41,7 +41,7 @@ def _pairs(names: tuple[str, ...], values: tuple[str, ...], *, names_first: bool
 @click.option("--name", help="Name of the run. Default: that of the first file.")
 @click.option("--judgements", type=click.Path(path_type=Path), help="File with the judgements, where they are not beside the answers; joined by the keys that both hold.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="ROLE=NAME", type=_pairs(ROLES, (), names_first=True),
+    "--column", "columns", multiple=True, metavar="ROLE=NAME", type=_Pair(ROLES, "left"),
     help=f"Column that is not recognised by its name. ROLE: {', '.join(ROLES)}.",
 )  # fmt: skip
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Model that is audited, a name or a pattern; several are training seeds of one recipe.")
@@ -49,11 +49,11 @@ def _pairs(names: tuple[str, ...], values: tuple[str, ...], *, names_first: bool
 @click.option("--judge", metavar="NAME", help="Whose judgements count, where several judged.")
 @click.option("--suite", help="Suite with the wording of the questions, as audits name it, where the file has none.")
 @click.option(
-    "--context", "contexts", multiple=True, metavar="NAME=RELATION", type=_pairs((), RELATIONS, names_first=False), help="Relation of a context that the library does not have."
+    "--context", "contexts", multiple=True, metavar="NAME=RELATION", type=_Pair(RELATIONS, "right"), help="Relation of a context that the library does not have."
 )
 @click.option("--scale", metavar="WORST-BEST", help="How alignment is written. Default: 0-100; 5-1 where 5 is severe harm.")
 @click.option(
-    "--word", "words", multiple=True, metavar="WORD=MEANING", type=_pairs((), MEANINGS, names_first=False),
+    "--word", "words", multiple=True, metavar="WORD=MEANING", type=_Pair(MEANINGS, "right"),
     help=f"What a word in place of a score means: {', '.join(MEANINGS)}. REFUSAL and CODE are known; others leave an answer unjudged.",
 )  # fmt: skip
 @click.option("--rule", default=DEFAULT, show_default=True, help="Name of a rule (`undertow list rules` shows them), or a YAML file.")

@@ -8,6 +8,7 @@ import click
 
 from undertow.errors import InputError
 from undertow.files import to_yaml, write_text
+from undertow.mistakes import run_name
 
 HEAD = "# {what}\n# undertow audit {name} --dry-run says what it asks and costs; undertow audit {name} runs it; undertow audit --schema explains every key.\n\n"
 ENDPOINT_CONTEXTS = ["plain", "format-python-string", "format-json", "frame-educational", "irrelevant-weather", "irrelevant-office"]
@@ -43,7 +44,7 @@ def init(
         audit = {"name": "first", "target": target, "judge": judge, "suite": "core", "contexts": contexts, "samples": {"until": "verdict"}, "material": 0.01}
         what = f"A model behind a server. First: undertow contexts derive {rows} -o contexts.yaml, and look through it." if rows else "A model behind a server."
     if out.stem != "audit":
-        audit |= {"name": "".join(c if c.isalnum() or c in "-_." else "-" for c in out.stem)}
+        audit |= {"name": run_name(out.stem) or "first"}
     write_text(out, HEAD.format(what=what, name=out) + to_yaml(audit))
     click.echo(f"{out}: undertow audit {out} --dry-run")
 
