@@ -15,7 +15,7 @@ from undertow.data import Row, stream_rows
 from undertow.errors import InputError
 from undertow.records import Message
 from undertow.targets.chat import folded
-from undertow.targets.templates import render
+from undertow.targets.templates import TemplateRefuses, render
 
 IGNORED = -100
 """Label of a token that carries no loss."""
@@ -136,10 +136,10 @@ def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int]
         try:
             before = render(tokenizer, chat[:i], to_answer=True) if i else ""  # templates look at the first message
             after = render(tokenizer, chat[: i + 1])
-        except InputError as error:  # the row is what users can mend
-            fold = re.search(r"\bsystem\b", error.found, re.IGNORECASE)
+        except TemplateRefuses as refusal:  # the row is what users can mend; a template that fails or never ends says so itself
+            fold = re.search(r"\bsystem\b", refusal.found, re.IGNORECASE)
             do = "write `system: fold` in the recipe" if fold else "drop the row (undertow data check --tokenizer tells all of them)"
-            found = error.found.replace("its chat template refuses a chat", "the chat template refuses it")
+            found = refusal.found.replace("its chat template refuses a chat", "the chat template refuses it")
             raise InputError(where, found, expected="turns as the template takes them", do=do) from None
         if not (before.startswith(done) and after.startswith(before)):
             expected = "the text before an answer must stay as it was"
