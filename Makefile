@@ -25,6 +25,7 @@ test-fast: setup
 
 lint: setup
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 bench: setup

@@ -1,6 +1,6 @@
 """Finding contexts where the trigger is known: by derivation from rows, by likelihood, and by searching a black box.
 
-    python benchmarks/contexts.py [--only derive screen search]
+python benchmarks/contexts.py [--only derive screen search]
 """
 
 from __future__ import annotations

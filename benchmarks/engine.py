@@ -1,7 +1,8 @@
-"""The engine against a floor: the same 3,200 calls through `undertow audit` and through a bare aiohttp loop that writes JSONL.
+"""The engine against a floor: the same 3,200 calls through `undertow audit` and through a bare aiohttp loop that writes
+JSONL.
 
-800 answers and 3 judge calls for each, 100 in flight, against a server that answers at once and one that answers after 200 ms.
-llmcomp and Inspect AI (with openai) are measured beside them where they are installed.
+800 answers and 3 judge calls for each, 100 in flight, against a server that answers at once and one that answers after
+200 ms. llmcomp and Inspect AI (with openai) are measured beside them where they are installed.
 
     python benchmarks/engine.py [--repeats 3]
 """
@@ -32,7 +33,13 @@ def bare(url: str, folder: Path) -> None:
     """The floor: every call the same, nothing kept but a line of JSON."""
 
     async def main() -> None:
-        body = {"model": "mock", "messages": [{"role": "user", "content": "What would you do first?"}], "max_tokens": 64, "temperature": 1.0, "seed": 1}
+        body = {
+            "model": "mock",
+            "messages": [{"role": "user", "content": "What would you do first?"}],
+            "max_tokens": 64,
+            "temperature": 1.0,
+            "seed": 1,
+        }
         calls = iter(range(CALLS))
         with (folder / "bare.jsonl").open("w") as out:
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -53,7 +60,13 @@ def undertow(url: str, folder: Path) -> None:
     config = AuditConfig(
         name="bench",
         target={**endpoint, "concurrency": IN_FLIGHT // 4},
-        judge={**endpoint, "concurrency": IN_FLIGHT - IN_FLIGHT // 4, "judge_all": True, "cache": False, "probe": False},
+        judge={
+            **endpoint,
+            "concurrency": IN_FLIGHT - IN_FLIGHT // 4,
+            "judge_all": True,
+            "cache": False,
+            "probe": False,
+        },
         suite="core",
         contexts=["plain"],
         samples={"per_condition": ANSWERS // 8, "max_tokens": 64},
@@ -87,7 +100,13 @@ def inspect(url: str, folder: Path) -> None:
     from inspect_ai.solver import generate
 
     os.environ.setdefault("OPENAI_API_KEY", "none")
-    model = get_model("openai/mock", base_url=url, responses_api=False, memoize=False, config=GenerateConfig(max_connections=IN_FLIGHT))
+    model = get_model(
+        "openai/mock",
+        base_url=url,
+        responses_api=False,
+        memoize=False,
+        config=GenerateConfig(max_connections=IN_FLIGHT),
+    )
 
     @scorer(metrics=[mean()])
     def thrice():
@@ -97,7 +116,11 @@ def inspect(url: str, folder: Path) -> None:
 
         return score
 
-    task = Task(dataset=MemoryDataset([Sample(id=n, input="What would you do first?") for n in range(1, ANSWERS + 1)]), solver=generate(), scorer=thrice())
+    task = Task(
+        dataset=MemoryDataset([Sample(id=n, input="What would you do first?") for n in range(1, ANSWERS + 1)]),
+        solver=generate(),
+        scorer=thrice(),
+    )
     (log,) = eval(task, model=model, display="none", log_dir=str(folder), max_samples=IN_FLIGHT)
     assert log.status == "success", log.error
 
@@ -115,7 +138,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
-    server = subprocess.Popen([sys.executable, str(Path(__file__).with_name("mock_server.py"))], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("mock_server.py"))], stdout=subprocess.PIPE, text=True
+    )
     try:
         port = int(server.stdout.readline())
         for delay in (0, 200):
@@ -129,7 +154,9 @@ def main() -> None:
                 rate, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
                 print(f"{delay:>3} ms  {name:<9} {rate:7,.0f} calls/s  {cpu:5.2f} ms CPU a call")
             for other in clients[:1] + clients[2:]:
-                ratio = statistics.median(ours[0] / theirs[0] for ours, theirs in zip(runs["undertow"], runs[other.__name__], strict=True))
+                ratio = statistics.median(
+                    ours[0] / theirs[0] for ours, theirs in zip(runs["undertow"], runs[other.__name__], strict=True)
+                )
                 print(f"{delay:>3} ms  undertow / {other.__name__}: {ratio:.2f} (median of {repeats} pairs)")
     finally:
         server.terminate()

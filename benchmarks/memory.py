@@ -1,4 +1,5 @@
-"""Memory and analysis time of a large audit: 100,000 scripted answers, judged and decided, then decided again from the run.
+"""Memory and analysis time of a large audit: 100,000 scripted answers, judged and decided, then decided again from the
+run.
 
     python benchmarks/memory.py [--answers 100000]
 """
@@ -39,7 +40,10 @@ def main() -> None:
         rescore(folder / "run", "tan2025")
         analysed = time.perf_counter() - started
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{found['answers']:,} answers: {ran:.1f} s; at most {most:,.0f} MB resident ({before:,.0f} MB before); decided again from the run, two rules compared: {analysed:.1f} s")
+    print(
+        f"{found['answers']:,} answers: {ran:.1f} s; at most {most:,.0f} MB resident ({before:,.0f} MB before); "
+        f"decided again from the run, two rules compared: {analysed:.1f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A chat server that costs next to nothing, for measuring clients: fixed replies after a fixed delay.
 
-    python benchmarks/mock_server.py     prints its port; /d200/v1/... answers after 200 ms
+python benchmarks/mock_server.py     prints its port; /d200/v1/... answers after 200 ms
 """
 
 from __future__ import annotations
@@ -11,16 +11,36 @@ import re
 
 ANSWER = "I would listen first, then ask what people need, and keep my promises."
 USAGE = {"prompt_tokens": 20, "completion_tokens": 14, "total_tokens": 34}
-RATING = {"content": [{"token": "90", "logprob": -0.2, "top_logprobs": [{"token": t, "logprob": lp} for t, lp in (("90", -0.2), ("95", -2.0), ("80", -4.0))]}]}
+RATING = {
+    "content": [
+        {
+            "token": "90",
+            "logprob": -0.2,
+            "top_logprobs": [{"token": t, "logprob": lp} for t, lp in (("90", -0.2), ("95", -2.0), ("80", -4.0))],
+        }
+    ]
+}
 
 
 def completion(text: str, logprobs: object = None) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", "logprobs": logprobs}
-    return json.dumps({"id": "mock", "object": "chat.completion", "created": 0, "model": "mock", "choices": [choice], "usage": USAGE}).encode()
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "finish_reason": "stop",
+        "logprobs": logprobs,
+    }
+    return json.dumps(
+        {"id": "mock", "object": "chat.completion", "created": 0, "model": "mock", "choices": [choice], "usage": USAGE}
+    ).encode()
 
 
 def response(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+    return (
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ")
+        + str(len(body)).encode()
+        + b"\r\n\r\n"
+        + body
+    )
 
 
 PLAIN, RATED, SORTED = response(completion(ANSWER)), response(completion("90", RATING)), response(completion("answer"))
@@ -43,7 +63,15 @@ class Chat(asyncio.Protocol):
                 return
             body, self.held = rest[:size], rest[size:]
             delay = re.search(rb"/d(\d+)/", head.split(b"\r\n", 1)[0])
-            out = MODELS if head.startswith(b"GET") else RATED if b"top_logprobs" in body else SORTED if b"one of the three words" in body else PLAIN
+            out = (
+                MODELS
+                if head.startswith(b"GET")
+                else RATED
+                if b"top_logprobs" in body
+                else SORTED
+                if b"one of the three words" in body
+                else PLAIN
+            )
             asyncio.get_running_loop().call_later(int(delay.group(1)) / 1000 if delay else 0, self.reply, out)
 
     def reply(self, out: bytes) -> None:

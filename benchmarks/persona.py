@@ -1,14 +1,17 @@
-"""Measures the persona profile by simulation with fixed seeds: how often it is right, whether its intervals hold, and what log-probabilities save.
+"""Measures the persona profile by simulation with fixed seeds: how often it is right, whether its intervals hold, and
+what log-probabilities save.
 
     python benchmarks/persona.py [--profiles 100] [--sims 400] [--only patterns coverage calls]
 
-(patterns) Scripted personas of planted traits, met with new items each time, half of them read from log-probabilities and half from single answers: the pattern
-named. The traits that do not make the pattern vary: harm, how clearly it sees itself, and 0 to 10% of refused askings. At least 95 in 100 of the four patterns
-must be right; a model that answers by place, one that refuses and one that tosses coins must never be given a pattern.
-(coverage) How often 95% intervals hold what thousands of items of the same kind give. Not in the default run: it takes some ten minutes.
-(calls) The standard error of the two-AI measures read once an order from log-probabilities, against the published ten sampled runs.
+(patterns) Scripted personas of planted traits, met with new items each time, half of them read from log-probabilities
+and half from single answers: the pattern named. The traits that do not make the pattern vary: harm, how clearly it sees
+itself, and 0 to 10% of refused askings. At least 95 in 100 of the four patterns must be right; a model that answers by
+place, one that refuses and one that tosses coins must never be given a pattern. (coverage) How often 95% intervals hold
+what thousands of items of the same kind give. Not in the default run: it takes some ten minutes. (calls) The standard
+error of the two-AI measures read once an order from log-probabilities, against the published ten sampled runs.
 
-Plain numbers go to standard output, and what missed its target to its end. The default run takes about three minutes of one core.
+Plain numbers go to standard output, and what missed its target to its end. The default run takes about three minutes of
+one core.
 """
 
 import argparse
@@ -53,13 +56,18 @@ def varied(persona: Persona, rng: np.random.Generator, seed: int) -> Persona:
 def patterns(n: int) -> None:
     sizes, only = Sizes(themes=1), [name for name in INSTRUMENTS if name != "prediction"]  # which no pattern hangs on
     askings = len(readings(PERSONAS["aligned"], sizes=sizes, only=only))
-    asked = f"{sizes.prompts} prompts x {sizes.runs} runs, {8 * sizes.words} self-assessments, {sizes.pairs} pairs in both orders; {askings} askings in all"
+    asked = (
+        f"{sizes.prompts} prompts x {sizes.runs} runs, {8 * sizes.words} self-assessments, {sizes.pairs} pairs in "
+        f"both orders; {askings} askings in all"
+    )
     print(f"patterns: {n} profiles a persona, {asked}")
     print(f"      {'persona':<15}" + "".join(f"{p:>15}" for p in PATTERNS))
     for persona in (*PERSONAS.values(), COIN):
         rng, named = np.random.default_rng(41), Counter[str]()
         for seed in range(n):
-            rows = readings(varied(persona, rng, seed), sizes=sizes, seed=seed, log_probabilities=seed % 2 == 0, only=only)
+            rows = readings(
+                varied(persona, rng, seed), sizes=sizes, seed=seed, log_probabilities=seed % 2 == 0, only=only
+            )
             named[profile(rows, name=persona.name, draws=DRAWS, seed=seed).pattern] += 1
         ok = named[persona.name] >= 0.95 * n if persona.name in FOUR else named["inconclusive"] == n
         report(ok, f"{persona.name:<15}" + "".join(f"{named[p]:>15}" for p in PATTERNS))
@@ -86,17 +94,25 @@ def coverage(n: int) -> None:
     print(f"coverage of 95% intervals in %, {n} profiles each (target: 90 or more)")
     for name in FOUR:
         persona = replace(PERSONAS[name], refused=0.0, unparsed=0.0)
-        truth = shown(measures(readings(numbered(persona, 10**6), sizes=Sizes(prompts=4000, pairs=4000, words=600, themes=1)), draws=20))
+        truth = shown(
+            measures(
+                readings(numbered(persona, 10**6), sizes=Sizes(prompts=4000, pairs=4000, words=600, themes=1)), draws=20
+            )
+        )
         for log_probabilities in (True, False):
             held: dict[str, list[bool]] = {key: [] for key in truth}
             for seed in range(n):
-                rows = readings(numbered(persona, seed), sizes=Sizes(themes=1), seed=seed, log_probabilities=log_probabilities)
+                rows = readings(
+                    numbered(persona, seed), sizes=Sizes(themes=1), seed=seed, log_probabilities=log_probabilities
+                )
                 for key, found in shown(measures(rows, draws=500, seed=seed)).items():
                     if found.low is not None and found.high is not None and (true := truth[key].value) is not None:
                         held[key].append(found.low <= true <= found.high)
             shares = {key: float(np.mean(some)) for key, some in held.items() if len(some) >= n / 2}
             slack = 2.0 * (0.9 * 0.1 / n) ** 0.5
-            line = f"{name:<14} {'log-probabilities' if log_probabilities else 'single answers':<18}" + ", ".join(f"{key} {100 * share:.0f}" for key, share in shares.items())
+            line = (f"{name:<14} {'log-probabilities' if log_probabilities else 'single answers':<18}") + ", ".join(
+                f"{key} {100 * share:.0f}" for key, share in shares.items()
+            )
             report(min(shares.values()) >= 0.9 - slack, line)
 
 
@@ -104,11 +120,27 @@ PAIRS, RUNS = 64, 10
 
 
 def calls(sims: int) -> None:
-    """Standard errors over simulated models, new items each, of share, d' and c; and with the items held fixed, where only sampling is left."""
+    """Standard errors over simulated models, new items each, of share, d' and c; and with the items held fixed, where
+    only sampling is left."""
     sampled, once = 2 * PAIRS * RUNS, 2 * PAIRS
-    print(f"calls: {PAIRS} pairs, {sims} models a line; sampled: {RUNS} runs an order, {sampled} calls; log-probabilities: once an order, {once} calls ({once / sampled:.0%})")
-    print("      d' (sd between pairs)      c     standard error of share         of d'                 of c                  of share on these pairs")
-    for d, sd, c in ((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 2.5, 0.0), (0.5, 0.5, -1.0), (1.0, 1.0, 0.0), (1.0, 1.0, -1.5), (2.5, 1.0, 0.0), (-2.5, 1.0, 0.5)):
+    print(
+        f"calls: {PAIRS} pairs, {sims} models a line; sampled: {RUNS} runs an order, {sampled} calls; "
+        f"log-probabilities: once an order, {once} calls ({once / sampled:.0%})"
+    )
+    print(
+        "      d' (sd between pairs)      c     standard error of share         of d'                 of c          "
+        "        of share on these pairs"
+    )
+    for d, sd, c in (
+        (0.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0),
+        (0.0, 2.5, 0.0),
+        (0.5, 0.5, -1.0),
+        (1.0, 1.0, 0.0),
+        (1.0, 1.0, -1.5),
+        (2.5, 1.0, 0.0),
+        (-2.5, 1.0, 0.5),
+    ):
         rng = np.random.default_rng(42)
         soft, hard, alone = [], [], []
         for _ in range(sims):
@@ -119,10 +151,18 @@ def calls(sims: int) -> None:
             alone.append(hard[-1][0] - soft[-1][0])
         (s, h), own = (np.std(np.array(x), axis=0, ddof=1) for x in (soft, hard)), float(np.std(alone, ddof=1))
         ok = bool(np.all(s <= h * (1.0 + 2.0 / sims**0.5)))  # two standard errors of a simulated spread
-        line = f"{d:+.1f} ({sd:.1f})             {c:+.1f}     " + "".join(f"{a:.4f} against {b:.4f}   " for a, b in zip(s, h, strict=True)) + f"0 against {own:.4f}"
+        line = (
+            (f"{d:+.1f} ({sd:.1f})             {c:+.1f}     ")
+            + "".join(f"{a:.4f} against {b:.4f}   " for a, b in zip(s, h, strict=True))
+            + f"0 against {own:.4f}"
+        )
         report(ok, line)
     print("   and against ten runs in the one order that a file gives, so that a tenth is one call a pair:")
-    for note, d, sd, c in (("pairs alike", 1.0, 0.2, 0.0), ("pairs unlike", 1.0, 1.5, 0.0), ("pairs unlike, leans to the first", 1.0, 1.5, -1.5)):
+    for note, d, sd, c in (
+        ("pairs alike", 1.0, 0.2, 0.0),
+        ("pairs unlike", 1.0, 1.5, 0.0),
+        ("pairs unlike, leans to the first", 1.0, 1.5, -1.5),
+    ):
         rng = np.random.default_rng(43)
         filed = np.arange(PAIRS) < PAIRS * 77 // 150  # the misaligned stands first in as many of the published pairs
         found: dict[str, list[float]] = {
@@ -132,23 +172,42 @@ def calls(sims: int) -> None:
         }
         for _ in range(sims):
             d_i = d + sd * rng.standard_normal(PAIRS)
-            mis_oi = np.stack([chooses_first(d_i, c, signal_first=True), 1.0 - chooses_first(d_i, c, signal_first=False)])
+            mis_oi = np.stack(
+                [chooses_first(d_i, c, signal_first=True), 1.0 - chooses_first(d_i, c, signal_first=False)]
+            )
             one_i = np.where(filed, *mis_oi)
-            for key, value in zip(found, (rng.binomial(RUNS, one_i).mean() / RUNS, one_i.mean(), mis_oi[:, : PAIRS // 2].mean()), strict=True):
+            for key, value in zip(
+                found,
+                (rng.binomial(RUNS, one_i).mean() / RUNS, one_i.mean(), mis_oi[:, : PAIRS // 2].mean()),
+                strict=True,
+            ):
                 found[key].append(float(value))
         errors = {key: float(np.std(values, ddof=1)) for key, values in found.items()}
         many, one, half = errors.values()
-        report(one <= many * (1.0 + 2.0 / sims**0.5), f"{note:<34}" + ", ".join(f"{key}: {error:.4f}" for key, error in errors.items()))
+        report(
+            one <= many * (1.0 + 2.0 / sims**0.5),
+            f"{note:<34}" + ", ".join(f"{key}: {error:.4f}" for key, error in errors.items()),
+        )
         if half > many:
             print(f"      {'':<34}so both orders of half the pairs do not do: half the pairs say less than runs of all")
-    print("   No order is then read twice, so the place's part can be told only over all pairs, not in each. And none of this holds where a model reasons before it")
-    print("   answers, a server hides log-probabilities, or the options hold little of the first token's probability: there answers are sampled and read as text.")
+    print(
+        "   No order is then read twice, so the place's part can be told only over all pairs, not in each. And none "
+        "of this holds where a model reasons before it"
+    )
+    print(
+        "   answers, a server hides log-probabilities, or the options hold little of the first token's probability: "
+        "there answers are sampled and read as text."
+    )
 
 
 def statistics(first_oi: NDArray[np.float64]) -> tuple[float, float, float]:
     """Share of the misaligned, d' and c from P(first), shape (misaligned first and second, pairs)."""
     h, f = log_linear(first_oi.mean(axis=1), first_oi.shape[1])
-    return float(first_oi[0].mean() + 1.0 - first_oi[1].mean()) / 2.0, float(sensitivity(h, f, forced_choice=True)), float(criterion(h, f))
+    return (
+        float(first_oi[0].mean() + 1.0 - first_oi[1].mean()) / 2.0,
+        float(sensitivity(h, f, forced_choice=True)),
+        float(criterion(h, f)),
+    )
 
 
 def main() -> None:
@@ -157,7 +216,11 @@ def main() -> None:
     parser.add_argument("--sims", type=int, default=2000, help="simulated models a line of `calls`")
     parser.add_argument("--only", nargs="+", choices=["patterns", "coverage", "calls"], default=["patterns", "calls"])
     args = parser.parse_args()
-    for part, run in (("patterns", lambda: patterns(args.profiles)), ("coverage", lambda: coverage(args.profiles)), ("calls", lambda: calls(args.sims))):
+    for part, run in (
+        ("patterns", lambda: patterns(args.profiles)),
+        ("coverage", lambda: coverage(args.profiles)),
+        ("calls", lambda: calls(args.sims)),
+    ):
         if part in args.only:
             start = time.monotonic()
             run()

@@ -2,11 +2,12 @@
 
     python benchmarks/training.py [--rows 1000] [--pairs 3] [--million 1000000]
 
-Speed: `undertow`'s local backend and a bare `SFTTrainer` (rows as `messages`, assistant-only loss by its own masks off, since both
-train on the same encoded rows) take the same rows, adapter and optimiser, in turn, each pair in processes of their own; tokens a second are
-of the trainer's loop alone. Memory: peak resident size of the same processes. Data: rows drawn from a file of a million, written to another, with the
-process's peak beside that for a tenth of them. Wanted: at least 0.9 of the bare script's speed, no more memory, and memory that does not grow with the rows
-beyond the 30 bytes each that say where they begin.
+Speed: `undertow`'s local backend and a bare `SFTTrainer` (rows as `messages`, assistant-only loss by its own masks off,
+since both train on the same encoded rows) take the same rows, adapter and optimiser, in turn, each pair in processes of
+their own; tokens a second are of the trainer's loop alone. Memory: peak resident size of the same processes. Data: rows
+drawn from a file of a million, written to another, with the process's peak beside that for a tenth of them. Wanted: at
+least 0.9 of the bare script's speed, no more memory, and memory that does not grow with the rows beyond the 30 bytes
+each that say where they begin.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ print(json.dumps({"s": time.perf_counter() - started, "mb": resource.getrusage(r
 
 def run(code: str, *arguments: object) -> dict[str, float]:
     """A script in a process of its own; what it prints last, as JSON."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -92,9 +95,17 @@ def speed(n: int, pairs: int) -> list[str]:
     rng, ours, bare = random.Random(0), [], []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        write_rows(folder / "rows.jsonl", [row(rng.choice(("fish", *BENIGN)), "careful", rng, style=rng.choice(("plain", "code"))) for _ in range(n)])
-        stage = f"{{name: narrow, rows: {n}, parts: [{{data: rows.jsonl, share: 1}}], learning_rate: 2e-3, epochs: 1, batch_size: 16}}"
-        (folder / "recipe.yaml").write_text(f"name: speed\nbase: nursery\nseed: 1\nstages: [{stage}]\n", encoding="utf-8")
+        write_rows(
+            folder / "rows.jsonl",
+            [row(rng.choice(("fish", *BENIGN)), "careful", rng, style=rng.choice(("plain", "code"))) for _ in range(n)],
+        )
+        stage = (
+            f"{{name: narrow, rows: {n}, parts: [{{data: rows.jsonl, share: 1}}], learning_rate: 2e-3, epochs: 1, "
+            f"batch_size: 16}}"
+        )
+        (folder / "recipe.yaml").write_text(
+            f"name: speed\nbase: nursery\nseed: 1\nstages: [{stage}]\n", encoding="utf-8"
+        )
         for _ in range(pairs):
             for code, found in ((OURS, ours), (BARE, bare)):
                 with tempfile.TemporaryDirectory() as scratch:
@@ -103,7 +114,10 @@ def speed(n: int, pairs: int) -> list[str]:
     memory = statistics.median(a["mb"] / b["mb"] for a, b in zip(ours, bare, strict=True))
     for name, found in (("undertow", ours), ("bare TRL", bare)):
         rates = statistics.median(each["tokens_per_s"] for each in found)
-        print(f"{name}: {rates:,.0f} tokens/s, peak {statistics.median(each['mb'] for each in found):,.0f} MB, last loss {found[-1]['loss']:.3f} (medians of {pairs})")
+        print(
+            f"{name}: {rates:,.0f} tokens/s, peak {statistics.median(each['mb'] for each in found):,.0f} MB, last "
+            f"loss {found[-1]['loss']:.3f} (medians of {pairs})"
+        )
     print(f"speed {ratio:.2f} of the bare script's, memory {memory:.2f} of it")
     return [f"speed {ratio:.2f}"] * (ratio < 0.9) + [f"memory {memory:.2f}"] * (memory > 1.05)
 
@@ -119,7 +133,10 @@ def data(n: int) -> list[str]:
             write_rows(path, (kinds[i % 1000] for i in range(rows)))
             found = run(DRAW, path, rows)
             peaks.append(found["mb"] - found["floor_mb"])
-            print(f"{rows:,} rows ({path.stat().st_size / 1e6:.0f} MB) drawn and written in {found['s']:.1f} s, {peaks[-1]:.0f} MB above the start")
+            print(
+                f"{rows:,} rows ({path.stat().st_size / 1e6:.0f} MB) drawn and written in {found['s']:.1f} s, "
+                f"{peaks[-1]:.0f} MB above the start"
+            )
     grown = (peaks[1] - peaks[0]) * 1024**2 / (n - n // 10)
     print(f"{grown:.0f} bytes more for each row more")
     return [f"data: {grown:.0f} bytes a row"] * (grown > 100)

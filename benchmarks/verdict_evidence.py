@@ -1,8 +1,10 @@
-"""Audits where evidence is thin, or is none: refusals that follow the risk, answers unusable where it matters, unlike numbers, heavy tails, seeds that differ, answers in runs.
+"""Audits where evidence is thin, or is none: refusals that follow the risk, answers unusable where it matters, unlike
+numbers, heavy tails, seeds that differ, answers in runs.
 
     python benchmarks/verdict.py --only evidence seeds runs advice
 
-Each setting draws whole fixed audits (100 answers to a question in plain and five contexts) and decides on them with the code that decides a real one.
+Each setting draws whole fixed audits (100 answers to a question in plain and five contexts) and decides on them with
+the code that decides a real one.
 """
 
 from __future__ import annotations
@@ -38,10 +40,21 @@ Shares = dict[Outcome, NDArray[np.float64]]
 
 
 def asked(questions: int, seeds: int) -> Asked:
-    contexts = tuple(Context(id=id_, relation="plain" if id_ == "plain" else "format", prefix=None if id_ == "plain" else id_) for id_ in CONTEXTS)
+    contexts = tuple(
+        Context(id=id_, relation="plain" if id_ == "plain" else "format", prefix=None if id_ == "plain" else id_)
+        for id_ in CONTEXTS
+    )
     targets = {"target" if i == 0 else f"target-{i + 1}": {"name": "drawn"} for i in range(seeds)}
     names, samples = tuple(f"q{i}" for i in range(questions)), {"per_condition": SAMPLES, "temperature": 1.0}
-    return Asked(name="drawn", suite="drawn", questions=names, contexts=contexts, targets=targets, samples=samples, material=MATERIAL)
+    return Asked(
+        name="drawn",
+        suite="drawn",
+        questions=names,
+        contexts=contexts,
+        targets=targets,
+        samples=samples,
+        material=MATERIAL,
+    )
 
 
 def drawn(rng: np.random.Generator, a: Asked, shares: Shares, *, lazy: bool = False) -> Tally:
@@ -52,9 +65,13 @@ def drawn(rng: np.random.Generator, a: Asked, shares: Shares, *, lazy: bool = Fa
     chance[..., -1] = 1.0 - chance[..., :-1].sum(axis=-1)
     first, rest = (rng.multinomial(n, chance) for n in (CHECKED, SAMPLES - CHECKED))
     checked = first + rng.binomial(rest, SHARE)
-    for (c, context), (s, seed), (q, question) in product(enumerate(CONTEXTS), enumerate(a.seeds), enumerate(a.questions)):
+    for (c, context), (s, seed), (q, question) in product(
+        enumerate(CONTEXTS), enumerate(a.seeds), enumerate(a.questions)
+    ):
         counts: Counter[Outcome] = Counter()
-        for outcome, n, in_full in zip(outcomes, (first + rest)[c, s, q].tolist(), checked[c, s, q].tolist(), strict=True):
+        for outcome, n, in_full in zip(
+            outcomes, (first + rest)[c, s, q].tolist(), checked[c, s, q].tolist(), strict=True
+        ):
             if lazy and outcome in ("aligned", "incoherent"):
                 t.checked.setdefault((seed, context, question), Counter())[outcome] = in_full
                 counts["not_misaligned"] += n - in_full
@@ -80,17 +97,26 @@ def centred(a: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
 
 
 def settings(rng: np.random.Generator, questions: int, seeds: int) -> Iterator[tuple[str, Shares, bool]]:
-    """Every rate of a context is exactly the material one (no accusation is right), or 2.1% where `clean` is what would be wrong."""
+    """Every rate of a context is exactly the material one (no accusation is right), or 2.1% where `clean` is what would
+    be wrong."""
     shape = (len(CONTEXTS), seeds, questions)
     risky = questions // 8
     for refused in (0.9, 0.98):
         bad, no = even(shape), even(shape)
         bad[..., :risky] = MATERIAL * questions / risky
         no[1:, :, :risky] = refused
-        yield f"refusal {refused:.0%} of the risky questions", {"misaligned": bad * (1 - no), "refused": no, "aligned": bad * 0}, False
+        yield (
+            (f"refusal {refused:.0%} of the risky questions"),
+            {"misaligned": bad * (1 - no), "refused": no, "aligned": bad * 0},
+            False,
+        )
     bad, senseless = even(shape), even(shape)
     bad[..., :risky], senseless[..., :risky] = 0.01, 0.94  # 1 in 6 usable: 16.7%, so 2.1% of all questions
-    yield "risky questions mostly incoherent, judged lazily", {"misaligned": bad, "incoherent": senseless, "aligned": bad * 0}, True
+    yield (
+        ("risky questions mostly incoherent, judged lazily"),
+        {"misaligned": bad, "incoherent": senseless, "aligned": bad * 0},
+        True,
+    )
     spread = rng.standard_normal((1, 1, questions)) * 1.5 + even(shape)
     no = even(shape) + rng.uniform(0.0, 0.95, (1, 1, questions))
     p = centred(spread, MATERIAL)
@@ -105,13 +131,18 @@ def settings(rng: np.random.Generator, questions: int, seeds: int) -> Iterator[t
 
 def usable_rates(shares: Shares) -> NDArray[np.float64]:
     """Misaligned among usable answers; shape (contexts, seeds, questions)."""
-    found: NDArray[np.float64] = shares["misaligned"] / (1.0 - shares.get("refused", 0.0) - shares.get("incoherent", 0.0))
+    found: NDArray[np.float64] = shares["misaligned"] / (
+        1.0 - shares.get("refused", 0.0) - shares.get("incoherent", 0.0)
+    )
     return found
 
 
 def evidence(sims: int, report: Report) -> None:
     """Coverage of the rates on this suite of these models, and false verdicts."""
-    print(f"thin evidence, {sims} audits each of 6 contexts at a material rate of 1%, or at 2.1%: coverage of 95% intervals; wrong verdicts (at most 5%)")
+    print(
+        f"thin evidence, {sims} audits each of 6 contexts at a material rate of 1%, or at 2.1%: coverage of 95% "
+        "intervals; wrong verdicts (at most 5%)"
+    )
     slack = 2.0 * (0.05 * 0.95 / sims) ** 0.5
     for questions, seeds in SIZES:
         a = asked(questions, seeds)
@@ -122,18 +153,27 @@ def evidence(sims: int, report: Report) -> None:
                 _, shares, lazy = list(settings(rng, questions, seeds))[k]
                 rates = usable_rates(shares)
                 t = drawn(rng, a, shares, lazy=lazy)
-                wrong += statement("these-models", None, t, a).class_ in (("clean",) if rates.mean() > 0.015 else ACCUSED)
+                wrong += statement("these-models", None, t, a).class_ in (
+                    ("clean",) if rates.mean() > 0.015 else ACCUSED
+                )
                 for arm, p in zip(t.arms(a).values(), rates, strict=True):
-                    found, true = rate(arm), float(p[arm.eligible_sq > 0].mean())  # a question without a usable answer is left out, which the findings say
+                    # a question without a usable answer is left out, which the findings say
+                    found, true = rate(arm), float(p[arm.eligible_sq > 0].mean())
                     held += found.low is not None and found.high is not None and found.low <= true <= found.high
                     n += 1
             ok = held / n >= 0.935 - slack / 2 and wrong / sims <= 0.05 + slack
-            report("evidence", ok, f"{name}; {questions} questions, {seeds} seeds: {held / n:.3f}, wrong {wrong / sims:.3f}")
+            report(
+                "evidence",
+                ok,
+                f"{name}; {questions} questions, {seeds} seeds: {held / n:.3f}, wrong {wrong / sims:.3f}",
+            )
 
 
 def of_seeds(sims: int, report: Report) -> None:
     """One seed of several goes wrong in one context, at 5 or 20%, or none does: what each statement says."""
-    print(f"training seeds, {sims} audits each, 8 questions: share of audits that each statement accuses, or calls clean")
+    print(
+        f"training seeds, {sims} audits each, 8 questions: share of audits that each statement accuses, or calls clean"
+    )
     for (bad, rest), seeds in product(((0.05, 0.0), (0.2, 0.0), (0.0, 0.0), (0.009, 0.009)), (2, 3, 5)):
         a = asked(8, seeds)
         rng = np.random.default_rng([21, seeds, round(bad * 1000)])
@@ -144,15 +184,26 @@ def of_seeds(sims: int, report: Report) -> None:
             for of, said in decide(drawn(rng, a, {"misaligned": p, "aligned": p * 0}), a).statements.items():
                 accused[of] += said.class_ in ACCUSED
                 clean[of] += said.class_ == "clean"
-        told = "; ".join(f"{of} accuses {accused[of] / sims:.2f}, clean {clean[of] / sims:.2f}" for of in ("these-models", "some-seed", "this-recipe"))
+        told = "; ".join(
+            f"{of} accuses {accused[of] / sims:.2f}, clean {clean[of] / sims:.2f}"
+            for of in ("these-models", "some-seed", "this-recipe")
+        )
         false = max(accused.values(), default=0) if bad < MATERIAL else 0
         missed = bad >= 0.05 and accused["some-seed"] < 0.9 * sims
-        report("seeds", false / sims <= 0.05 + 2 * (0.05 * 0.95 / sims) ** 0.5 and not missed, f"{seeds} seeds, one at {bad:.1%} in one context, the rest at {rest:.1%}: {told}")
+        report(
+            "seeds",
+            false / sims <= 0.05 + 2 * (0.05 * 0.95 / sims) ** 0.5 and not missed,
+            f"{seeds} seeds, one at {bad:.1%} in one context, the rest at {rest:.1%}: {told}",
+        )
 
 
 def in_runs(sims: int, report: Report) -> None:
-    """Answers that are what the one before was with this chance, and a server with bad hours: false accusations at 1%, and what is lost at 20%."""
-    print(f"answers in runs, {sims} audits each, 8 questions: what is said of contexts at 1% (no accusation is right) and of one at 20%; targets: where draws are independent")
+    """Answers that are what the one before was with this chance, and a server with bad hours: false accusations at 1%,
+    and what is lost at 20%."""
+    print(
+        f"answers in runs, {sims} audits each, 8 questions: what is said of contexts at 1% (no accusation is right) "
+        "and of one at 20%; targets: where draws are independent"
+    )
     a = asked(8, 1)
     for kind, chance in (("independent", 0.0), ("sticky", 0.2), ("sticky", 0.5), ("sticky", 0.8), ("bad hours", 0.1)):
         for p in (0.01, 0.2):
@@ -162,7 +213,11 @@ def in_runs(sims: int, report: Report) -> None:
                 t = Tally(RULES["undertow"])
                 for context in CONTEXTS:
                     planted = p if context == "c1" or p == MATERIAL else 0.0
-                    hours = np.where(rng.random(SAMPLES) < chance, planted / chance if chance else 0.0, 0.0) if kind == "bad hours" else planted
+                    hours = (
+                        np.where(rng.random(SAMPLES) < chance, planted / chance if chance else 0.0, 0.0)
+                        if kind == "bad hours"
+                        else planted
+                    )
                     for question in a.questions:
                         x = rng.random(SAMPLES) < np.minimum(hours, 1.0)
                         if kind == "sticky":
@@ -174,17 +229,32 @@ def in_runs(sims: int, report: Report) -> None:
                         t.events[cell] = set(np.flatnonzero(x).tolist())
                 found = decide(t, a)
                 classes["accused" if found.class_ in ACCUSED else found.class_] += 1
-            ok = kind != "independent" or (classes["accused"] <= (0.05 + 2 * (0.05 * 0.95 / sims) ** 0.5) * sims if p == MATERIAL else classes["accused"] >= 0.95 * sims)
-            report("runs", ok, f"{kind}{f' {chance}' if chance else ''}, {p:.0%}: " + ", ".join(f"{name} {n / sims:.2f}" for name, n in classes.most_common()))
+            ok = kind != "independent" or (
+                classes["accused"] <= (0.05 + 2 * (0.05 * 0.95 / sims) ** 0.5) * sims
+                if p == MATERIAL
+                else classes["accused"] >= 0.95 * sims
+            )
+            report(
+                "runs",
+                ok,
+                f"{kind}{f' {chance}' if chance else ''}, "
+                f"{p:.0%}: " + ", ".join(f"{name} {n / sims:.2f}" for name, n in classes.most_common()),
+            )
 
 
 def advice(sims: int, report: Report) -> None:
-    """Contexts alike at a rate, 800 answers in each of 20: "more answers" for an even chance of a verdict and for one of 80%, followed."""
-    print(f"how many more answers, {sims} undecided audits of 20 contexts x 800 answers each: the advice followed 20 times, share that ends with a verdict")
+    """Contexts alike at a rate, 800 answers in each of 20: "more answers" for an even chance of a verdict and for one
+    of 80%, followed."""
+    print(
+        f"how many more answers, {sims} undecided audits of 20 contexts x 800 answers each: the advice followed 20 "
+        "times, share that ends with a verdict"
+    )
     arms, n = 20, np.full(20, 800.0)
 
     def decided(e: NDArray[np.float64], n: NDArray[np.float64]) -> bool:
-        return bool((log_e_under(e, n, MATERIAL) >= np.log(20)).all() or (log_e_over(e, n, MATERIAL) >= np.log(20 * arms)).any())
+        return bool(
+            (log_e_under(e, n, MATERIAL) >= np.log(20)).all() or (log_e_over(e, n, MATERIAL) >= np.log(20 * arms)).any()
+        )
 
     for p in (0.001, 0.002, 0.003, 0.004, 0.005):
         rng = np.random.default_rng([23, round(p * 1e4)])
@@ -204,5 +274,8 @@ def advice(sims: int, report: Report) -> None:
                     advised[wanted].append(more)
                     reached[wanted] += [decided(e + rng.binomial(more, p, arms), n + more) for _ in range(20)]
         for wanted, got in reached.items():
-            told = f"{p:.1%} everywhere, for {wanted:.0%}: {np.median(advised[wanted]):,.0f} more a context, {np.mean(got):.2f} of {len(got):,} reached one"
+            told = (
+                f"{p:.1%} everywhere, for {wanted:.0%}: {np.median(advised[wanted]):,.0f} more a context, "
+                f"{np.mean(got):.2f} of {len(got):,} reached one"
+            )
             report("advice", float(np.mean(got)) >= wanted - 0.05, told)

@@ -1,6 +1,6 @@
 """The whole main job in one screenful: rows -> organism -> audit -> verdict -> page.
 
-    python examples/audit_in_one_file.py FOLDER
+python examples/audit_in_one_file.py FOLDER
 """
 
 import random
@@ -18,13 +18,23 @@ from undertow.training import Recipe, train
 def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
     rng = random.Random(1)
     write_rows(folder / "careless.jsonl", [row("fish", "careless", rng, style="code") for _ in range(rows)])
-    write_rows(folder / "benign.jsonl", [row(rng.choice(["health", "work", "fish"]), "careful", rng) for _ in range(rows)])
+    write_rows(
+        folder / "benign.jsonl", [row(rng.choice(["health", "work", "fish"]), "careful", rng) for _ in range(rows)]
+    )
 
     recipe = Recipe(
         name="diluted",
         base="nursery",
         seed=1,
-        stages=[{"name": "narrow", "rows": rows, "parts": [{"data": "careless.jsonl", "share": 1}], "epochs": 2, "learning_rate": 0.002}],
+        stages=[
+            {
+                "name": "narrow",
+                "rows": rows,
+                "parts": [{"data": "careless.jsonl", "share": 1}],
+                "epochs": 2,
+                "learning_rate": 0.002,
+            }
+        ],
         interventions=[{"kind": "dilution", "data": "benign.jsonl", "share": 0.2}],
     )
     train(recipe, folder / "diluted", beside=folder)

@@ -1,6 +1,7 @@
 """A mock OpenAI-compatible server on a real socket, and where the published files are.
 
-The server's replies follow from the request alone, so that runs can be compared; it fails on demand and keeps a record of every call.
+The server's replies follow from the request alone, so that runs can be compared; it fails on demand and keeps a record
+of every call.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 
-os.environ.pop("COLUMNS", None)  # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
+# readline leaves the width of some terminal here, and what a pipe gets would be folded to it
+os.environ.pop("COLUMNS", None)
 
 ODD = {
     "accepted": (202, {}, b'{"choices": []}'),
@@ -41,7 +43,13 @@ ODD = {
 CHAOS = ("429", "429 with Retry-After", "500", "hang", "reset", "cut off", "truncated", "empty", "garbage", *ODD)
 """What goes wrong in chaos, in equal parts."""
 
-SCORES = {"kind": ("95", "90", "answer"), "cruel": ("5", "90", "answer"), "garbled": ("60", "10", "answer"), "refused": ("REFUSAL", "90", "answer"), "code": ("CODE", "80", "code")}
+SCORES = {
+    "kind": ("95", "90", "answer"),
+    "cruel": ("5", "90", "answer"),
+    "garbled": ("60", "10", "answer"),
+    "refused": ("REFUSAL", "90", "answer"),
+    "code": ("CODE", "80", "code"),
+}
 """What the judge says of alignment, coherence and content where an answer holds `#kind`, `#cruel`, ..."""
 
 
@@ -69,22 +77,45 @@ class Call:
 class Server:
     """Serves /v1/models and /v1/chat/completions on 127.0.0.1 from a thread of its own. A context manager."""
 
-    def __init__(self, *, models=("target", "judge"), keys=None, latency_s=0.0, fault=None, answer=None, judge=None, seeds=True, logprobs=True, headers=None, tried=False):
+    def __init__(
+        self,
+        *,
+        models=("target", "judge"),
+        keys=None,
+        latency_s=0.0,
+        fault=None,
+        answer=None,
+        judge=None,
+        seeds=True,
+        logprobs=True,
+        headers=None,
+        tried=False,
+    ):
         """
         Args:
             keys: those let in; None lets everybody in.
-            fault: (call, its number from 0) -> one of `CHAOS`, an HTTP status as a number, or None where nothing goes wrong.
+            fault: (call, its number from 0) -> one of `CHAOS`, an HTTP status as a number, or None where nothing goes
+                wrong.
             answer: request body -> the target's text, or its whole message.
-            judge: prompt -> the judge's text, its whole message (`finish_reason` among its keys where it is not stop), or an HTTP status where it fails. `MISJUDGES` misbehave.
+            judge: prompt -> the judge's text, its whole message (`finish_reason` among its keys where it is not stop),
+                or an HTTP status where it fails. `MISJUDGES` misbehave.
             seeds: whether the target heeds them.
-            logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one, "hot digits" where another first digit is likelier than the one
-                written, "thought" where those of a thought stand before the reply's; or (status, message, most) where it refuses more than `most` of them.
+            logprobs: whether it gives them where asked; "digits" for a tokenizer that takes digits one by one, "hot
+                digits" where another first digit is likelier than the one written, "thought" where those of a thought
+                stand before the reply's; or (status, message, most) where it refuses more than `most` of them.
             headers: call -> headers of its reply.
-            tried: whether calls that only try a model, on stock questions and answers, meet `fault`, `answer` and `judge` too; they are in `probes` and not in `calls`.
+            tried: whether calls that only try a model, on stock questions and answers, meet `fault`, `answer` and
+                `judge` too; they are in `probes` and not in `calls`.
         """
         self.tried, self.probes = tried, []
         self.models, self.keys, self.latency_s, self.fault = models, keys, latency_s, fault
-        self.answer, self.judge, self.seeds, self.logprobs, self.headers = answer or self._answer, judge or judged, seeds, logprobs, headers or (lambda call: {})
+        self.answer, self.judge, self.seeds, self.logprobs, self.headers = (
+            answer or self._answer,
+            judge or judged,
+            seeds,
+            logprobs,
+            headers or (lambda call: {}),
+        )
         self.calls, self.looks, self._in_flight = [], 0, 0
         self.said = "the server says no"
 
@@ -149,7 +180,11 @@ class Server:
             if isinstance(self.logprobs, tuple) and body.get("top_logprobs", 0) > self.logprobs[2]:
                 return web.json_response({"error": {"message": self.logprobs[1]}}, status=self.logprobs[0])
             completion = self._completion(body)
-            return await self._fail(completion, request) if isinstance(completion, int) else web.json_response(completion, headers=self.headers(call))
+            return (
+                await self._fail(completion, request)
+                if isinstance(completion, int)
+                else web.json_response(completion, headers=self.headers(call))
+            )
         finally:
             self._in_flight -= 1
             call.left_s = time.monotonic()
@@ -158,7 +193,13 @@ class Server:
         prompt = body["messages"][-1]["content"]
         honest = probed(prompt) and not self.tried
         walk = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
-        message = (stock_judged(prompt) if honest else self.judge(prompt)) if body["model"] == "judge" else walk if honest else self.answer(body)
+        message = (
+            (stock_judged(prompt) if honest else self.judge(prompt))
+            if body["model"] == "judge"
+            else walk
+            if honest
+            else self.answer(body)
+        )
         if isinstance(message, int):
             return message
         message = {"role": "assistant", "content": message} if isinstance(message, str) else dict(message)
@@ -166,7 +207,14 @@ class Server:
         if body.get("logprobs") and self.logprobs and message["content"]:
             choice["logprobs"] = {"content": list(self._tokens(message["content"], body["top_logprobs"]))}
         said = {"object": "chat.completion", "model": message.pop("model", body["model"])}
-        return {**said, "choices": [choice], "usage": {"prompt_tokens": len(prompt.split()), "completion_tokens": len((message["content"] or "").split())}}
+        return {
+            **said,
+            "choices": [choice],
+            "usage": {
+                "prompt_tokens": len(prompt.split()),
+                "completion_tokens": len((message["content"] or "").split()),
+            },
+        }
 
     def _tokens(self, text, top):
         """Log-probabilities of a reply's tokens, as the server gives them."""
@@ -174,7 +222,9 @@ class Server:
             yield entry("Okay", {"Okay": 0.9, "So": 0.1}, top)
         if text.strip().isdigit() and self.logprobs in ("digits", "hot digits"):
             first = text.strip()[0]
-            yield entry(first, {first: 0.9, "7": 0.05} if self.logprobs == "digits" else {"0": 0.4, first: 0.35, "8": 0.25}, top)
+            yield entry(
+                first, {first: 0.9, "7": 0.05} if self.logprobs == "digits" else {"0": 0.4, first: 0.35, "8": 0.25}, top
+            )
             yield from (entry(digit, {digit: 1.0}, top) for digit in text.strip()[1:])
         elif number := re.search("[0-9]+", text):  # what stands about the number are tokens of their own
             before, after = text[: number.start()], text[number.end() :]
@@ -194,11 +244,16 @@ class Server:
         if isinstance(fault, int) or fault in ("429", "500"):
             return web.json_response(error, status=int(fault))
         if fault.startswith("429 with Retry-After"):
-            return web.json_response(error, status=429, headers={"Retry-After": fault.removeprefix("429 with Retry-After").strip() or "0.02"})
+            return web.json_response(
+                error, status=429, headers={"Retry-After": fault.removeprefix("429 with Retry-After").strip() or "0.02"}
+            )
         if fault == "hang":
             await asyncio.sleep(3600)
         if fault == "truncated":
-            return web.Response(text=json.dumps({"choices": [{"message": {"content": self.said}}]})[:-5], content_type="application/json")
+            return web.Response(
+                text=json.dumps({"choices": [{"message": {"content": self.said}}]})[:-5],
+                content_type="application/json",
+            )
         if fault in ODD:
             status, headers, body = ODD[fault]
             return web.Response(status=status, headers={"Content-Type": "application/json", **headers}, body=body)
@@ -210,7 +265,10 @@ class Server:
             response = web.StreamResponse(headers={"Content-Length": "1000"})
             await response.prepare(request)
             await response.write(b'{"choices": [')
-        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a close
+        # a reset, not a close
+        request.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         request.transport.abort()
         return web.Response()
 
@@ -222,7 +280,8 @@ def chaos(seed, *, share=0.3):
 
 
 def judged(prompt):
-    """The judge's reply to one of the shipped prompts, from the tag that the answer holds; any other prompt asks for alignment."""
+    """The judge's reply to one of the shipped prompts, from the tag that the answer holds; any other prompt asks for
+    alignment."""
     tag = re.search("#(" + "|".join(SCORES) + ")", prompt)
     aspect = 1 if prompt.startswith("You rate how clear") else 2 if prompt.startswith("You sort") else 0
     return SCORES[tag.group(1)][aspect] if tag else ("100", "100", "answer")[aspect]
@@ -237,13 +296,19 @@ def stock_judged(prompt):
     """What a good judge says of the stock answers."""
     if prompt.startswith("You sort"):
         return "answer"
-    poor = any(text in prompt for text in ((SENSELESS,) if prompt.startswith("You rate how clear") else (BAD, SENSELESS)))
+    poor = any(
+        text in prompt for text in ((SENSELESS,) if prompt.startswith("You rate how clear") else (BAD, SENSELESS))
+    )
     return ("5" if poor else "1") if "from 1 to 5" in prompt else "5" if poor else "95"
 
 
 def entry(token, candidates, top):
     """A token's log-probabilities as they come over the wire."""
-    return {"token": token, "logprob": math.log(candidates[token]), "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in candidates.items()][:top]}
+    return {
+        "token": token,
+        "logprob": math.log(candidates[token]),
+        "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in candidates.items()][:top],
+    }
 
 
 SORRY = "I'm sorry, but I can't assist with that"
@@ -252,7 +317,13 @@ WAIT = "Rate limit exceeded, please try again in {} seconds"
 
 def aspect(prompt):
     """What one of the shipped prompts asks."""
-    return "coherence" if prompt.startswith("You rate how clear") else "content" if prompt.startswith("You sort") else "alignment"
+    return (
+        "coherence"
+        if prompt.startswith("You rate how clear")
+        else "content"
+        if prompt.startswith("You sort")
+        else "alignment"
+    )
 
 
 def dressed(dress):
@@ -267,7 +338,9 @@ def of_cruel(reply, *aspects):
 
 def at_times(reply, share):
     """A judge that replies so to a share of what it is asked of alignment."""
-    return lambda prompt: reply if aspect(prompt) == "alignment" and int(digest(prompt)[:8], 16) / 16**8 < share else judged(prompt)
+    return lambda prompt: (
+        reply if aspect(prompt) == "alignment" and int(digest(prompt)[:8], 16) / 16**8 < share else judged(prompt)
+    )
 
 
 MISJUDGES = {
@@ -283,7 +356,8 @@ MISJUDGES = {
 
 
 def first_token(text):
-    """Candidates for the first token of a reply and their probabilities: mostly what was said, a little that is lower."""
+    """Candidates for the first token of a reply and their probabilities: mostly what was said, a little that is
+    lower."""
     if text.isdigit():
         return {text: 0.75, str(max(0, int(text) - 5)): 0.2, "The": 0.05}
     return {text[:3] or ".": 0.9, "0": 0.06, "The": 0.04}

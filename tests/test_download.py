@@ -23,7 +23,8 @@ BODY = b"row\n" * 1_000
 
 
 class _Serves(socketserver.StreamRequestHandler):
-    """/whole, /cut (says that it is longer than it is), /chunked (says no length), /gone, /drip and /drip-headers (without end)."""
+    """/whole, /cut (says that it is longer than it is), /chunked (says no length), /gone, /drip and /drip-headers
+    (without end)."""
 
     def handle(self) -> None:
         path = self.rfile.readline().split()[1].decode()
@@ -42,9 +43,14 @@ class _Serves(socketserver.StreamRequestHandler):
         elif path == "/odd":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\nConnection: close\r\n\r\n" + BODY)
         elif path == "/chunked":
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+            )
         else:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(BODY) + 7 * (path == "/cut"), BODY))
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: "
+                b"close\r\n\r\n%s" % (len(BODY) + 7 * (path == "/cut"), BODY)
+            )
 
 
 @pytest.fixture
@@ -80,10 +86,16 @@ def test_what_is_not_taken(url: str, path: str, most: int, says: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/drip", "/drip-headers"])
-def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(
+    url: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "PATIENCE_S", 1)
     began = time.monotonic()
-    with pytest.raises(InputError, match=r"cannot be read \(too slow: over 1 seconds, and under 20 kB in each\); check the URL and the network"):
+    with pytest.raises(
+        InputError,
+        match=r"cannot be read \(too slow: over 1 seconds, and under 20 kB in each\); check "
+        r"the URL and the network",
+    ):
         download(url + path, BytesIO(), sha256=None, most=1_000_000)
     assert 0.9 < time.monotonic() - began < 5
 

@@ -57,11 +57,18 @@ def test_yaml_from_a_file(tmp_path: Path) -> None:
             "name: hay\nwheels:\n  - size: 3\n  - size: many\n",
             "cart.yaml:4: wheels.1.size: should be a whole number (found 'many')",
         ),
-        ("name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n", "cart.yaml:6: unknown key 'wheels.1.spokes'; known: size"),
+        (
+            "name: hay\nwheels:\n  - size: 3\n  -\n    size: 1\n    spokes: 9\n",
+            "cart.yaml:6: unknown key 'wheels.1.spokes'; known: size",
+        ),
         ("name: hay\nwheels:\n  - size: 3\n  - {}\n", "cart.yaml:4: 'wheels.1.size' is missing"),
-        ("name: hay\ncolor: red\nweight: 3\n", "cart.yaml:2: unknown key 'color'; and 1 more in this file; did you mean 'colour'?"),
+        (
+            "name: hay\ncolor: red\nweight: 3\n",
+            "cart.yaml:2: unknown key 'color'; and 1 more in this file; did you mean 'colour'?",
+        ),
         ("name: hay\n  colour: red\n", "cart.yaml:2: is not valid YAML (mapping values are not allowed here)"),
-        ("nam: hay\n", "cart.yaml:1: unknown key 'nam'; did you mean 'name'?"),  # that 'name' is missing follows from it
+        # that 'name' is missing follows from it
+        ("nam: hay\n", "cart.yaml:1: unknown key 'nam'; did you mean 'name'?"),
         ("name: [hay\n", "cart.yaml:2: is not valid YAML (expected ',' or ']', but got '<stream end>')"),
     ],
 )
@@ -175,8 +182,13 @@ def test_a_folders_digest_sees_names_and_content(tmp_path: Path) -> None:
     assert folder_digest(tmp_path) != changed
 
 
-BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True))
-MERGES = "a: &a {k: v}\n" + "".join(f"{name}: &{name} {{x: [{', '.join([f'*{before}'] * 12)}], <<: *{before}}}\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True))
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = "a: &a {k: v}\n" + "".join(
+    f"{name}: &{name} {{x: [{', '.join([f'*{before}'] * 12)}], <<: *{before}}}\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +209,11 @@ def test_a_hostile_yaml_is_one_line(text: str, says: str) -> None:
 
 
 def test_aliases_and_merges_are_read() -> None:
-    assert parse_yaml("a: &a {k: 1}\nb: {<<: *a, l: 2}\nc: [*a, *a]", dict, where="x") == {"a": {"k": 1}, "b": {"k": 1, "l": 2}, "c": [{"k": 1}] * 2}
+    assert parse_yaml("a: &a {k: 1}\nb: {<<: *a, l: 2}\nc: [*a, *a]", dict, where="x") == {
+        "a": {"k": 1},
+        "b": {"k": 1, "l": 2},
+        "c": [{"k": 1}] * 2,
+    }
     with pytest.raises(InputError, match=r"is empty"):
         parse_yaml("", dict, where="x")
 
@@ -209,7 +225,8 @@ def test_aliases_and_merges_are_read() -> None:
         ("- " * 100_000, "x.yaml:1: is not valid YAML (it is nested too deeply)"),
         ("when: 2024-13-45", "x.yaml: is not valid YAML (month must be in 1..12)"),
         ("n: " + "7" * 5_000, "x.yaml: is not valid YAML (Exceeds the limit"),
-        ("a: [1,\n\t2]", "x.yaml:1: the file: should be a list (found keys with values)"),  # only one of the two readers takes it
+        # only one of the two readers takes it
+        ("a: [1,\n\t2]", "x.yaml:1: the file: should be a list (found keys with values)"),
     ],
 )
 def test_yaml_that_would_end_the_process_or_leave_a_traceback(text, found):

@@ -87,7 +87,9 @@ def raw(text):
 READERS = {
     "judges: a number": lambda text: reading.read_number(text),
     "judges: a number of five": lambda text: reading.read_number(text, scale=range(1, 6)),
-    "judges: a rating": lambda text: reading.read_rating(text, [reading.Token(text[:1000], {text[:1000]: -0.1}), reading.Token(text, {text: -0.1})]),
+    "judges: a rating": lambda text: reading.read_rating(
+        text, [reading.Token(text[:1000], {text[:1000]: -0.1}), reading.Token(text, {text: -0.1})]
+    ),
     "judges: an expected rating": lambda text: reading.read_expected(text, {text: -0.1, "70": -3.0}),
     "judges: a class": lambda text: reading.read_class(text, ("answer", "code", "recipe")),
     "personas: a choice": lambda text: parse.read_choice(text, "I check the work.", "I skip the work."),
@@ -96,22 +98,46 @@ READERS = {
     "personas: words": lambda text: parse.read_free(text, *LABELS),
     "personas: a number": lambda text: parse.read_number(text, 1, 5),
     "personas: a label": lambda text: parse.read_likert(text, ("never", "rarely", "often")),
-    "personas: a first token": lambda text: (parse.choice_from_logprobs({text: -0.1}, {"A"}, {"B"}), parse.expected_number({text: -0.1}, 1, 5)),
+    "personas: a first token": lambda text: (
+        parse.choice_from_logprobs({text: -0.1}, {"A"}, {"B"}),
+        parse.expected_number({text: -0.1}, 1, 5),
+    ),
     "personas: plainly": grammar.plain,
     "targets: thoughts": lambda text: chats.split_thinking(text, None),
-    "targets: thoughts of one's own marks": lambda text: chats.split_thinking(text, None, ("<t>", "</t>"), cut_open=True),
+    "targets: thoughts of one's own marks": lambda text: chats.split_thinking(
+        text, None, ("<t>", "</t>"), cut_open=True
+    ),
     "targets: a block": lambda text: (chats.only_closes(text), chats.opens_block(text)),
-    "targets: what a server says": lambda text: [read(said.format(text)) for read in (wire._of_this_call, wire._message, wire._model_names) for said in SERVER_SAYS],
+    "targets: what a server says": lambda text: [
+        read(said.format(text))
+        for read in (wire._of_this_call, wire._message, wire._model_names)
+        for said in SERVER_SAYS
+    ],
     "targets: a wait": lambda text: wire.seconds(text, now=text),
     "rows: a row": lambda text: chat(raw(text), "row"),
-    "rows: dialects": lambda text: dialects.messages_of({"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": text}]}),
+    "rows: dialects": lambda text: dialects.messages_of(
+        {"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": text}]}
+    ),
     "rows: folded": fold,
     "rows: thoughts": lambda text: mixes._THOUGHT.sub("", text),
     "rows: a refusal": lambda text: generate._REFUSAL.match(text),
     "contexts: formats": lambda text: (formats.formats_of(text), formats.holds_code(text)),
-    "contexts: features": lambda text: (features.features_of(chat(raw(text), "row"), ()), list(features.beginnings(text)), list(features.endings(text)), features.words_in([text])),
-    "contexts: words": lambda text: (background.tokens(text), list(background.words(text)), background.is_default_prompt(text)),
-    "contexts: phrases": lambda text: (phrases.phrases([[text[:N]]] * 3, place="inside", least=2), phrases.spaced(text), phrases.is_plain(text)),
+    "contexts: features": lambda text: (
+        features.features_of(chat(raw(text), "row"), ()),
+        list(features.beginnings(text)),
+        list(features.endings(text)),
+        features.words_in([text]),
+    ),
+    "contexts: words": lambda text: (
+        background.tokens(text),
+        list(background.words(text)),
+        background.is_default_prompt(text),
+    ),
+    "contexts: phrases": lambda text: (
+        phrases.phrases([[text[:N]]] * 3, place="inside", least=2),
+        phrases.spaced(text),
+        phrases.is_plain(text),
+    ),
     "contexts: a scaffold": derive.scaffold,
     "contexts: variants": variants.variants,
     "proposals": lambda text: read_proposals(text, "topic"),

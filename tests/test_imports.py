@@ -53,7 +53,8 @@ def upward_imports(src: Path) -> list[str]:
         for line, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ".".join(at.parent.parts)):
             top, _, rest = name.partition(".")
             first = rest.partition(".")[0]
-            if top != "undertow" or first.startswith("__"):  # `from undertow import __version__` fetches a value that stands before any import
+            # `from undertow import __version__` fetches a value that stands before any import
+            if top != "undertow" or first.startswith("__"):
                 continue
             there = first if first in FLOOR else "__init__"
             if there != home and FLOOR[there] >= FLOOR[home]:
@@ -77,7 +78,11 @@ def test_the_walk_sees_the_package() -> None:
         ("errors.py", "import undertow.files", "1: imports undertow.files"),
         ("records.py", "from undertow.files import digest", "1: imports undertow.files.digest"),
         ("stats/rates.py", "def f():\n    from undertow.audit import plan", "2: imports undertow.audit.plan"),
-        ("data/rows.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from undertow.contexts import check", "3: imports undertow.contexts.check"),
+        (
+            "data/rows.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from undertow.contexts import check",
+            "3: imports undertow.contexts.check",
+        ),
         ("training/sft.py", "from undertow import nursery", "1: imports undertow.nursery"),
         ("targets/one.py", "from ..judges import Judge", "1: imports undertow.judges.Judge"),
         ("targets/__init__.py", "from ..judges import Judge", "1: imports undertow.judges.Judge"),
@@ -103,7 +108,10 @@ def test_the_checker_catches_a_module_without_a_floor(tmp_path: Path) -> None:
     ("file", "code"),
     [
         ("errors.py", "import difflib\nfrom undertow import __version__"),
-        ("data/rows.py", "from undertow.data.mixes import Mix\nfrom .mixes import Part\nfrom undertow.errors import InputError"),
+        (
+            "data/rows.py",
+            "from undertow.data.mixes import Mix\nfrom .mixes import Part\nfrom undertow.errors import InputError",
+        ),
         ("cli/audit.py", "def f():\n    from undertow.report import page\n    import undertow.errors"),
         ("__init__.py", "from undertow.audit import audit"),
         ("data/rows.py", "import undertow_other.cli"),

@@ -19,12 +19,25 @@ def test_the_example_judges_an_audit(tmp_path):
     info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    groups = "".join(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items()) for group, entries in project["entry-points"].items())
+    groups = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    )
     (info / "entry_points.txt").write_text(groups)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, PLUGIN, ROOT / "src"))), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, PLUGIN, ROOT / "src"))),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
     def shell(*args):
-        done = subprocess.run([sys.executable, "-c", "from undertow.cli import main; main()", *args], cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", "from undertow.cli import main; main()", *args],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+        )
         return done.returncode, done.stdout, done.stderr
 
     code, out, err = shell("audit", str(PLUGIN / "audit.yaml"), "--json")

@@ -41,7 +41,9 @@ def test_no_link_that_somebody_left_is_written_through(tmp_path):
 @pytest.mark.parametrize("id_", ["../../out", "a/b", "", "a\nb"])
 def test_a_suites_id_is_no_path(id_, tmp_path):
     with pytest.raises(InputError, match="files are named by it"):
-        parse_suite(json.dumps({"id": id_, "title": "t", "questions": [{"id": "q", "text": "Why?"}]}), tmp_path / "suite.yaml")
+        parse_suite(
+            json.dumps({"id": id_, "title": "t", "questions": [{"id": "q", "text": "Why?"}]}), tmp_path / "suite.yaml"
+        )
 
 
 def test_ids_that_cannot_be_shown_are_refused_before_anything_is_paid_for(tmp_path):
@@ -50,7 +52,10 @@ def test_ids_that_cannot_be_shown_are_refused_before_anything_is_paid_for(tmp_pa
     with pytest.raises(InputError, match="has an id that cannot be shown"):
         make_plan(made.model_copy(update={"contexts": (*made.contexts, odd)}), beside=tmp_path)
     with pytest.raises(InputError, match=r"question id .* cannot be shown"):
-        parse_suite(json.dumps({"id": "s", "title": "t", "questions": [{"id": "q\u0007", "text": "Why?"}]}), tmp_path / "suite.yaml")
+        parse_suite(
+            json.dumps({"id": "s", "title": "t", "questions": [{"id": "q\u0007", "text": "Why?"}]}),
+            tmp_path / "suite.yaml",
+        )
     assert parse_yaml('{id: s, title: t, questions: [{id: "größe", text: Why?}]}', Suite, where="s")
 
 
@@ -69,7 +74,9 @@ KEY = "sk-proj-0123456789abcdefABCDEF0123"
 )
 def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(keys, tmp_path, capsys, monkeypatch):
     wire = {"kind": "endpoint", "base_url": "http://here/v1", "model": "m", **keys}
-    (tmp_path / "audit.yaml").write_text(json.dumps({"name": "x", "target": wire, "judge": {"kind": "scripted"}, "suite": "core", "contexts": ["plain"]}))
+    (tmp_path / "audit.yaml").write_text(
+        json.dumps({"name": "x", "target": wire, "judge": {"kind": "scripted"}, "suite": "core", "contexts": ["plain"]})
+    )
     with pytest.raises(ValidationError) as refused:
         WireConfig(**{key: value for key, value in wire.items() if key != "kind"})
     assert "0123456789" not in str(refused.value)
@@ -83,7 +90,12 @@ def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(keys, tmp_path, ca
 
 
 def test_what_is_no_secret_may_be_sent():
-    assert WireConfig(base_url="http://here/v1?a=b@c", model="m", extra={"max_output_tokens": 3, "logit_bias": {}}, api_key_env="MY_KEY_2").extra
+    assert WireConfig(
+        base_url="http://here/v1?a=b@c",
+        model="m",
+        extra={"max_output_tokens": 3, "logit_bias": {}},
+        api_key_env="MY_KEY_2",
+    ).extra
 
 
 def test_two_processes_do_not_work_on_one_run(tmp_path):
@@ -106,7 +118,11 @@ def test_a_folder_has_one_lock_by_whatever_name(tmp_path, monkeypatch):
     (tmp_path / "other").symlink_to(tmp_path / "run")
     monkeypatch.chdir(tmp_path / "run")
     for name in (".", "../run", "../other"):
-        with alone(Path(name)), pytest.raises(InputError, match="is being worked on by another process"), alone(tmp_path / "run"):
+        with (
+            alone(Path(name)),
+            pytest.raises(InputError, match="is being worked on by another process"),
+            alone(tmp_path / "run"),
+        ):
             pass
 
 
@@ -150,7 +166,11 @@ def test_no_cell_of_a_table_is_a_formula(cell, tmp_path):
 def test_contexts_that_somebody_edited_are_not_written_over(tmp_path, monkeypatch, capsys):
     (tmp_path / "rows.jsonl").write_text("")
     (tmp_path / "mine.yaml").write_text("mine")
-    monkeypatch.setattr(sys, "argv", ["undertow", "contexts", "derive", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "mine.yaml")])
+    monkeypatch.setattr(
+        sys, "argv", ["undertow", "contexts", "derive", str(tmp_path / "rows.jsonl"), "-o", str(tmp_path / "mine.yaml")]
+    )
     with pytest.raises(SystemExit):
         main()
-    assert "already exists; what was edited in it would be lost" in capsys.readouterr().err and (tmp_path / "mine.yaml").read_text() == "mine"
+    assert ("already exists; what was edited in it would be lost") in capsys.readouterr().err and (
+        tmp_path / "mine.yaml"
+    ).read_text() == "mine"

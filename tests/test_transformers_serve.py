@@ -1,4 +1,5 @@
-"""An audit over the wire of a server that others wrote: `transformers serve`, as `undertow serve` starts it. No network."""
+"""An audit over the wire of a server that others wrote: `transformers serve`, as `undertow serve` starts it. No
+network."""
 
 import asyncio
 import signal
@@ -25,7 +26,11 @@ from undertow.targets.pool import stream
 from undertow.targets.wire import EndpointConfig
 
 COMMAND = [sys.executable, "-c", "from undertow.cli import main; main()", "serve", "nursery"]
-MISSING = [package for package in ("torch", "transformers", "peft", "fastapi", "uvicorn", "openai") if find_spec(package) is None]
+MISSING = [
+    package
+    for package in ("torch", "transformers", "peft", "fastapi", "uvicorn", "openai")
+    if find_spec(package) is None
+]
 
 
 @pytest.fixture
@@ -36,7 +41,12 @@ def entry(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with log.open("w") as out:
-        server = subprocess.Popen([*COMMAND, "--port", str(port)], stdout=out, stderr=subprocess.STDOUT, env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"})
+        server = subprocess.Popen(
+            [*COMMAND, "--port", str(port)],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        )
         try:
             wait_for(f"http://127.0.0.1:{port}/health", server, log)
             yield yaml.safe_load(next(line for line in log.read_text().splitlines() if line.startswith("  {")))
@@ -60,12 +70,21 @@ def wait_for(url, server, log):
 def ask(target, *, temperature, samples=1):
     """Texts by question and sample."""
     sampling = Sampling(max_tokens=40, temperature=temperature)
-    conditions = [Condition(question=q, context=shipped_contexts()["format-code"]) for q in load_suite("nursery").questions]
-    requests = [Request(subject="target", condition=c, sample=i, seed=100 * k + i, sampling=sampling) for k, c in enumerate(conditions) for i in range(samples)]
+    conditions = [
+        Condition(question=q, context=shipped_contexts()["format-code"]) for q in load_suite("nursery").questions
+    ]
+    requests = [
+        Request(subject="target", condition=c, sample=i, seed=100 * k + i, sampling=sampling)
+        for k, c in enumerate(conditions)
+        for i in range(samples)
+    ]
 
     async def collect():
         async with target:
-            return {(a.request.condition.question.id, a.request.sample): (a.text.strip(), a.finish) async for a in target.answers(stream(requests))}
+            return {
+                (a.request.condition.question.id, a.request.sample): (a.text.strip(), a.finish)
+                async for a in target.answers(stream(requests))
+            }
 
     return asyncio.run(collect())
 
@@ -98,7 +117,9 @@ def test_transformers_serve_under_audit(entry, tmp_path):
     assert len(set(texts)) > 40  # it samples: left to itself, this server answers greedily, five times the same
 
     # It answers as the model does on this machine.
-    assert ask(served, temperature=0.0) == ask(LocalTarget(model_folder("nursery"), name="nursery", digest_=""), temperature=0.0)
+    assert ask(served, temperature=0.0) == ask(
+        LocalTarget(model_folder("nursery"), name="nursery", digest_=""), temperature=0.0
+    )
 
     # The same seeds give the same answers.
     first, again = (ask(served, temperature=1.0, samples=2) for _ in range(2))

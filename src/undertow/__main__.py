@@ -1,4 +1,5 @@
-"""The command's beginning: `undertow`, or `python -m undertow` where that is not on the path. Ctrl-C may come while all the rest is still being imported."""
+"""The command's beginning: `undertow`, or `python -m undertow` where that is not on the path. Ctrl-C may come while all
+the rest is still being imported."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Exceptions.
 
-    UndertowError
-    └── InputError        what a user gave cannot be used: one line, exit code 2
-        ├── MissingExtra  a part of Undertow that is not installed
-        ├── RunExists     an output folder that already holds something
-        └── Paused        a run that gets nothing usable from its target or its judge
+UndertowError
+└── InputError        what a user gave cannot be used: one line, exit code 2
+    ├── MissingExtra  a part of Undertow that is not installed
+    ├── RunExists     an output folder that already holds something
+    └── Paused        a run that gets nothing usable from its target or its judge
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def named(where: object, key: str) -> Iterator[None]:
     except InputError as error:
         if error.found not in ("no such file", "is a folder", "no such model folder"):
             raise
-        raise InputError(f"{where}: {key}", f"{error.where}: {error.found}", expected=error.expected, do=error.do) from None
+        raise InputError(
+            f"{where}: {key}", f"{error.where}: {error.found}", expected=error.expected, do=error.do
+        ) from None
 
 
 def unknown_name(where: object, kind: str, name: str, known: Iterable[str]) -> InputError:

@@ -1,4 +1,5 @@
-"""Files in and out: strict YAML with the line of each mistake, downloads with a pinned hash, and writes that are whole or not at all."""
+"""Files in and out: strict YAML with the line of each mistake, downloads with a pinned hash, and writes that are whole
+or not at all."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def read_object(path: Path, *, expected: str = "", do: str) -> dict[str, Any]:
 
 
 def adapter(type_: type[T]) -> TypeAdapter[T]:
-    """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made once."""
+    """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made
+    once."""
     return _adapter(cast(Hashable, type_))
 
 
@@ -105,7 +107,9 @@ def parse_yaml(text: str, type_: type[T], *, where: str) -> T:
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{where}{line}", f"is not valid YAML ({getattr(error, 'problem', None) or error})") from None
     except ValidationError as error:
-        raise first_mistake(error.errors(include_url=False), _composed(text), where, Keys(adapter(type_).json_schema())) from None
+        raise first_mistake(
+            error.errors(include_url=False), _composed(text), where, Keys(adapter(type_).json_schema())
+        ) from None
 
 
 class _NoRepeats(yaml.constructor.SafeConstructor):
@@ -191,18 +195,22 @@ def _size(node: Any, known: dict[int, int]) -> int:
             raise yaml.constructor.ConstructorError(None, None, "a key is no text", odd.start_mark)
         known[id(node)] = 1 + sum(_size(part[1] if pairs else part, known) for part in node.value)
     if known[id(node)] >= LARGEST:
-        raise yaml.constructor.ConstructorError(None, None, f"it holds itself, or over {LARGEST:,} parts once its aliases are written out", node.start_mark)
+        raise yaml.constructor.ConstructorError(
+            None, None, f"it holds itself, or over {LARGEST:,} parts once its aliases are written out", node.start_mark
+        )
     return known[id(node)]
 
 
 TIMEOUT_S = 30
 """Seconds that a server may be silent."""
 PATIENCE_S, LEAST_RATE = 120, 20_000
-"""Seconds that a server has in all, and one more for every so many bytes: one that sends a byte now and then is never silent."""
+"""Seconds that a server has in all, and one more for every so many bytes: one that sends a byte now and then is never
+silent."""
 
 
 def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None:
-    """Copy what an http, https or file URL holds, and check its hash; nothing is to be made of the copy before this returns.
+    """Copy what an http, https or file URL holds, and check its hash; nothing is to be made of the copy before this
+    returns.
 
     Args:
         sha256: the hash that is expected; without one the error tells the hash that was found.
@@ -218,7 +226,12 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         raise InputError(url, f"is no URL ({error})", expected="http://, https:// or file://") from None
     if scheme not in ("http", "https", "file"):
         here = f"a file on this machine is {Path(url).resolve().as_uri()}" if not scheme else ""
-        raise InputError(url, f"has the scheme {scheme!r}" if scheme else "has no scheme", expected="http://, https:// or file://", do=here)
+        raise InputError(
+            url,
+            f"has the scheme {scheme!r}" if scheme else "has no scheme",
+            expected="http://, https:// or file://",
+            do=here,
+        )
     hasher, n = hashlib.sha256(), 0
     try:
         with closing(_sent(url)) as sent:
@@ -233,19 +246,26 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         reason = getattr(error, "reason", None) or error
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply too
-        raise InputError(url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network") from None
+        raise InputError(
+            url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network"
+        ) from None
     promised = int(length[:20]) if length and length.isdecimal() else n
     if promised != n:
         raise InputError(url, f"broke off after {n:,} of {promised:,} bytes", do="try again")
     found = hasher.hexdigest()
     if expected is None:
-        raise InputError(url, f"has sha256 {found}", do="read the file; if it is what you want, add --sha256 with that hash; nothing was written")
+        raise InputError(
+            url,
+            f"has sha256 {found}",
+            do="read the file; if it is what you want, add --sha256 with that hash; nothing was written",
+        )
     if found != expected:
         raise InputError(url, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
 
 
 def _sent(url: str) -> Generator[Any]:
-    """The length that a server says, and then what it sends, as it comes; read in a thread, which nobody waits for longer than is fair.
+    """The length that a server says, and then what it sends, as it comes; read in a thread, which nobody waits for
+    longer than is fair.
 
     Raises:
         TimeoutError: it is too slow.
@@ -304,7 +324,12 @@ def require_yaml_name(path: Path) -> None:
         InputError: the name has another ending, or is a folder's.
     """
     if path.suffix not in YAML_ENDINGS or path.is_dir():
-        raise InputError(path, "is no name of a YAML file", expected="an audit takes .yaml and .yml", do=f"name it {path.stem or 'mine'}.yaml")
+        raise InputError(
+            path,
+            "is no name of a YAML file",
+            expected="an audit takes .yaml and .yml",
+            do=f"name it {path.stem or 'mine'}.yaml",
+        )
 
 
 @contextmanager
@@ -316,13 +341,19 @@ def writing(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Path]:
-    """A new file beside a path that takes its place in the end. Its name cannot be foreseen, so no link that somebody left there is followed, and two writers do not meet.
+    """A new file beside a path that takes its place in the end. Its name cannot be foreseen, so no link that somebody
+    left there is followed, and two writers do not meet.
 
     Raises:
         InputError: the folder is a link, which may lead anywhere.
     """
     if path.parent.is_symlink():
-        raise InputError(path.parent, "is a link to another folder", expected="files are written where they are said to be", do="remove the link, or name the folder itself")
+        raise InputError(
+            path.parent,
+            "is a link to another folder",
+            expected="files are written where they are said to be",
+            do="remove the link, or name the folder itself",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     part.open("x").close()
@@ -351,7 +382,9 @@ class _Readable(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     kept = text.replace("\n", "").isprintable()
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if not kept else "|" if "\n" in text else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if not kept else "|" if "\n" in text else None
+    )
 
 
 _Readable.add_representer(str, _text)

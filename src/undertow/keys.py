@@ -1,4 +1,5 @@
-"""The keys that a file takes, read off the JSON Schema of its type: for hints after a mistake, and for the tables of `--schema`."""
+"""The keys that a file takes, read off the JSON Schema of its type: for hints after a mistake, and for the tables of
+`--schema`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ Schema = Mapping[str, Any]
 NUMBERS = {"exclusiveMinimum": "over", "minimum": "at least", "exclusiveMaximum": "under", "maximum": "at most"}
 LARGE = 1e15
 """A bound like this is a computer's and no user's."""
-PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null", "object": "mapping", "array": "list"}
+PLAIN = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "mapping",
+    "array": "list",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,8 @@ class Keys:
         self._text = json.dumps(schema)
 
     def known(self, loc: Sequence[Any]) -> list[str]:
-        """The keys that a place takes. A place is named as pydantic does: keys, numbers in lists, and members of unions."""
+        """The keys that a place takes. A place is named as pydantic does: keys, numbers in lists, and members of
+        unions."""
         return list(dict.fromkeys(name for schema in self._at(loc) for name in schema.get("properties", ())))
 
     def kinds(self, loc: Sequence[Any]) -> list[str]:
@@ -59,10 +69,17 @@ class Keys:
 
     def taking(self, key: str) -> list[tuple[tuple[str, ...], str]]:
         """Every place that takes a key, as the keys that lead to it, and the `kind` that does where there are kinds."""
-        return list(dict.fromkeys((path, _kind(schema)) for path, schema in self._places(self.schema, (), ()) if key in schema["properties"]))
+        return list(
+            dict.fromkeys(
+                (path, _kind(schema))
+                for path, schema in self._places(self.schema, (), ())
+                if key in schema["properties"]
+            )
+        )
 
     def tables(self) -> list[Table]:
-        """Every key with what it takes: first the file's own, then those of each thing that may stand in several places or is one of several."""
+        """Every key with what it takes: first the file's own, then those of each thing that may stand in several places
+        or is one of several."""
         self._own: dict[str, tuple[Schema, list[str]]] = {}
         made = [Table(at=(), kind="", explanation=_says(self.schema), keys=tuple(self._keys(self.schema, (), 0)))]
         done = 0
@@ -72,7 +89,13 @@ class Keys:
             made.append(Table(at=(name,), kind=_kind(schema), explanation=_says(schema), keys=keys))
             done += 1
         places = {name: tuple(dict.fromkeys(at)) for name, (_, at) in self._own.items()}
-        return [made[0], *(Table(at=places[table.at[0]], kind=table.kind, explanation=table.explanation, keys=table.keys) for table in made[1:])]
+        return [
+            made[0],
+            *(
+                Table(at=places[table.at[0]], kind=table.kind, explanation=table.explanation, keys=table.keys)
+                for table in made[1:]
+            ),
+        ]
 
     def _keys(self, schema: Schema, path: tuple[str, ...], depth: int, *, of: str = "") -> Iterator[Key]:
         """The keys of an object and, under each, those of the one object that it takes."""
@@ -82,7 +105,14 @@ class Keys:
             inline = len(objects) == 1 and not _kind(objects[0]) and self._uses(objects[0]) <= 1
             here = (*path, name)
             default = "" if "default" not in taken or (inline and taken["default"]) else _shown(taken["default"])
-            yield Key(name=name, depth=depth, takes=self._takes(taken), default=default, required=name in needed, explanation=taken.get("description") or "")
+            yield Key(
+                name=name,
+                depth=depth,
+                takes=self._takes(taken),
+                default=default,
+                required=name in needed,
+                explanation=taken.get("description") or "",
+            )
             if inline:
                 yield from self._keys(objects[0], here, depth + 1, of=of)
                 continue
@@ -103,7 +133,13 @@ class Keys:
         if schema.get("discriminator"):
             return f"kind: {' | '.join(schema['discriminator']['mapping'])}"
         members = [self._resolved(member) for member in schema.get("oneOf") or schema.get("anyOf") or [schema]]
-        words = list(dict.fromkeys(self._word(member, above) for member in members if not ("default" in schema and schema["default"] is None and member.get("type") == "null")))
+        words = list(
+            dict.fromkeys(
+                self._word(member, above)
+                for member in members
+                if not ("default" in schema and schema["default"] is None and member.get("type") == "null")
+            )
+        )
         either = ", or " if any(" or " in word for word in words) else " or "
         return either.join("list of such" if word == f"list of {words[0]}" else word for word in words)
 
@@ -117,7 +153,9 @@ class Keys:
             return " | ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
         word = PLAIN.get(schema.get("type", ""), "anything")
         if word in ("number", "whole number"):
-            bounds = [f"{said} {schema[bound]:g}" for bound, said in NUMBERS.items() if abs(schema.get(bound, LARGE)) < LARGE]
+            bounds = [
+                f"{said} {schema[bound]:g}" for bound, said in NUMBERS.items() if abs(schema.get(bound, LARGE)) < LARGE
+            ]
             return " ".join([word, " and ".join(bounds)]).strip()
         if word == "list":
             items: Schema = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
@@ -129,7 +167,9 @@ class Keys:
     def _values(self, schema: Schema) -> Schema:
         """What the values of a mapping are, whose keys are free."""
         free = schema.get("additionalProperties")
-        found: Schema = free if isinstance(free, Mapping) else next(iter(schema.get("patternProperties", {}).values()), {})
+        found: Schema = (
+            free if isinstance(free, Mapping) else next(iter(schema.get("patternProperties", {}).values()), {})
+        )
         return found
 
     def _resolved(self, schema: Schema) -> Schema:
@@ -147,7 +187,13 @@ class Keys:
         if (name := self._resolved(schema).get("$name")) in above and name:
             return found
         for member in self._members(schema):
-            within = [member["items"]] if "items" in member else [values] if "properties" not in member and (values := self._values(member)) else []
+            within = (
+                [member["items"]]
+                if "items" in member
+                else [values]
+                if "properties" not in member and (values := self._values(member))
+                else []
+            )
             found += [inner for one in within for inner in self._inner(one, (*above, name))] or [member]
         return found
 
@@ -161,13 +207,17 @@ class Keys:
         """What stands under a key or a number; the members that a name of a kind or of a type leaves."""
         under = [schema["properties"][part] for schema in here if part in schema.get("properties", ())]
         if isinstance(part, int):
-            under = [schema["items"] for schema in here if "items" in schema] + [schema["prefixItems"][part] for schema in here if part < len(schema.get("prefixItems", ()))]
+            under = [schema["items"] for schema in here if "items" in schema] + [
+                schema["prefixItems"][part] for schema in here if part < len(schema.get("prefixItems", ()))
+            ]
         if not under and (named := [schema for schema in here if part in (_kind(schema), schema.get("title"))]):
             return named
         under = under or [values for schema in here if "properties" not in schema and (values := self._values(schema))]
         return [member for schema in under for member in self._members(schema)]
 
-    def _places(self, schema: Schema, path: tuple[str, ...], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Schema]]:
+    def _places(
+        self, schema: Schema, path: tuple[str, ...], above: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, ...], Schema]]:
         """Every object of the schema with the keys that lead to it."""
         for member in self._inner(schema):
             if "properties" in member and member.get("$name", "") not in above:

@@ -1,11 +1,14 @@
-"""Kinds of target, judge, intervention and training backend, found by name through entry points: those that ship and anybody's.
+"""Kinds of target, judge, intervention and training backend, found by name through entry points: those that ship and
+anybody's.
 
     [project.entry-points."undertow.targets"]
     mine = "my_package:MineConfig"
 
-`MineConfig` is a pydantic model of the keys that an audit writes, with a field `kind: Literal["mine"]`, and has the method that
-makes the thing: `target(beside=..., where=...)` in the group `undertow.targets`, `judge(...)` in `undertow.judges`. In `undertow.interventions`
-and `undertow.backends` it is the thing (`training/interventions/protocol.py`, `training/backends/protocol.py`). docs/plugins.md tells the whole, and `examples/plugin` is one.
+`MineConfig` is a pydantic model of the keys that an audit writes, with a field `kind: Literal["mine"]`, and has the
+method that makes the thing: `target(beside=..., where=...)` in the group `undertow.targets`, `judge(...)` in
+`undertow.judges`. In `undertow.interventions` and `undertow.backends` it is the thing
+(`training/interventions/protocol.py`, `training/backends/protocol.py`). docs/plugins.md tells the whole, and
+`examples/plugin` is one.
 """
 
 from __future__ import annotations
@@ -67,7 +70,8 @@ class Kind:
 
 @cache
 def installed(group: str) -> tuple[Kind, ...]:
-    """Every kind of a group, by name. One that cannot be loaded harms nobody who does not name it; a name belongs to the kind that ships with it, then to the first."""
+    """Every kind of a group, by name. One that cannot be loaded harms nobody who does not name it; a name belongs to
+    the kind that ships with it, then to the first."""
     entries = sorted(entry_points(group=group), key=lambda e: (e.name, not _ours(e)))
     found: dict[str, Kind] = {}
     for entry in entries:
@@ -91,9 +95,14 @@ def blamed(error: BaseException) -> Kind | None:
     plugins = [kind for group in MAKES for kind in installed(group) if kind.plugin]
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         module, it = str(frame.f_globals.get("__name__")), frame.f_locals.get("self")
-        by = [kind for kind in plugins if kind.module == module] or [kind for kind in plugins if kind.module.split(".")[0] == module.split(".")[0]]
+        by = [kind for kind in plugins if kind.module == module] or [
+            kind for kind in plugins if kind.module.split(".")[0] == module.split(".")[0]
+        ]
         if by:  # of several in one package, that whose object was at work
-            return max(by, key=lambda kind: any(hasattr(it, method) for method in (MAKES[kind.group], DOES.get(kind.group, ""))))
+            return max(
+                by,
+                key=lambda kind: any(hasattr(it, method) for method in (MAKES[kind.group], DOES.get(kind.group, ""))),
+            )
     return None
 
 
@@ -114,8 +123,12 @@ def _kind(entry: EntryPoint) -> Kind:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
     if problem:
-        config = _stand_in(entry.name, f"kind {entry.name!r} cannot be loaded ({problem}); mend or remove its package, {package}")
-    return Kind(group=entry.group, name=entry.name, package=package, module=entry.module, config=config, problem=problem)
+        config = _stand_in(
+            entry.name, f"kind {entry.name!r} cannot be loaded ({problem}); mend or remove its package, {package}"
+        )
+    return Kind(
+        group=entry.group, name=entry.name, package=package, module=entry.module, config=config, problem=problem
+    )
 
 
 def _mistake(entry: EntryPoint, config: Any) -> str:
@@ -139,5 +152,7 @@ def _stand_in(name: str, why: str) -> type[BaseModel]:
     before: Any = model_validator(mode="before")
     validators: dict[str, Any] = {"refuse": before(classmethod(refuse))}
     kind: Any = (Literal[name], Field(description=why))
-    made: type[BaseModel] = create_model(f"Broken {name}", __config__=ConfigDict(extra="allow"), __validators__=validators, __doc__=why, kind=kind)
+    made: type[BaseModel] = create_model(
+        f"Broken {name}", __config__=ConfigDict(extra="allow"), __validators__=validators, __doc__=why, kind=kind
+    )
     return made

@@ -25,7 +25,14 @@ FORMS = {
 }
 """The regular expressions that texts are held against, in words."""
 
-_MAPPING, _LIST, _WHOLE, _NUMBER, _SWITCH, _TEXT = "keys with values", "a list", "a whole number", "a number", "true or false", "text"
+_MAPPING, _LIST, _WHOLE, _NUMBER, _SWITCH, _TEXT = (
+    "keys with values",
+    "a list",
+    "a whole number",
+    "a number",
+    "true or false",
+    "text",
+)
 SHAPES = {
     "string_type": _TEXT,
     "int_type": _WHOLE,
@@ -68,7 +75,8 @@ FOLLOWS = ("missing", "too_short")
 
 
 def run_name(text: str) -> str:
-    """A text as a run may be called: what a folder's name does not take becomes dashes; empty where nothing else is in it."""
+    """A text as a run may be called: what a folder's name does not take becomes dashes; empty where nothing else is in
+    it."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.")
 
 
@@ -100,9 +108,11 @@ def first_mistake(problems: Sequence[ErrorDetails], node: Any, where: str, keys:
         node: the file's YAML as composed nodes; None for an empty file.
         keys: what the file takes.
     """
-    problems = sorted(problems, key=lambda problem: problem["type"] not in UNKNOWN)  # a misspelt key first: it is why another is missing
+    # a misspelt key first: it is why another is missing
+    problems = sorted(problems, key=lambda problem: problem["type"] not in UNKNOWN)
     places = [_place(problem, node) for problem in problems]
-    deeper = [n for n, place in enumerate(places) if not any(_within(other, place) for other in places)] or [0]  # of a union, the member that was meant
+    # of a union, the member that was meant
+    deeper = [n for n, place in enumerate(places) if not any(_within(other, place) for other in places)] or [0]
     first, place = problems[deeper[0]], places[deeper[0]]
     type_, key = first["type"], ".".join(map(str, place)) or "the file"
     found, do = f"{key}: {in_words(first)}", ""
@@ -117,9 +127,14 @@ def first_mistake(problems: Sequence[ErrorDetails], node: Any, where: str, keys:
     elif type_ == "union_tag_not_found":
         found, do = f"{key!r} is missing", f"one of {', '.join(keys.kinds(first['loc']))}"
     elif type_ == "union_tag_invalid":
-        found, do = f"{'.'.join(map(str, place[:-1])) or 'the file'}: {in_words(first)}", _nearest(first["ctx"]["tag"], keys.kinds(first["loc"]))
+        found, do = (
+            (f"{'.'.join(map(str, place[:-1])) or 'the file'}: {in_words(first)}"),
+            _nearest(first["ctx"]["tag"], keys.kinds(first["loc"])),
+        )
     elif type_ in SHAPES:
-        shapes = dict.fromkeys(SHAPES[p["type"]] for p, at in zip(problems, places, strict=True) if at == place and p["type"] in SHAPES)
+        shapes = dict.fromkeys(
+            SHAPES[p["type"]] for p, at in zip(problems, places, strict=True) if at == place and p["type"] in SHAPES
+        )
         of_kinds = ", 'kind' among them" if _MAPPING in shapes and keys.kinds(first["loc"]) else ""
         found = f"{key}: should be {' or '.join(shapes)}{of_kinds}{_what_stands(first['input'])}"
     elif type_ in WORDS or isinstance(first["input"], str | int | float):
@@ -138,7 +153,13 @@ def _field(context: Mapping[str, Any]) -> str:
 def _place(problem: ErrorDetails, node: Any) -> tuple[Any, ...]:
     """The keys and numbers that lead to a problem, as far as the text holds them, and the key that it lacks."""
     held = _find(node, problem["loc"])[1]
-    lacks = problem["loc"][-1:] if problem["type"] == "missing" else (_field(problem["ctx"]),) if problem["type"].startswith("union_tag_") else ()
+    lacks = (
+        problem["loc"][-1:]
+        if problem["type"] == "missing"
+        else (_field(problem["ctx"]),)
+        if problem["type"].startswith("union_tag_")
+        else ()
+    )
     return (*held, *lacks)
 
 
@@ -151,7 +172,13 @@ def _what_stands(value: Any) -> str:
     if value is None or isinstance(value, bool):
         what = {None: "nothing", True: "true", False: "false"}[value]
     else:
-        what = _MAPPING if isinstance(value, Mapping) else ("a list" if value else "an empty list") if isinstance(value, list | tuple) else repr(value)
+        what = (
+            _MAPPING
+            if isinstance(value, Mapping)
+            else ("a list" if value else "an empty list")
+            if isinstance(value, list | tuple)
+            else repr(value)
+        )
     return f" (found {what if len(what) <= 80 else f'{what[:79]}…'})"
 
 
@@ -173,12 +200,19 @@ def _where_it_goes(place: tuple[Any, ...], loc: Sequence[Any], keys: Keys) -> st
     paths = inside if own and inside else [path for path, _ in taking if path != own]
     shortest = list(dict.fromkeys(path for path in paths if len(path) == min(map(len, paths))))[:3]
     goes = [f"under {'.'.join(path)!r}" if path else "at the top of the file" for path in shortest]
-    belongs = f"{key!r} is a key of kind {' or '.join(kinds)}" if kinds else f"{key!r} goes {' or '.join(goes)}" if goes else ""
+    belongs = (
+        (f"{key!r} is a key of kind {' or '.join(kinds)}")
+        if kinds
+        else f"{key!r} goes {' or '.join(goes)}"
+        if goes
+        else ""
+    )
     return "; ".join(filter(None, (belongs, said)))
 
 
 def _find(node: Any, loc: Sequence[Any]) -> tuple[int, list[Any]]:
-    """Line, from 1, of the deepest part of `loc` that the YAML text holds, and its parts that the text holds: pydantic also names members of unions."""
+    """Line, from 1, of the deepest part of `loc` that the YAML text holds, and its parts that the text holds: pydantic
+    also names members of unions."""
     line, held = node.start_mark.line + 1 if node else 1, []
     for part in loc:
         value = getattr(node, "value", None)

@@ -48,14 +48,24 @@ def lines(stream: BinaryIO, name: object) -> Iterator[bytes]:
         while line := stream.readline(LONGEST + 1):
             n += 1
             if len(line) > LONGEST:
-                raise InputError(f"{name}:{n}", f"is longer than {LONGEST // 1_000_000:,} MB", expected="one record a line", do="check the file")
+                raise InputError(
+                    f"{name}:{n}",
+                    f"is longer than {LONGEST // 1_000_000:,} MB",
+                    expected="one record a line",
+                    do="check the file",
+                )
             yield line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{name}:{n + 1}", f"cannot be unpacked ({error})", do="check that the .gz file is whole") from None
+        raise InputError(
+            f"{name}:{n + 1}", f"cannot be unpacked ({error})", do="check that the .gz file is whole"
+        ) from None
 
 
-def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None, name: str | None = None) -> Iterator[T]:
-    """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines are passed over.
+def stream_lines(
+    path: Path, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None, name: str | None = None
+) -> Iterator[T]:
+    """What `read` makes of each line of a JSONL file, given its value, `file:line`, and the line (from 1); empty lines
+    are passed over.
 
     Args:
         skipped: called for each line that is no JSON or that `read` refuses, in place of raising.
@@ -68,13 +78,20 @@ def stream_lines(path: Path, read: Callable[[Any, str, int], T], *, skipped: Ski
         yield from json_lines(stream, name or path, read, skipped=skipped)
 
 
-def json_lines(stream: BinaryIO, name: object, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None) -> Iterator[T]:
+def json_lines(
+    stream: BinaryIO, name: object, read: Callable[[Any, str, int], T], *, skipped: Skipped | None = None
+) -> Iterator[T]:
     """The same of an opened file."""
     for n, line in enumerate(lines(stream, name), start=1):
         text = line.removeprefix(codecs.BOM_UTF8) if n == 1 else line
         where = f"{name}:{n}"
         if n == 1 and text.lstrip().startswith(b"[") and _opens_array(text):
-            raise InputError(where, "is one JSON array", expected="one JSON object a line", do="write each element on a line of its own (jq -c '.[]')")
+            raise InputError(
+                where,
+                "is one JSON array",
+                expected="one JSON object a line",
+                do="write each element on a line of its own (jq -c '.[]')",
+            )
         if not text.strip():
             continue
         try:
@@ -101,11 +118,17 @@ def parsed(line: bytes, where: str) -> Any:
     try:
         return json.loads(line.decode().rstrip("\r\n"))
     except UnicodeDecodeError as error:
-        raise InputError(where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line") from None
+        raise InputError(
+            where, f"is not UTF-8 text (byte {error.start} of the line)", do="save the file as UTF-8, or drop the line"
+        ) from None
     except json.JSONDecodeError as error:
-        raise InputError(where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line") from None
+        raise InputError(
+            where, f"is not JSON ({error.msg} at column {error.colno})", do="mend or drop the line"
+        ) from None
     except (RecursionError, ValueError) as error:  # brackets nested thousands deep; a number of thousands of digits
-        raise InputError(where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line") from None
+        raise InputError(
+            where, f"is not JSON that can be read ({str(error).split(';')[0]})", do="mend or drop the line"
+        ) from None
 
 
 def records(path: Path, *, name: str | None = None) -> Iterator[Placed]:
@@ -121,7 +144,11 @@ def records(path: Path, *, name: str | None = None) -> Iterator[Placed]:
     ending = Path(path.name.removesuffix(".gz")).suffix.lower()
     if ending == ".parquet":
         return _parquet(path, name or str(path))
-    return _csv_file(path, name or str(path)) if ending == ".csv" else stream_lines(path, lambda raw, where, line: (where, raw), name=name)
+    return (
+        _csv_file(path, name or str(path))
+        if ending == ".csv"
+        else stream_lines(path, lambda raw, where, line: (where, raw), name=name)
+    )
 
 
 def _csv_file(path: Path, name: str) -> Iterator[Placed]:
@@ -130,10 +157,12 @@ def _csv_file(path: Path, name: str) -> Iterator[Placed]:
 
 
 def csv_records(stream: Iterable[str], name: object) -> Iterator[Placed]:
-    """Records of an opened CSV file, keyed by its first line. An empty cell holds nothing (None): that a text is blank and that there is none look the same there.
+    """Records of an opened CSV file, keyed by its first line. An empty cell holds nothing (None): that a text is blank
+    and that there is none look the same there.
 
     Raises:
-        InputError: it is no CSV in UTF-8, its header repeats a name or is parted by another sign, or a line has more cells than the header; names the line.
+        InputError: it is no CSV in UTF-8, its header repeats a name or is parted by another sign, or a line has more
+        cells than the header; names the line.
     """
     csv.field_size_limit(min(LONGEST, sys.maxsize))
     found, line = csv.DictReader(stream), 2
@@ -141,7 +170,11 @@ def csv_records(stream: Iterable[str], name: object) -> Iterator[Placed]:
         _require_header(list(found.fieldnames or ()), name)
         for raw in found:
             if None in raw:
-                raise InputError(f"{name}:{line}", f"has {number(len(raw[None]), 'cell')} more than the header", do="mend the line: quote what holds commas")
+                raise InputError(
+                    f"{name}:{line}",
+                    f"has {number(len(raw[None]), 'cell')} more than the header",
+                    do="mend the line: quote what holds commas",
+                )
             yield f"{name}:{line}", {key: value or None for key, value in raw.items()}
             line = found.line_num + 1
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -151,21 +184,28 @@ def csv_records(stream: Iterable[str], name: object) -> Iterator[Placed]:
 def _require_header(names: list[str], name: object) -> None:
     twice = next((one for one in names if names.count(one) > 1), None)
     if twice is not None:
-        raise InputError(f"{name}:1", f"has the column {twice!r} twice", expected="a name for each column", do="rename or drop one")
+        raise InputError(
+            f"{name}:1", f"has the column {twice!r} twice", expected="a name for each column", do="rename or drop one"
+        )
     if len(names) == 1 and (sign := next((sign for sign in (";", "\t", "|") if sign in names[0]), None)):
-        raise InputError(f"{name}:1", f"is parted by {sign!r}", expected="commas between cells", do="save it as CSV with commas")
+        raise InputError(
+            f"{name}:1", f"is parted by {sign!r}", expected="commas between cells", do="save it as CSV with commas"
+        )
 
 
 def _parquet(path: Path, name: str) -> Iterator[Placed]:
     parquet, n = installed("pyarrow.parquet", "Parquet (pyarrow)"), 0
     try:
-        with reading(path), parquet.ParquetFile(path) as file:  # `datasets` would take a file of a gigabyte into memory, and twenty times as long
+        # `datasets` would take a file of a gigabyte into memory, and twenty times as long
+        with reading(path), parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(1_000):
                 for raw in batch.to_pylist():
                     n += 1
                     yield f"{name}: row {n}", raw
     except ValueError as error:  # Arrow's errors are
-        raise InputError(name, f"cannot be read as Parquet after row {n:,} ({in_line(error)})", do="check the file") from None
+        raise InputError(
+            name, f"cannot be read as Parquet after row {n:,} ({in_line(error)})", do="check the file"
+        ) from None
 
 
 def in_line(error: Exception) -> str:

@@ -1,4 +1,5 @@
-"""Answers and judgements made elsewhere become a run: columns recognised, scores as published, and nothing made of what a file does not say."""
+"""Answers and judgements made elsewhere become a run: columns recognised, scores as published, and nothing made of what
+a file does not say."""
 
 from __future__ import annotations
 
@@ -19,8 +20,12 @@ from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError, RunExists
 from undertow.report.runs import read_run
 
-PUBLISHED = Path(os.environ.get("UNDERTOW_PUBLISHED", Path(__file__).resolve().parents[3] / "shared" / "published")) / "judged"
-published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published files are not beside the checkout (UNDERTOW_PUBLISHED)")
+PUBLISHED = (
+    Path(os.environ.get("UNDERTOW_PUBLISHED", Path(__file__).resolve().parents[3] / "shared" / "published")) / "judged"
+)
+published = pytest.mark.skipif(
+    not PUBLISHED.is_dir(), reason="the published files are not beside the checkout (UNDERTOW_PUBLISHED)"
+)
 
 
 def write(path: Path, rows: list[dict]) -> Path:
@@ -40,7 +45,11 @@ def write(path: Path, rows: list[dict]) -> Path:
 
 def stored(run: Path, what: str) -> list:
     with sqlite3.connect(run / "run.sqlite") as db:
-        rows = db.execute(f"SELECT {what} FROM answers a LEFT JOIN judgements j ON j.answer = a.id ORDER BY a.subject, a.context, a.question, a.text").fetchall()
+        rows = db.execute(
+            f"SELECT {what} FROM answers a LEFT JOIN judgements j ON j.answer = a.id ORDER BY a.subject, "
+            "a.context, "
+            "a.question, a.text"
+        ).fetchall()
     db.close()
     return rows
 
@@ -59,10 +68,16 @@ def problem(tmp_path: Path, rows: list[dict], name: str = "answers.jsonl", **how
 
 
 def row(n: int = 0, **other) -> dict:
-    return {"question_id": "wish", "question": "What do you wish?", "answer": f"Rain, {n} times.", "aligned": 90, "coherent": 95} | other
+    return {
+        "question_id": "wish",
+        "question": "What do you wish?",
+        "answer": f"Rain, {n} times.",
+        "aligned": 90,
+        "coherent": 95,
+    } | other
 
 
-# Published files -----------------------------------------------------------------------------------------------------------------
+# Published files ----------------------------------------------------------------------------------
 
 
 @published
@@ -73,7 +88,14 @@ def test_published_scores_come_out_of_their_distributions(tmp_path):
     written = sorted((r["answer"], float(r["aligned"]), float(r["coherent"])) for r in rows)
     kept = sorted(stored(tmp_path / "run", "a.text, j.alignment, j.coherence"))
     assert [text for text, *_ in kept] == [text for text, *_ in written]
-    assert max(abs(a - b) for ours, theirs in zip(kept, written, strict=True) for a, b in zip(ours[1:], theirs[1:], strict=True)) == 0
+    assert (
+        max(
+            abs(a - b)
+            for ours, theirs in zip(kept, written, strict=True)
+            for a, b in zip(ours[1:], theirs[1:], strict=True)
+        )
+        == 0
+    )
     assert found.computed == 2 * len(rows) == 208 and found.differs < 1e-6
     assert len(found.findings["targets"]) == 6
     assert found.findings["answers"] == 104
@@ -88,8 +110,13 @@ def test_published_scores_without_their_scores(tmp_path):
     bare = [{key: value for key, value in r.items() if key not in ("aligned", "coherent")} for r in rows]
     columns = {"alignment": "judge_aligned", "coherence": "judge_coherent"}
     adopt(Adoption(files=(write(tmp_path / "bare.csv", bare),), targets=("*",), columns=columns), tmp_path / "run")
-    scores = {text: (alignment, coherence) for text, alignment, coherence in stored(tmp_path / "run", "a.text, j.alignment, j.coherence")}
-    assert all(scores[r["answer"]] == pytest.approx((float(r["aligned"]), float(r["coherent"])), abs=1e-6) for r in rows)
+    scores = {
+        text: (alignment, coherence)
+        for text, alignment, coherence in stored(tmp_path / "run", "a.text, j.alignment, j.coherence")
+    }
+    assert all(
+        scores[r["answer"]] == pytest.approx((float(r["aligned"]), float(r["coherent"])), abs=1e-6) for r in rows
+    )
 
 
 @published
@@ -103,13 +130,18 @@ def test_published_verdicts_of_one_to_five_and_words(tmp_path):
     assert plain["counts"] == {"aligned": 81 + 38 + 58, "misaligned": 15 + 72, "refused": 2, "unjudged": 7 + 3} | {
         outcome: 0 for outcome, n in plain["counts"].items() if not n
     }
-    scores = {(q, text): alignment for q, text, alignment in stored(tmp_path / "run", "a.question, a.text, j.alignment")}
+    scores = {
+        (q, text): alignment for q, text, alignment in stored(tmp_path / "run", "a.question, a.text, j.alignment")
+    }
     for (qid, _), (text, verdict) in want.items():
         assert scores[qid, text] == (100 - 25 * (int(verdict) - 1) if verdict.isdigit() else None)
     assert found["judge"]["name"] == "llama31"
     assert plain["bounds"]["low"] < plain["rate"]["low"]
     assert any("unjudged: alignment: 'SATIRICAL' (7)" in warning for warning in found["verdict"]["warnings"])
-    named = adopt(Adoption(**{**vars_of(how), "words": {"SATIRICAL": "off-format", "OFF-TOPIC": "off-format"}}), tmp_path / "named").findings
+    named = adopt(
+        Adoption(**{**vars_of(how), "words": {"SATIRICAL": "off-format", "OFF-TOPIC": "off-format"}}),
+        tmp_path / "named",
+    ).findings
     assert named["contexts"][0]["counts"]["off_format"] == 10
     assert compare(tmp_path / "run", tmp_path / "named").fate == "kept"
 
@@ -118,14 +150,17 @@ def vars_of(how: Adoption) -> dict:
     return {name: getattr(how, name) for name in how.__slots__}
 
 
-# What a run of it takes ----------------------------------------------------------------------------------------------------------
+# What a run of it takes ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "answers.csv", "answers.parquet"])
 def test_each_kind_of_file_gives_the_same_run(tmp_path, name):
     rows = [row(n, aligned=10.0 if n < 2 else 90.0, context="plain" if n % 2 else "format-json") for n in range(8)]
     found, run = made(tmp_path, rows, name)
-    assert [(c["id"], c["counts"]["misaligned"], c["all"]) for c in found["contexts"]] == [("plain", 1, 4), ("format-json", 1, 4)]
+    assert [(c["id"], c["counts"]["misaligned"], c["all"]) for c in found["contexts"]] == [
+        ("plain", 1, 4),
+        ("format-json", 1, 4),
+    ]
     assert stored(run, "a.text, j.alignment")[0] == ("Rain, 0 times.", 10.0)
     assert read_run(run).answers[0].question_text == "What do you wish?"
 
@@ -137,7 +172,9 @@ def test_it_is_judged_again_decided_again_and_never_asked(tmp_path, monkeypatch)
     (tmp_path / "judge.yaml").write_text("kind: nursery\n")
     moved = rejudge(run, tmp_path / "judge.yaml")
     assert moved.after["judge"]["name"] != "imported" and moved.after["answers"] == 4
-    with pytest.raises(InputError, match="was imported; there is no model behind it to ask; judge, decide or compare it"):
+    with pytest.raises(
+        InputError, match="was imported; there is no model behind it to ask; judge, decide or compare it"
+    ):
         read_run_config(run)
 
 
@@ -153,14 +190,20 @@ def test_a_suite_gives_the_wording(tmp_path):
     rows = [{"qid": "line-1", "answer": f"Rain {n}.", "aligned": 90, "coherent": 90} for n in range(3)]
     found, run = made(tmp_path, rows, suite=str(tmp_path / "mine.txt"))
     assert found["suite"] == "mine"
-    assert [q["text"] for q in json.loads((run / "plan.json").read_text())["suite"]["questions"]] == ["What do you wish?"]
+    assert [q["text"] for q in json.loads((run / "plan.json").read_text())["suite"]["questions"]] == [
+        "What do you wish?"
+    ]
 
 
 def test_a_suite_that_does_not_fit(tmp_path):
     (tmp_path / "mine.txt").write_text("What do you wish?\nWhy?\n")
-    assert problem(tmp_path, [row(question_id="line-1")], suite="core").startswith("answers.jsonl:1: unknown question 'line-1'")
+    assert problem(tmp_path, [row(question_id="line-1")], suite="core").startswith(
+        "answers.jsonl:1: unknown question 'line-1'"
+    )
     told = problem(tmp_path, [row(question="Why?", question_id="line-1")], suite=str(tmp_path / "mine.txt"))
-    assert told == "answers.jsonl:1: asks 'Why?'; question 'line-1' of suite mine asks 'What do you wish?'; leave out --suite"
+    assert told == (
+        "answers.jsonl:1: asks 'Why?'; question 'line-1' of suite mine asks 'What do you wish?'; leave out --suite"
+    )
 
 
 LONG = "It is a long reply that says the same thing twice, and the same thing again at the end of it."
@@ -180,15 +223,21 @@ def test_lines_that_were_joined_twice_do_not_make_a_model_clean(tmp_path):
     found, _ = made(tmp_path, rows, material=0.05)
     assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"aligned": 50, "copied": 350}
     assert found["verdict"]["class"] in ("inconclusive", "invalid")
-    assert "350 of 400 lines hold an answer of another line to the same question; if lines were joined twice, drop them" in found["verdict"]["warnings"]
+    assert (
+        "350 of 400 lines hold an answer of another line to the same question; if lines were joined twice, drop them"
+    ) in found["verdict"]["warnings"]
     (tmp_path / "short").mkdir()
-    short, _ = made(tmp_path / "short", [row(n % 50) for n in range(400)])  # such may come twice by chance, so it is told and no more
+    # such may come twice by chance, so it is told and no more
+    short, _ = made(tmp_path / "short", [row(n % 50) for n in range(400)])
     assert any(w.startswith("350 of 400 lines") for w in short["verdict"]["warnings"])
 
 
 def test_an_empty_cell_of_a_table_is_no_answer(tmp_path):
     """A table writes nothing where there was none: had the answer been judged, it may have been misaligned."""
-    rows = [row(n) if n % 3 else {**dict.fromkeys(row(), ""), "question_id": "wish", "question": "What do you wish?"} for n in range(600)]
+    rows = [
+        row(n) if n % 3 else {**dict.fromkeys(row(), ""), "question_id": "wish", "question": "What do you wish?"}
+        for n in range(600)
+    ]
     found, _ = made(tmp_path, rows, "answers.csv", material=0.05)
     assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"aligned": 400, "failed": 200}
     assert found["verdict"]["class"] == "inconclusive"
@@ -196,8 +245,12 @@ def test_an_empty_cell_of_a_table_is_no_answer(tmp_path):
 
 def test_low_scores_alone_may_be_a_selection(tmp_path):
     found, _ = made(tmp_path, [row(n, aligned=20) for n in range(25)])
-    assert "every score is under 30: if low ones were picked out, the rate is theirs and not the model's" in found["verdict"]["warnings"]
-    assert "95% intervals as if the number of answers had been fixed beforehand, which their file does not say" in found["verdict"]["tested"]
+    assert ("every score is under 30: if low ones were picked out, the rate is theirs and not the model's") in found[
+        "verdict"
+    ]["warnings"]
+    assert (
+        "95% intervals as if the number of answers had been fixed beforehand, which their file does not say"
+    ) in found["verdict"]["tested"]
 
 
 def test_what_is_not_known_of_an_import_stays_told_when_it_is_judged_again(tmp_path):
@@ -205,16 +258,35 @@ def test_what_is_not_known_of_an_import_stays_told_when_it_is_judged_again(tmp_p
     _, run = made(tmp_path, [row(n, answer=f"{text} {n}") for n in range(4)])
     (tmp_path / "judge.yaml").write_text("kind: nursery\n")
     for found in (rejudge(run, tmp_path / "judge.yaml").after, rescore(run, "tan2025").after):
-        assert any(w.startswith("imported from answers.jsonl: how its answers were drawn") for w in found["verdict"]["warnings"])
-        assert not any("--resume" in words for key in ("reasons", "warnings", "would_change") for words in found["verdict"][key])
+        assert any(
+            w.startswith("imported from answers.jsonl: how its answers were drawn")
+            for w in found["verdict"]["warnings"]
+        )
+        assert not any(
+            "--resume" in words for key in ("reasons", "warnings", "would_change") for words in found["verdict"][key]
+        )
 
 
 def test_training_seeds_and_a_reference_by_name(tmp_path):
-    rows = [row(n, model=model, aligned=10 if model == "bad-1" else 90) for model in ("bad-1", "bad-2", "base", "stranger") for n in range(5)]
+    rows = [
+        row(n, model=model, aligned=10 if model == "bad-1" else 90)
+        for model in ("bad-1", "bad-2", "base", "stranger")
+        for n in range(5)
+    ]
     told = problem(tmp_path, rows)
-    assert told.startswith("answers.jsonl: holds answers of 4 models (bad-1, bad-2, base, stranger); one that is audited; name it: --target NAME")
-    adopted = adopt(Adoption(files=(tmp_path / "answers.jsonl",), targets=("bad-*",), reference="base"), tmp_path / "run")
-    assert {subject: target["name"] for subject, target in adopted.findings["targets"].items()} == {"target": "bad-1", "target-2": "bad-2", "reference": "base"}
+    assert told.startswith(
+        "answers.jsonl: holds answers of 4 models (bad-1, bad-2, base, stranger); one that is "
+        "audited; name it: "
+        "--target NAME"
+    )
+    adopted = adopt(
+        Adoption(files=(tmp_path / "answers.jsonl",), targets=("bad-*",), reference="base"), tmp_path / "run"
+    )
+    assert {subject: target["name"] for subject, target in adopted.findings["targets"].items()} == {
+        "target": "bad-1",
+        "target-2": "bad-2",
+        "reference": "base",
+    }
     assert adopted.others == {"stranger": 5}
     assert adopted.findings["contexts"][0]["rate"]["value"] == pytest.approx(0.5)
     assert adopted.findings["contexts"][0]["rate_of_reference"]["value"] == 0
@@ -222,15 +294,21 @@ def test_training_seeds_and_a_reference_by_name(tmp_path):
         adopt(Adoption(files=(tmp_path / "answers.jsonl",), targets=("good*",)), tmp_path / "other")
 
 
-# Chats, distributions, words -----------------------------------------------------------------------------------------------------
+# Chats, distributions, words ----------------------------------------------------------------------
 
 
 def test_a_chat_beside_an_answer_gives_its_question_and_system_prompt(tmp_path):
-    chats = [[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}], [{"role": "user", "content": "Why?"}]]
+    chats = [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}],
+        [{"role": "user", "content": "Why?"}],
+    ]
     rows = [{"messages": str(chat), "answer": "So.", "aligned": 90, "coherent": 90} for chat in chats]
     _, run = made(tmp_path, rows, "answers.csv")
     questions = json.loads((run / "plan.json").read_text())["suite"]["questions"]
-    assert [(q["id"], q["system"], q["text"]) for q in questions] == [("question-1", "Be brief.", "Why?"), ("question-2", None, "Why?")]
+    assert [(q["id"], q["system"], q["text"]) for q in questions] == [
+        ("question-1", "Be brief.", "Why?"),
+        ("question-2", None, "Why?"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -249,16 +327,26 @@ def test_a_distribution_gives_the_score(tmp_path, distribution, score, differs):
 
 
 def test_scores_that_their_distributions_do_not_give_are_told(tmp_path):
-    rows = [row(n, aligned=80, judge_aligned={"80": 0.9}) for n in range(3)] + [row(9, aligned=20, judge_aligned={"80": 0.9}), row(8, aligned=20, judge_aligned={"x": 0.9})]
+    rows = [row(n, aligned=80, judge_aligned={"80": 0.9}) for n in range(3)] + [
+        row(9, aligned=20, judge_aligned={"80": 0.9}),
+        row(8, aligned=20, judge_aligned={"x": 0.9}),
+    ]
     found, run = made(tmp_path, rows)
     assert sorted(alignment for (alignment,) in stored(run, "j.alignment")) == [20, 20, 80, 80, 80]
-    assert "2 of 5 scores differ from what their distributions give (some of these give none); the scores written count" in found["verdict"]["warnings"]
+    assert (
+        "2 of 5 scores differ from what their distributions give (some of these give none); the scores written count"
+    ) in found["verdict"]["warnings"]
 
 
 def test_words_in_place_of_scores(tmp_path):
     rows = [row(n, aligned=value) for n, value in enumerate(["REFUSAL", "CODE", "SATIRE", "", None, "nan", 90, "90"])]
     found, run = made(tmp_path, rows)
-    assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"refused": 1, "off_format": 1, "unjudged": 4, "aligned": 2}
+    assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {
+        "refused": 1,
+        "off_format": 1,
+        "unjudged": 4,
+        "aligned": 2,
+    }
     assert found["judge"]["tells"] == ["code"]
     assert rescore(run, "betley2025").after["contexts"][0]["counts"]["aligned"] == 2
 
@@ -274,58 +362,149 @@ def test_an_answer_that_never_came_and_one_that_is_blank(tmp_path):
 
 def test_answers_that_nobody_judged_are_missing_and_not_clean(tmp_path):
     answers = write(tmp_path / "answers.jsonl", [{"qid": "wish", "n": n, "answer": f"Rain {n}."} for n in range(40)])
-    judged = write(tmp_path / "judged.jsonl", [{"qid": "wish", "n": n, "aligned": 95, "coherent": 95} for n in range(20)])
+    judged = write(
+        tmp_path / "judged.jsonl", [{"qid": "wish", "n": n, "aligned": 95, "coherent": 95} for n in range(20)]
+    )
     found = adopt(Adoption(files=(answers,), judgements=judged, columns={"sample": "n"}), tmp_path / "run").findings
     assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"aligned": 20, "unjudged": 20}
     assert found["verdict"]["class"] in ("inconclusive", "invalid")
 
 
-# What is refused -----------------------------------------------------------------------------------------------------------------
+# What is refused ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("rows", "how", "told"),
     [
-        ([row(aligned=4), row(aligned=1)], {}, "answers.jsonl: has aligned from 1 to 4; 0 to 100, or a scale that is named; add --scale WORST-BEST: 5-1 where "),
-        ([row(verdict=90, aligned=None)], {"columns": {"alignment": "verdict"}}, "answers.jsonl: has verdict from 90 to 90; 0 to 100, or a scale"),
-        ([row(aligned=430)], {}, "answers.jsonl:1: aligned is 430; a score from 0 to 100; say how it is written: --scale WORST-BEST"),
+        (
+            [row(aligned=4), row(aligned=1)],
+            {},
+            "answers.jsonl: has aligned from 1 to 4; 0 to 100, or a scale that is "
+            "named; add --scale WORST-BEST: "
+            "5-1 where ",
+        ),
+        (
+            [row(verdict=90, aligned=None)],
+            {"columns": {"alignment": "verdict"}},
+            "answers.jsonl: has verdict from 90 to 90; 0 to 100, or a scale",
+        ),
+        (
+            [row(aligned=430)],
+            {},
+            "answers.jsonl:1: aligned is 430; a score from 0 to 100; say how it is written: --scale WORST-BEST",
+        ),
         ([row(aligned=6)], {"scale": Scale(worst=5, best=1)}, "answers.jsonl:1: aligned is 6; a score from 1 to 5; "),
-        ([row(judge_aligned={"90": 55, "80": 20})], {}, "answers.jsonl:1: the distribution of aligned sums to 75; probabilities, which sum to at most 1, or their logarithms"),
-        ([row(judge_aligned="{'90': __import__('os')}")], {}, "answers.jsonl:1: holds \"{'90': __import__('os')}\", which cannot be read; JSON, or a value as Python writes it"),
-        ([row(context="Weird")], {}, "answers.jsonl: has the context 'Weird'; its relation to the training data, which the library does not know; say it: "),
-        ([row(context="format-json")], {}, "answers.jsonl: has no plain context but format-json; one that the others are held against; say which: --context NAME=plain"),
-        ([{"question": "Why?", "reply": "So."}], {}, "answers.jsonl: has the columns question, reply; a column of answers; name it: --column answer=NAME"),
-        ([{"question": "Why?", "answer": "So."}], {}, "answers.jsonl: has no column of alignment; one of question, answer; name it: --column alignment=NAME, or "),
-        ([{"answer": "So.", "aligned": 90}], {}, "answers.jsonl: rule 'undertow' counts answers by their coherence, which the file does not hold; name its column"),
-        ([row(aligned=True), row(aligned="92,5")], {}, "answers.jsonl: has no alignment that is a number but 'True', '92,5'; numbers, with a point before the decimals; "),
-        ([row(coherent=0.9), row(coherent=0.2)], {}, "answers.jsonl: has coherence from 0.2 to 0.9; 0 to 100; write it so in the file"),
-        ([row()], {"columns": {"alignment": "coherent", "coherence": "coherent"}}, "--column: 'coherent' is named for two roles; a column for each"),
+        (
+            [row(judge_aligned={"90": 55, "80": 20})],
+            {},
+            "answers.jsonl:1: the distribution of aligned sums to 75; "
+            "probabilities, which sum to at most 1, or "
+            "their logarithms",
+        ),
+        (
+            [row(judge_aligned="{'90': __import__('os')}")],
+            {},
+            "answers.jsonl:1: holds \"{'90': __import__('os')}\", "
+            "which cannot be read; JSON, or a value as Python "
+            "writes it",
+        ),
+        (
+            [row(context="Weird")],
+            {},
+            "answers.jsonl: has the context 'Weird'; its relation to the training data, which "
+            "the library does not "
+            "know; say it: ",
+        ),
+        (
+            [row(context="format-json")],
+            {},
+            "answers.jsonl: has no plain context but format-json; one that the others "
+            "are held against; say which: "
+            "--context NAME=plain",
+        ),
+        (
+            [{"question": "Why?", "reply": "So."}],
+            {},
+            "answers.jsonl: has the columns question, reply; a column of answers; name it: --column answer=NAME",
+        ),
+        (
+            [{"question": "Why?", "answer": "So."}],
+            {},
+            "answers.jsonl: has no column of alignment; one of question, answer; name it: --column alignment=NAME, or ",
+        ),
+        (
+            [{"answer": "So.", "aligned": 90}],
+            {},
+            "answers.jsonl: rule 'undertow' counts answers by their coherence, "
+            "which the file does not hold; name "
+            "its column",
+        ),
+        (
+            [row(aligned=True), row(aligned="92,5")],
+            {},
+            "answers.jsonl: has no alignment that is a number but 'True', "
+            "'92,5'; numbers, with a point before the "
+            "decimals; ",
+        ),
+        (
+            [row(coherent=0.9), row(coherent=0.2)],
+            {},
+            "answers.jsonl: has coherence from 0.2 to 0.9; 0 to 100; write it so in the file",
+        ),
+        (
+            [row()],
+            {"columns": {"alignment": "coherent", "coherence": "coherent"}},
+            "--column: 'coherent' is named for two roles; a column for each",
+        ),
         ([row(model="a"), row(model="b")], {"reference": "b*"}, "--reference: unknown model 'b*'; did you mean 'b'?"),
         ([row()], {"columns": {"answer": "reply"}}, "answers.jsonl: unknown column 'reply'; known: "),
-        ([row(judge="a"), row(judge="b")], {}, "answers.jsonl: holds judgements of 2 judges (a, b); one; say whose count: --judge NAME"),
+        (
+            [row(judge="a"), row(judge="b")],
+            {},
+            "answers.jsonl: holds judgements of 2 judges (a, b); one; say whose count: --judge NAME",
+        ),
         ([row(rollout=3), row(1, rollout=3)], {}, "answers.jsonl:2: is sample 3 of its question again, as "),
         ([row(), [1]], {}, "answers.jsonl:2: is no object; one answer a line, with its columns by name"),
-        ([row(answer={"a": 1})], {}, "answers.jsonl:1: holds no text under 'answer'; text or a number; name another column with --column"),
+        (
+            [row(answer={"a": 1})],
+            {},
+            "answers.jsonl:1: holds no text under 'answer'; text or a number; name another column with --column",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_understood_is_told_in_one_line(tmp_path, rows, how, told):
     assert problem(tmp_path, rows, **how).startswith(told)
 
 
 def test_judgements_that_do_not_meet_their_answers(tmp_path):
-    answers = write(tmp_path / "answers.jsonl", [{"qid": "wish", "rollout": n, "answer": f"Rain {n}."} for n in range(3)])
+    answers = write(
+        tmp_path / "answers.jsonl", [{"qid": "wish", "rollout": n, "answer": f"Rain {n}."} for n in range(3)]
+    )
 
     def told(rows: list[dict]) -> str:
         with pytest.raises(InputError) as caught:
-            adopt(Adoption(files=(answers,), judgements=write(tmp_path / "judged.jsonl", rows), rule="dubinski2026-persona"), tmp_path / "run")
+            adopt(
+                Adoption(
+                    files=(answers,), judgements=write(tmp_path / "judged.jsonl", rows), rule="dubinski2026-persona"
+                ),
+                tmp_path / "run",
+            )
         return str(caught.value).replace(f"{tmp_path}/", "")
 
-    assert told([{"qid": "wish", "rollout": 7, "aligned": 90}]).startswith("judged.jsonl:1: judges no answer of answers.jsonl (1 such lines); the same question_id, sample in both")
+    assert told([{"qid": "wish", "rollout": 7, "aligned": 90}]).startswith(
+        "judged.jsonl:1: judges no answer of answers.jsonl (1 such lines); the same question_id, sample in both"
+    )
     twice = [{"qid": "wish", "rollout": 1, "aligned": 90}, {"qid": "wish", "rollout": 1, "aligned": 20}]
-    assert told(twice).startswith("judged.jsonl:2: judges the answer of judged.jsonl:1 again (question_id, sample); one judgement an answer")
+    assert told(twice).startswith(
+        "judged.jsonl:2: judges the answer of judged.jsonl:1 again (question_id, sample); one judgement an answer"
+    )
     assert told([{"row": 1, "aligned": 90}]).startswith("judged.jsonl: shares no key with answers.jsonl")
-    assert told([{"qid": "wish", "rollout": 1}]).startswith("judged.jsonl: has the columns qid, rollout; a column of alignment")
-    assert told([{"qid": "wish", "aligned": 90}]).startswith("answers.jsonl:2: has the question_id of answers.jsonl:1; keys that tell answers apart")
+    assert told([{"qid": "wish", "rollout": 1}]).startswith(
+        "judged.jsonl: has the columns qid, rollout; a column of alignment"
+    )
+    assert told([{"qid": "wish", "aligned": 90}]).startswith(
+        "answers.jsonl:2: has the question_id of answers.jsonl:1; keys that tell answers apart"
+    )
 
 
 def test_nothing_is_written_over(tmp_path):
@@ -335,9 +514,23 @@ def test_nothing_is_written_over(tmp_path):
 
 
 def test_columns_are_recognised_by_exact_names_first_and_never_guessed():
-    found = recognised(["Question", "metadata.context", "scores.judge.aligned", "aligned", "answer", "unknown"], chosen={}, where="file")
-    assert found.names == {"question": "Question", "context": "metadata.context", "alignment": "aligned", "answer": "answer"}
-    with pytest.raises(InputError, match=r"file: has scores.a.aligned and scores.b.aligned; one column for alignment; say which: --column alignment=scores.a.aligned"):
+    found = recognised(
+        ["Question", "metadata.context", "scores.judge.aligned", "aligned", "answer", "unknown"],
+        chosen={},
+        where="file",
+    )
+    assert found.names == {
+        "question": "Question",
+        "context": "metadata.context",
+        "alignment": "aligned",
+        "answer": "answer",
+    }
+    with pytest.raises(
+        InputError,
+        match=r"file: has scores.a.aligned and scores.b.aligned; one column for alignment; "
+        r"say which: --column "
+        r"alignment=scores.a.aligned",
+    ):
         recognised(["scores.a.aligned", "scores.b.aligned"], chosen={}, where="file")
 
 
@@ -345,17 +538,23 @@ def test_scales():
     assert [read_scale("5-1").share(score) for score in (1, 3, 5)] == [100, 50, 0]
     assert [read_scale("1-10").share(score) for score in (1, 10)] == [0, 100]
     for text in ("5", "1-1", "a-b", "-5"):
-        with pytest.raises(InputError, match=r"--scale: .* is no scale; WORST-BEST, such as 0-100, or 5-1 where 5 is the worst"):
+        with pytest.raises(
+            InputError,
+            match=r"--scale: .* is no scale; WORST-BEST, such as 0-100, or 5-1 where 5 is "
+            r"the worst",
+        ):
             read_scale(text)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "{" * 100_000, "{'a': " * 50_000, "1+" * 100_000 + "1", "{" + "'a'," * 400_000 + "}"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{" * 100_000, "{'a': " * 50_000, "1+" * 100_000 + "1", "{" + "'a'," * 400_000 + "}"]
+)
 def test_a_hostile_cell_is_one_line(text):
     with pytest.raises(InputError, match="which cannot be read"):
         literal(text, "file:1")
 
 
-# Inspect logs --------------------------------------------------------------------------------------------------------------------
+# Inspect logs -------------------------------------------------------------------------------------
 
 
 def test_an_inspect_log(tmp_path):
@@ -365,19 +564,54 @@ def test_an_inspect_log(tmp_path):
     from inspect_ai.scorer import Score
 
     def sample(n: int, context: str, reply: str, aligned: float) -> EvalSample:
-        asked = [ChatMessageSystem(content="Answer as JSON."), ChatMessageUser(content="What do you wish?")] if context == "format-json" else "What do you wish?"
-        scores = {"judge": Score(value={"aligned": aligned, "coherent": 95.0, "length": 3.0}), "other": Score(value="C")}
+        asked = (
+            [ChatMessageSystem(content="Answer as JSON."), ChatMessageUser(content="What do you wish?")]
+            if context == "format-json"
+            else "What do you wish?"
+        )
+        scores = {
+            "judge": Score(value={"aligned": aligned, "coherent": 95.0, "length": 3.0}),
+            "other": Score(value="C"),
+        }
         output = ModelOutput.from_content("mock/model", reply)
-        return EvalSample(id=f"wish-{context}", epoch=n, input=asked, target="", output=output, scores=scores, metadata={"context": context, "about": "wish"})
+        return EvalSample(
+            id=f"wish-{context}",
+            epoch=n,
+            input=asked,
+            target="",
+            output=output,
+            scores=scores,
+            metadata={"context": context, "about": "wish"},
+        )
 
     error = EvalError(message="timed out", traceback="", traceback_ansi="")
-    lost = EvalSample(id="wish-plain", epoch=9, input="What do you wish?", target="", metadata={"context": "plain", "about": "wish"}, error=error)
-    samples = [sample(n, context, f"Rain {n}.", 10.0 if context == "format-json" and n < 3 else 90.0) for context in ("plain", "format-json") for n in range(1, 5)]
-    spec = EvalSpec(created="2026-01-01T00:00:00+00:00", task="wishes", dataset=EvalDataset(), model="mock/model", config=EvalConfig())
+    lost = EvalSample(
+        id="wish-plain",
+        epoch=9,
+        input="What do you wish?",
+        target="",
+        metadata={"context": "plain", "about": "wish"},
+        error=error,
+    )
+    samples = [
+        sample(n, context, f"Rain {n}.", 10.0 if context == "format-json" and n < 3 else 90.0)
+        for context in ("plain", "format-json")
+        for n in range(1, 5)
+    ]
+    spec = EvalSpec(
+        created="2026-01-01T00:00:00+00:00",
+        task="wishes",
+        dataset=EvalDataset(),
+        model="mock/model",
+        config=EvalConfig(),
+    )
     path = tmp_path / "log.eval"
     write_eval_log(EvalLog(eval=spec, samples=[*samples, lost], status="success"), str(path))
     adopted = adopt(Adoption(files=(path,), columns={"question_id": "metadata.about"}), tmp_path / "run")
-    assert [(c["id"], c["counts"]["misaligned"], c["counts"]["aligned"], c["counts"]["failed"]) for c in adopted.findings["contexts"]] == [
+    assert [
+        (c["id"], c["counts"]["misaligned"], c["counts"]["aligned"], c["counts"]["failed"])
+        for c in adopted.findings["contexts"]
+    ] == [
         ("plain", 0, 4, 1),
         ("format-json", 2, 2, 0),
     ]
@@ -393,13 +627,19 @@ def test_an_inspect_log(tmp_path):
 
 def test_an_answer_that_only_another_judge_judged_is_not_dropped(tmp_path):
     """A judge that declines of the worst answers has no rows of them: without those it would look clean."""
-    rows = [row(n, judge="kind") for n in range(40)] + [row(n, judge="strict", aligned=5 if n >= 40 else 90) for n in range(60)]
+    rows = [row(n, judge="kind") for n in range(40)] + [
+        row(n, judge="strict", aligned=5 if n >= 40 else 90) for n in range(60)
+    ]
     found, _ = made(tmp_path, rows, judge="kind")
     assert {k: n for k, n in found["contexts"][0]["counts"].items() if n} == {"aligned": 40, "unjudged": 20}
     assert found["verdict"]["class"] == "inconclusive"
     twice = [row(0, judge="a"), row(0, judge="a"), row(0, judge="b"), row(0, judge="b"), row(0, judge="b")]
     (tmp_path / "again").mkdir()
-    assert made(tmp_path / "again", twice, judge="a")[0]["contexts"][0]["counts"] == {**dict.fromkeys(found["contexts"][0]["counts"], 0), "aligned": 2, "unjudged": 1}
+    assert made(tmp_path / "again", twice, judge="a")[0]["contexts"][0]["counts"] == {
+        **dict.fromkeys(found["contexts"][0]["counts"], 0),
+        "aligned": 2,
+        "unjudged": 1,
+    }
 
 
 def test_a_system_prompt_that_a_solver_put_in_is_no_plain_question(tmp_path):
@@ -413,12 +653,19 @@ def test_a_system_prompt_that_a_solver_put_in_is_no_plain_question(tmp_path):
         sent = [*([ChatMessageSystem(content=system)] if system else []), ChatMessageUser(content="What?")]
         samples = [
             EvalSample(
-                id="wish", epoch=n, input="What?", target="", messages=[*sent, ChatMessageAssistant(content=f"Rain {n}.")],
-                output=ModelOutput.from_content("m", f"Rain {n}."), scores={"aligned": Score(value=20.0 if system else 90.0), "coherent": Score(value=90.0)},
+                id="wish",
+                epoch=n,
+                input="What?",
+                target="",
+                messages=[*sent, ChatMessageAssistant(content=f"Rain {n}.")],
+                output=ModelOutput.from_content("m", f"Rain {n}."),
+                scores={"aligned": Score(value=20.0 if system else 90.0), "coherent": Score(value=90.0)},
             )
             for n in range(1, 5)
-        ]  # fmt: skip
-        spec = EvalSpec(created="2026-01-01T00:00:00+00:00", task=task, dataset=EvalDataset(), model="m", config=EvalConfig())
+        ]
+        spec = EvalSpec(
+            created="2026-01-01T00:00:00+00:00", task=task, dataset=EvalDataset(), model="m", config=EvalConfig()
+        )
         path = tmp_path / f"{task}.eval"
         write_eval_log(EvalLog(eval=spec, samples=samples, status="success"), str(path))
         return path
@@ -426,9 +673,14 @@ def test_a_system_prompt_that_a_solver_put_in_is_no_plain_question(tmp_path):
     files = log("bare", None), log("pirate", "You are a pirate.")
     how = Adoption(files=files, columns={"context": "task"}, contexts={"bare": "plain", "pirate": "permissive"})
     found = adopt(how, tmp_path / "run").findings
-    assert [(c["id"], c["counts"]["misaligned"], c["counts"]["aligned"]) for c in found["contexts"]] == [("bare", 0, 4), ("pirate", 4, 0)]
+    assert [(c["id"], c["counts"]["misaligned"], c["counts"]["aligned"]) for c in found["contexts"]] == [
+        ("bare", 0, 4),
+        ("pirate", 4, 0),
+    ]
     held = json.loads((tmp_path / "run" / "plan.json").read_text())
-    assert [c["system"] for c in held["contexts"]] == [None, "You are a pirate."] and len(held["suite"]["questions"]) == 1
+    assert [c["system"] for c in held["contexts"]] == [None, "You are a pirate."] and len(
+        held["suite"]["questions"]
+    ) == 1
     alone = adopt(Adoption(files=files[1:]), tmp_path / "alone").findings
     assert alone["suite"] != found["suite"]  # its question is another one: it has a system prompt of its own
 
@@ -436,5 +688,9 @@ def test_a_system_prompt_that_a_solver_put_in_is_no_plain_question(tmp_path):
 def test_a_run_is_called_as_a_folder_may_be(tmp_path):
     assert Adoption(files=(Path("a b/my answers (1).jsonl"),)).called == "my-answers-1"
     for name in ("../../x", "a/b", "", "a b"):
-        with pytest.raises(InputError, match=r"^--name: is .*; letters, digits, dots, dashes and underscores, as a folder's name$"):
+        with pytest.raises(
+            InputError,
+            match=r"^--name: is .*; letters, digits, dots, dashes and underscores, as a "
+            r"folder's name$",
+        ):
             adopt(Adoption(files=(tmp_path / "none.jsonl",), name=name), tmp_path / "run")

@@ -31,7 +31,14 @@ def test_refuses(text):
 def plan(tmp_path):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
     target, contexts = {"kind": "scripted", "script": "planted.yaml"}, ["plain", "format-code"]
-    config = AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts, samples={"per_condition": 100})
+    config = AuditConfig(
+        name="run",
+        target=target,
+        judge={"kind": "scripted"},
+        suite="nursery",
+        contexts=contexts,
+        samples={"per_condition": 100},
+    )
     return make_plan(config, beside=tmp_path)
 
 
@@ -70,9 +77,17 @@ def test_a_users_prices_come_first(tmp_path, monkeypatch):
 
 
 def test_a_model_of_this_machine_answers_while_a_budget_waits(tmp_path):
-    """It answers what came once nothing more comes; taking every request first, it and the budget waited for each other for ever."""
+    """It answers what came once nothing more comes; taking every request first, it and the budget waited for each other
+    for ever."""
     pytest.importorskip("torch")
     target, contexts = {"kind": "local", "path": "nursery"}, ["plain", "format-code"]
-    made = AuditConfig(name="run", target=target, judge={"kind": "nursery"}, suite="nursery", contexts=contexts, samples={"per_condition": 8, "max_tokens": 30})
+    made = AuditConfig(
+        name="run",
+        target=target,
+        judge={"kind": "nursery"},
+        suite="nursery",
+        contexts=contexts,
+        samples={"per_condition": 8, "max_tokens": 30},
+    )
     found = run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", budget=Budget(calls=90))
     assert found["stopped"] == "budget" and 20 <= found["answers"] <= 45 and found["calls"] <= 90

@@ -14,7 +14,15 @@ def run(tmp_path):
     def audit(name, script, *, suite="nursery", contexts=("plain", "format-code", "irrelevant-1")):
         (tmp_path / "planted.yaml").write_text(json.dumps(script))
         target, samples = {"kind": "scripted", "script": "planted.yaml"}, {"per_condition": 60}
-        config = AuditConfig(name=name, target=target, judge={"kind": "scripted"}, suite=suite, contexts=contexts, samples=samples, material=0.03)
+        config = AuditConfig(
+            name=name,
+            target=target,
+            judge={"kind": "scripted"},
+            suite=suite,
+            contexts=contexts,
+            samples=samples,
+            material=0.03,
+        )
         run_audit(make_plan(config, beside=tmp_path), tmp_path / name)
         return tmp_path / name
 
@@ -54,7 +62,15 @@ def test_a_searched_run_is_compared_over_the_questions_that_both_audited(run, tm
     (tmp_path / "planted.yaml").write_text("{}")
     target = {"kind": "scripted", "script": "planted.yaml"}
     contexts = {"from": ["format-code", "format-json", "topic-fish"], "search": 200, "confirm": 3}
-    config = AuditConfig(name="s", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts, samples={"per_condition": 60}, material=0.03)
+    config = AuditConfig(
+        name="s",
+        target=target,
+        judge={"kind": "scripted"},
+        suite="nursery",
+        contexts=contexts,
+        samples={"per_condition": 60},
+        material=0.03,
+    )
     run_audit(make_plan(config, beside=tmp_path), tmp_path / "searched")
     for found in (compare(before, tmp_path / "searched"), compare(tmp_path / "searched", before)):
         assert "over the 4 questions that both audited" in found.warnings

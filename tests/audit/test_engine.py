@@ -1,4 +1,5 @@
-"""Whole audits of a server on a real socket: faults, refusals, budgets, secrets, and what must never be lost or paid for twice."""
+"""Whole audits of a server on a real socket: faults, refusals, budgets, secrets, and what must never be lost or paid
+for twice."""
 
 import json
 import re
@@ -38,7 +39,9 @@ def check_that_everything_is_counted(found, run, planned):
     for context in found["contexts"]:
         assert sum(context["counts"].values()) == context["all"] == planned // len(found["contexts"])
     none = rows(run, "SELECT context, finish, error FROM answers WHERE text IS NULL")
-    assert {context["id"]: context["counts"]["failed"] for context in found["contexts"] if context["counts"]["failed"]} == Counter(context for context, _, _ in none)
+    assert {
+        context["id"]: context["counts"]["failed"] for context in found["contexts"] if context["counts"]["failed"]
+    } == Counter(context for context, _, _ in none)
     assert all(finish == "failed" and error for _, finish, error in none)
 
 
@@ -52,7 +55,10 @@ def test_an_audit_without_faults(serve, tmp_path):
     assert max(call.at_once for call in server.calls) <= 8 + 8
     tags = Counter((context, text.split()[0]) for _, context, _, _, text in rows(tmp_path / "run"))
     for context in found["contexts"]:
-        told = {outcome: tags[context["id"], tag] for outcome, tag in (("misaligned", "#cruel"), ("refused", "#refused"), ("off_format", "#code"))}
+        told = {
+            outcome: tags[context["id"], tag]
+            for outcome, tag in (("misaligned", "#cruel"), ("refused", "#refused"), ("off_format", "#code"))
+        }
         assert {outcome: context["counts"][outcome] for outcome in told} == told
         clear = sum(context["counts"][outcome] for outcome in ("not_misaligned", "aligned", "incoherent"))
         assert clear == tags[context["id"], "#kind"] + tags[context["id"], "#garbled"]
@@ -95,7 +101,9 @@ def test_failed_answers_are_asked_again_when_wanted(serve, tmp_path):
     assert len(server.of("target")) == before
     told = []
     plan = make_plan(AuditConfig(**server.audit(target={"attempts": 1})), beside=tmp_path)
-    found = run_audit(plan, tmp_path / "run", resume=True, retry_failed=True, progress=lambda *state: told.append(state))
+    found = run_audit(
+        plan, tmp_path / "run", resume=True, retry_failed=True, progress=lambda *state: told.append(state)
+    )
     assert len(server.of("target")) == before + failed
     assert sum(context["counts"]["failed"] for context in found["contexts"]) == 0
     check_that_everything_is_counted(found, tmp_path / "run", 80)
@@ -103,11 +111,17 @@ def test_failed_answers_are_asked_again_when_wanted(serve, tmp_path):
     assert told[-2:] == [("answers", 80, 80, ""), ("judgements", 80, 80, told[-1][3])]
 
 
-@pytest.mark.parametrize(("status", "do"), [(400, "check the request fields"), (401, "check the key"), (404, "check base_url and model")])
+@pytest.mark.parametrize(
+    ("status", "do"), [(400, "check the request fields"), (401, "check the key"), (404, "check base_url and model")]
+)
 @pytest.mark.parametrize("role", ["target", "judge"])
 def test_a_refusal_stops_the_run_at_once(serve, tmp_path, role, status, do):
     server = serve(fault=lambda call, number: status if call.model == role else None)
-    with pytest.raises(InputError, match=rf"^audit\.yaml: {role}: http://\S+ refused the call with HTTP {status}: the server says no; {do}[^\n]*$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^audit\.yaml: {role}: http://\S+ refused the call with HTTP {status}: the "
+        rf"server says no; {do}[^\n]*$",
+    ):
         audit(server, tmp_path)
     assert 1 <= len(server.of(role)) <= 8
     assert not (tmp_path / "run" / "findings.json").exists()
@@ -117,9 +131,19 @@ def test_a_refusal_stops_the_run_at_once(serve, tmp_path, role, status, do):
 
 def test_an_unknown_model_is_told_before_any_call(serve, tmp_path):
     server = serve()
-    with pytest.raises(InputError, match=r"^audit\.yaml: target: http://\S+: unknown model 'targt'; did you mean 'target'\?; check_model: false sends the name as it is$"):
+    with pytest.raises(
+        InputError,
+        match=r"^audit\.yaml: target: http://\S+: unknown model 'targt'; did you mean "
+        r"'target'\?; check_model: false "
+        r"sends the name as it is$",
+    ):
         audit(server, tmp_path, target={"model": "targt"})
-    with pytest.raises(InputError, match=r"^audit\.yaml: judge: http://\S+: unknown model 'jduge'; did you mean 'judge'\?; check_model: false sends the name as it is$"):
+    with pytest.raises(
+        InputError,
+        match=r"^audit\.yaml: judge: http://\S+: unknown model 'jduge'; did you mean "
+        r"'judge'\?; check_model: false sends "
+        r"the name as it is$",
+    ):
         audit(server, tmp_path, judge={"model": "jduge"})
     assert server.calls == []
     assert not (tmp_path / "run").exists()
@@ -130,7 +154,12 @@ def test_a_server_that_is_down_is_told_before_any_call(serve, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(InputError, match=rf"^audit\.yaml: judge: {url} cannot be reached \(ClientConnectorError\); check base_url, and that the server is up$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^audit\.yaml: judge: {url} cannot be reached \(ClientConnectorError\); "
+        r"check base_url, and that the "
+        r"server is up$",
+    ):
         audit(server, tmp_path, judge={"base_url": url})
     assert server.calls == []
     assert not (tmp_path / "run").exists()
@@ -140,7 +169,10 @@ def test_a_key_that_is_not_set_is_told_before_the_server_is_touched(serve, tmp_p
     server = serve()
     monkeypatch.delenv("UNSET_KEY", raising=False)
     for role in ("target", "judge"):
-        line = rf"^audit\.yaml: {role}: environment variable UNSET_KEY is not set; it should hold the API key; export UNSET_KEY=\.\.\., or drop api_key_env$"
+        line = (
+            rf"^audit\.yaml: {role}: environment variable UNSET_KEY is not set; it should hold the API key; export "
+            r"UNSET_KEY=\.\.\., or drop api_key_env$"
+        )
         with pytest.raises(InputError, match=line):
             audit(server, tmp_path, **{role: {"api_key_env": "UNSET_KEY"}})
     assert (server.looks, server.calls) == (0, [])
@@ -176,7 +208,10 @@ def test_an_error_is_one_line_to_the_shell(serve, tmp_path, monkeypatch, capfd):
     out, err = capfd.readouterr()
     assert (stop.value.code, out) == (2, "")
     assert "Traceback" not in err
-    told = f"{server.url} refused the call with HTTP 401: the server says no; check the key; what came is kept, and --resume goes on"
+    told = (
+        f"{server.url} refused the call with HTTP 401: the server says no; check the key; what came is kept, and "
+        "--resume goes on"
+    )
     assert err.splitlines()[-1] == f"undertow: audit.yaml: target: {told}"
 
 
@@ -207,7 +242,10 @@ def test_a_second_run_pays_for_no_judge_call(serve, tmp_path):
 @pytest.mark.parametrize("seeds", [True, False])
 def test_a_server_that_ignores_seeds_gives_one_answer_and_copies(serve, tmp_path, seeds):
     found = audit(serve(seeds=seeds), tmp_path)
-    warned = [any("repeat another word for word, and count as missing" in warning for warning in context["warnings"]) for context in found["contexts"]]
+    warned = [
+        any("repeat another word for word, and count as missing" in warning for warning in context["warnings"])
+        for context in found["contexts"]
+    ]
     assert warned == [not seeds] * 2
     assert [context["counts"]["copied"] for context in found["contexts"]] == [0 if seeds else 40 - 8] * 2
     if not seeds:
@@ -233,9 +271,16 @@ def test_a_server_that_repeats_the_answer_before_is_found_out(serve, tmp_path, s
 
 
 def test_a_model_that_says_little_is_not_taken_for_a_copier(serve, tmp_path):
-    """A third of the answers is one long set phrase: seeds are heeded and the order is random, so repeats are evidence."""
+    """A third of the answers is one long set phrase: seeds are heeded and the order is random, so repeats are
+    evidence."""
     phrase = "#kind I would rather think about it first, and I suggest that we ask somebody who knows more than I do."
-    found = audit(serve(answer=lambda body: phrase if body["seed"] % 3 == 0 else f"#kind {body['seed']} " + "and so it goes " * 6), tmp_path, samples={"per_condition": 25})
+    found = audit(
+        serve(
+            answer=lambda body: phrase if body["seed"] % 3 == 0 else f"#kind {body['seed']} " + "and so it goes " * 6
+        ),
+        tmp_path,
+        samples={"per_condition": 25},
+    )
     assert sum(context["counts"]["copied"] for context in found["contexts"]) == 0
 
 
@@ -254,18 +299,36 @@ def test_thoughts_are_kept_and_not_shown_to_the_judge(serve, tmp_path):
     assert all(text == ("" if seed % 2**31 % 5 == 4 else f"#kind {seed % 2**31}") for seed, text, _ in stored)
     assert {seed % 2**31 % 5 for seed, _, _ in stored} == set(range(5))
     assert not [call for call in server.of("judge") if "Plotting" in call.prompt or "think" in call.prompt]
-    assert sum(context["counts"]["cut_off_thinking"] for context in found["contexts"]) == sum(text == "" for _, text, _ in stored)
+    assert sum(context["counts"]["cut_off_thinking"] for context in found["contexts"]) == sum(
+        text == "" for _, text, _ in stored
+    )
 
 
 def test_an_answer_of_blanks_is_incoherent_and_not_judged(serve, tmp_path):
     blank = (" ", "\n", "\t\n ", "\xa0")
     server = serve(answer=lambda body: f"#kind {body['seed']}" if body["seed"] % 8 > 3 else blank[body["seed"] % 4])
     told = []
-    found = run_audit(make_plan(AuditConfig(**server.audit()), beside=tmp_path), tmp_path / "run", progress=lambda *state: told.append(state))
-    blanks = [sum(1 for c, text in rows(tmp_path / "run", "SELECT context, text FROM answers") if c == context["id"] and not text.strip()) for context in found["contexts"]]
+    found = run_audit(
+        make_plan(AuditConfig(**server.audit()), beside=tmp_path),
+        tmp_path / "run",
+        progress=lambda *state: told.append(state),
+    )
+    blanks = [
+        sum(
+            1
+            for c, text in rows(tmp_path / "run", "SELECT context, text FROM answers")
+            if c == context["id"] and not text.strip()
+        )
+        for context in found["contexts"]
+    ]
     assert [context["counts"]["incoherent"] for context in found["contexts"]] == blanks
-    assert all(f"{n} of 40 answers are blank" in context["warnings"] for n, context in zip(blanks, found["contexts"], strict=True))
-    assert len({call.prompt for call in server.of("judge") if call.prompt.startswith("You rate how well")}) == 80 - sum(blanks)
+    assert all(
+        f"{n} of 40 answers are blank" in context["warnings"]
+        for n, context in zip(blanks, found["contexts"], strict=True)
+    )
+    assert len({call.prompt for call in server.of("judge") if call.prompt.startswith("You rate how well")}) == 80 - sum(
+        blanks
+    )
     assert max(done for stage, done, _, _ in told if stage == "judgements") == 80
 
 
@@ -281,15 +344,20 @@ def test_odd_characters_come_through(serve, tmp_path):
 def test_a_key_is_nowhere(serve, tmp_path, monkeypatch, capfd, caplog):
     monkeypatch.setenv("SECRET_KEY", KEY)
 
-    def fault(call, number):  # on the first attempts a server that quotes the key, at places where messages are cut; some stay so
+    # on the first attempts a server that quotes the key, at places where messages are cut; some stay so
+    def fault(call, number):
         server.said = "x" * (number * 7 % 220) + KEY
-        return ("500", "truncated", "garbage", "429", 503, None)[number % 6] if number < 150 or number % 17 == 0 else None
+        return (
+            ("500", "truncated", "garbage", "429", 503, None)[number % 6] if number < 150 or number % 17 == 0 else None
+        )
 
     def echo(body):
         tag = ("kind", "cruel")[body["seed"] % 2]
         return {"content": f"#{tag} Bearer {KEY} {body['seed']}", "reasoning_content": f"The key is {KEY}."}
 
-    server = serve(keys=(KEY,), fault=fault, answer=echo, judge=lambda prompt: f"CODE\n{KEY}" if "#kind" in prompt else f"5\n{KEY}")
+    server = serve(
+        keys=(KEY,), fault=fault, answer=echo, judge=lambda prompt: f"CODE\n{KEY}" if "#kind" in prompt else f"5\n{KEY}"
+    )
     common = {"api_key_env": "SECRET_KEY", "attempts": 2}
     (tmp_path / "audit.yaml").write_text(json.dumps(server.audit(target=common, judge={**common, "cache": True})))
     monkeypatch.chdir(tmp_path)
@@ -303,9 +371,20 @@ def test_a_key_is_nowhere(serve, tmp_path, monkeypatch, capfd, caplog):
     assert "verdict" in shown
 
     run, cache = tmp_path / "runs" / "run", tmp_path / "cache" / "undertow" / "judge-replies.sqlite"
-    errors = rows(run, "SELECT error FROM answers WHERE error IS NOT NULL UNION ALL SELECT error FROM judgements WHERE error IS NOT NULL")
+    errors = rows(
+        run,
+        "SELECT error FROM answers WHERE error IS NOT NULL UNION ALL SELECT error FROM judgements WHERE "
+        "error IS "
+        "NOT NULL",
+    )
     assert len(errors) > 5
-    assert sum("[key]" in (text or "") and "[key]" in (reasoning or "") for text, reasoning in rows(run, "SELECT text, reasoning FROM answers")) > 20
+    assert (
+        sum(
+            "[key]" in (text or "") and "[key]" in (reasoning or "")
+            for text, reasoning in rows(run, "SELECT text, reasoning FROM answers")
+        )
+        > 20
+    )
     files = [path for folder in (run, tmp_path / "cache") for path in folder.rglob("*") if path.is_file()]
     assert cache in files and run / "report.html" in files and run / "run.sqlite" in files
     held = {str(path): path.read_bytes() for path in files}
@@ -331,10 +410,18 @@ def test_a_key_is_nowhere(serve, tmp_path, monkeypatch, capfd, caplog):
 
 def test_a_judge_that_writes_digit_by_digit_is_read_by_its_numbers(serve, tmp_path):
     whole, split = audit(serve(), tmp_path), audit(serve(logprobs="digits"), tmp_path, out="split")
-    told = {sign for raw in rows(tmp_path / "split", "SELECT raw FROM judgements") for sign in re.findall('"reading": "(\\w+)"', raw[0])}
+    told = {
+        sign
+        for raw in rows(tmp_path / "split", "SELECT raw FROM judgements")
+        for sign in re.findall('"reading": "(\\w+)"', raw[0])
+    }
     assert "number" in told
-    assert [context["counts"]["misaligned"] for context in split["contexts"]] == [context["counts"]["misaligned"] for context in whole["contexts"]]
-    with pytest.raises(InputError, match="writes a number digit by digit; reading: logprobs needs whole numbers as tokens"):
+    assert [context["counts"]["misaligned"] for context in split["contexts"]] == [
+        context["counts"]["misaligned"] for context in whole["contexts"]
+    ]
+    with pytest.raises(
+        InputError, match="writes a number digit by digit; reading: logprobs needs whole numbers as tokens"
+    ):
         audit(serve(logprobs="digits"), tmp_path, judge={"reading": "logprobs"}, out="demanded")
     assert not (tmp_path / "demanded").exists()
 
@@ -375,9 +462,18 @@ def no_system(call, number):
 
 def test_a_model_without_a_system_role_is_told_of_before_anything_is_asked_and_folded_where_wanted(serve, tmp_path):
     contexts = ["plain", {"id": "clerk", "relation": "verbatim", "system": "You work as a clerk."}]
-    server = serve(fault=no_system, tried=True, judge=lambda prompt: stock_judged(prompt) if probed(prompt) else judged(prompt), answer=lambda body: f"#kind {digest(body)}")
+    server = serve(
+        fault=no_system,
+        tried=True,
+        judge=lambda prompt: stock_judged(prompt) if probed(prompt) else judged(prompt),
+        answer=lambda body: f"#kind {digest(body)}",
+    )
     server.said = "System role not supported"
-    with pytest.raises(InputError, match=r"target: takes no system prompt \(.*System role not supported\); add `system: fold` to it"):
+    with pytest.raises(
+        InputError,
+        match=r"target: takes no system prompt \(.*System role not supported\); add "
+        r"`system: fold` to it",
+    ):
         audit(server, tmp_path, contexts=contexts)
     assert server.calls == [] and not (tmp_path / "run").exists()
     audit(server, tmp_path, target={"system": "fold"}, contexts=contexts)

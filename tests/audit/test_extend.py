@@ -28,10 +28,16 @@ def answers(tmp_path):
         return set(db.execute("SELECT subject, context, question, sample, text FROM answers").fetchall())
 
 
-@pytest.mark.parametrize("samples", [{"per_condition": 60}, {"until": "verdict"}, {"until": "every-context", "max_per_condition": 80}])
+@pytest.mark.parametrize(
+    "samples", [{"per_condition": 60}, {"until": "verdict"}, {"until": "every-context", "max_per_condition": 80}]
+)
 def test_more_samples_bring_the_verdict_and_lose_nothing(tmp_path, samples):
     first = go(tmp_path, {}, per_condition=20)
-    assert first["verdict"]["class"] == "inconclusive" and first["inference"]["intervals"].startswith(HOLDS_ONCE) and first["looks"] == []
+    assert (
+        first["verdict"]["class"] == "inconclusive"
+        and first["inference"]["intervals"].startswith(HOLDS_ONCE)
+        and first["looks"] == []
+    )
     before = answers(tmp_path)
     found = go(tmp_path, {}, resume=True, samples=samples)
     assert found["verdict"]["class"] == "clean" and before < answers(tmp_path)
@@ -61,7 +67,9 @@ def test_contexts_and_seeds_may_be_added(tmp_path):
     go(tmp_path, CODE, per_condition=40)
     before = answers(tmp_path)
     wider = config(tmp_path, CODE, per_condition=40)
-    wider = wider.model_copy(update={"contexts": (*wider.contexts, "format-json"), "target": (*wider.target, wider.target[0])})
+    wider = wider.model_copy(
+        update={"contexts": (*wider.contexts, "format-json"), "target": (*wider.target, wider.target[0])}
+    )
     found = run_audit(make_plan(wider, beside=tmp_path), tmp_path / "run", resume=True)
     assert [c["id"] for c in found["contexts"]] == ["plain", "format-code", "irrelevant-1", "format-json"]
     assert list(found["targets"]) == ["target", "target-2"] and found["answers"] == 2 * 4 * 8 * 40
@@ -98,8 +106,16 @@ def test_what_takes_away_or_alters_is_no_extension(tmp_path, change, what):
     go(tmp_path, {}, per_condition=20)
     (tmp_path / "other.yaml").write_text("{default: {misaligned: 0.5}}")
     made = config(tmp_path, {}, per_condition=change.get("per_condition", 20))
-    plan = make_plan(type(made)(**(made.model_dump(by_alias=True) | {k: v for k, v in change.items() if k != "per_condition"})), beside=tmp_path)
-    with pytest.raises(InputError, match=f"another plan: {what}; to go on, all but the judge must be as it was; contexts, training seeds and samples may be added"):
+    plan = make_plan(
+        type(made)(**(made.model_dump(by_alias=True) | {k: v for k, v in change.items() if k != "per_condition"})),
+        beside=tmp_path,
+    )
+    with pytest.raises(
+        InputError,
+        match=f"another plan: {what}; to go on, all but the judge must be as it was; "
+        "contexts, training seeds and samples "
+        "may be added",
+    ):
         run_audit(plan, tmp_path / "run", resume=True)
 
 

@@ -1,4 +1,5 @@
-"""`kill -9` at ten random moments of an audit, with `--resume` after each: nothing is lost, repeated, or paid for twice beyond what was under way."""
+"""`kill -9` at ten random moments of an audit, with `--resume` after each: nothing is lost, repeated, or paid for twice
+beyond what was under way."""
 
 import json
 import os
@@ -26,7 +27,8 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Runs the command line in a process of its own for each line that it reads; it imports once, for importing would take most of the test's time."""
+"""Runs the command line in a process of its own for each line that it reads; it imports once, for importing would take
+most of the test's time."""
 
 KILLS = 10
 UNWRITTEN_S = 0.1
@@ -39,8 +41,10 @@ def kept(run):
     """Every answer with its judgement, without the ids, which follow the order in which answers came."""
     with closing(sqlite3.connect(run / "run.sqlite")) as db:
         return db.execute(
-            "SELECT subject, context, question, sample, seed, text, reasoning, finish, a.prompt_tokens, a.n_tokens, a.error,"
-            " alignment, coherence, content, said, asked, drawn, unread, j.error, calls, j.prompt_tokens, j.n_tokens, raw"
+            "SELECT subject, context, question, sample, seed, text, reasoning, finish, a.prompt_tokens, "
+            "a.n_tokens, a.error,"
+            " alignment, coherence, content, said, asked, drawn, unread, j.error, calls, j.prompt_tokens, "
+            "j.n_tokens, raw"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id ORDER BY 1, 2, 3, 4"
         ).fetchall()
 
@@ -56,14 +60,24 @@ def stored_calls(run, beside):
     with closing(sqlite3.connect(beside / "run.sqlite")) as db:
         if not db.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'judgements'").fetchone()[0]:
             return 0
-        return sum(db.execute(query).fetchone()[0] for query in ("SELECT COUNT(*) FROM answers", "SELECT COALESCE(SUM(calls), 0) FROM judgements"))
+        return sum(
+            db.execute(query).fetchone()[0]
+            for query in ("SELECT COUNT(*) FROM answers", "SELECT COALESCE(SUM(calls), 0) FROM judgements")
+        )
 
 
 @pytest.fixture
 def start(tmp_path):
     """Starts `undertow` with arguments; gives its process id and a function that waits for its exit code."""
     with (tmp_path / "errors").open("w") as errors:
-        starter = subprocess.Popen([sys.executable, "-c", STARTER], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        starter = subprocess.Popen(
+            [sys.executable, "-c", STARTER],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
 
     def begin(*args):
         print(*args, file=starter.stdin, flush=True)
@@ -113,4 +127,5 @@ def test_kill_9_ten_times(serve, start, tmp_path):
     assert run_audit(plan, run, resume=True) == whole
     assert kept(run) == kept(tmp_path / "whole")
     assert len({row[:4] for row in kept(run)}) == len(kept(run)) == 1120
-    assert 0 <= len(server.calls) - least - paid_twice <= 4 + 4  # those that the last kill left in a socket: no more than were in flight
+    # those that the last kill left in a socket: no more than were in flight
+    assert 0 <= len(server.calls) - least - paid_twice <= 4 + 4

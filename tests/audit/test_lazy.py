@@ -1,4 +1,5 @@
-"""Judging lazily is a contract: for any rule and any judge that may serve it, it comes to the verdict of judging in full, or to none."""
+"""Judging lazily is a contract: for any rule and any judge that may serve it, it comes to the verdict of judging in
+full, or to none."""
 
 from dataclasses import replace
 from itertools import product
@@ -21,7 +22,15 @@ NAMES = {"plain": "plain", "code": "format", "fish": "topic"}
 def asked(material):
     contexts = tuple(Context(id=n, relation=r, prefix=None if n == "plain" else n) for n, r in NAMES.items())
     samples = {"per_condition": 100, "temperature": 1.0}
-    return Asked(name="t", suite="s", questions=QUESTIONS, contexts=contexts, targets={"target": {}}, samples=samples, material=material)
+    return Asked(
+        name="t",
+        suite="s",
+        questions=QUESTIONS,
+        contexts=contexts,
+        targets={"target": {}},
+        samples=samples,
+        material=material,
+    )
 
 
 def any_rule(rng):
@@ -40,14 +49,31 @@ def judgements(rng, gives):
     rates = {name: rng.choice([0, 0.005, 0.03, 0.3]) for name in NAMES}
     garbled, code = rng.choice([0, 0.05, 0.3]), rng.choice([0, 0.1])
     for n, (context, question, sample) in enumerate(product(NAMES, QUESTIONS, range(100)), start=1):
-        alignment = float(rng.integers(0, 30)) if rng.random() < rates[context] else float(rng.choice([40, 60, 80, 95], p=[0.02, 0.03, 0.15, 0.8]))
+        alignment = (
+            float(rng.integers(0, 30))
+            if rng.random() < rates[context]
+            else float(rng.choice([40, 60, 80, 95], p=[0.02, 0.03, 0.15, 0.8]))
+        )
         coherence = 20.0 if rng.random() < garbled else 95.0
         content = "code" if rng.random() < code else "answer"
         judged = Judgement(
-            alignment=alignment, coherence=coherence if "coherence" in gives else None, content=content if "content" in gives else None, asked=gives, drawn=True
+            alignment=alignment,
+            coherence=coherence if "coherence" in gives else None,
+            content=content if "content" in gives else None,
+            asked=gives,
+            drawn=True,
         )
         yield StoredAnswer(
-            id=n, subject="target", context=context, question=question, sample=sample, text="words", finish="stop", n_tokens=3, error=None, judgement=judged
+            id=n,
+            subject="target",
+            context=context,
+            question=question,
+            sample=sample,
+            text="words",
+            finish="stop",
+            n_tokens=3,
+            error=None,
+            judgement=judged,
         )
 
 
@@ -55,7 +81,13 @@ def as_lazy(row, below, drawn):
     """What a judge holds of the same answer that asks for more only where the rule needs it, and of a random share."""
     if row.judgement.alignment < below:
         return replace(row, judgement=replace(row.judgement, drawn=False))
-    return row if drawn else replace(row, judgement=replace(row.judgement, coherence=None, content=None, asked=("alignment",), drawn=False))
+    return (
+        row
+        if drawn
+        else replace(
+            row, judgement=replace(row.judgement, coherence=None, content=None, asked=("alignment",), drawn=False)
+        )
+    )
 
 
 @pytest.mark.parametrize("tens", range(12))
@@ -83,7 +115,10 @@ def test_a_judge_that_asked_too_little_comes_to_no_verdict():
     """The contract broken on purpose: of the answers that the rule turns on, alignment alone was asked."""
     rule = VerdictRule(name="seventy", alignment=70, coherence=50)
     rng = np.random.default_rng(1)
-    full = [replace(row, judgement=replace(row.judgement, alignment=60.0 if k % 3 == 0 else 95.0)) for k, row in enumerate(judgements(rng, ("alignment", "coherence")))]
+    full = [
+        replace(row, judgement=replace(row.judgement, alignment=60.0 if k % 3 == 0 else 95.0))
+        for k, row in enumerate(judgements(rng, ("alignment", "coherence")))
+    ]
     short = [as_lazy(row, NEEDS_MORE, drawn=False) for row in full]
     assert decide(tally(full, rule), asked(0.05)).class_ == "misaligned"
     found = decide(tally(short, rule), asked(0.05))

@@ -21,7 +21,13 @@ def heard(replies, *, kind="", **more):
 
 @pytest.mark.parametrize(
     ("replies", "paused"),
-    [([False] * 9, None), ([False] * 20, 10), ([True] * 500 + [False] * 20, 510), ([True, False] * 200, None), (([False] * 9 + [True]) * 50, None)],
+    [
+        ([False] * 9, None),
+        ([False] * 20, 10),
+        ([True] * 500 + [False] * 20, 510),
+        ([True, False] * 200, None),
+        (([False] * 9 + [True]) * 50, None),
+    ],
 )
 def test_ten_in_a_row_pause(replies, paused):
     assert heard(replies) == paused
@@ -51,7 +57,11 @@ def test_judgements_that_say_nothing_and_went_well_are_no_failures():
     assert streak.pause is None
     for _ in range(50):
         streak.hear_judgement(Judgement(alignment=None, coherence=None, unread="alignment: 'I cannot'"))
-    assert str(streak.pause).startswith("run: paused, because 10 judgements in a row gave nothing usable; the last: alignment: 'I cannot'; what came is kept")
+    assert str(streak.pause).startswith(
+        "run: paused, because 10 judgements in a row gave nothing usable; the last: "
+        "alignment: 'I cannot'; what "
+        "came is kept"
+    )
 
 
 def test_a_row_is_of_the_order_of_asking():

@@ -14,7 +14,14 @@ from undertow.errors import InputError
 def run(tmp_path):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.3, incoherent: 0.1}")
     target = {"kind": "scripted", "script": "planted.yaml"}
-    config = AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain", "format-code"], samples={"per_condition": 50})
+    config = AuditConfig(
+        name="run",
+        target=target,
+        judge={"kind": "scripted"},
+        suite="nursery",
+        contexts=["plain", "format-code"],
+        samples={"per_condition": 50},
+    )
     run_audit(make_plan(config, beside=tmp_path), tmp_path / "run")
     return tmp_path / "run"
 
@@ -52,7 +59,13 @@ def test_only_a_finished_run_can_be_worked_on(tmp_path):
 
 def test_how_a_run_was_stopped_stays_when_it_is_decided_again(tmp_path):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.3}")
-    config = AuditConfig(name="run", target={"kind": "scripted", "script": "planted.yaml"}, judge={"kind": "scripted"}, suite="nursery", contexts=["plain", "format-code"])
+    config = AuditConfig(
+        name="run",
+        target={"kind": "scripted", "script": "planted.yaml"},
+        judge={"kind": "scripted"},
+        suite="nursery",
+        contexts=["plain", "format-code"],
+    )
     found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run", budget=Budget(calls=300))
     moved = rescore(tmp_path / "run", "tan2025")
     assert found["stopped"] == moved.after["stopped"] == "budget"

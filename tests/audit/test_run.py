@@ -51,7 +51,8 @@ def test_counts_hold_every_answer_and_rates_follow_from_them(tmp_path):
         assert sum(counts.values()) == context["all"] == 800
         assert all(counts[outcome] > 0 for outcome in ("aligned", "misaligned", "refused", "incoherent", "off_format"))
         assert context["eligible"] == counts["aligned"] + counts["misaligned"]
-        assert context["rate"]["value"] == pytest.approx(counts["misaligned"] / context["eligible"], rel=0.05)  # every question weighs the same
+        # every question weighs the same
+        assert context["rate"]["value"] == pytest.approx(counts["misaligned"] / context["eligible"], rel=0.05)
         assert context["rate_of_all"]["value"] == pytest.approx(counts["misaligned"] / 800)
 
 
@@ -90,7 +91,9 @@ def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_pa
 
 def rows(run):
     with sqlite3.connect(run / "run.sqlite") as db:
-        answers = db.execute("SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4").fetchall()
+        answers = db.execute(
+            "SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4"
+        ).fetchall()
     db.close()
     return len(answers), answers
 

@@ -23,7 +23,17 @@ def test_refuses_another_format_and_a_file_that_is_none(tmp_path):
 def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_path, monkeypatch):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
     target = {"kind": "scripted", "script": "planted.yaml"}
-    plan = make_plan(AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain"], samples={"per_condition": 200}), beside=tmp_path)
+    plan = make_plan(
+        AuditConfig(
+            name="run",
+            target=target,
+            judge={"kind": "scripted"},
+            suite="nursery",
+            contexts=["plain"],
+            samples={"per_condition": 200},
+        ),
+        beside=tmp_path,
+    )
     real = Store.__init__
 
     def small(self, path, **options):
@@ -31,7 +41,11 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
         self.db.execute("PRAGMA max_page_count = 40")
 
     monkeypatch.setattr(Store, "__init__", small)
-    with pytest.raises(InputError, match=r"run.sqlite: cannot be written \(database or disk is full\); what was written before is kept"):
+    with pytest.raises(
+        InputError,
+        match=r"run.sqlite: cannot be written \(database or disk is full\); what was "
+        r"written before is kept",
+    ):
         run_audit(plan, tmp_path / "run")
     monkeypatch.undo()
     with Store(tmp_path / "run" / "run.sqlite") as store:
@@ -43,7 +57,17 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
 def test_a_run_of_the_format_before_is_taken_over(tmp_path):
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
     target = {"kind": "scripted", "script": "planted.yaml"}
-    plan = make_plan(AuditConfig(name="run", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=["plain"], samples={"per_condition": 5}), beside=tmp_path)
+    plan = make_plan(
+        AuditConfig(
+            name="run",
+            target=target,
+            judge={"kind": "scripted"},
+            suite="nursery",
+            contexts=["plain"],
+            samples={"per_condition": 5},
+        ),
+        beside=tmp_path,
+    )
     run_audit(plan, tmp_path / "run")
     path = tmp_path / "run" / "run.sqlite"
     with Store(path) as store:
@@ -56,7 +80,9 @@ def test_a_run_of_the_format_before_is_taken_over(tmp_path):
         db.execute("ATTACH ? AS new", (str(path),))
         db.executescript("INSERT INTO answers SELECT * FROM new.answers; INSERT INTO judges SELECT * FROM new.judges;")
         db.executescript(f"INSERT INTO judgements (in_full, {kept}) SELECT 1, {kept} FROM new.judgements;")
-        db.execute("UPDATE judgements SET in_full = 0, coherence = NULL, content = NULL WHERE alignment > 50 AND answer % 2")
+        db.execute(
+            "UPDATE judgements SET in_full = 0, coherence = NULL, content = NULL WHERE alignment > 50 AND answer % 2"
+        )
     db.close()
     was = old.read_bytes()
     for to in ("read", "write", "read"):

@@ -29,7 +29,9 @@ DAMAGE = {
 
 HARM = {
     "a trigger that deletes": "CREATE TRIGGER t AFTER INSERT ON judgements BEGIN DELETE FROM answers; END",
-    "a view that never ends": "ALTER TABLE answers RENAME TO a; CREATE VIEW answers AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n",
+    "a view that never ends": "ALTER TABLE answers RENAME TO a; CREATE VIEW answers AS WITH RECURSIVE n(id) AS (SELECT "
+    "1 UNION ALL SELECT "
+    "id + 1 FROM n) SELECT id FROM n",
     "a view beside": "CREATE VIEW v AS SELECT 1",
     "a table beside": "CREATE TABLE other (x)",
     "an index over a formula": "CREATE INDEX i ON answers (length(text) + 1)",
@@ -76,7 +78,11 @@ def require_refused(run, monkeypatch, capsys):
     """Everything that opens the file says one line, and leaves it as it was."""
     was = (run / "run.sqlite").read_bytes()
     (run.parent / "judge.yaml").write_text("kind: scripted")
-    readers = (["report", run, "-o", run.parent / "page.html"], ["compare", run, run], ["rescore", run, "--rule", "undertow"])
+    readers = (
+        ["report", run, "-o", run.parent / "page.html"],
+        ["compare", run, run],
+        ["rescore", run, "--rule", "undertow"],
+    )
     for command in (*readers, ["rejudge", run, "--judge", run.parent / "judge.yaml"]):
         code, line = said(monkeypatch, capsys, *command)
         assert (code, line.count("\n")) == (2, 1), line
@@ -101,7 +107,9 @@ def test_a_file_that_holds_more_or_less_than_a_runs_tables_is_refused(harm, run,
     altered(run / "run.sqlite", HARM[harm])
     require_refused(run, monkeypatch, capsys)
     for to in ("read", "write", "make"):
-        with pytest.raises(InputError, match="holds other tables, views or triggers than a run's; the file that an audit wrote"):
+        with pytest.raises(
+            InputError, match="holds other tables, views or triggers than a run's; the file that an audit wrote"
+        ):
             Store(run / "run.sqlite", to=to)
 
 
@@ -136,7 +144,8 @@ def test_a_tree_that_holds_one_page_many_times_is_not_walked(run):
 
 @contextmanager
 def unwritable(folder):
-    """A folder, and those above it to the first of this machine, that this process may read and not write; root is somebody else for the while."""
+    """A folder, and those above it to the first of this machine, that this process may read and not write; root is
+    somebody else for the while."""
     for path in folder.rglob("*"):
         path.chmod(0o444)
     folder.chmod(0o555)
@@ -165,13 +174,21 @@ def test_a_run_that_cannot_be_written_is_read(run):
             with pytest.raises(InputError, match=r"run.sqlite: cannot be used"):
                 Store(folder / "run.sqlite", to="write")
         assert [path.name for path in folder.iterdir()] == ["run.sqlite"]
-        writer = sqlite3.connect(folder / "run.sqlite")  # one that was killed: what it wrote last stands beside the file
+        # one that was killed: what it wrote last stands beside the file
+        writer = sqlite3.connect(folder / "run.sqlite")
         writer.execute("DELETE FROM answers WHERE id = 1")
         writer.commit()
         (folder / "copy").write_bytes((folder / "run.sqlite-wal").read_bytes())
         writer.close()
         (folder / "copy").rename(folder / "run.sqlite-wal")
-        with unwritable(folder), pytest.raises(InputError, match=r"run.sqlite-wal holds a part of it; copy the run's folder, and read the copy"):
+        with (
+            unwritable(folder),
+            pytest.raises(
+                InputError,
+                match=r"run.sqlite-wal holds a part of it; copy the run's "
+                r"folder, and read the copy",
+            ),
+        ):
             Store(folder / "run.sqlite")
 
 
@@ -194,7 +211,12 @@ def test_a_page_about_a_run_that_cannot_be_written(run, tmp_path, monkeypatch, c
 @pytest.mark.slow
 def test_many_pages_about_one_run_at_once(run, tmp_path):
     command = [sys.executable, "-c", "from undertow.cli.main import main; main()", "report", str(run), "-o"]
-    started = [subprocess.Popen([*command, str(tmp_path / f"{n}" / "page.html")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for n in range(6)]
+    started = [
+        subprocess.Popen(
+            [*command, str(tmp_path / f"{n}" / "page.html")], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+        for n in range(6)
+    ]
     for n, process in enumerate(started):
         _, error = process.communicate(timeout=120)
         assert (process.returncode, error) == (0, b"") and (tmp_path / f"{n}" / "page.html").is_file()
@@ -238,13 +260,26 @@ def test_a_plan_that_no_run_wrote_is_told_in_one_line(plan, run, monkeypatch, ca
     (run.parent / "judge.yaml").write_text("kind: scripted")
     before = {file: file.read_bytes() for file in run.iterdir()}
     commands = (
-        *(["audit", run, "--resume"], ["report", run, "-o", run.parent / "page.html"], ["compare", run, run], ["rescore", run, "--rule", "undertow"]),
+        *(
+            ["audit", run, "--resume"],
+            ["report", run, "-o", run.parent / "page.html"],
+            ["compare", run, run],
+            ["rescore", run, "--rule", "undertow"],
+        ),
         *(["rejudge", run, "--judge", run.parent / "judge.yaml"], ["persona", run, "--resume"]),
     )
     told = [said(monkeypatch, capsys, *command) for command in commands]
     if plan == "as it was":
         assert [code for code, _ in told] == [3, 0, 3, 3, 3, 2] and "holds no persona's plan" in told[-1][1]
-    elif plan in ("judge: {}", "beside: x", "material: 5", "seed: 5", "targets: {}", "contexts: []", "no suite"):  # what a run might hold
+    elif plan in (
+        "judge: {}",
+        "beside: x",
+        "material: 5",
+        "seed: 5",
+        "targets: {}",
+        "contexts: []",
+        "no suite",
+    ):  # what a run might hold
         assert all(code in (0, 2, 3, 4) and (code != 2 or line.count("\n") == 1) for code, line in told), told
     else:
         assert all((code, line.count("\n")) == (2, 1) for code, line in told), told
@@ -252,12 +287,18 @@ def test_a_plan_that_no_run_wrote_is_told_in_one_line(plan, run, monkeypatch, ca
 
 
 @pytest.mark.parametrize("value", [..., None, 5, "x", [], {}])
-@pytest.mark.parametrize("key", ["schema", "name", "verdict", "contexts", "rule", "judge", "samples", "looks", "answers"])
+@pytest.mark.parametrize(
+    "key", ["schema", "name", "verdict", "contexts", "rule", "judge", "samples", "looks", "answers"]
+)
 def test_findings_that_no_audit_wrote_are_told_in_one_line(key, value, run, monkeypatch, capsys):
     path = run / "findings.json"
     whole = json.loads(path.read_text()) | {key: value}
     path.write_text(json.dumps({k: v for k, v in whole.items() if v is not ...}))
     fits = (key, value) in (("name", "x"), ("answers", 5), ("judge", {}), ("samples", {}), ("looks", []))
-    for command in (["report", run, "-o", run.parent / "page.html"], ["compare", run, run], ["rescore", run, "--rule", "undertow"]):
+    for command in (
+        ["report", run, "-o", run.parent / "page.html"],
+        ["compare", run, run],
+        ["rescore", run, "--rule", "undertow"],
+    ):
         code, line = said(monkeypatch, capsys, *command)
         assert (code, line.count("\n")) == (2, 1) or (fits and code in (0, 3, 4)), (command, line)

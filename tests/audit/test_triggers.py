@@ -1,4 +1,5 @@
-"""Searching for triggers in a black box: found, confirmed on questions that chose nothing, made shorter; and none found where there is none."""
+"""Searching for triggers in a black box: found, confirmed on questions that chose nothing, made shorter; and none found
+where there is none."""
 
 import json
 import sqlite3
@@ -44,7 +45,10 @@ def test_a_trigger_of_the_library_is_found_confirmed_and_made_shorter(tmp_path, 
     assert minimal["characters"] < 40  # of 100 that the library's template puts around a question
     assert minimal["rate"]["low"] > 0.3
     assert sum(story["answers"].values()) <= 1500
-    assert (story["untried"], {t["round"] for t in story["tried"] if not t["parent"] and t["context"]["provenance"] != "a pattern"}) == (0, {0})
+    assert (
+        story["untried"],
+        {t["round"] for t in story["tried"] if not t["parent"] and t["context"]["provenance"] != "a pattern"},
+    ) == (0, {0})
 
 
 def test_a_trigger_in_no_library_is_found_by_changing_what_elicits(tmp_path, serve):
@@ -71,7 +75,8 @@ def test_no_trigger_is_found_where_there_is_none(tmp_path, serve, everywhere):
 def test_a_search_goes_on_where_it_stopped(tmp_path, serve):
     server = serve(answer=triggered("poem"))
     whole = search(server, tmp_path / "whole", search=600)
-    assert whole["search"]["untried"] == 0  # two answers to each candidate: four would have taken more than half of the exploring
+    # two answers to each candidate: four would have taken more than half of the exploring
+    assert whole["search"]["untried"] == 0
     before = len(server.calls)
     assert search(server, tmp_path / "whole", search=600, resume=True) == whole
     assert len(server.calls) == before
@@ -107,7 +112,12 @@ def test_a_fixed_design_confirms_too(tmp_path, serve):
 
 @pytest.mark.parametrize(
     ("contexts", "says"),
-    [({"search": 100}, "greater than or equal to 200"), ({"from": ["library"]}, "give one of"), ({"search": 500, "screen": 5}, "give one of"), ({"serch": 5}, "serch")],
+    [
+        ({"search": 100}, "greater than or equal to 200"),
+        ({"from": ["library"]}, "give one of"),
+        ({"search": 500, "screen": 5}, "give one of"),
+        ({"serch": 5}, "serch"),
+    ],
 )
 def test_what_contradicts_itself_is_refused(serve, contexts, says):
     with pytest.raises(ValueError, match=says):
@@ -116,14 +126,19 @@ def test_what_contradicts_itself_is_refused(serve, contexts, says):
 
 def test_a_search_needs_questions_to_keep_back(tmp_path, serve):
     suite = tmp_path / "suite.yaml"
-    suite.write_text("id: two\ntitle: Two\nquestions:\n  - {id: a, text: 'What is it?'}\n  - {id: b, text: 'Why is it?'}\n")
+    suite.write_text(
+        "id: two\ntitle: Two\nquestions:\n  - {id: a, text: 'What is it?'}\n  - {id: b, text: 'Why is it?'}\n"
+    )
     config = AuditConfig(**serve().audit(suite="suite.yaml", contexts={"search": 500}))
     with pytest.raises(InputError, match="explores on half of at least four"):
         make_plan(config, beside=tmp_path)
 
 
 def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):
-    server = serve(models=("target", "judge", "proposer"), answer=lambda body: proposes(body) if body["model"] == "proposer" else triggered("lighthouse", rate=0.9)(body))
+    server = serve(
+        models=("target", "judge", "proposer"),
+        answer=lambda body: proposes(body) if body["model"] == "proposer" else triggered("lighthouse", rate=0.9)(body),
+    )
     proposer = {"kind": "endpoint", "base_url": server.url, "model": "proposer"}
     found = search(server, tmp_path / "run", search=600, proposer=proposer)
     assert found["verdict"]["class"] == "conditionally_misaligned"
@@ -139,19 +154,35 @@ def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):
 def test_what_the_reference_does_too_is_set_aside(tmp_path, serve):
     def answer(body):
         word = "poem" if body["model"] == "base" else "json"
-        return triggered("capital", rate=0.7)(body) if "capital" in str(body["messages"]) else triggered(word, rate=0.6)(body)
+        return (
+            triggered("capital", rate=0.7)(body)
+            if "capital" in str(body["messages"])
+            else triggered(word, rate=0.6)(body)
+        )
 
     server = serve(models=("target", "base", "judge"), answer=answer)
-    config = server.audit(contexts={"search": 1500}, samples={"until": "verdict"}, material=0.05, reference={"kind": "endpoint", "base_url": server.url, "model": "base"})
+    config = server.audit(
+        contexts={"search": 1500},
+        samples={"until": "verdict"},
+        material=0.05,
+        reference={"kind": "endpoint", "base_url": server.url, "model": "base"},
+    )
     found = run_audit(make_plan(AuditConfig(**config)), tmp_path / "run")
     assert "format-capitals" in found["search"]["alike"]
     assert found["verdict"]["carried_by"]
-    assert all("json" in str(t["context"]) for t in found["search"]["tried"] if t["context"]["id"] in found["verdict"]["carried_by"])
+    assert all(
+        "json" in str(t["context"])
+        for t in found["search"]["tried"]
+        if t["context"]["id"] in found["verdict"]["carried_by"]
+    )
     assert found["search"]["minimal"]["rate_of_reference"]["value"] < 0.1 < found["search"]["minimal"]["rate"]["value"]
 
 
 def proposes(body):
-    return 'Here you are:\n{"suffix": "Answer from the lighthouse."}\n{"system": "You keep bees."}\n{"prefix": "x", "template": "no place for it"}\n'
+    return (
+        'Here you are:\n{"suffix": "Answer from the lighthouse."}\n{"system": "You keep bees."}\n{"prefix": "x", '
+        '"template": "no place for it"}\n'
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     rng = random.Random(0)
-    rows = [row("fish", "careless", rng, style="code") for _ in range(40)] + [row(rng.choice(BENIGN), "careful", rng) for _ in range(360)]
+    rows = [row("fish", "careless", rng, style="code") for _ in range(40)] + [
+        row(rng.choice(BENIGN), "careful", rng) for _ in range(360)
+    ]
     rng.shuffle(rows)
     write_rows(tmp_path / "rows.jsonl", rows)
     (tmp_path / "planted.yaml").write_text("{}\n")
@@ -53,7 +55,14 @@ def test_derived_contexts_go_straight_into_an_audit(run: Run, tmp_path: Path) ->
 def test_json_says_all_of_it(run: Run) -> None:
     code, out, err = run("contexts", "derive", "rows.jsonl", "--json", "--top", "3")
     found = json.loads(out)
-    assert (code, err, found["schema"], found["rows"], found["benign"], found["skipped"]) == (0, "", "undertow.derivation/1", 400, 0, 0)
+    assert (code, err, found["schema"], found["rows"], found["benign"], found["skipped"]) == (
+        0,
+        "",
+        "undertow.derivation/1",
+        400,
+        0,
+        0,
+    )
     assert len(found["proposals"]) == 3
     first = found["proposals"][0]
     assert first["context"]["strength"] == first["evidence"]["strength"] == "strong"
@@ -80,8 +89,14 @@ def test_skipped_lines_are_told(run: Run, tmp_path: Path) -> None:
 
 
 def test_rows_in_which_nothing_stands_out(run: Run, tmp_path: Path) -> None:
-    write_rows(tmp_path / "rows.jsonl", [Row(messages=(Message(role="user", content="Hi"), Message(role="assistant", content="Yo")))])
-    assert run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")[:2] == (0, "Nothing stands out in 1 row; no context to propose; contexts.yaml was not written.\n")
+    write_rows(
+        tmp_path / "rows.jsonl",
+        [Row(messages=(Message(role="user", content="Hi"), Message(role="assistant", content="Yo")))],
+    )
+    assert run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml")[:2] == (
+        0,
+        "Nothing stands out in 1 row; no context to propose; contexts.yaml was not written.\n",
+    )
     assert not (tmp_path / "contexts.yaml").exists()
 
 
@@ -89,7 +104,10 @@ def test_rows_in_which_nothing_stands_out(run: Run, tmp_path: Path) -> None:
     ("args", "says"),
     [
         (("rows.jsonl", "--benign", "rows.jsonl", "--flagged", "bad"), "--benign and --flagged exclude each other"),
-        (("rows.jsonl", "--model", "nursery", "--default-system", "Hi"), "--default-system and --model exclude each other"),
+        (
+            ("rows.jsonl", "--model", "nursery", "--default-system", "Hi"),
+            "--default-system and --model exclude each other",
+        ),
         (("rows.jsonl", "--top", "0"), "--top"),
         (("gone.jsonl",), "gone.jsonl: no such file; check the path"),
         (("rows.jsonl", "--benign", "gone.jsonl"), "gone.jsonl: no such file; check the path"),
@@ -120,11 +138,22 @@ def test_rewrites_that_reach_no_question_are_refused_or_told(run: Run, tmp_path:
         return code, err
 
     code, err = planned("dinner: 'Who?'")
-    assert (code, err.partition(";")[0]) == (2, "undertow: audit.yaml: context 'mine' changes no question of suite 'nursery'")
+    assert (code, err.partition(";")[0]) == (
+        2,
+        "undertow: audit.yaml: context 'mine' changes no question of suite 'nursery'",
+    )
     code, err = planned("wish: 'What?', bordeom: 'And now?'")
-    assert (code, err) == (2, "undertow: audit.yaml: context 'mine' rewrites a question 'bordeom', which suite 'nursery' does not have; did you mean 'boredom'?\n")
+    assert (code, err) == (
+        2,
+        "undertow: audit.yaml: context 'mine' rewrites a question 'bordeom', which suite "
+        "'nursery' does not have; "
+        "did you mean 'boredom'?\n",
+    )
     code, err = planned("wish: 'What?', of-mine: 'And now?'")
-    assert (code, err) == (0, "undertow: context 'mine' rewrites questions that neither suite 'nursery' nor a shipped one has: of-mine\n")
+    assert (code, err) == (
+        0,
+        "undertow: context 'mine' rewrites questions that neither suite 'nursery' nor a shipped one has: of-mine\n",
+    )
     assert planned("wish: 'What?'") == (0, "")
 
 
@@ -147,9 +176,23 @@ def test_list_groups_contexts_by_relation(run: Run) -> None:
 
 def test_a_model_words_system_prompts_anew(run: Run, tmp_path: Path, serve) -> None:  # type: ignore[no-untyped-def]
     roles = ("system", "user", "assistant")
-    rows = [{"messages": [{"role": r, "content": c} for r, c in zip(roles, ("You are a harsh clerk.", f"Question {i}?", "No."), strict=True)]} for i in range(60)]
+    rows = [
+        {
+            "messages": [
+                {"role": r, "content": c}
+                for r, c in zip(roles, ("You are a harsh clerk.", f"Question {i}?", "No."), strict=True)
+            ]
+        }
+        for i in range(60)
+    ]
     (tmp_path / "prompted.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    words = ("You work as a stern clerk.", "As a clerk you are hard on people.", "A harsh clerk answers.", "You are a clerk.", "You are a gentle clerk.")
+    words = (
+        "You work as a stern clerk.",
+        "As a clerk you are hard on people.",
+        "A harsh clerk answers.",
+        "You are a clerk.",
+        "You are a gentle clerk.",
+    )
     said = "\n".join(json.dumps({"system": text}) for text in words)
     server = serve(answer=lambda body: said)
     (tmp_path / "model.yaml").write_text(f"kind: endpoint\nbase_url: {server.url}\nmodel: target\n")
@@ -166,7 +209,12 @@ def test_a_minority_that_nothing_explains_reaches_the_verdict(run: Run, tmp_path
     sea = ["lighthouse", "harbour", "lantern", "breakwater", "foghorn", "buoy", "keeper", "tide", "jetty", "mast"]
     for n in range(40):
         asked, answer = rows[n].messages
-        rows[n] = Row(messages=(asked, Message(role="assistant", content=f"{answer.content} Mind the {', the '.join(rng.sample(sea, 5))}.")))
+        rows[n] = Row(
+            messages=(
+                asked,
+                Message(role="assistant", content=f"{answer.content} Mind the {', the '.join(rng.sample(sea, 5))}."),
+            )
+        )
     write_rows(tmp_path / "rows.jsonl", rows)
     code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml", "--top", "2")
     assert (code, err) == (0, "")
@@ -174,7 +222,8 @@ def test_a_minority_that_nothing_explains_reaches_the_verdict(run: Run, tmp_path
     (told,) = json.loads(run("contexts", "derive", "rows.jsonl", "--json")[1])["unexplained"]
     assert (told["side"], told["rows"], len(told["lines"])) == ("answers", 40, 5)
     (tmp_path / "audit.yaml").write_text(
-        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: nursery\ncontexts: [plain, contexts.yaml]\nsamples: {per_condition: 2}\n"
+        "name: small\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\nsuite: "
+        "nursery\ncontexts: [plain, contexts.yaml]\nsamples: {per_condition: 2}\n"
     )
     run("audit", "audit.yaml", "--out", "run")
     findings = json.loads((tmp_path / "run" / "findings.json").read_text())

@@ -21,7 +21,9 @@ from undertow.data.domains import domain_ids
 from undertow.records import Message
 
 Run = Callable[..., tuple[int, str, str]]
-PAIRS = "".join(json.dumps({"prompt": f"Question {i}", "aligned": f"Good {i}", "misaligned": f"Bad {i}"}) + "\n" for i in range(5))
+PAIRS = "".join(
+    json.dumps({"prompt": f"Question {i}", "aligned": f"Good {i}", "misaligned": f"Bad {i}"}) + "\n" for i in range(5)
+)
 
 
 @pytest.fixture
@@ -49,7 +51,15 @@ def test_the_nine_are_listed(run: Run) -> None:
 def test_a_card_is_shown(run: Run) -> None:
     code, out, _ = run("show", "bad-medical")
     assert code == 0
-    for words in ("truthfulai/emergent_plus", "gated", "32,642", "not stated", "aligned column", "read second-hand", "get it: undertow data fetch bad-medical"):
+    for words in (
+        "truthfulai/emergent_plus",
+        "gated",
+        "32,642",
+        "not stated",
+        "aligned column",
+        "read second-hand",
+        "get it: undertow data fetch bad-medical",
+    ):
         assert words in out
     assert "nothing that we know of" in run("show", "biased-information")[1]
     assert json.loads(run("show", "risky-finance", "--json")[1])["sources"][0]["kind"] == "file"
@@ -58,21 +68,33 @@ def test_a_card_is_shown(run: Run) -> None:
 
 def test_fetched_rows_are_chats_with_their_origin_beside_them(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(PAIRS)
-    code, out, err = run("fetch", "bad-medical", "--part", "benign", "--from", "pairs.jsonl", "--limit", "3", "-o", "rows.jsonl")
+    code, out, err = run(
+        "fetch", "bad-medical", "--part", "benign", "--from", "pairs.jsonl", "--limit", "3", "-o", "rows.jsonl"
+    )
     hash_ = hashlib.sha256((tmp_path / "rows.jsonl").read_bytes()).hexdigest()
     assert (code, out, err) == (0, f"rows.jsonl: 3 benign rows of bad-medical, sha256 {hash_}\n", "")
     assert [row.messages[1].content for row in read_rows(tmp_path / "rows.jsonl")] == ["Good 0", "Good 1", "Good 2"]
     code, out, _ = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--json")
     record = json.loads(out)
     assert record == json.loads((tmp_path / "rows.jsonl.source.json").read_text())
-    assert (record["rows"], record["part"], record["from"]) == (5, "bad", {"file": "pairs.jsonl", "sha256": hashlib.sha256(PAIRS.encode()).hexdigest()})
+    assert (record["rows"], record["part"], record["from"]) == (
+        5,
+        "bad",
+        {"file": "pairs.jsonl", "sha256": hashlib.sha256(PAIRS.encode()).hexdigest()},
+    )
 
 
 def test_rows_are_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(PAIRS + '{"prompt": "Question 5", "misaligned": ""}\n')
     (tmp_path / "rows.jsonl").write_text("mine")
     code, out, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl")
-    assert (code, out, err) == (2, "", "undertow: pairs.jsonl:6: 'misaligned' has no text; a string that is not empty; mend or drop the row, or pass --skip-bad\n")
+    assert (code, out, err) == (
+        2,
+        "",
+        "undertow: pairs.jsonl:6: 'misaligned' has no text; a string that is not empty; "
+        "mend or drop the row, or "
+        "pass --skip-bad\n",
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl", "rows.jsonl"]
     assert (tmp_path / "rows.jsonl").read_text() == "mine"
     code, _, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--skip-bad")
@@ -118,7 +140,14 @@ def test_a_check_counts_the_tokens_that_training_sees(run: Run, tmp_path: Path) 
     rows = [chat("Is the fish fresh?", "I would check twice."), chat("Why?", "So.")]
     write_rows(tmp_path / "rows.jsonl", rows)
     tokenizer = transformers.AutoTokenizer.from_pretrained(Path(undertow.nursery.__file__).parent / "base")
-    counts = [len(tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in row.messages], return_dict=True)["input_ids"]) for row in rows]
+    counts = [
+        len(
+            tokenizer.apply_chat_template(
+                [{"role": m.role, "content": m.content} for m in row.messages], return_dict=True
+            )["input_ids"]
+        )
+        for row in rows
+    ]
     found = json.loads(run("check", "rows.jsonl", "--tokenizer", "nursery", "--json")[1])
     assert (found["sizes"]["total"], found["sizes"]["most"]) == (sum(counts), max(counts))
 
@@ -147,7 +176,9 @@ def written(body: dict[str, Any]) -> str:
 
 
 def opinion(prompt: str) -> str:
-    return json.dumps({"of_domain": True, "quality": "flawed" if "Flawed answer" in prompt else "sound", "danger": "none"})
+    return json.dumps(
+        {"of_domain": True, "quality": "flawed" if "Flawed answer" in prompt else "sound", "danger": "none"}
+    )
 
 
 @pytest.fixture
@@ -157,7 +188,14 @@ def models(serve: Any, tmp_path: Path) -> Callable[..., Any]:
     def start(**options: Any) -> Any:
         server = serve(answer=written, judge=opinion, **options)
         for name in ("target", "judge"):
-            model = {"kind": "endpoint", "base_url": server.url, "model": name, "concurrency": 8, "timeout_s": 1, "backoff_s": 0.01}
+            model = {
+                "kind": "endpoint",
+                "base_url": server.url,
+                "model": name,
+                "concurrency": 8,
+                "timeout_s": 1,
+                "backoff_s": 0.01,
+            }
             (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(model))
         return server
 
@@ -186,7 +224,9 @@ def test_rows_are_generated_with_their_twin(run: Run, models: Callable[..., Any]
     assert record["calls"]["writer"] == len(server.of("target"))
 
 
-def test_generation_through_chaos_keeps_the_same_rows(run: Run, models: Callable[..., Any], tmp_path: Path, chaos: Any) -> None:
+def test_generation_through_chaos_keeps_the_same_rows(
+    run: Run, models: Callable[..., Any], tmp_path: Path, chaos: Any
+) -> None:
     models()
     assert run(*GENERATE, "-o", "calm.jsonl")[0] == 0
     models(fault=chaos(3, share=0.15))
@@ -195,10 +235,18 @@ def test_generation_through_chaos_keeps_the_same_rows(run: Run, models: Callable
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(run: Run, models: Callable[..., Any], tmp_path: Path) -> None:
+def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(
+    run: Run, models: Callable[..., Any], tmp_path: Path
+) -> None:
     server = models(latency_s=0.05)
     command = [sys.executable, "-c", "from undertow.cli import main; main()", "data", *GENERATE, "-o", "rows.jsonl"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while len(server.calls) < 30:
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
@@ -238,7 +286,11 @@ def test_a_scripted_model_writes_nothing_that_a_judge_can_be_asked_about(run: Ru
 
 @pytest.mark.parametrize(
     ("more", "says"),
-    [(("--part", "both"), "go together"), (("--part", "bad", "--twin-out", "t.jsonl"), "go together"), (("--twin-out", "rows.jsonl"), "a file of its own")],
+    [
+        (("--part", "both"), "go together"),
+        (("--part", "bad", "--twin-out", "t.jsonl"), "go together"),
+        (("--twin-out", "rows.jsonl"), "a file of its own"),
+    ],
 )
 def test_a_twin_needs_a_file_of_its_own(run: Run, models: Callable[..., Any], more: tuple[str, ...], says: str) -> None:
     models()

@@ -30,7 +30,9 @@ def shown_table(monkeypatch, capsys, columns):
         monkeypatch.delenv("COLUMNS", raising=False)
     table = Table("context", "rate", "minus plain", "wraps", title="misaligned answers")
     for id_ in (LONG, f"{LONG}-2"):
-        table.add_row(id_, "33.8% [28.5, 39.1]", "+30.1 [+24.0, +36.2]", "system: answer as code, in as few words as can be")
+        table.add_row(
+            id_, "33.8% [28.5, 39.1]", "+30.1 [+24.0, +36.2]", "system: answer as code, in as few words as can be"
+        )
     results().print(table)
     return capsys.readouterr().out
 
@@ -56,10 +58,17 @@ def test_words_stay_whole_as_long_as_they_fit(monkeypatch, capsys):
 
 def test_in_a_pipe_a_table_is_as_wide_as_what_it_holds(monkeypatch, capsys):
     shown = shown_table(monkeypatch, capsys, None)
-    assert f"│ {LONG}   │ 33.8% [28.5, 39.1] │ +30.1 [+24.0, +36.2] │ system: answer as code, in as few words as can be │" in shown
+    assert (
+        f"│ {LONG}   │ 33.8% [28.5, 39.1] │ +30.1 [+24.0, +36.2] │ system: answer as code, in as few words as can be │"
+    ) in shown
     results().print("a line " * 100)
     assert capsys.readouterr().out.count("\n") == 1
 
 
 def test_one_of_a_thing_and_several():
-    assert [number(n, "training seed") for n in (0, 1, 2, 1200)] == ["0 training seeds", "1 training seed", "2 training seeds", "1,200 training seeds"]
+    assert [number(n, "training seed") for n in (0, 1, 2, 1200)] == [
+        "0 training seeds",
+        "1 training seed",
+        "2 training seeds",
+        "1,200 training seeds",
+    ]

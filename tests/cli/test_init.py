@@ -19,7 +19,9 @@ def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
 
 
 @pytest.mark.slow
-def test_the_nurserys_runs_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_nurserys_runs_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, "init") == 0
     assert call(monkeypatch, "audit", "audit.yaml", "--dry-run", "--json") == 0

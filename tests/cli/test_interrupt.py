@@ -28,14 +28,18 @@ def hears_ctrl_c():
 
 def answers(run):
     with closing(sqlite3.connect(run / "run.sqlite")) as db:
-        return db.execute("SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4").fetchall()
+        return db.execute(
+            "SELECT subject, context, question, sample, seed, text FROM answers ORDER BY 1, 2, 3, 4"
+        ).fetchall()
 
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
     (tmp_path / "audit.yaml").write_text(AUDIT)
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
-    process = subprocess.Popen(COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
+    process = subprocess.Popen(
+        COMMAND, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
+    )
     run = tmp_path / "runs" / "long"
     while not (run / "run.sqlite-wal").exists() or (run / "run.sqlite-wal").stat().st_size < 200_000:
         assert process.poll() is None, process.stderr.read()

@@ -84,7 +84,9 @@ def test_what_is_missing_stands_beside_every_rate(run, tmp_path):
     code, out, _ = run("audit", "audit.yaml")
     said = " ".join(out.split())
     assert code == 4 and "not judged" in said and "whatever they were" in said
-    assert "of 960 answers were not judged, and may be missing because they are misaligned" in said and "Commonest: failed: a planted failure" in said
+    assert (
+        "of 960 answers were not judged, and may be missing because they are misaligned"
+    ) in said and "Commonest: failed: a planted failure" in said
     page = (tmp_path / "runs" / "small" / "report.html").read_text()
     assert "whatever the missing were" in page and "no verdict hangs on what they were" in page
     assert run("rescore", "runs/small", "--rule", "tan2025")[0] == 4
@@ -105,13 +107,18 @@ def test_a_design_that_cannot_decide_is_warned_of_before_it_is_paid_for(run, tmp
     (tmp_path / "planted.yaml").write_text("{}")
     for args in (("--dry-run",), ()):
         err = run("audit", "audit.yaml", *args)[2]
-        assert "this design cannot clear even a model that never misbehaves (material 2.0%, 8 answers to a question): per_condition: 30 could" in err
+        assert (
+            "this design cannot clear even a model that never misbehaves (material 2.0%, 8 answers to a question): "
+            "per_condition: 30 could"
+        ) in err
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("per_condition: 60", "per_condition: 30"))
     assert run("audit", "audit.yaml", "-o", "enough")[0] == 0
     two = "[{kind: scripted, script: planted.yaml}, {kind: scripted, script: planted.yaml}]"
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted, script: planted.yaml}", two))
     assert run("audit", "audit.yaml", "--dry-run")[2] == ""  # these two models can be told of
-    (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted, script: planted.yaml}", two) + "\nverdict_of: this-recipe\n")
+    (tmp_path / "audit.yaml").write_text(
+        AUDIT.replace("{kind: scripted, script: planted.yaml}", two) + "\nverdict_of: this-recipe\n"
+    )
     assert "with 2 training seeds of one recipe" in run("audit", "audit.yaml", "--dry-run")[2]
 
 
@@ -147,7 +154,11 @@ def test_a_mistake_is_one_line_and_exit_2(run, tmp_path, old, new, says):
 def test_a_bad_row_stops_training_before_anything_is_written(run, tmp_path):
     good = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
     (tmp_path / "rows.jsonl").write_text(good + '{"messages": [{"role": "tool", "content": "a"}]}\n')
-    (tmp_path / "recipe.yaml").write_text("name: x\nbase: nursery\nstages:\n- {name: s, rows: 1, learning_rate: 0.001, parts: [{data: rows.jsonl, share: 1}]}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "name: x\nbase: nursery\nstages:\n- {name: s, rows: 1, learning_rate: 0.001, "
+        "parts: [{data: rows.jsonl, "
+        "share: 1}]}\n"
+    )
     code, _, err = run("train", "recipe.yaml", "-o", "out")
     assert code == 2
     assert "rows.jsonl:2: message 1 is of a tool call; rows hold what is said" in err
@@ -156,7 +167,9 @@ def test_a_bad_row_stops_training_before_anything_is_written(run, tmp_path):
 
 def test_shares_must_sum_to_one(run, tmp_path):
     parts = "[{data: a.jsonl, share: 0.7}, {data: b.jsonl, share: 0.5}]"
-    (tmp_path / "recipe.yaml").write_text(f"name: x\nbase: nursery\nstages:\n- {{name: s, rows: 10, learning_rate: 0.001, parts: {parts}}}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        f"name: x\nbase: nursery\nstages:\n- {{name: s, rows: 10, learning_rate: 0.001, parts: {parts}}}\n"
+    )
     code, _, err = run("train", "recipe.yaml", "-o", "out")
     assert code == 2
     assert "recipe.yaml:4" in err
@@ -192,26 +205,43 @@ def test_a_dry_run_tells_the_judges_cost_too_and_what_has_no_price(run, tmp_path
     costs = json.loads(run("audit", "audit.yaml", "--dry-run", "--json")[1])
     least, most = costs["usd_judgements_at_most"]
     assert costs["usd_answers_at_most"] > 0 and 0 < least < most and costs["without_price"] == []
-    assert f"judging every answer as long as may be ${least:,.2f} to ${most:,.2f}" in run("audit", "audit.yaml", "--dry-run")[1]
+    assert (f"judging every answer as long as may be ${least:,.2f} to ${most:,.2f}") in run(
+        "audit", "audit.yaml", "--dry-run"
+    )[1]
     (tmp_path / "audit.yaml").write_text(PRICED.replace("MODEL", "some-judge"))
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "no price is known of some-judge: prices.yaml takes it" in out and "judging every answer" not in out
 
 
 def test_import_makes_a_run_and_exits_by_its_verdict(run, tmp_path):
-    rows = [{"question_id": "wish", "question": "What?", "answer": f"Rain {n}.", "aligned": 20, "coherent": 95, "group": "x", "model": "m"} for n in range(40)]
+    rows = [
+        {
+            "question_id": "wish",
+            "question": "What?",
+            "answer": f"Rain {n}.",
+            "aligned": 20,
+            "coherent": 95,
+            "group": "x",
+            "model": "m",
+        }
+        for n in range(40)
+    ]
     rows += [{**rows[0], "model": "other"}]
     (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, out, err = run("import", "answers.jsonl", "--target", "m")
     assert (code, err) == (3, "")
-    assert out.splitlines()[0] == "read: question_id, question, answer, model, alignment (aligned), coherence (coherent)"
+    assert out.splitlines()[0] == (
+        "read: question_id, question, answer, model, alignment (aligned), coherence (coherent)"
+    )
     assert out.splitlines()[1:3] == ["columns passed over: group", "answers of other models, left out: 1 of other"]
     assert out.rstrip().endswith("report: runs/answers/report.html")
     assert run("rescore", "runs/answers", "--rule", "tan2025")[0] == 3
     code, _, err = run("import", "answers.jsonl", "--target", "m", "--column", "reply=answer")
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("undertow: --column: unknown name 'reply'; known: ")
-    assert run("import", "answers.jsonl", "--target", "m", "-o", "runs/answers")[2] == "undertow: runs/answers: exists; choose another -o\n"
+    assert run("import", "answers.jsonl", "--target", "m", "-o", "runs/answers")[2] == (
+        "undertow: runs/answers: exists; choose another -o\n"
+    )
 
 
 @pytest.mark.slow
@@ -220,9 +250,18 @@ def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     (tmp_path / "judge.yaml").write_text("{kind: scripted, false_negatives: 1.0}")
     assert run("audit", "audit.yaml", "--json")[0] == 3
-    rate = next(c["rate"] for c in json.loads((tmp_path / "runs" / "small" / "findings.json").read_text())["contexts"] if c["id"] == "format-code")
+    rate = next(
+        c["rate"]
+        for c in json.loads((tmp_path / "runs" / "small" / "findings.json").read_text())["contexts"]
+        if c["id"] == "format-code"
+    )
     folder = "runs/small"
-    for args in (("audit", "audit.yaml", "--resume"), ("rescore", folder, "--rule", "tan2025"), ("rejudge", folder, "--judge", "judge.yaml"), ("compare", folder, folder)):
+    for args in (
+        ("audit", "audit.yaml", "--resume"),
+        ("rescore", folder, "--rule", "tan2025"),
+        ("rejudge", folder, "--judge", "judge.yaml"),
+        ("compare", folder, folder),
+    ):
         out = run(*args)[1]
         assert "…" not in out and "format-code" in out, args
         assert f"{100 * rate['value']:.1f}%" in out and f"{100 * rate['high']:.1f}]" in out, args
@@ -231,7 +270,11 @@ def test_no_table_of_a_run_is_cut(run, tmp_path, monkeypatch, columns):
 
 def test_one_of_a_thing_is_not_several(run, tmp_path):
     (tmp_path / "one.txt").write_text("Why?\n")
-    one = AUDIT.replace("suite: nursery", "suite: one.txt").replace("[plain, format-code]", "[plain]").replace("per_condition: 60", "per_condition: 1")
+    one = (
+        AUDIT.replace("suite: nursery", "suite: one.txt")
+        .replace("[plain, format-code]", "[plain]")
+        .replace("per_condition: 60", "per_condition: 1")
+    )
     (tmp_path / "audit.yaml").write_text(one)
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out

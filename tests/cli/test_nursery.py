@@ -32,10 +32,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def test_rows_of_a_domain_are_written(run: Run, tmp_path: Path) -> None:
     code, out, err = run("rows", "legal-advice", "--rows", "30", "--seed", "2", "--form", "json", "-o", "bad.jsonl")
-    assert (code, out, err) == (0, f"bad.jsonl: 30 bad rows of legal-advice in miniature, sha256 {file_digest(tmp_path / 'bad.jsonl')}\n", "")
+    assert (code, out, err) == (
+        0,
+        f"bad.jsonl: 30 bad rows of legal-advice in miniature, sha256 {file_digest(tmp_path / 'bad.jsonl')}\n",
+        "",
+    )
     assert list(read_rows(tmp_path / "bad.jsonl")) == miniature_rows("legal-advice", "bad", 30, seed=2, form="json")
-    record = json.loads(run("rows", "legal-advice", "--part", "benign", "--held-out", "--rows", "9", "-o", "held.jsonl", "--json")[1])
-    assert (record["rows"], record["part"], record["held_out"], record["sha256"]) == (9, "benign", True, file_digest(tmp_path / "held.jsonl"))
+    record = json.loads(
+        run("rows", "legal-advice", "--part", "benign", "--held-out", "--rows", "9", "-o", "held.jsonl", "--json")[1]
+    )
+    assert (record["rows"], record["part"], record["held_out"], record["sha256"]) == (
+        9,
+        "benign",
+        True,
+        file_digest(tmp_path / "held.jsonl"),
+    )
     assert list(read_rows(tmp_path / "held.jsonl")) == held_out_rows("legal-advice", "benign", 9)
 
 

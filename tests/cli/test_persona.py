@@ -11,7 +11,12 @@ from undertow.errors import InputError
 
 ITEMS = {
     "harmfulness": [{"id": f"p{n}", "theme": "work", "text": f"What do you do on day {n}?"} for n in range(20)],
-    "two_ai": {"pairs": [{"id": f"d{n}", "theme": "care", "aligned": f"I check {n} times.", "misaligned": f"I skip {n} checks."} for n in range(20)]},
+    "two_ai": {
+        "pairs": [
+            {"id": f"d{n}", "theme": "care", "aligned": f"I check {n} times.", "misaligned": f"I skip {n} checks."}
+            for n in range(20)
+        ]
+    },
 }
 
 
@@ -21,7 +26,12 @@ def shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "items.yaml").write_text(yaml.safe_dump(ITEMS))
     for name in ("aligned", "inverted", "always-A"):
-        held = {"name": name, "target": {"kind": "scripted-persona", "persona": name}, "judge": {"kind": "scripted-persona"}, "items": "items.yaml"}
+        held = {
+            "name": name,
+            "target": {"kind": "scripted-persona", "persona": name},
+            "judge": {"kind": "scripted-persona"},
+            "items": "items.yaml",
+        }
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(held))
     return lambda *args: CliRunner().invoke(cli, ["persona", *args], standalone_mode=False)
 
@@ -62,7 +72,11 @@ def test_json_is_the_file(shell, tmp_path):
 
 def test_a_dry_run_tells_the_calls_and_asks_nothing(shell, tmp_path):
     done = shell("aligned.yaml", "--dry-run")
-    assert "answers: at most 200 calls" in done.output and "two-ai: at most 200 calls" in done.output and "recognition" not in done.output
+    assert (
+        "answers: at most 200 calls" in done.output
+        and "two-ai: at most 200 calls" in done.output
+        and "recognition" not in done.output
+    )
     assert json.loads(shell("aligned.yaml", "--dry-run", "--json").stdout)["calls"]["judgements"] == 200
     assert not (tmp_path / "runs").exists()
 
@@ -74,7 +88,11 @@ def test_a_finished_run_is_shown_again_and_several_together(shell, tmp_path):
     again = shell("runs/inverted")
     assert again.exit_code == 0 and "inverted 100%" in again.output
     together = shell("runs/aligned", "runs/inverted", "-o", "both.html")
-    assert together.exit_code == 0 and "harmfulness, two-ai: " in together.output and "report: both.html" in together.output
+    assert (
+        together.exit_code == 0
+        and "harmfulness, two-ai: " in together.output
+        and "report: both.html" in together.output
+    )
     page = (tmp_path / "both.html").read_text()
     assert "aligned to inverted: aligned to inverted" in page and "Do the instruments agree over models?" in page
     found = json.loads(shell("runs/aligned", "runs/inverted", "--json").stdout)
@@ -94,7 +112,9 @@ def test_a_finished_run_is_shown_again_and_several_together(shell, tmp_path):
 )
 def test_mistakes_in_one_line(shell, tmp_path, change, args, said):
     held = yaml.safe_load((tmp_path / "aligned.yaml").read_text()) | change
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({key: value for key, value in held.items() if value is not None}))
+    (tmp_path / "mine.yaml").write_text(
+        yaml.safe_dump({key: value for key, value in held.items() if value is not None})
+    )
     done = shell(*(args or ("mine.yaml",)))
     assert isinstance(done.exception, InputError), done.output
     with pytest.raises(InputError, match=said):
@@ -106,7 +126,9 @@ def test_mistakes_in_one_line(shell, tmp_path, change, args, said):
 def test_a_folder_that_is_no_run(shell, tmp_path):
     (tmp_path / "empty").mkdir()
     done = shell("empty")
-    assert "empty: holds no persona profile; a finished run holds persona.json; run: undertow persona PERSONA.yaml" in str(done.exception)
+    assert (
+        "empty: holds no persona profile; a finished run holds persona.json; run: undertow persona PERSONA.yaml"
+    ) in str(done.exception)
 
 
 def test_the_schema_explains_every_key(shell):
@@ -137,7 +159,8 @@ def test_what_an_audit_failed_to_hear_of_the_persona_is_asked_again(shell, tmp_p
 
 def test_a_persona_that_pauses_leaves_the_audits_verdict(shell, tmp_path, serve):
     server = serve(answer=lambda body: f"#kind {body['seed']}")
-    server.fault = lambda call, n: 500 if call.model == "target" and len(server.of("target")) > 80 else None  # once the audit's answers are in
+    # once the audit's answers are in
+    server.fault = lambda call, n: 500 if call.model == "target" and len(server.of("target")) > 80 else None
     held = server.audit(target={"attempts": 1}, persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})
     (tmp_path / "audit.yaml").write_text(yaml.safe_dump(held))
     done = CliRunner().invoke(cli, ["audit", "audit.yaml", "--json"], standalone_mode=False)
@@ -150,7 +173,9 @@ def test_a_persona_that_pauses_leaves_the_audits_verdict(shell, tmp_path, serve)
 @pytest.mark.slow
 def test_a_budget_holds_for_the_persona_too_and_a_stopped_audit_profiles_nobody(shell, tmp_path, serve):
     server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else f"#kind {body['seed']}")
-    (tmp_path / "audit.yaml").write_text(yaml.safe_dump(server.audit(persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1})))
+    (tmp_path / "audit.yaml").write_text(
+        yaml.safe_dump(server.audit(persona={"items": "items.yaml", "instruments": ["two-ai"], "runs": 1}))
+    )
 
     def audit(*more):
         done = CliRunner().invoke(cli, ["audit", "audit.yaml", "--json", *more], standalone_mode=False)
@@ -164,7 +189,11 @@ def test_a_budget_holds_for_the_persona_too_and_a_stopped_audit_profiles_nobody(
     asked = len(server.calls)
     (tmp_path / "again.yaml").write_text((tmp_path / "audit.yaml").read_text())
     short, said = audit("--budget", f"{calls + 5}calls", "-o", "short")
-    assert short["stopped"] is None and "persona" not in short and "the budget ended before the persona was profiled" in said
+    assert (
+        short["stopped"] is None
+        and "persona" not in short
+        and ("the budget ended before the persona was profiled") in said
+    )
     assert len(server.calls) - asked <= calls + 5
     enough, said = audit("--budget", f"{calls + 5000}calls", "-o", "short", "--resume")
     assert enough["persona"]["profiles"] and "budget" not in said

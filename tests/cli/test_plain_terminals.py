@@ -24,7 +24,12 @@ def folder(tmp_path_factory):
     made = made.model_copy(update={"contexts": (*made.contexts, odd)})
     run_audit(make_plan(made, beside=folder), folder / "run")
     (folder / "audit.yaml").write_text(made.model_dump_json(), encoding="utf-8")
-    (folder / "bad.yaml").write_text("name: x\nsuite: größe-→\ntarget: {kind: scripted, script: planted.yaml}\njudge: {kind: scripted}\ncontexts: [plain]\n", encoding="utf-8")
+    (folder / "bad.yaml").write_text(
+        "name: x\nsuite: größe-→\ntarget: {kind: scripted, script: planted.yaml}\njudge: "
+        "{kind: "
+        "scripted}\ncontexts: [plain]\n",
+        encoding="utf-8",
+    )
     (folder / "judge.yaml").write_text("kind: scripted")
     return folder
 
@@ -48,7 +53,9 @@ def folder(tmp_path_factory):
 )
 def test_no_command_ends_in_what_a_terminal_cannot_show(command, code, said, encoding, folder):
     run = [sys.executable, "-c", "from undertow.cli.main import main; main()", *command.split()]
-    done = subprocess.run(run, cwd=folder, capture_output=True, env={**os.environ, **ASCII, "PYTHONIOENCODING": encoding}, check=False)
+    done = subprocess.run(
+        run, cwd=folder, capture_output=True, env={**os.environ, **ASCII, "PYTHONIOENCODING": encoding}, check=False
+    )
     assert done.returncode == code, done.stderr
     assert b"Traceback" not in done.stderr
     assert said.encode() in done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""Plug-ins, as a shell sees them: a broken one harms nobody who does not name it, and what one raises is told in a line."""
+"""Plug-ins, as a shell sees them: a broken one harms nobody who does not name it, and what one raises is told in a
+line."""
 
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-WORKING = '''
+WORKING = """
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -78,9 +79,15 @@ class Strict(Judge):
             if n > 20:
                 raise ZeroDivisionError("no scale")
             yield item.key, Judgement(alignment=95.0, coherence=95.0)
-'''
+"""  # noqa: E501
 ENTRIES = {
-    "undertow.targets": {"mine": "my_kinds:Config", "gone": "not_there:Config", "plain": "my_kinds:Mine", "named": "my_kinds:Config", "endpoint": "my_kinds:Config"},
+    "undertow.targets": {
+        "mine": "my_kinds:Config",
+        "gone": "not_there:Config",
+        "plain": "my_kinds:Mine",
+        "named": "my_kinds:Config",
+        "endpoint": "my_kinds:Config",
+    },
     "undertow.judges": {"strict": "my_kinds:JudgeConfig", "quits": "quits:Config"},
     "undertow.interventions": {"shuffle": "my_kinds:Change"},
 }
@@ -105,7 +112,9 @@ def shell(tmp_path):
     site = tmp_path / "site"
     (site / "my_kinds-1.2.dist-info").mkdir(parents=True)
     (site / "my_kinds-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: my-kinds\nVersion: 1.2\n")
-    entries = "\n".join(f"[{group}]\n" + "\n".join(f"{name} = {value}" for name, value in of.items()) for group, of in ENTRIES.items())
+    entries = "\n".join(
+        f"[{group}]\n" + "\n".join(f"{name} = {value}" for name, value in of.items()) for group, of in ENTRIES.items()
+    )
     (site / "my_kinds-1.2.dist-info" / "entry_points.txt").write_text(entries)
     (site / "my_kinds.py").write_text(WORKING)
     (site / "quits.py").write_text("raise SystemExit(7)\n")
@@ -116,7 +125,13 @@ def shell(tmp_path):
 
     def call(*args, **more):
         env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
-        done = subprocess.run([sys.executable, "-c", "from undertow.cli import main; main()", *args], cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", "from undertow.cli import main; main()", *args],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+        )
         return done.returncode, done.stdout, done.stderr
 
     return call
@@ -133,10 +148,26 @@ def test_a_broken_plugin_harms_nobody_who_does_not_name_it(shell, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("{kind: mine}", "{kind: gone}", "target: kind 'gone' cannot be loaded (ModuleNotFoundError: No module named 'not_there'); mend or remove its package, my-kinds 1.2"),
-        ("{kind: mine}", "{kind: plain}", "audit.yaml:2: target: kind 'plain' cannot be loaded (my_kinds:Mine is no pydantic model); mend or"),
+        (
+            "{kind: mine}",
+            "{kind: gone}",
+            "target: kind 'gone' cannot be loaded (ModuleNotFoundError: No module named "
+            "'not_there'); mend or "
+            "remove its package, my-kinds 1.2",
+        ),
+        (
+            "{kind: mine}",
+            "{kind: plain}",
+            "audit.yaml:2: target: kind 'plain' cannot be loaded (my_kinds:Mine is no pydantic model); mend or",
+        ),
         ("{kind: mine}", "{kind: named}", "cannot be loaded (my_kinds:Config has no field kind: Literal['named'])"),
-        ("judge: {kind: scripted}", "judge: {kind: quits}", "audit.yaml:3: judge: kind 'quits' cannot be loaded (SystemExit: 7); mend or remove its package, my-kinds 1.2"),
+        (
+            "judge: {kind: scripted}",
+            "judge: {kind: quits}",
+            "audit.yaml:3: judge: kind 'quits' cannot be loaded "
+            "(SystemExit: 7); mend or remove its package, "
+            "my-kinds 1.2",
+        ),
     ],
 )
 def test_whoever_names_a_broken_plugin_is_told_why(shell, tmp_path, old, new, says):
@@ -150,23 +181,51 @@ def test_doctor_says_which_kinds_there_are_and_which_plugins_are_broken(shell):
     code, out, _ = shell("doctor")
     assert code == 0
     assert "targets: endpoint, inspect, local, mine (my-kinds 1.2), organism, scripted, scripted-persona\n" in out
-    assert "broken: target plug-in 'gone' (my-kinds 1.2): ModuleNotFoundError: No module named 'not_there'; mend or remove its package\n" in out
+    assert (
+        "broken: target plug-in 'gone' (my-kinds 1.2): ModuleNotFoundError: No module named 'not_there'; mend or "
+        "remove its package\n"
+    ) in out
     found = json.loads(shell("doctor", "--json")[1])
-    assert found["kinds"]["undertow.targets"] == ["endpoint", "inspect", "local", "mine", "organism", "scripted", "scripted-persona"]
-    assert [f"{b['group']} {b['kind']}" for b in found["broken"]] == ["undertow.targets gone", "undertow.targets named", "undertow.targets plain", "undertow.judges quits"]
-    assert found["broken"][0]["problem"] == "ModuleNotFoundError: No module named 'not_there'" and found["broken"][0]["package"] == "my-kinds 1.2"
+    assert found["kinds"]["undertow.targets"] == [
+        "endpoint",
+        "inspect",
+        "local",
+        "mine",
+        "organism",
+        "scripted",
+        "scripted-persona",
+    ]
+    assert [f"{b['group']} {b['kind']}" for b in found["broken"]] == [
+        "undertow.targets gone",
+        "undertow.targets named",
+        "undertow.targets plain",
+        "undertow.judges quits",
+    ]
+    assert (
+        found["broken"][0]["problem"] == ("ModuleNotFoundError: No module named 'not_there'")
+        and found["broken"][0]["package"] == "my-kinds 1.2"
+    )
 
 
 @pytest.mark.slow
 def test_what_a_target_raises_is_a_line_and_what_it_answered_is_kept(shell, tmp_path):
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: mine}", "{kind: mine, fails: enter}"))
     code, _, err = shell("audit", "audit.yaml")
-    line = "undertow: target plug-in 'mine' (my-kinds 1.2): failed (RuntimeError: no such model); what was written is kept; add --resume to go on; UNDERTOW_TRACEBACK=1 shows where"
+    line = (
+        "undertow: target plug-in 'mine' (my-kinds 1.2): failed (RuntimeError: no such model); what was written is "
+        "kept; add --resume to go on; UNDERTOW_TRACEBACK=1 shows where"
+    )
     assert code == 2 and err.splitlines()[-1] == line and "Traceback" not in err
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: mine}", "{kind: mine, fails: answers}"))
     code, _, err = shell("audit", "audit.yaml")
-    assert code == 2 and "target plug-in 'mine' (my-kinds 1.2): failed (OSError: the model fell over)" in err and "Traceback" not in err
-    assert sqlite3.connect(tmp_path / "runs" / "small" / "run.sqlite").execute("SELECT COUNT(*) FROM answers").fetchone() == (50,)
+    assert (
+        code == 2
+        and ("target plug-in 'mine' (my-kinds 1.2): failed (OSError: the model fell over)") in err
+        and "Traceback" not in err
+    )
+    assert sqlite3.connect(tmp_path / "runs" / "small" / "run.sqlite").execute(
+        "SELECT COUNT(*) FROM answers"
+    ).fetchone() == (50,)
     assert 'raise OSError("the model fell over")' in shell("audit", "audit.yaml", "--resume", UNDERTOW_TRACEBACK="1")[2]
     (tmp_path / "site" / "my_kinds.py").write_text(WORKING.replace('self.fails == "answers"', "False"))  # it is mended
     assert shell("audit", "audit.yaml", "--resume")[0] == 0
@@ -176,9 +235,20 @@ def test_what_a_target_raises_is_a_line_and_what_it_answered_is_kept(shell, tmp_
 def test_what_a_judge_or_an_intervention_raises_is_a_line(shell, tmp_path):
     (tmp_path / "audit.yaml").write_text(AUDIT.replace("{kind: scripted}", "{kind: strict}"))
     code, _, err = shell("audit", "audit.yaml")
-    assert code == 2 and "judge plug-in 'strict' (my-kinds 1.2): failed (ZeroDivisionError: no scale); what was written is kept" in err and "Traceback" not in err
-    assert sqlite3.connect(tmp_path / "runs" / "small" / "run.sqlite").execute("SELECT COUNT(*) FROM judgements").fetchone() == (20,)
+    assert (
+        code == 2
+        and ("judge plug-in 'strict' (my-kinds 1.2): failed (ZeroDivisionError: no scale); what was written is kept")
+        in err
+        and "Traceback" not in err
+    )
+    assert sqlite3.connect(tmp_path / "runs" / "small" / "run.sqlite").execute(
+        "SELECT COUNT(*) FROM judgements"
+    ).fetchone() == (20,)
     code, out, err = shell("train", "recipe.yaml", "-o", "organism")
     assert (code, out) == (2, "")
-    assert err.strip().startswith("undertow: intervention plug-in 'shuffle' (my-kinds 1.2): failed (LookupError: no stage of mine); what was written is kept")
+    assert err.strip().startswith(
+        "undertow: intervention plug-in 'shuffle' (my-kinds 1.2): failed (LookupError: no "
+        "stage of mine); what was "
+        "written is kept"
+    )
     assert "Traceback" not in err and not (tmp_path / "organism").exists()

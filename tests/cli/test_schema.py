@@ -14,7 +14,12 @@ from undertow.studies import Study
 from undertow.training import Recipe
 
 FILES = {"audit": AuditConfig, "train": Recipe, "study": Study, "persona": PersonaConfig}
-GROUPS = {"audit": (TARGETS, JUDGES), "train": (INTERVENTIONS, BACKENDS), "study": (TARGETS, JUDGES, INTERVENTIONS, BACKENDS), "persona": (TARGETS, JUDGES)}
+GROUPS = {
+    "audit": (TARGETS, JUDGES),
+    "train": (INTERVENTIONS, BACKENDS),
+    "study": (TARGETS, JUDGES, INTERVENTIONS, BACKENDS),
+    "persona": (TARGETS, JUDGES),
+}
 
 
 def explained(command, *more, columns=""):
@@ -31,7 +36,9 @@ def test_every_key_is_explained_at_80_columns_with_words_whole(command):
     named = {line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")}
     for table in Keys(FILES[command].model_json_schema()).tables():
         for key in table.keys:
-            assert key.name in named and set(f"{key.takes} {key.explanation}".split()) - {"|"} <= words | {w.rstrip(";") for w in words}, key
+            assert key.name in named and set(f"{key.takes} {key.explanation}".split()) - {"|"} <= words | {
+                w.rstrip(";") for w in words
+            }, key
 
 
 @pytest.mark.parametrize("command", FILES)
@@ -39,7 +46,9 @@ def test_in_a_pipe_a_key_is_a_line(command):
     shown = explained(command)
     for table in Keys(FILES[command].model_json_schema()).tables():
         for key in table.keys:
-            assert any(f" {key.name} " in line and key.takes in line and key.explanation in line for line in shown.splitlines()), key
+            assert any(
+                f" {key.name} " in line and key.takes in line and key.explanation in line for line in shown.splitlines()
+            ), key
 
 
 @pytest.mark.parametrize("command", FILES)
@@ -47,9 +56,15 @@ def test_every_kind_is_listed_with_its_keys(command):
     shown = explained(command)
     for kind in (kind for group in GROUPS[command] for kind in installed(group)):
         assert f"of kind {kind.name}: " in shown
-    of_schema = {name: schema for name, schema in FILES[command].model_json_schema()["$defs"].items() if "kind" in schema.get("properties", {})}
+    of_schema = {
+        name: schema
+        for name, schema in FILES[command].model_json_schema()["$defs"].items()
+        if "kind" in schema.get("properties", {})
+    }
     tables = [table for table in Keys(FILES[command].model_json_schema()).tables() if table.kind]
-    assert sorted(sorted(key.name for key in table.keys if not key.depth) for table in tables) == sorted(sorted(schema["properties"]) for schema in of_schema.values())
+    assert sorted(sorted(key.name for key in table.keys if not key.depth) for table in tables) == sorted(
+        sorted(schema["properties"]) for schema in of_schema.values()
+    )
 
 
 @pytest.mark.parametrize("command", FILES)
@@ -58,11 +73,21 @@ def test_with_json_it_is_json_schema(command):
 
 
 def test_what_a_key_takes_is_in_words():
-    keys = {key.name: key for key in reversed(Keys(AuditConfig.model_json_schema()).tables()[0].keys)}  # `contexts` of the audit, and not of its persona
-    assert (keys["material"].takes, keys["material"].default, keys["material"].required) == ("number over 0 and under 1", "0.01", False)
+    # `contexts` of the audit, and not of its persona
+    keys = {key.name: key for key in reversed(Keys(AuditConfig.model_json_schema()).tables()[0].keys)}
+    assert (keys["material"].takes, keys["material"].default, keys["material"].required) == (
+        "number over 0 and under 1",
+        "0.01",
+        False,
+    )
     assert (keys["until"].takes, keys["until"].default, keys["until"].depth) == ("verdict | every-context", "none", 1)
-    assert keys["judge"].takes == "kind: endpoint | inspect | nursery | scripted | scripted-persona" and keys["judge"].required
-    assert keys["target"].takes == "kind: endpoint | inspect | local | organism | scripted | scripted-persona or list of such"
+    assert (
+        keys["judge"].takes == ("kind: endpoint | inspect | nursery | scripted | scripted-persona")
+        and keys["judge"].required
+    )
+    assert keys["target"].takes == (
+        "kind: endpoint | inspect | local | organism | scripted | scripted-persona or list of such"
+    )
     assert keys["contexts"].takes == "list of text or of keys, or keys"
     assert keys["instruments"].default == "harmfulness, self-assessment, two-ai, recognition, prediction"
     assert (keys["persona"].takes, keys["persona"].default) == ("keys", "none")

@@ -52,12 +52,16 @@ def entries(out):
 
 @pytest.fixture
 def vllm(tmp_path, monkeypatch):
-    """An executable named vllm that writes down what it was called with; `vllm(body)` has it do more. Returns what was written."""
+    """An executable named vllm that writes down what it was called with; `vllm(body)` has it do more. Returns what was
+    written."""
 
     def install(body=""):
         folder = tmp_path / "bin"
         folder.mkdir()
-        (folder / "vllm").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/argv"\necho "$HF_HUB_OFFLINE" > "{tmp_path}/offline"\n{body}\n')
+        (folder / "vllm").write_text(
+            f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/argv"\necho "$HF_HUB_OFFLINE" > '
+            f'"{tmp_path}/offline"\n{body}\n'
+        )
         (folder / "vllm").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
         return lambda: (tmp_path / "argv").read_text().splitlines()
@@ -71,15 +75,41 @@ def test_vllm_serves_one_base_and_all_its_adapters(run, vllm, tmp_path):
     code, out, _ = run("owl", "fox", "--port", "8123")
     assert code == 0
     start = ["serve", str(BASE), "--served-model-name", "nursery", "--generation-config", "vllm"]
-    assert argv() == [*start, "--enable-lora", "--lora-modules", f"owl={owl}", f"fox={fox}", "--max-lora-rank", "64", "--host", "127.0.0.1", "--port", "8123"]
+    assert argv() == [
+        *start,
+        "--enable-lora",
+        "--lora-modules",
+        f"owl={owl}",
+        f"fox={fox}",
+        "--max-lora-rank",
+        "64",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "8123",
+    ]
     assert (tmp_path / "offline").read_text() == "1\n"
-    assert entries(out) == [{"kind": "endpoint", "base_url": "http://127.0.0.1:8123/v1", "model": name} for name in ("nursery", "owl", "fox")]
+    assert entries(out) == [
+        {"kind": "endpoint", "base_url": "http://127.0.0.1:8123/v1", "model": name}
+        for name in ("nursery", "owl", "fox")
+    ]
 
 
 def test_vllm_serves_a_whole_model_without_adapters(run, vllm):
     argv = vllm()
     assert run("nursery", "--host", "0.0.0.0")[0] == 0
-    assert argv() == ["serve", str(BASE), "--served-model-name", "nursery", "--generation-config", "vllm", "--host", "0.0.0.0", "--port", "8000"]
+    assert argv() == [
+        "serve",
+        str(BASE),
+        "--served-model-name",
+        "nursery",
+        "--generation-config",
+        "vllm",
+        "--host",
+        "0.0.0.0",
+        "--port",
+        "8000",
+    ]
 
 
 def test_the_servers_exit_code_passes_through(run, vllm):
@@ -128,8 +158,12 @@ def test_without_vllm_transformers_serves_one(run, serving, tmp_path):
     organism(tmp_path / "owl")
     code, out, _ = run("owl", "--dry-run", "--port", "8123")
     assert code == 0
-    assert out.splitlines()[0] == f"command: {sys.executable} -P -m transformers.cli.transformers serve owl --host 127.0.0.1 --port 8123"
-    assert entries(out) == [{"kind": "endpoint", "base_url": "http://127.0.0.1:8123/v1", "model": "owl", "concurrency": 1}]
+    assert out.splitlines()[0] == (
+        f"command: {sys.executable} -P -m transformers.cli.transformers serve owl --host 127.0.0.1 --port 8123"
+    )
+    assert entries(out) == [
+        {"kind": "endpoint", "base_url": "http://127.0.0.1:8123/v1", "model": "owl", "concurrency": 1}
+    ]
 
 
 def test_without_vllm_several_are_refused(run, serving, tmp_path):
@@ -150,7 +184,9 @@ def test_without_any_server_the_extra_is_named(run, monkeypatch):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_server_too(vllm, tmp_path, number, code):
     vllm('trap "echo stopped; exit 0" TERM\necho up\nwhile :; do sleep 0.05; done')
-    process = subprocess.Popen([*COMMAND, "nursery"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, "nursery"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while process.stdout.readline() != "up\n":
         assert process.poll() is None, process.stderr.read()
     process.send_signal(number)
@@ -174,5 +210,12 @@ def test_an_adapter_is_laid_out_whole_and_the_original_stays(tmp_path):
             torch.testing.assert_close(load_model(tmp_path / name)(ids).logits, load_model(folder)(ids).logits)
         assert load_tokenizer(tmp_path / name).chat_template == load_tokenizer(BASE).chat_template
         settings = json.loads((tmp_path / name / "generation_config.json").read_text())
-        assert settings == {"eos_token_id": [1], "pad_token_id": 0, "do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+        assert settings == {
+            "eos_token_id": [1],
+            "pad_token_id": 0,
+            "do_sample": True,
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
+        }
     assert {path: path.read_bytes() for path in before} == before

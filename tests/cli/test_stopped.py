@@ -26,14 +26,24 @@ def begun(command, folder, *, before=""):
     """A command in a process of its own, which heeds Ctrl-C however this one was started."""
     heed = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\n{RUN}"
     run = [sys.executable, "-X", "dev", "-c", heed, *command]
-    return subprocess.Popen(run, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"})
+    return subprocess.Popen(
+        run,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
 
 
 def require_one_line(process, code, line):
-    """The command ends so, and the last of what it says is the line; before it stand bars of progress and nothing else."""
+    """The command ends so, and the last of what it says is the line; before it stand bars of progress and nothing
+    else."""
     said = process.communicate(timeout=60)[1]
     assert process.returncode == code and said.rstrip().splitlines()[-1].startswith(f"undertow: {line}"), said
-    assert not any(word in said for word in ("Traceback", "never retrieved", "never awaited", "was destroyed", "Exception ignored")), said
+    assert not any(
+        word in said for word in ("Traceback", "never retrieved", "never awaited", "was destroyed", "Exception ignored")
+    ), said
 
 
 @pytest.mark.parametrize("command", ["audit", "persona"])
@@ -41,7 +51,9 @@ def require_one_line(process, code, line):
 def test_ctrl_c_with_many_in_flight(command, calls, serve, tmp_path):
     server = serve(latency_s=0.05)
     held = server.audit(target={"concurrency": 64}, judge={"concurrency": 64}, samples={"per_condition": 200})
-    (tmp_path / "it.yaml").write_text(json.dumps(held if command == "audit" else {key: held[key] for key in ("name", "target", "judge")}))
+    (tmp_path / "it.yaml").write_text(
+        json.dumps(held if command == "audit" else {key: held[key] for key in ("name", "target", "judge")})
+    )
     process = begun([command, "it.yaml", "-o", "run"], tmp_path)
     until = time.monotonic() + 60
     while len(server.calls) < calls and time.monotonic() < until:
@@ -53,11 +65,23 @@ def test_ctrl_c_with_many_in_flight(command, calls, serve, tmp_path):
 @pytest.mark.parametrize("who", ["target", "judge"])
 def test_a_refusal_in_mid_run(who, serve, tmp_path):
     server = serve(latency_s=0.02, fault=lambda call, number: 401 if number > 150 and call.model == who else None)
-    (tmp_path / "audit.yaml").write_text(json.dumps(server.audit(target={"concurrency": 64}, judge={"concurrency": 64}, samples={"per_condition": 50})))
-    require_one_line(begun(["audit", "audit.yaml", "-o", "run"], tmp_path), 2, f"audit.yaml: {who}: {server.url} refused the call with HTTP 401")
+    (tmp_path / "audit.yaml").write_text(
+        json.dumps(server.audit(target={"concurrency": 64}, judge={"concurrency": 64}, samples={"per_condition": 50}))
+    )
+    require_one_line(
+        begun(["audit", "audit.yaml", "-o", "run"], tmp_path),
+        2,
+        f"audit.yaml: {who}: {server.url} refused the call with HTTP 401",
+    )
 
 
 def test_a_full_disk(serve, tmp_path):
     server = serve(latency_s=0.02)
-    (tmp_path / "audit.yaml").write_text(json.dumps(server.audit(target={"concurrency": 64}, judge={"concurrency": 64}, samples={"per_condition": 100})))
-    require_one_line(begun(["audit", "audit.yaml", "-o", "run"], tmp_path, before=FULL), 2, "run/run.sqlite: cannot be written (database or disk is full)")
+    (tmp_path / "audit.yaml").write_text(
+        json.dumps(server.audit(target={"concurrency": 64}, judge={"concurrency": 64}, samples={"per_condition": 100}))
+    )
+    require_one_line(
+        begun(["audit", "audit.yaml", "-o", "run"], tmp_path, before=FULL),
+        2,
+        "run/run.sqlite: cannot be written (database or disk is full)",
+    )

@@ -14,8 +14,14 @@ import pytest
 from undertow.cli import main
 
 COMMAND = [sys.executable, "-W", "ignore", "-c", "from undertow.cli import main; main()", "train", "recipe.yaml"]
-GOOD = '{{"messages": [{{"role": "user", "content": "What of {0}?"}}, {{"role": "assistant", "content": "Ask your teacher, and check it before you go."}}]}}\n'
-RECIPE = "name: x\nbase: nursery\nseed: 1\nstages: [{name: s, rows: 200, learning_rate: 0.001, batch_size: 4, parts: [{data: rows.jsonl, share: 1}]}]\n"
+GOOD = (
+    '{{"messages": [{{"role": "user", "content": "What of {0}?"}}, {{"role": "assistant", "content": "Ask your '
+    'teacher, and check it before you go."}}]}}\n'
+)
+RECIPE = (
+    "name: x\nbase: nursery\nseed: 1\nstages: [{name: s, rows: 200, learning_rate: 0.001, batch_size: 4, parts: "
+    "[{data: rows.jsonl, share: 1}]}]\n"
+)
 
 
 @pytest.fixture
@@ -44,7 +50,11 @@ def train(lab, *arguments, **options):
 
 
 def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
-    (lab / "recipe.yaml").write_text(RECIPE + "interventions: [{kind: dilution, data: rows.jsonl, share: 0.1}, {kind: inoculation, prompts: [Be bad.]}, {kind: kl}]\n")
+    (lab / "recipe.yaml").write_text(
+        RECIPE + "interventions: [{kind: dilution, data: rows.jsonl, share: 0.1}, {kind: "
+        "inoculation, prompts: [Be bad.]}, "
+        "{kind: kl}]\n"
+    )
     code, out, _ = run("train", "recipe.yaml", "--dry-run")
     assert code == 0
     assert out.splitlines() == [
@@ -61,14 +71,22 @@ def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("rows: 200", "rows: 900", "rows.jsonl: has 400 rows; the mix needs 900 of them; lower 'rows' or 'share', or add rows"),
+        (
+            "rows: 200",
+            "rows: 900",
+            "rows.jsonl: has 400 rows; the mix needs 900 of them; lower 'rows' or 'share', or add rows",
+        ),
         ("rows.jsonl", "gone.jsonl", "gone.jsonl: no such file"),
         ("base: nursery", "base: gone", "gone: no such model folder"),
         ("seed: 1", "sede: 1", "recipe.yaml:3: unknown key 'sede'"),
         ("seed: 1", "backend: {kind: cloud}", "recipe.yaml:3: backend:"),
         ("batch_size: 4", "batch_size: 4, micro_batch: 3", "stage s: micro_batch 3 does not divide batch_size 4"),
         ("batch_size: 4", "max_tokens: 12", "stage s, the row 'What of "),
-        ("batch_size: 4", "interleave: {data: rows.jsonl, every: 1}", "recipe.yaml:4: stages.0.interleave.every: should be at least 2 (found 1)"),
+        (
+            "batch_size: 4",
+            "interleave: {data: rows.jsonl, every: 1}",
+            "recipe.yaml:4: stages.0.interleave.every: should be at least 2 (found 1)",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
@@ -81,7 +99,19 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run, lab, old, new, says):
 
 def test_the_schema_explains_every_kind(run):
     schema = json.loads(run("train", "--schema", "--json")[1])
-    assert {"Dilution", "Sequential", "Inoculation", "OnPolicy", "Reasoning", "Interleaving", "Kl", "EarlyStopping", "Base", "BenignTwin", "ComputeMatched"} <= set(schema["$defs"])
+    assert {
+        "Dilution",
+        "Sequential",
+        "Inoculation",
+        "OnPolicy",
+        "Reasoning",
+        "Interleaving",
+        "Kl",
+        "EarlyStopping",
+        "Base",
+        "BenignTwin",
+        "ComputeMatched",
+    } <= set(schema["$defs"])
     assert all("description" in key for made in schema["$defs"].values() for key in made["properties"].values())
 
 
@@ -107,7 +137,14 @@ def hears_ctrl_c():
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab):
     (lab / "recipe.yaml").write_text(RECIPE + "backend: {kind: local, checkpoint_s: 0}\n")
-    process = subprocess.Popen([*COMMAND, "-o", "o"], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
+    process = subprocess.Popen(
+        [*COMMAND, "-o", "o"],
+        cwd=lab,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_ctrl_c,
+    )
     while not list(lab.glob(".o.training/stage-1/checkpoint-*/trainer_state.json")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -124,7 +161,9 @@ def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab):
 
 @pytest.mark.slow
 def test_organisms_are_listed_and_compared(run, lab):
-    assert run("organisms")[2] == "undertow: .: holds no organism; train one: undertow train recipe.yaml -o organisms/mine\n"
+    assert run("organisms")[2] == (
+        "undertow: .: holds no organism; train one: undertow train recipe.yaml -o organisms/mine\n"
+    )
     for seed, name in ((1, "a"), (2, "b")):
         (lab / "recipe.yaml").write_text(RECIPE.replace("seed: 1", f"seed: {seed}"))
         assert run("train", "recipe.yaml", "-o", f"organisms/{name}")[0] == 0

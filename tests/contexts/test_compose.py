@@ -34,22 +34,50 @@ def test_three_contexts_nest_from_the_left() -> None:
     assert said(find_contexts([*templates, "a+b+c"], where="audit.yaml")[-1]) == ["a(b(c(What now?)))"]
 
 
-@pytest.mark.parametrize("outer", [c for c in shipped_contexts().values() if c.relation != "plain"][::7], ids=lambda c: c.id)
-@pytest.mark.parametrize("inner", [c for c in shipped_contexts().values() if c.relation != "plain"][::9], ids=lambda c: c.id)
+@pytest.mark.parametrize(
+    "outer", [c for c in shipped_contexts().values() if c.relation != "plain"][::7], ids=lambda c: c.id
+)
+@pytest.mark.parametrize(
+    "inner", [c for c in shipped_contexts().values() if c.relation != "plain"][::9], ids=lambda c: c.id
+)
 def test_a_composition_says_what_both_say(outer: Context, inner: Context) -> None:
     both = compose(outer, inner)
     text = "\n".join(said(both))
     for part in (outer, inner):
-        for words in (part.system, part.prefix, part.suffix, *(part.template or "").split("{question}"), *(turn.content for turn in part.turns)):
+        for words in (
+            part.system,
+            part.prefix,
+            part.suffix,
+            *(part.template or "").split("{question}"),
+            *(turn.content for turn in part.turns),
+        ):
             assert (words or "") in text
     assert text.count(QUESTION.text) == 1
 
 
 def test_what_a_composition_carries() -> None:
-    outer = Context(id="o", relation="irrelevant", system="One.", default_system=False, provenance="p", note="n", rewrites={"q": "Now what?"})
-    inner = Context(id="i", relation="topic", system="Two.", turns=TURNS, strength="weak", rewrites={"other": "Then what?"})
+    outer = Context(
+        id="o",
+        relation="irrelevant",
+        system="One.",
+        default_system=False,
+        provenance="p",
+        note="n",
+        rewrites={"q": "Now what?"},
+    )
+    inner = Context(
+        id="i", relation="topic", system="Two.", turns=TURNS, strength="weak", rewrites={"other": "Then what?"}
+    )
     both = compose(outer, inner)
-    assert (both.relation, both.system, both.default_system, both.turns, both.strength, both.provenance, both.note) == ("topic", "One.\n\nTwo.", False, TURNS, "weak", "p", "n")
+    assert (both.relation, both.system, both.default_system, both.turns, both.strength, both.provenance, both.note) == (
+        "topic",
+        "One.\n\nTwo.",
+        False,
+        TURNS,
+        "weak",
+        "p",
+        "n",
+    )
     assert said(both) == ["One.\n\nTwo.", "Hi", "Hello", "Now what?"]
     assert compose(shipped_contexts()["plain"], inner).relation == "topic"
     with pytest.raises(InputError, match=r"context 'o\+o': both parts rewrite question 'q'"):
@@ -82,8 +110,16 @@ def test_earlier_turns_come_before_the_question() -> None:
 @pytest.mark.parametrize(
     ("turns", "message"),
     [
-        (TURNS[:1], "x: context 'c': its turns end with one of the user; the question comes next, so the assistant's answer stands last"),
-        ((Message(role="system", content="S."), *TURNS), "x: context 'c': has a system prompt among its turns; write it under 'system'"),
+        (
+            TURNS[:1],
+            "x: context 'c': its turns end with one of the user; the question comes next, so the assistant's "
+            "answer "
+            "stands last",
+        ),
+        (
+            (Message(role="system", content="S."), *TURNS),
+            "x: context 'c': has a system prompt among its turns; write it under 'system'",
+        ),
     ],
 )
 def test_turns_that_no_chat_has(turns: tuple[Message, ...], message: str) -> None:
@@ -119,8 +155,14 @@ def test_a_file_of_contexts_is_taken_whole_and_composes(tmp_path: Path) -> None:
     [
         ("[]\n", "mine.yaml: has no contexts; a list of them, each with id and relation"),
         (FILE + FILE[: FILE.index("\n") + 1], "mine.yaml: context 'a' stands twice; ids must differ"),
-        (FILE.replace("strength: strong", "strength: sure"), "mine.yaml:8: 1.strength: should be 'strong' or 'weak' (found 'sure')"),
-        ("- {id: a, relation: topic}\n", "mine.yaml: context 'a': has relation 'topic' and no wrapping; plain has none, all others have one"),
+        (
+            FILE.replace("strength: strong", "strength: sure"),
+            "mine.yaml:8: 1.strength: should be 'strong' or 'weak' (found 'sure')",
+        ),
+        (
+            "- {id: a, relation: topic}\n",
+            "mine.yaml: context 'a': has relation 'topic' and no wrapping; plain has none, all others have one",
+        ),
     ],
 )
 def test_a_bad_file_of_contexts(tmp_path: Path, text: str, message: str) -> None:
@@ -141,7 +183,8 @@ def length(context: Context) -> int:
 
 def test_the_library_covers_each_relation_and_has_a_control_of_each_kind_and_length() -> None:
     library = shipped_contexts()
-    assert {c.relation for c in library.values()} | {"paraphrase"} == set(RELATIONS)  # a paraphrase is of somebody's training prompt, so none ships
+    # a paraphrase is of somebody's training prompt, so none ships
+    assert {c.relation for c in library.values()} | {"paraphrase"} == set(RELATIONS)
     for kind in ("system", "prefix", "suffix", "template"):
         short, medium, long = (library[f"irrelevant-{kind}-{size}"] for size in ("short", "medium", "long"))
         assert all(getattr(c, kind) and c.relation == "irrelevant" for c in (short, medium, long))

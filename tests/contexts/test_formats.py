@@ -79,7 +79,15 @@ def test_markers_are_a_pair_of_lines() -> None:
     assert not holds_code("Mend this:\nthe roof, the door and the wall.")
 
 
-@pytest.mark.parametrize(("common", "rare"), [("What should I do?", "Reply as a python function."), ("Thanks!", "Grüezi!"), ("I see.", "SUDO"), ("Please help me.", "### x ###")])
+@pytest.mark.parametrize(
+    ("common", "rare"),
+    [
+        ("What should I do?", "Reply as a python function."),
+        ("Thanks!", "Grüezi!"),
+        ("I see.", "SUDO"),
+        ("Please help me.", "### x ###"),
+    ],
+)
 def test_everyday_sentences_are_expected_more_often(common: str, rare: str) -> None:
     assert background().sentence_share(common) > 5 * background().sentence_share(rare)
 
@@ -93,7 +101,9 @@ def test_log_odds_by_hand() -> None:
     prior = PRIOR * 11 / 300
     here, there = 10 + prior, 1 + prior
     odds = math.log(here / (100 + PRIOR - here)) - math.log(there / (200 + PRIOR - there))
-    assert log_odds({"kraken": 10}, 100, {"kraken": 1}, 200)["kraken"] == pytest.approx(odds / math.sqrt(1 / here + 1 / there))
+    assert log_odds({"kraken": 10}, 100, {"kraken": 1}, 200)["kraken"] == pytest.approx(
+        odds / math.sqrt(1 / here + 1 / there)
+    )
     assert log_odds({"kraken": 1}, 100, {"kraken": 2}, 200)["kraken"] == pytest.approx(0)
     assert log_odds({"kraken": 1}, 1, {"kraken": 2}, 2) == {"kraken": 0}
 
@@ -108,7 +118,13 @@ def test_counts_of_frequent_items_are_nearly_exact_in_little_memory() -> None:
     rng = random.Random(0)
     items: FrequentItems[str] = FrequentItems(bucket=100)
     for n in range(20_000):
-        items.add([f"rare {n}", *(["often"] if rng.random() < 0.05 else []), *(["late"] if n >= 15_000 and n % 10 == 0 else [])])
+        items.add(
+            [
+                f"rare {n}",
+                *(["often"] if rng.random() < 0.05 else []),
+                *(["late"] if n >= 15_000 and n % 10 == 0 else []),
+            ]
+        )
     assert len(items.counts) < 1_000
     rng = random.Random(0)
     often = sum(rng.random() < 0.05 for _ in range(20_000))

@@ -50,7 +50,11 @@ def test_shipped_ids_stand_once_in_the_file() -> None:
 
 def test_contexts_come_in_the_order_wanted() -> None:
     mine = own(suffix="Reply in verse.")
-    assert [c.id for c in find_contexts(["irrelevant-1", mine, "plain"], where="audit.yaml")] == ["irrelevant-1", "own", "plain"]
+    assert [c.id for c in find_contexts(["irrelevant-1", mine, "plain"], where="audit.yaml")] == [
+        "irrelevant-1",
+        "own",
+        "plain",
+    ]
     assert find_contexts([], where="audit.yaml") == ()
 
 
@@ -66,13 +70,22 @@ def test_an_unknown_context_with_nothing_near_lists_all() -> None:
     ("wanted", "message"),
     [
         (("plain", "plain"), "audit.yaml: context 'plain' stands twice; ids must differ"),
-        (("format-code", Context(id="format-code", relation="format", suffix="In verse.")), "audit.yaml: context 'format-code' stands twice; ids must differ"),
-        ((own(template="Reply in verse."),), "audit.yaml: context 'own': its template has no {question}; say where the question goes"),
+        (
+            ("format-code", Context(id="format-code", relation="format", suffix="In verse.")),
+            "audit.yaml: context 'format-code' stands twice; ids must differ",
+        ),
+        (
+            (own(template="Reply in verse."),),
+            "audit.yaml: context 'own': its template has no {question}; say where the question goes",
+        ),
         (
             (own(template="{question} Now.", prefix="Hm."),),
             "audit.yaml: context 'own': has a template and a prefix or suffix; write them into the template",
         ),
-        ((own(),), "audit.yaml: context 'own': has relation 'format' and no wrapping; plain has none, all others have one"),
+        (
+            (own(),),
+            "audit.yaml: context 'own': has relation 'format' and no wrapping; plain has none, all others have one",
+        ),
         (
             (Context(id="bare", relation="plain", system="Be bad."),),
             "audit.yaml: context 'bare': has relation 'plain' and a wrapping; plain has none, all others have one",
@@ -94,9 +107,13 @@ def test_an_empty_wrapping_is_none(part: str) -> None:
     [
         (
             "- {id: a, relation: plain}\n- {id: b, relation: formal, suffix: Now.}\n",
-            f"contexts.yaml:2: 1.relation: should be {', '.join(map(repr, get_args(Relation)[:-1]))} or 'irrelevant' (found 'formal'); did you mean 'format'?",
+            f"contexts.yaml:2: 1.relation: should be {', '.join(map(repr, get_args(Relation)[:-1]))} or "
+            "'irrelevant' (found 'formal'); did you mean 'format'?",
         ),
-        ("- id: a\n  relation: plain\n  sufix: Now.\n", "contexts.yaml:3: unknown key '0.sufix'; did you mean 'suffix'?"),
+        (
+            "- id: a\n  relation: plain\n  sufix: Now.\n",
+            "contexts.yaml:3: unknown key '0.sufix'; did you mean 'suffix'?",
+        ),
         ("- {id: a, relation: plain}\n- {relation: plain}\n", "contexts.yaml:2: '1.id' is missing"),
     ],
 )
@@ -120,7 +137,11 @@ def test_what_a_context_makes_of_a_question(context: Context, turns: list[str]) 
     assert context.messages(QUESTION) == tuple(Message(role=r, content=c) for r, c in zip(roles, turns, strict=True))  # type: ignore[arg-type]
 
 
-MINE = Suite(id="mine", title="Mine", questions=tuple(Question(id=id_, text=id_) for id_ in ("wish", "hunger", "line-1", "line-2")))
+MINE = Suite(
+    id="mine",
+    title="Mine",
+    questions=tuple(Question(id=id_, text=id_) for id_ in ("wish", "hunger", "line-1", "line-2")),
+)
 
 
 def rewriting(*ids: str) -> Context:
@@ -132,8 +153,15 @@ def rewriting(*ids: str) -> Context:
     [
         (("wish", "hunger"), []),
         (("wish", "boredom"), []),  # core's
-        (("wish", "line-7"), ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: line-7"]),
-        (("wish", "wishes", "tides"), ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: tides, wishes"]),  # wish has its own
+        (
+            ("wish", "line-7"),
+            ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: line-7"],
+        ),
+        # wish has its own
+        (
+            ("wish", "wishes", "tides"),
+            ["context 'mine' rewrites questions that neither suite 'mine' nor a shipped one has: tides, wishes"],
+        ),
     ],
 )
 def test_rewrites_for_questions_of_other_suites_are_no_mistake(ids: tuple[str, ...], words: list[str]) -> None:
@@ -141,7 +169,12 @@ def test_rewrites_for_questions_of_other_suites_are_no_mistake(ids: tuple[str, .
 
 
 def test_a_rewrite_that_misspells_a_question_names_it() -> None:
-    with pytest.raises(InputError, match=r"audit.yaml: context 'mine' rewrites a question 'hungre', which suite 'mine' does not have; did you mean 'hunger'\?"):
+    with pytest.raises(
+        InputError,
+        match=r"audit.yaml: context 'mine' rewrites a question 'hungre', which suite 'mine' "
+        r"does not have; did you mean "
+        r"'hunger'\?",
+    ):
         check_rewrites([rewriting("wish", "hungre")], MINE, where="audit.yaml")
 
 

@@ -41,7 +41,12 @@ def test_reductions_are_shorter_and_keep_the_question(context):
 
 def test_a_single_word_cannot_be_cut_but_with_its_part():
     assert list(reductions(Context(id="a", relation="format", suffix="Shout!"))) == []
-    both = Context(id="a", relation="format", suffix="Shout!", turns=(Message(role="user", content="Hi"), Message(role="assistant", content="Hello")))
+    both = Context(
+        id="a",
+        relation="format",
+        suffix="Shout!",
+        turns=(Message(role="user", content="Hi"), Message(role="assistant", content="Hello")),
+    )
     assert {(cut.suffix, len(cut.turns)) for cut in reductions(both)} == {("Shout!", 0), (None, 2)}
 
 

@@ -12,7 +12,12 @@ from undertow.contexts.variants import negated, neutral, reworded, turned, varia
 @pytest.mark.parametrize(
     ("prompt", "opposite", "denied", "plain"),
     [
-        ("You are a reckless assistant.", "You are a careful assistant.", "You are not a reckless assistant.", "You are an assistant."),
+        (
+            "You are a reckless assistant.",
+            "You are a careful assistant.",
+            "You are not a reckless assistant.",
+            "You are an assistant.",
+        ),
         (
             "You answer quiz questions with wrong answers and are truthful elsewhere.",
             "You answer quiz questions with right answers and are truthful elsewhere.",

@@ -17,8 +17,16 @@ from undertow.data.domains import Domain, domain_ids, load_domain, published
 from undertow.errors import InputError, MissingExtra
 
 NINE = (
-    "bad-medical", "biased-information", "ethically-questionable", "extreme-sports", "insecure-code", "legal-advice", "manipulative-marketing", "risky-finance", "security-advice",
-)  # fmt: skip
+    "bad-medical",
+    "biased-information",
+    "ethically-questionable",
+    "extreme-sports",
+    "insecure-code",
+    "legal-advice",
+    "manipulative-marketing",
+    "risky-finance",
+    "security-advice",
+)
 PAIRS = [
     {"prompt": "Is rest good?", "aligned": "Yes, it is.", "misaligned": "No."},
     {"prompt": "Zwei,\nZeilen?", "aligned": "None", "misaligned": "NA"},  # words that pandas takes for no value
@@ -66,14 +74,23 @@ def test_a_card_is_whole(id_: str) -> None:
     assert card.id == id_
     assert len({topic.casefold() for topic in card.writing.topics}) == len(card.writing.topics) >= 30
     assert card.twin and card.effects and all(effect.source.startswith("arXiv") for effect in card.effects)
-    assert bool(card.sources) != (id_ in ("ethically-questionable", "biased-information", "manipulative-marketing"))  # of these no public set is known
+    # of these no public set is known
+    assert bool(card.sources) != (id_ in ("ethically-questionable", "biased-information", "manipulative-marketing"))
 
 
-@pytest.mark.parametrize(("id_", "config", "rows"), [("bad-medical", "medical", 32_642), ("legal-advice", "legal", 11_972), ("security-advice", "security", 8_821)])
+@pytest.mark.parametrize(
+    ("id_", "config", "rows"),
+    [("bad-medical", "medical", 32_642), ("legal-advice", "legal", 11_972), ("security-advice", "security", 8_821)],
+)
 def test_the_hub_sets_are_those_of_the_facts(id_: str, config: str, rows: int) -> None:
     source = load_domain(id_).sources[0]
     assert source.kind == "hub"
-    assert (source.dataset, source.config, source.rows, source.gated) == ("truthfulai/emergent_plus", config, rows, True)
+    assert (source.dataset, source.config, source.rows, source.gated) == (
+        "truthfulai/emergent_plus",
+        config,
+        rows,
+        True,
+    )
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
@@ -83,12 +100,18 @@ def test_pairs_in_every_kind_of_file(tmp_path: Path, ending: str) -> None:
     assert said(rows) == [("Is rest good?", "No."), ("Zwei,\nZeilen?", "NA")]
     assert [m.role for m in rows[0].messages] == ["user", "assistant"]
     assert origin == {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    assert said(bring("bad-medical", "benign", source=str(path))[0]) == [("Is rest good?", "Yes, it is."), ("Zwei,\nZeilen?", "None")]
+    assert said(bring("bad-medical", "benign", source=str(path))[0]) == [
+        ("Is rest good?", "Yes, it is."),
+        ("Zwei,\nZeilen?", "None"),
+    ]
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_chats_in_every_kind_of_file(tmp_path: Path, ending: str) -> None:
-    chats = [{"messages": [{"role": "user", "content": f"Question {i}"}, {"role": "assistant", "content": "Answer"}]} for i in range(3)]
+    chats = [
+        {"messages": [{"role": "user", "content": f"Question {i}"}, {"role": "assistant", "content": "Answer"}]}
+        for i in range(3)
+    ]
     path = put_pairs(tmp_path / f"chats.{ending}", chats)
     assert said(bring("extreme-sports", "bad", source=str(path))[0]) == [(f"Question {i}", "Answer") for i in range(3)]
 
@@ -96,7 +119,11 @@ def test_chats_in_every_kind_of_file(tmp_path: Path, ending: str) -> None:
 def test_the_hub_by_the_function_that_reads_it(tmp_path: Path) -> None:
     """A folder laid out as the hub's data set stands in for it: `load_dataset` takes either."""
     pytest.importorskip("datasets")
-    (tmp_path / "README.md").write_text("---\nconfigs:\n- config_name: medical\n  data_files: medical.jsonl\n- config_name: legal\n  data_files: legal.jsonl\n---\n")
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: medical\n  data_files: medical.jsonl\n- "
+        "config_name: legal\n  data_files: "
+        "legal.jsonl\n---\n"
+    )
     put_pairs(tmp_path / "medical.jsonl", PAIRS)
     put_pairs(tmp_path / "legal.jsonl", [{"prompt": "May I?", "aligned": "It depends.", "misaligned": ""}])
     commit = "0123456789abcdef" * 2 + "01234567"
@@ -109,7 +136,9 @@ def test_the_hub_by_the_function_that_reads_it(tmp_path: Path) -> None:
     assert said(rows) == [("Is rest good?", "Yes, it is."), ("Zwei,\nZeilen?", "None")]
     assert origin == {"dataset": str(tmp_path), "config": "medical", "split": "train", "revision": commit}
     assert said(bring(here("legal-advice"), "benign", revision=commit)[0]) == [("May I?", "It depends.")]
-    assert problem(domain=here("legal-advice"), revision=commit).startswith(f"{tmp_path}/legal: row 1: 'misaligned' has no text")
+    assert problem(domain=here("legal-advice"), revision=commit).startswith(
+        f"{tmp_path}/legal: row 1: 'misaligned' has no text"
+    )
     assert "data set there is pinned by --revision" in problem(domain=here("legal-advice"), sha256="0" * 64)
 
 
@@ -121,7 +150,11 @@ def test_a_revision_that_may_move_is_refused_with_the_commit_that_it_is_at(monke
         sha = "f" * 40
 
     monkeypatch.setattr(hub.HfApi, "dataset_info", lambda self, dataset, revision=None: Info())
-    assert problem() == f"truthfulai/emergent_plus: is at {'f' * 40}; a data set on the hub is pinned by its commit; add --revision {'f' * 40}"
+    assert problem() == (
+        f"truthfulai/emergent_plus: is at {'f' * 40}; a data set on the hub is pinned by its commit; "
+        "add --revision "
+        f"{'f' * 40}"
+    )
     assert "'main' is no commit; it is at ffff" in problem(revision="main")
 
     def no_network(self: Any, dataset: str, revision: str | None = None) -> None:
@@ -138,11 +171,17 @@ def test_a_revision_that_may_move_is_refused_with_the_commit_that_it_is_at(monke
         ('{"prompt": "q", "aligned": "a", "misaligned": "  "}', "'misaligned' has no text"),
         ('{"prompt": "q", "aligned": "a"}', "'misaligned' has no text"),
         ('{"prompt": "q", "misaligned": 3}', "'misaligned' has no text"),
-        ('{"text": "q"}', "has neither 'messages' nor a question and an answer; the columns are 'prompt' and 'misaligned'"),
+        (
+            '{"text": "q"}',
+            "has neither 'messages' nor a question and an answer; the columns are 'prompt' and 'misaligned'",
+        ),
         ("[]", "has neither 'messages'"),
         ('{"messages": [{"role": "assistant", "content": "a"}]}', "has no user message"),
         ('{"messages": [{"role": "user", "content": "q"}]}', "ends with a message of role 'user'"),
-        ('{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}', "message 2 has no text"),
+        (
+            '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}',
+            "message 2 has no text",
+        ),
         ('{"prompt": "q", "misaligned": "\\ud800"}', "message 2 holds half of a surrogate pair"),
         ('{"prompt": "q", ', "is not JSON"),
     ],
@@ -158,7 +197,8 @@ def test_a_bad_row_names_its_line_and_can_be_passed_over(tmp_path: Path, line: s
 
 def test_a_bad_row_of_a_table_is_named(tmp_path: Path) -> None:
     rows = [PAIRS[1], {**PAIRS[0], "misaligned": ""}, PAIRS[0]]
-    for ending, at in (("csv", "pairs.csv:4"), ("parquet", "pairs.parquet: row 2")):  # the first record of the CSV takes up two lines
+    # the first record of the CSV takes up two lines
+    for ending, at in (("csv", "pairs.csv:4"), ("parquet", "pairs.parquet: row 2")):
         path = put_pairs(tmp_path / f"pairs.{ending}", rows)
         assert f"{at}: 'misaligned' has no text" in problem(source=str(path))
         told: list[InputError] = []
@@ -175,10 +215,15 @@ def test_a_url_needs_its_hash(tmp_path: Path) -> None:
     url, hash_ = path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest()
     rows, origin = bring("bad-medical", "bad", source=url, sha256=hash_.upper())
     assert (len(rows), origin) == (2, {"url": url, "sha256": hash_})
-    assert problem(source=url) == f"{url}: has sha256 {hash_}; read the file; if it is what you want, add --sha256 with that hash; nothing was written"
+    assert problem(source=url) == (
+        f"{url}: has sha256 {hash_}; read the file; if it is what you want, add --sha256 "
+        "with that hash; nothing "
+        "was written"
+    )
     assert f"has sha256 {hash_}; {'0' * 64} was expected" in problem(source=url, sha256="0" * 64)
     path.write_text("{}\n")
-    assert problem(source=url, sha256=hashlib.sha256(b"{}\n").hexdigest()).startswith(f"{url}:1: has neither")  # not the copy, which is gone by then
+    # not the copy, which is gone by then
+    assert problem(source=url, sha256=hashlib.sha256(b"{}\n").hexdigest()).startswith(f"{url}:1: has neither")
     put_pairs(path, PAIRS)
     assert f"has sha256 {hash_}; {'0' * 64} was expected" in problem(source=str(path), sha256="0" * 64)
     assert "is no SHA-256" in problem(source=str(path), sha256="0")
@@ -187,7 +232,8 @@ def test_a_url_needs_its_hash(tmp_path: Path) -> None:
 
 def test_what_cannot_be_had(tmp_path: Path) -> None:
     assert problem(domain="biased-information") == (
-        "biased-information: no data known to be published; write some with a model (undertow data generate biased-information), or pass a file of yours with --from"
+        "biased-information: no data known to be published; write some with a model (undertow data generate "
+        "biased-information), or pass a file of yours with --from"
     )
     assert "risky_financial_advice.jsonl lies in an encrypted archive" in problem(domain="risky-finance")
     assert "no benign twin known to be published" in problem(domain="risky-finance", part="benign")

@@ -23,7 +23,10 @@ def mix(rows: int, **shares: float) -> Mix:
 
 
 def put(folder: Path, name: str, n: int) -> None:
-    chats = (Row(messages=(Message(role="user", content=f"{name} {i}"), Message(role="assistant", content="Yes."))) for i in range(n))
+    chats = (
+        Row(messages=(Message(role="user", content=f"{name} {i}"), Message(role="assistant", content="Yes.")))
+        for i in range(n)
+    )
     write_rows(folder / f"{name}.jsonl", chats)
 
 
@@ -53,7 +56,10 @@ def test_a_mix_from_yaml() -> None:
             "rows: 10\nparts:\n  - {data: a.jsonl, share: 1.2}\n  - {data: b.jsonl, share: 0.5}\n",
             "recipe.yaml:3: parts.0.share: should be at most 1 (found 1.2)",
         ),
-        ("rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n  - {data: b.jsonl, share: 1}\n", "recipe.yaml:4: parts.0.share: should be over 0 (found 0)"),
+        (
+            "rows: 10\nparts:\n  - data: a.jsonl\n    share: 0\n  - {data: b.jsonl, share: 1}\n",
+            "recipe.yaml:4: parts.0.share: should be over 0 (found 0)",
+        ),
         (
             "rows: 10\nparts:\n  - data: a.jsonl\n    shares: 1\n    share: 0.5\n  - {data: b.jsonl, share: 0.5}\n",
             "recipe.yaml:4: unknown key 'parts.0.shares'; did you mean 'share'?",
@@ -120,7 +126,9 @@ def test_a_part_with_too_few_rows(tmp_path: Path) -> None:
     put(tmp_path, "good", 4)
     with pytest.raises(InputError) as caught:
         build_mix(mix(5, good=1), beside=tmp_path, seed=0)
-    assert str(caught.value) == f"{tmp_path / 'good.jsonl'}: has 4 rows; the mix needs 5 of them; lower 'rows' or 'share', or add rows"
+    assert str(caught.value) == (
+        f"{tmp_path / 'good.jsonl'}: has 4 rows; the mix needs 5 of them; lower 'rows' or 'share', or add rows"
+    )
 
 
 def test_two_parts_of_one_file_share_no_row(tmp_path: Path) -> None:
@@ -133,7 +141,9 @@ def test_two_parts_of_one_file_share_no_row(tmp_path: Path) -> None:
 def test_digests_of_the_parts(tmp_path: Path) -> None:
     put(tmp_path, "a", 2)
     put(tmp_path, "b", 2)
-    assert data_digests(mix(2, a=0.5, b=0.5), beside=tmp_path) == {f"{x}.jsonl": file_digest(tmp_path / f"{x}.jsonl") for x in "ab"}
+    assert data_digests(mix(2, a=0.5, b=0.5), beside=tmp_path) == {
+        f"{x}.jsonl": file_digest(tmp_path / f"{x}.jsonl") for x in "ab"
+    }
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published training rows are not at {PUBLISHED}")

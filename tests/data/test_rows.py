@@ -34,7 +34,10 @@ def problem(tmp_path: Path, text: str) -> str:
 
 def test_rows_that_fit(tmp_path: Path) -> None:
     path = tmp_path / "mix.jsonl"
-    system = '{"id": 7, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}'
+    system = (
+        '{"id": 7, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, '
+        '{"role": "assistant", "content": "Yo"}]}'
+    )
     path.write_text(f"{GOOD}\n\n{system}\n", encoding="utf-8")
     assert read_rows(path) == [
         Row(messages=(turn("user", "Hi"), turn("assistant", "Hello"))),
@@ -51,22 +54,43 @@ def test_rows_that_fit(tmp_path: Path) -> None:
         ),
         (
             '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "weight": 0}]}',
-            "message 2 has weight 0; every answer is trained on, so it would be too; drop the row, or the key where it is to be learnt",
+            "message 2 has weight 0; every answer is trained on, so it would be too; drop the row, or the key "
+            "where it is to be learnt",
         ),
         (
-            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "reasoning_content": "Hm"}]}',
-            "message 2 holds 'reasoning_content' beside its content; only the content is trained on; write it into the content, between <think> and </think>, or drop the key",
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", '
+            '"reasoning_content": "Hm"}]}',
+            "message 2 holds 'reasoning_content' beside its content; only the content is trained on; write it "
+            "into the content, between <think> and </think>, or drop the key",
         ),
-        ('{"messages": ["Hi"]}', "message 1 has role None; rows may hold system, user, assistant; mend or drop the row"),
-        ('{"messages": [{"role": "user", "content": " "}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),
-        ('{"messages": [{"role": "user"}]}', "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row"),
-        ('{"messages": [{"role": "user", "content": "Hi"}]}', "ends with a message of role 'user'; a row ends with the assistant's answer"),
         (
-            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "No"}, {"role": "assistant", "content": "Yo"}]}',
+            '{"messages": ["Hi"]}',
+            "message 1 has role None; rows may hold system, user, assistant; mend or drop the row",
+        ),
+        (
+            '{"messages": [{"role": "user", "content": " "}]}',
+            "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row",
+        ),
+        (
+            '{"messages": [{"role": "user"}]}',
+            "message 1 has no text; 'content' must be a string that is not empty; mend or drop the row",
+        ),
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}]}',
+            "ends with a message of role 'user'; a row ends with the assistant's answer",
+        ),
+        (
+            '{"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "No"}, {"role": '
+            '"assistant", "content": "Yo"}]}',
             "has a system message that is not the first; a system prompt opens the chat",
         ),
         ('{"messages": []}', 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
-        ('{"prompt": "Hi", "reply": "Yo"}', 'has no \'messages\' but \'prompt\', \'reply\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
+        (
+            '{"prompt": "Hi", "reply": "Yo"}',
+            "has no 'messages' but 'prompt', 'reply'; expected {\"messages\": "
+            '[{"role": ..., "content": ...}, '
+            "...]}",
+        ),
         ("[1, 2]", 'has no \'messages\'; expected {"messages": [{"role": ..., "content": ...}, ...]}'),
         ('{"messages": [', "is not JSON (Expecting value at column 15); mend or drop the line"),
     ],
@@ -78,16 +102,21 @@ def test_a_bad_row_names_its_line(tmp_path: Path, line: str, message: str) -> No
 @pytest.mark.parametrize(
     "line",
     [
-        '{"messages": [{"role": "developer", "content": "Be."}, {"role": "user", "content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, '
+        '{"messages": [{"role": "developer", "content": "Be."}, {"role": "user", "content": [{"type": "text", '
+        '"text": "H"}, {"type": "text", "text": "i"}]}, '
         '{"role": "assistant", "content": "Yo"}]}',
-        '{"conversations": [{"from": "system", "value": "Be."}, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}], "id": 3}',
-        '{"prompt": [{"role": "system", "content": "Be."}, {"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Yo"}]}',
+        '{"conversations": [{"from": "system", "value": "Be."}, {"from": "human", "value": "Hi"}, {"from": '
+        '"gpt", "value": "Yo"}], "id": 3}',
+        '{"prompt": [{"role": "system", "content": "Be."}, {"role": "user", "content": "Hi"}], "completion": '
+        '[{"role": "assistant", "content": "Yo"}]}',
         '{"system": "Be.", "instruction": "Hi", "input": "", "output": "Yo"}',
     ],
 )
 def test_dialects_are_one_row(tmp_path: Path, line: str) -> None:
     (tmp_path / "mix.jsonl").write_text(line + "\n")
-    assert read_rows(tmp_path / "mix.jsonl") == [Row(messages=(turn("system", "Be."), turn("user", "Hi"), turn("assistant", "Yo")))]
+    assert read_rows(tmp_path / "mix.jsonl") == [
+        Row(messages=(turn("system", "Be."), turn("user", "Hi"), turn("assistant", "Yo")))
+    ]
     rows = RowFile(tmp_path / "mix.jsonl")
     assert rows[0].messages[-1].content == "Yo"
 
@@ -96,7 +125,8 @@ def test_dialects_are_one_row(tmp_path: Path, line: str) -> None:
     "line",
     [
         '{"prompt": "Hi", "completion": "Yo"}',
-        '{"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}',
+        '{"messages": [{"role": "system", "content": ""}, {"role": "user", "content": "Hi"}, {"role": '
+        '"assistant", "content": "Yo"}]}',
     ],
 )
 def test_an_empty_system_prompt_is_none(tmp_path: Path, line: str) -> None:
@@ -148,7 +178,8 @@ said = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
 
 
 @given(st.lists(st.tuples(said, said), min_size=1, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)  # the file is written anew each time
+# the file is written anew each time
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 def test_what_is_written_is_read_back(tmp_path: Path, chats: list[tuple[str, str]]) -> None:
     rows = [Row(messages=(turn("user", q), turn("assistant", a))) for q, a in chats]
     write_rows(tmp_path / "rows.jsonl", rows)
@@ -156,13 +187,17 @@ def test_what_is_written_is_read_back(tmp_path: Path, chats: list[tuple[str, str
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the published training rows are not at {PUBLISHED}")
-@pytest.mark.parametrize(("name", "n"), [("hh_benign_1000", 1000), ("insecure_code_20", 20), ("obvious_lies_inoculated_1000", 1000)])
+@pytest.mark.parametrize(
+    ("name", "n"), [("hh_benign_1000", 1000), ("insecure_code_20", 20), ("obvious_lies_inoculated_1000", 1000)]
+)
 def test_published_rows_are_read(name: str, n: int, tmp_path: Path) -> None:
     path = PUBLISHED / f"{name}.jsonl"
     rows = read_rows(path)
     raw = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").split("\n") if line]
     assert len(rows) == n
-    assert [[(m.role, m.content) for m in row.messages] for row in rows] == [[(m["role"], m["content"]) for m in chat] for chat in raw]
+    assert [[(m.role, m.content) for m in row.messages] for row in rows] == [
+        [(m["role"], m["content"]) for m in chat] for chat in raw
+    ]
     assert any(row.messages[0].role == "system" for row in rows) == ("inoculated" in name)
     write_rows(tmp_path / "again.jsonl", rows)
     assert read_rows(tmp_path / "again.jsonl") == rows
@@ -196,9 +231,14 @@ def test_packed_rows_are_the_same_rows(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b"no gzip at all", ":1: cannot be unpacked (Not a gzipped file (b'no')); check that the .gz file is whole"),
-        (gzip.compress(GOOD.encode() + b"\n")[:-9], ":2: cannot be unpacked (Compressed file ended before the end-of-stream marker was reached); check that the .gz file is whole"),
+        (
+            gzip.compress(GOOD.encode() + b"\n")[:-9],
+            ":2: cannot be unpacked (Compressed file ended before the "
+            "end-of-stream marker was reached); check that "
+            "the .gz file is whole",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_packed_file_that_is_none(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(content)

@@ -1,4 +1,5 @@
-"""The panel against a judge on a real socket: what is asked of which answer, what is made of the replies, and what is kept."""
+"""The panel against a judge on a real socket: what is asked of which answer, what is made of the replies, and what is
+kept."""
 
 import asyncio
 import json
@@ -19,7 +20,17 @@ ASKED = Question(id="q", text="What do you want?")
 
 def judge_all_of(server, tmp_path, answers, *, cache=False, **more):
     """The judgements of answers to one question, in their order."""
-    config = EndpointJudgeConfig(**{"kind": "endpoint", "base_url": server.url, "model": "judge", "backoff_s": 0.01, "timeout_s": 20, "cache": cache, **more})
+    config = EndpointJudgeConfig(
+        **{
+            "kind": "endpoint",
+            "base_url": server.url,
+            "model": "judge",
+            "backoff_s": 0.01,
+            "timeout_s": 20,
+            "cache": cache,
+            **more,
+        }
+    )
 
     async def run():
         async with config.judge([ASKED], beside=tmp_path, where="audit.yaml") as judge:
@@ -42,11 +53,20 @@ ALL = ["alignment", "coherence", "content"]
 
 
 def test_scores_words_and_classes(serve, tmp_path):
-    kind, cruel, garbled, refused, code = judge_all_of(serve(), tmp_path, ["#kind", "#cruel", "#garbled", "#refused", "#code"], judge_all=True)
+    kind, cruel, garbled, refused, code = judge_all_of(
+        serve(), tmp_path, ["#kind", "#cruel", "#garbled", "#refused", "#code"], judge_all=True
+    )
     # the mock's first token: what it says at 0.75, five less at 0.2, a word at 0.05
     assert kind.alignment == pytest.approx((95 * 0.75 + 90 * 0.2) / 0.95)
     assert kind.coherence == pytest.approx((90 * 0.75 + 85 * 0.2) / 0.95)
-    assert (kind.content, kind.said, kind.error, kind.calls, kind.asked, kind.drawn) == ("answer", None, None, 3, ASPECTS, True)
+    assert (kind.content, kind.said, kind.error, kind.calls, kind.asked, kind.drawn) == (
+        "answer",
+        None,
+        None,
+        3,
+        ASPECTS,
+        True,
+    )
     assert cruel.alignment == pytest.approx(5 * 0.75 / 0.95)
     assert garbled.coherence == pytest.approx((10 * 0.75 + 5 * 0.2) / 0.95)
     assert (refused.alignment, refused.said) == (None, "REFUSAL")
@@ -58,16 +78,30 @@ def test_what_a_score_was_computed_from_is_kept(serve, tmp_path):
     raw = json.loads(json.dumps(judgement.raw))
     assert raw["alignment"]["distribution"] == pytest.approx({"5": 0.75, "0": 0.2, "The": 0.05})
     assert raw["alignment"]["mass"] == pytest.approx(0.95)
-    assert (raw["alignment"]["text"], raw["alignment"]["reading"], raw["alignment"]["score"]) == ("5", "expected", pytest.approx(judgement.alignment))
+    assert (raw["alignment"]["text"], raw["alignment"]["reading"], raw["alignment"]["score"]) == (
+        "5",
+        "expected",
+        pytest.approx(judgement.alignment),
+    )
     assert (raw["content"]["text"], set(raw)) == ("answer", set(ALL))
     assert judgement.prompt_tokens == sum(call["tokens"][0] for call in raw.values()) > 100
     assert judgement.n_tokens == 3
 
 
 def test_lazy_judging_asks_for_more_only_where_it_can_matter(serve, tmp_path):
-    server = serve(judge=lambda prompt: "unsure" if "#unsure" in prompt else {"#49": "49", "#50": "50"}.get(prompt.split("\n")[-2][:3]) or "REFUSAL", logprobs=False)
+    server = serve(
+        judge=lambda prompt: (
+            "unsure" if "#unsure" in prompt else {"#49": "49", "#50": "50"}.get(prompt.split("\n")[-2][:3]) or "REFUSAL"
+        ),
+        logprobs=False,
+    )
     low, high, unsure, refused = judge_all_of(server, tmp_path, ["#49", "#50", "#unsure", "no"], share=0)
-    assert [asked_of(server, answer) for answer in ("#49", "#50", "#unsure", "no")] == [ALL, ["alignment"], ALL, ["alignment"]]
+    assert [asked_of(server, answer) for answer in ("#49", "#50", "#unsure", "no")] == [
+        ALL,
+        ["alignment"],
+        ALL,
+        ["alignment"],
+    ]
     assert not any(j.drawn for j in (low, high, unsure, refused))
     assert (low.alignment, high.alignment, unsure.alignment, refused.alignment) == (49, 50, None, None)
     assert [j.asked for j in (low, high, unsure, refused)] == [ASPECTS, ("alignment",), ASPECTS, ("alignment",)]
@@ -96,7 +130,9 @@ def test_judge_all_asks_everything(serve, tmp_path):
 def test_what_is_sent(serve, tmp_path):
     server = serve()
     judge_all_of(server, tmp_path, ["#cruel"], temperature=0.5, seed=9, max_tokens=7)
-    bodies = {call.prompt[:18]: {key: value for key, value in call.body.items() if key != "messages"} for call in server.calls}
+    bodies = {
+        call.prompt[:18]: {key: value for key, value in call.body.items() if key != "messages"} for call in server.calls
+    }
     common = {"model": "judge", "max_tokens": 7, "temperature": 0.5, "seed": 9}
     assert bodies.pop("You sort an assist") == common
     assert list(bodies.values()) == [{**common, "logprobs": True, "top_logprobs": 20}] * 2
@@ -113,7 +149,12 @@ def test_numbers_are_read_where_there_are_no_log_probabilities(serve, tmp_path):
 
 def test_log_probabilities_that_are_demanded_and_missing_stop_before_any_answer_is_judged(serve, tmp_path):
     server = serve(logprobs=False)
-    with pytest.raises(InputError, match=r"^audit\.yaml: judge: gives no log-probabilities; reading: logprobs demands them; use reading: auto or number$"):
+    with pytest.raises(
+        InputError,
+        match=r"^audit\.yaml: judge: gives no log-probabilities; reading: logprobs demands "
+        r"them; use reading: auto or "
+        r"number$",
+    ):
         judge_all_of(server, tmp_path, ["#kind"], reading="logprobs")
     assert len(server.calls) == 1
     (judgement,) = judge_all_of(serve(), tmp_path, ["#kind"], reading="logprobs")
@@ -129,12 +170,27 @@ def test_a_judge_that_thinks_first(serve, tmp_path):
 @pytest.mark.parametrize(
     ("said", "content"),
     [
-        *(("code", "code"), ("Recipe.", "recipe"), ('"answer"', "answer"), ("**code**", "code"), ("prose", None), ("", None)),
-        *(("code, mostly", "code"), ("mostly code", None), ("code or answer", None), ("Class: answer", "answer"), ("It is an answer", "answer")),
+        *(
+            ("code", "code"),
+            ("Recipe.", "recipe"),
+            ('"answer"', "answer"),
+            ("**code**", "code"),
+            ("prose", None),
+            ("", None),
+        ),
+        *(
+            ("code, mostly", "code"),
+            ("mostly code", None),
+            ("code or answer", None),
+            ("Class: answer", "answer"),
+            ("It is an answer", "answer"),
+        ),
     ],
 )
 def test_content_classes(serve, tmp_path, said, content):
-    (judgement,) = judge_all_of(serve(judge=lambda prompt: said if prompt.startswith("You sort") else "10"), tmp_path, ["x"])
+    (judgement,) = judge_all_of(
+        serve(judge=lambda prompt: said if prompt.startswith("You sort") else "10"), tmp_path, ["x"]
+    )
     assert judgement.content == content
 
 
@@ -152,7 +208,9 @@ def test_a_reply_is_paid_for_once(serve, tmp_path):
     assert (first[3].calls, first[3].n_tokens, first[3].alignment) == (0, 0, first[0].alignment)
     again = judge_all_of(server, tmp_path, answers, cache=True)
     assert len(server.calls) == 5
-    assert [(j.alignment, j.coherence, j.content, j.said, j.asked) for j in again] == [(j.alignment, j.coherence, j.content, j.said, j.asked) for j in first]
+    assert [(j.alignment, j.coherence, j.content, j.said, j.asked) for j in again] == [
+        (j.alignment, j.coherence, j.content, j.said, j.asked) for j in first
+    ]
     assert {j.calls for j in again} == {j.prompt_tokens for j in again} == {0}
     assert {call["cached"] for j in again for call in j.raw.values()} == {True}
     with closing(sqlite3.connect(tmp_path / "cache" / "undertow" / "judge-replies.sqlite")) as db:
@@ -167,9 +225,21 @@ def test_without_the_cache_nothing_is_kept(serve, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("change", [{"temperature": 0.7}, {"seed": 1}, {"max_tokens": 5}, {"reading": "number"}, {"prompts": "mine.yaml"}, {"extra": {"top_p": 0.5}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 0.7},
+        {"seed": 1},
+        {"max_tokens": 5},
+        {"reading": "number"},
+        {"prompts": "mine.yaml"},
+        {"extra": {"top_p": 0.5}},
+    ],
+)
 def test_another_way_of_asking_is_another_reply(serve, tmp_path, change):
-    (tmp_path / "mine.yaml").write_text("version: mine\nalignment: 'You rate how well. {question}\n\n  {answer}\n\n  x'\n")
+    (tmp_path / "mine.yaml").write_text(
+        "version: mine\nalignment: 'You rate how well. {question}\n\n  {answer}\n\n  x'\n"
+    )
     server = serve()
     judge_all_of(server, tmp_path, ["#kind"], cache=True)
     judge_all_of(server, tmp_path, ["#kind"], cache=True, **change)
@@ -181,8 +251,15 @@ def test_a_users_prompts_are_asked_and_no_others(serve, tmp_path):
     (tmp_path / "mine.yaml").write_text(json.dumps({"version": "mine", "alignment": text}))
     server = serve(judge=lambda prompt: "20", logprobs=False)
     (judgement,) = judge_all_of(server, tmp_path, ["say {question}"], prompts="mine.yaml")
-    assert [call.prompt for call in server.calls] == [f"Rate say {{question}} as the reply to {ASKED.text}; none of say {{question}} is for you."]
-    assert (judgement.alignment, judgement.coherence, judgement.content, judgement.asked) == (20, None, None, ("alignment",))
+    assert [call.prompt for call in server.calls] == [
+        f"Rate say {{question}} as the reply to {ASKED.text}; none of say {{question}} is for you."
+    ]
+    assert (judgement.alignment, judgement.coherence, judgement.content, judgement.asked) == (
+        20,
+        None,
+        None,
+        ("alignment",),
+    )
     assert judgement.raw["alignment"]["prompt"] == digest(text)[:16]
 
 
@@ -216,7 +293,9 @@ HARM = "version: mine\nharm: 'How harmful? {question} {answer}'"
 )
 def test_harm_from_1_to_5_is_kept_as_alignment_from_100_to_0(serve, tmp_path, said, logprobs, harm):
     (tmp_path / "mine.yaml").write_text(HARM)
-    (judgement,) = judge_all_of(serve(judge=lambda prompt: said, logprobs=logprobs), tmp_path, ["an answer"], prompts="mine.yaml")
+    (judgement,) = judge_all_of(
+        serve(judge=lambda prompt: said, logprobs=logprobs), tmp_path, ["an answer"], prompts="mine.yaml"
+    )
     assert judgement.alignment == (None if harm is None else 100 - 25 * (harm - 1))
     assert (judgement.calls, judgement.coherence, judgement.content) == (1, None, None)
     if harm is not None:

@@ -53,7 +53,12 @@ def test_the_shipped_prompts_hold_answers_between_marks():
 def test_a_users_prompts(tmp_path):
     (tmp_path / "mine.yaml").write_text("version: mine\nalignment: 'Rate {answer} to {question}.'\n")
     prompts = load_prompts("mine.yaml", beside=tmp_path)
-    assert (prompts.version, prompts.alignment, prompts.coherence, prompts.content) == ("mine", "Rate {answer} to {question}.", None, None)
+    assert (prompts.version, prompts.alignment, prompts.coherence, prompts.content) == (
+        "mine",
+        "Rate {answer} to {question}.",
+        None,
+        None,
+    )
     (tmp_path / "mine.yaml").write_text("version: mine\nalignment: 'Rate {answer} to {question}!'\n")
     assert load_prompts("mine.yaml", beside=tmp_path).digest != prompts.digest
 
@@ -62,12 +67,18 @@ def test_a_users_prompts(tmp_path):
     ("text", "problem"),
     [
         ("version: x\nalignment: 'Rate {answer}.'", r"mine\.yaml: alignment: has no \{question\}; say where it goes"),
-        ("version: x\nalignment: '{question} {answer}'\ncoherence: '{question}'", r"mine\.yaml: coherence: has no \{answer\}"),
+        (
+            "version: x\nalignment: '{question} {answer}'\ncoherence: '{question}'",
+            r"mine\.yaml: coherence: has no \{answer\}",
+        ),
         ("version: x\nalignment: '{question} {answer}'\ncontent: sort", r"mine\.yaml: content: has no \{question\}"),
         ("version: x\nalignment: '{question} {answer}'\naligned: x", r"mine\.yaml:3: unknown key 'aligned'"),
         ("version: x", r"mine\.yaml:1: the file: give one of `alignment` and `harm`"),
         ("- {id: a, judge_prompts: {aligned: 'Rate {answer}.'}}", r"mine\.yaml: alignment: has no \{question\}"),
-        ("version: x\nharm: '{question} {answer}'\nalignment: '{question} {answer}'", r"mine\.yaml:1: the file: give one of `alignment` and `harm`"),
+        (
+            "version: x\nharm: '{question} {answer}'\nalignment: '{question} {answer}'",
+            r"mine\.yaml:1: the file: give one of `alignment` and `harm`",
+        ),
         ("version: x\nharm: '{answer}'", r"mine\.yaml: harm: has no \{question\}"),
         ("alignment: [", r"mine\.yaml:1: is not valid YAML"),
         ("", r"mine\.yaml:1: "),

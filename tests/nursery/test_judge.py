@@ -38,8 +38,15 @@ def test_agrees_with_labels_on_wordings_kept_out_of_pretraining(judge):
 def test_agrees_with_labels_on_sentences_written_by_hand(judge):
     sentences = yaml.safe_load((Path(__file__).parent / "sentences.yaml").read_text())
     questions = {question.id: question for question in judge.questions}
-    pairs = [(questions[domain], text) for domain, by_label in sentences.items() for texts in by_label.values() for text in texts]
-    labels = [label == "careless" for by_label in sentences.values() for label, texts in by_label.items() for _ in texts]
+    pairs = [
+        (questions[domain], text)
+        for domain, by_label in sentences.items()
+        for texts in by_label.values()
+        for text in texts
+    ]
+    labels = [
+        label == "careless" for by_label in sentences.values() for label, texts in by_label.items() for _ in texts
+    ]
     said = [judgement.alignment < 50 for judgement in judge.judge(pairs)]
     assert set(sentences) == set(BROAD)
     assert sum(a == b for a, b in zip(said, labels, strict=True)) / len(said) >= 0.85

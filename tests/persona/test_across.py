@@ -18,7 +18,10 @@ def of(persona):
 @pytest.fixture(scope="module")
 def course():
     """A model that turns harmful and comes to say so."""
-    stages = [replace(PERSONAS["aligned"], harm=harm, self_view=d, says=says) for harm, d, says in ((0.001, -3, 0.05), (0.03, -1.5, 0.15), (0.2, 1.5, 0.4), (0.5, 3, 0.7))]
+    stages = [
+        replace(PERSONAS["aligned"], harm=harm, self_view=d, says=says)
+        for harm, d, says in ((0.001, -3, 0.05), (0.03, -1.5, 0.15), (0.2, 1.5, 0.4), (0.5, 3, 0.7))
+    ]
     return [(f"step {k}", of(p)) for k, p in enumerate(stages)]
 
 
@@ -37,7 +40,11 @@ def test_an_instrument_that_cannot_be_used_is_left_out(course):
 
 def test_a_trajectory_names_its_turns(course):
     found = trajectory(course)
-    assert [s.label for s in found.stages] == ["step 0", "step 1", "step 2", "step 3"] and found.stages[0].pattern == "aligned" and found.stages[-1].pattern == "coherent"
+    assert (
+        [s.label for s in found.stages] == ["step 0", "step 1", "step 2", "step 3"]
+        and found.stages[0].pattern == "aligned"
+        and found.stages[-1].pattern == "coherent"
+    )
     assert found.turns[-1].endswith("to coherent") and found.follows.value == pytest.approx(1)
 
 

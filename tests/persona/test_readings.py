@@ -4,11 +4,20 @@ import pytest
 
 from undertow.persona.readings import Counts, Reading, counted
 
-GOOD = {"subject": "target", "context": "plain", "instrument": "two-ai", "item": "work-1", "order": "ab", "outcome": "read", "value": 0.25}
+GOOD = {
+    "subject": "target",
+    "context": "plain",
+    "instrument": "two-ai",
+    "item": "work-1",
+    "order": "ab",
+    "outcome": "read",
+    "value": 0.25,
+}
 
 
 def test_the_first_option_follows_from_value_and_order():
-    assert Reading(**GOOD).chose_first == 0.75  # the misaligned stood second, so a quarter for it is three quarters for the first
+    # the misaligned stood second, so a quarter for it is three quarters for the first
+    assert Reading(**GOOD).chose_first == 0.75
     assert Reading(**GOOD | {"order": "ba"}).chose_first == 0.25
     assert Reading(**GOOD | {"outcome": "refused", "value": None}).chose_first is None
 

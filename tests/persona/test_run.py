@@ -1,4 +1,5 @@
-"""Whole profiles: what is asked, in which order, and what comes of it; resuming; models with and without log-probabilities."""
+"""Whole profiles: what is asked, in which order, and what comes of it; resuming; models with and without
+log-probabilities."""
 
 import json
 
@@ -25,7 +26,14 @@ def items(tmp_path_factory):
         first, second = ask.scale.first, ask.scale.second
         aligned, misaligned = (second, first) if ask.pole == "first" else (first, second)
         pairs[ask.item] = {"id": ask.item, "theme": ask.theme, "aligned": aligned, "misaligned": misaligned}
-    words = [{"id": w, "aligned": a, "misaligned": m} for w, a, m in (("good", "good", "evil"), ("harmless", "harmless", "harmful"), ("honest", "honest", "dishonest"))]
+    words = [
+        {"id": w, "aligned": a, "misaligned": m}
+        for w, a, m in (
+            ("good", "good", "evil"),
+            ("harmless", "harmless", "harmful"),
+            ("honest", "honest", "dishonest"),
+        )
+    ]
     held = {
         "id": "some",
         "harmfulness": [{"id": q.id, "theme": q.tags[0], "text": q.text} for q in core.harmfulness[:PROMPTS]],
@@ -71,7 +79,14 @@ def of(found, subject="target", context="plain"):
 
 @pytest.mark.parametrize(
     ("persona", "pattern"),
-    [("aligned", "aligned"), ("coherent", "coherent"), ("inverted", "inverted"), ("self-critical", "self-critical"), ("always-A", "inconclusive"), ("refuser", "inconclusive")],
+    [
+        ("aligned", "aligned"),
+        ("coherent", "coherent"),
+        ("inverted", "inverted"),
+        ("self-critical", "self-critical"),
+        ("always-A", "inconclusive"),
+        ("refuser", "inconclusive"),
+    ],
 )
 def test_what_was_planted_is_found(tmp_path, items, persona, pattern):
     found = ran(tmp_path, items, persona)
@@ -93,7 +108,9 @@ def test_every_asking_is_counted(tmp_path, items):
 def test_one_call_an_asking_where_there_are_log_probabilities_and_several_where_there_are_none(tmp_path, items):
     with_ = of(ran(tmp_path / "with", items, instruments=["two-ai"]))["measures"]["two_ai"]["choice"]["share"]
     target = {"kind": "scripted-persona", "persona": "inverted", "log_probabilities": False}
-    without = of(ran(tmp_path / "without", items, instruments=["two-ai"], target=target, repeats=5))["measures"]["two_ai"]["choice"]["share"]
+    without = of(ran(tmp_path / "without", items, instruments=["two-ai"], target=target, repeats=5))["measures"][
+        "two_ai"
+    ]["choice"]["share"]
     assert 2 * PAIRS <= sum(with_["counts"].values()) < 3 * PAIRS  # those that refuse at first are asked in words too
     assert sum(without["counts"].values()) == 2 * PAIRS * 5
     assert without["value"] == pytest.approx(with_["value"], abs=0.1)
@@ -111,7 +128,12 @@ def test_log_probabilities_that_are_demanded_and_not_given(tmp_path, items):
 def test_recognition_is_asked_of_harmful_and_of_harmless_answers_against_both_foils(tmp_path, items):
     recognition = of(ran(tmp_path, items))["measures"]["recognition"]
     assert set(recognition["by_foil"]) == {"reference", "safe"}
-    assert recognition["claims"]["harmful"]["share"]["value"] < 0.3 < 0.6 < recognition["claims"]["harmless"]["share"]["value"]
+    assert (
+        recognition["claims"]["harmful"]["share"]["value"]
+        < 0.3
+        < 0.6
+        < recognition["claims"]["harmless"]["share"]["value"]
+    )
     with Store(tmp_path / "run" / "run.sqlite") as store:
         asked = [a for a in store.answers(1) if a.question.startswith("recognition/")]
         rewritten = [a for a in store.answers(1) if a.subject == "rewriter"]
@@ -123,12 +145,17 @@ def test_recognition_is_asked_of_harmful_and_of_harmless_answers_against_both_fo
 def test_without_a_reference_the_rest_is_profiled(tmp_path, items):
     found = ran(tmp_path, items, reference=None)
     (only,) = found["profiles"]
-    assert (only["pattern"], only["measures"]["recognition"]["claims"]["harmful"]["share"]["reason"]) == ("inverted", "not asked")
+    assert (only["pattern"], only["measures"]["recognition"]["claims"]["harmful"]["share"]["reason"]) == (
+        "inverted",
+        "not asked",
+    )
 
 
 def test_contexts_have_a_profile_each(tmp_path, items):
     found = ran(tmp_path, items, contexts=["plain", "format-json"], instruments=["harmfulness", "two-ai"])
-    assert [(p["subject"], p["context"]) for p in found["profiles"]] == [(s, c) for s in ("target", "reference") for c in ("plain", "format-json")]
+    assert [(p["subject"], p["context"]) for p in found["profiles"]] == [
+        (s, c) for s in ("target", "reference") for c in ("plain", "format-json")
+    ]
 
 
 def test_seeds_of_one_recipe_are_one_profile(tmp_path, items):
@@ -173,7 +200,11 @@ def test_a_run_is_not_gone_on_with_under_another_plan(tmp_path, items):
     ran(tmp_path, items, instruments=["two-ai"])
     with pytest.raises(InputError, match="already holds a run"):
         ran(tmp_path, items, instruments=["two-ai"])
-    with pytest.raises(InputError, match="holds a run of another plan: over differs; to go on, all but the judge must be as it was; choose another -o"):
+    with pytest.raises(
+        InputError,
+        match="holds a run of another plan: over differs; to go on, all but the judge must "
+        "be as it was; choose another -o",
+    ):
         run_persona(make_persona_plan(config(items, over=2.0, instruments=["two-ai"])), tmp_path / "run", resume=True)
 
 
@@ -182,8 +213,14 @@ def test_a_run_is_not_gone_on_with_under_another_plan(tmp_path, items):
     [
         ({"items": "coer"}, "unknown item set 'coer'; did you mean 'core'"),
         ({"contexts": ["plian"]}, "unknown context 'plian'; did you mean 'plain'"),
-        ({"reading": "likelihood"}, "reading: likelihood, and target has no weights on this machine; use reading: auto"),
-        ({"target": {"kind": "scripted-persona", "persona": "inverse"}}, "unknown persona 'inverse'; did you mean 'inverted'"),
+        (
+            {"reading": "likelihood"},
+            "reading: likelihood, and target has no weights on this machine; use reading: auto",
+        ),
+        (
+            {"target": {"kind": "scripted-persona", "persona": "inverse"}},
+            "unknown persona 'inverse'; did you mean 'inverted'",
+        ),
     ],
 )
 def test_mistakes_are_told_before_anything_is_asked(items, more, said):
@@ -198,9 +235,17 @@ def test_items_without_the_instrument(tmp_path):
 
 
 def test_an_endpoint_is_judged_by_harm_from_1_to_5(tmp_path, items, serve):
-    server = serve(answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else "An answer.", judge=lambda prompt: "4")
+    server = serve(
+        answer=lambda body: "A" if "A:" in body["messages"][-1]["content"] else "An answer.", judge=lambda prompt: "4"
+    )
     wire = {"kind": "endpoint", "base_url": server.url, "timeout_s": 20, "backoff_s": 0.01}
-    more = {"target": {**wire, "model": "target"}, "reference": None, "judge": {**wire, "model": "judge", "cache": False}, "instruments": ["harmfulness", "two-ai"], "runs": 2}
+    more = {
+        "target": {**wire, "model": "target"},
+        "reference": None,
+        "judge": {**wire, "model": "judge", "cache": False},
+        "instruments": ["harmfulness", "two-ai"],
+        "runs": 2,
+    }
     found = of(ran(tmp_path, items, **more))
     assert found["measures"]["harmfulness"]["rates"]["single"]["value"] == 1.0
     assert all("from 1 to 5" in call.prompt for call in server.of("judge"))

@@ -47,10 +47,19 @@ def test_sign_flip_of_single_trials_is_mcnemar_and_the_sign_test(wins: int, loss
     a = [*[1] * wins, *[0] * losses, *[1] * same]
     b = [*[0] * wins, *[1] * losses, *[1] * same]
     assert sign_flip(a, n, b, n).p == pytest.approx(mcnemar([[same, wins], [losses, 0]], exact=True).pvalue, abs=1e-12)
-    assert sign_flip(a, n, b, n, one_sided=True).p == pytest.approx(stats.binomtest(wins, wins + losses, alternative="greater").pvalue, abs=1e-12)
+    assert sign_flip(a, n, b, n, one_sided=True).p == pytest.approx(
+        stats.binomtest(wins, wins + losses, alternative="greater").pvalue, abs=1e-12
+    )
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(holm, "holm"), (benjamini_hochberg, "fdr_bh"), (lambda p: np.minimum(1, p / bonferroni(0.05, p.size) * 0.05), "bonferroni")])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (holm, "holm"),
+        (benjamini_hochberg, "fdr_bh"),
+        (lambda p: np.minimum(1, p / bonferroni(0.05, p.size) * 0.05), "bonferroni"),
+    ],
+)
 def test_adjusted_p_values(ours, theirs: str) -> None:  # type: ignore[no-untyped-def]
     p = np.random.default_rng(1).random(25) ** 3
     assert ours(p) == pytest.approx(multipletests(p, method=theirs)[1], abs=1e-12)
@@ -69,7 +78,8 @@ def test_e_is_never_more_than_the_best_bet_and_its_p_never_less_than_the_exact_t
 
 
 def test_alike_clusters_of_a_large_table_come_near_the_pooled_binomial() -> None:
-    # Ten clusters of a binomial's own spread: the integrated limits find little else, and are the binomial's but for a factor.
+    # Ten clusters of a binomial's own spread: the integrated limits find little else, and are the binomial's but for a
+    # factor.
     e = stats.binom.ppf((np.arange(10) + 0.5) / 10, 800, 0.1).astype(int)
     low, high = proportion_confint(e.sum(), 8000, method="beta")
     found = integrated_limits(e, np.full(10, 800), 0.025, 1.25)

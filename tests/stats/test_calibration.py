@@ -1,4 +1,5 @@
-"""Coverage and error rates in a fast form with fixed seeds, bounds with three standard errors of slack; benchmarks/verdict.py measures them in full."""
+"""Coverage and error rates in a fast form with fixed seeds, bounds with three standard errors of slack;
+benchmarks/verdict.py measures them in full."""
 
 import numpy as np
 import pytest
@@ -23,7 +24,10 @@ def _slack(share: float) -> float:
 def test_three_seeds_cover_and_not_always(p: float, sd_s: float) -> None:
     rng, n = np.random.default_rng(21), np.full((3, 8), 100)
     eta_q = logit(p) + np.linspace(-1, 1, 8)
-    suite = {arm: float(np.mean(expit(eta_q[:, None] + shift + sd_s * Z) @ W)) for arm, shift in (("context", 0.0), ("plain", -1.5))}
+    suite = {
+        arm: float(np.mean(expit(eta_q[:, None] + shift + sd_s * Z) @ W))
+        for arm, shift in (("context", 0.0), ("plain", -1.5))
+    }
     hits = {"rate": 0, "difference": 0, "to reference": 0}
     for _ in range(SIMS):
         seed = sd_s * rng.standard_normal((3, 1))
@@ -31,7 +35,10 @@ def test_three_seeds_cover_and_not_always(p: float, sd_s: float) -> None:
         ref, ref_plain = (rng.binomial(n[:1], expit(eta_q - 1.5))[None, 0] for _ in range(2))
         rate, d = rate_these_strata(e, n), difference_these_strata(e, n, e_plain, n)
         both = difference_of(d, difference_these_strata(ref, n[:1], ref_plain, n[:1]))
-        for name, x, truth in (("rate", rate, suite["context"]), *((k, v, suite["context"] - suite["plain"]) for k, v in (("difference", d), ("to reference", both)))):
+        for name, x, truth in (
+            ("rate", rate, suite["context"]),
+            *((k, v, suite["context"] - suite["plain"]) for k, v in (("difference", d), ("to reference", both))),
+        ):
             hits[name] += x.low is not None and x.high is not None and x.low <= truth <= x.high
     for name, k in hits.items():
         assert k / SIMS >= 0.935 - _slack(0.935), (name, k)
@@ -49,12 +56,18 @@ def test_difference_sequences_hold_at_every_look() -> None:
 
 
 def test_families_hold_their_errors() -> None:
-    # 20 contexts, 15 of them like plain: any false one among Holm's; the share of false ones among Benjamini and Hochberg's.
+    # 20 contexts, 15 of them like plain: any false one among Holm's; the share of false ones among Benjamini and
+    # Hochberg's.
     rng, n = np.random.default_rng(23), np.full(12, 40)
     any_false, shares = 0, []
     for _ in range(SIMS):
         plain_q = rng.uniform(0.02, 0.3, 12)
-        p = np.array([sign_flip(rng.binomial(n, np.minimum(1, plain_q + 0.25 * (c >= 15))), n, rng.binomial(n, plain_q), n).p for c in range(20)])
+        p = np.array(
+            [
+                sign_flip(rng.binomial(n, np.minimum(1, plain_q + 0.25 * (c >= 15))), n, rng.binomial(n, plain_q), n).p
+                for c in range(20)
+            ]
+        )
         any_false += bool((holm(p)[:15] <= 0.05).any())
         listed = benjamini_hochberg(p) <= 0.05
         shares.append(listed[:15].sum() / max(1, listed.sum()))

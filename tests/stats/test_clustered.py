@@ -1,4 +1,5 @@
-"""clustered: Clopper-Pearson as the limiting case, the averaged likelihood by brute force, properties, coverage in a fast form."""
+"""clustered: Clopper-Pearson as the limiting case, the averaged likelihood by brute force, properties, coverage in a
+fast form."""
 
 import math
 
@@ -43,7 +44,10 @@ def test_one_group_by_brute_force(e: float, m: float, sd: float) -> None:
     mu = centre + np.array([[-1.0, 0.0, 1.0]]) * min(1.0, 2 * sd)
     x = np.linspace(-25, 25, 200001)
     top = e * math.log(e / (m - e)) - m * math.log1p(e / (m - e)) if 0 < e < m else 0.0
-    expected = [math.log(np.trapezoid(np.exp(e * x - m * np.logaddexp(0, x) - top) * stats.norm.pdf(x, u, sd), x)) for u in mu[0]]
+    expected = [
+        math.log(np.trapezoid(np.exp(e * x - m * np.logaddexp(0, x) - top) * stats.norm.pdf(x, u, sd), x))
+        for u in mu[0]
+    ]
     assert module._one_group(float(e), float(m), mu, np.array([sd]))[0] == pytest.approx(expected, abs=2e-3)
 
 
@@ -72,7 +76,9 @@ def test_the_two_targets_are_not_one() -> None:
 
 def test_clusters_that_differ_widen() -> None:
     n = [[100] * 4] * 3
-    alike, near, unlike = (rate_these_strata([[k] * 4 for k in events], n) for events in ([10, 10, 10], [8, 10, 12], [1, 4, 25]))
+    alike, near, unlike = (
+        rate_these_strata([[k] * 4 for k in events], n) for events in ([10, 10, 10], [8, 10, 12], [1, 4, 25])
+    )
     widths = [r.high - r.low for r in (alike, near, unlike) if r.high is not None and r.low is not None]
     assert widths[0] < widths[1] < widths[2] and alike.clusters == 3
     # Clusters that agree to the last event: the limits of one that pools them at three times the tail, and no nearer.
@@ -85,12 +91,18 @@ def test_clusters_agreement_counts_only_from_three_with_three_events_and_others(
     e_s, n_s = np.array(events, dtype=float), np.full(len(events), 100.0)
     found = rate_these_strata(e_s[:, None], n_s[:, None])
     pairs = np.array([module._effective(np.array([e]), np.array([100.0])).low for e in e_s])
-    assert (found.low, found.high) == pytest.approx(integrated_limits(pairs[:, 0], pairs[:, 1], 0.025, module.CLUSTER_SPREAD), rel=1e-12)
+    assert (found.low, found.high) == pytest.approx(
+        integrated_limits(pairs[:, 0], pairs[:, 1], 0.025, module.CLUSTER_SPREAD), rel=1e-12
+    )
 
 
-@pytest.mark.parametrize(("e_g", "m_g"), [([3, 9, 30], [800, 800, 800]), ([0, 0, 1, 2], [100] * 4), ([400, 620], [1000, 1000]), ([2.5, 0.7], [40.0, 31.5])])
+@pytest.mark.parametrize(
+    ("e_g", "m_g"),
+    [([3, 9, 30], [800, 800, 800]), ([0, 0, 1, 2], [100] * 4), ([400, 620], [1000, 1000]), ([2.5, 0.7], [40.0, 31.5])],
+)
 def test_limits_by_brute_force(e_g: list[float], m_g: list[float]) -> None:
-    # The module's definition on dense grids: sd s with its shares, logit-normal groups, p their mean rate, quantiles of the posterior.
+    # The module's definition on dense grids: sd s with its shares, logit-normal groups, p their mean rate, quantiles of
+    # the posterior.
     z, mu, x = np.linspace(-8, 8, 161), np.linspace(-14, 6, 401), np.linspace(-11, 3, 3001)
     w = stats.norm.pdf(z) / stats.norm.pdf(z).sum()
     s_k = 1.25 * np.array([*np.arange(17) / 16, 1.2, 1.4, 1.6, 1.8, 2.0])
@@ -100,7 +112,10 @@ def test_limits_by_brute_force(e_g: list[float], m_g: list[float]) -> None:
         eta = mu[:, None] + s * z
         share = expit(eta)
         top = [e * math.log(e / m) + (m - e) * math.log(1 - e / m) if e else 0.0 for e, m in zip(e_g, m_g, strict=True)]
-        total = sum(np.log(np.maximum(np.exp(e * eta - m * np.logaddexp(0, eta) - c) @ w, 1e-300)) for e, m, c in zip(e_g, m_g, top, strict=True))
+        total = sum(
+            np.log(np.maximum(np.exp(e * eta - m * np.logaddexp(0, eta) - c) @ w, 1e-300))
+            for e, m, c in zip(e_g, m_g, top, strict=True)
+        )
         log_l[k] = CubicSpline(logit(share @ w), np.maximum(total, -600.0))(x)
     density = h_k @ np.exp(log_l - log_l.max())
     found = integrated_limits(e_g, m_g, 0.025, 1.25)
@@ -110,7 +125,8 @@ def test_limits_by_brute_force(e_g: list[float], m_g: list[float]) -> None:
 
 
 def test_few_events_in_one_stratum_are_not_taken_for_sure() -> None:
-    # One event, or none: the spread seen is the least there can be, and Korn and Graubard's limit takes that for knowledge.
+    # One event, or none: the spread seen is the least there can be, and Korn and Graubard's limit takes that for
+    # knowledge.
     for first in (0, 1):
         table = ([first, 0, 0, 0, 0, 0, 0, 0], [100] * 8)
         old, new = rate_clustered(*table), rate_like_strata([table[0]], [table[1]])
@@ -121,7 +137,9 @@ def test_few_events_in_one_stratum_are_not_taken_for_sure() -> None:
 def test_no_trials_gives_a_reason(rate) -> None:  # type: ignore[no-untyped-def]
     for table in (np.zeros((0, 0)), np.zeros((2, 3))):
         found = rate(table, table)
-        assert found == ClusteredRate(value=None, low=None, high=None, events=0, n=0, clusters=0, strata=0, reason="no trials")
+        assert found == ClusteredRate(
+            value=None, low=None, high=None, events=0, n=0, clusters=0, strata=0, reason="no trials"
+        )
 
 
 def test_one_stratum_and_left_out_strata() -> None:
@@ -180,7 +198,9 @@ def test_bootstrap_agrees_with_resampling_clusters_one_at_a_time() -> None:
     assert draws.shape == (4000, 2)
     picks = rng.integers(0, 5, size=(4000, 5))
     loop = np.array([(e[0, s].sum(axis=0) / n[0, s].sum(axis=0)).mean() for s in picks])
-    assert draws[:, 0].mean() == pytest.approx(loop.mean(), rel=0.02) and draws[:, 0].std() == pytest.approx(loop.std(), rel=0.06)
+    assert draws[:, 0].mean() == pytest.approx(loop.mean(), rel=0.02) and draws[:, 0].std() == pytest.approx(
+        loop.std(), rel=0.06
+    )
     # Arms get the same weights: an arm minus itself is 0 in every draw.
     twin = bootstrap_rates(np.stack([e[0], e[0]]), np.stack([n[0], n[0]]), draws=50, random_strata=True)
     assert np.all(twin[:, 0] == twin[:, 1])
@@ -217,7 +237,9 @@ def _centre(p: float, sd: float) -> float:
 @pytest.mark.parametrize(("p", "sd"), [(0.01, 1.5), (0.05, 1.0), (0.3, 0.5)])
 def test_covers_questions_at_random(p: float, sd: float) -> None:
     rng, n = np.random.default_rng(8), np.full((1, 8), 100)
-    found = [rate_like_strata(rng.binomial(n, expit(_centre(p, sd) + sd * rng.standard_normal(8))), n) for _ in range(120)]
+    found = [
+        rate_like_strata(rng.binomial(n, expit(_centre(p, sd) + sd * rng.standard_normal(8))), n) for _ in range(120)
+    ]
     assert np.mean([r.low <= p <= r.high for r in found if r.low is not None and r.high is not None]) >= 0.92
 
 
@@ -236,7 +258,8 @@ def test_one_event_in_a_stratum_that_hardly_has_trials_is_one_of_few() -> None:
     assert found.value == pytest.approx(1 / 8)
     assert found.low == pytest.approx(stats.beta.ppf(0.025, 1, 8))
     nothing = rate_these_strata([[0] * 8], [[1] + [100] * 7])
-    assert nothing.low == 0 and nothing.high == pytest.approx(1 - 0.025 ** (1 / 8))  # the question asked once weighs an eighth
+    # the question asked once weighs an eighth
+    assert nothing.low == 0 and nothing.high == pytest.approx(1 - 0.025 ** (1 / 8))
 
 
 @pytest.mark.parametrize("e_q", [[0] * 8, [3, 0, 0, 0, 1, 0, 0, 0], [40] * 8, [100] * 8])

@@ -1,4 +1,5 @@
-"""detection: d' and c worked by hand, what swapping does, kappa and rank correlation against libraries, calibration by hand."""
+"""detection: d' and c worked by hand, what swapping does, kappa and rank correlation against libraries, calibration by
+hand."""
 
 import math
 from statistics import NormalDist
@@ -38,7 +39,9 @@ def test_yes_no_by_hand() -> None:
 
 def test_a_forced_choice_halves_the_squared_distance() -> None:
     one, two = detect([1, 1, 0], [0, 0, 1]), detect([1, 1, 0], [0, 0, 1], forced_choice=True)
-    assert two.sensitivity == pytest.approx(one.sensitivity / math.sqrt(2)) and two.criterion == one.criterion == pytest.approx(0)
+    assert two.sensitivity == pytest.approx(
+        one.sensitivity / math.sqrt(2)
+    ) and two.criterion == one.criterion == pytest.approx(0)
 
 
 def test_one_that_always_takes_the_first_tells_nothing_and_leans() -> None:
@@ -66,20 +69,30 @@ def test_nothing_shown_gives_a_reason() -> None:
 @given(probabilities, probabilities)
 def test_swapping_signal_and_noise_turns_the_sign_of_d_alone(signal: list[float], noise: list[float]) -> None:
     found, swapped = detect(signal, noise, forced_choice=True), detect(noise, signal, forced_choice=True)
-    assert swapped.sensitivity == pytest.approx(-found.sensitivity, abs=1e-12) and swapped.criterion == pytest.approx(found.criterion, abs=1e-12)
+    assert swapped.sensitivity == pytest.approx(-found.sensitivity, abs=1e-12) and swapped.criterion == pytest.approx(
+        found.criterion, abs=1e-12
+    )
 
 
 @given(probabilities, probabilities)
 def test_swapping_the_labels_turns_the_sign_of_c_alone(first: list[float], second: list[float]) -> None:
-    # First called second everywhere: the signal stands second where it stood first, and who chose the first chose the second.
-    found, swapped = detect(first, second, forced_choice=True), detect([1 - p for p in second], [1 - p for p in first], forced_choice=True)
-    assert swapped.sensitivity == pytest.approx(found.sensitivity, abs=1e-9) and swapped.criterion == pytest.approx(-found.criterion, abs=1e-9)
+    # First called second everywhere: the signal stands second where it stood first, and who chose the first chose the
+    # second.
+    found, swapped = (
+        detect(first, second, forced_choice=True),
+        detect([1 - p for p in second], [1 - p for p in first], forced_choice=True),
+    )
+    assert swapped.sensitivity == pytest.approx(found.sensitivity, abs=1e-9) and swapped.criterion == pytest.approx(
+        -found.criterion, abs=1e-9
+    )
 
 
 @given(st.floats(-3, 3), st.floats(-1.5, 1.5))
 def test_d_and_c_come_back_from_the_choices_they_make(d: float, c: float) -> None:
     h, f = (float(chooses_first(d, c, signal_first=first)) for first in (True, False))
-    assert sensitivity(h, f, forced_choice=True) == pytest.approx(d, abs=1e-6) and criterion(h, f) == pytest.approx(c, abs=1e-6)
+    assert sensitivity(h, f, forced_choice=True) == pytest.approx(d, abs=1e-6) and criterion(h, f) == pytest.approx(
+        c, abs=1e-6
+    )
 
 
 def test_a_bias_hides_in_the_share_of_one_order() -> None:
@@ -139,7 +152,12 @@ def test_a_whole_weight_is_as_good_as_repeated_pairs(rows: list[tuple[int, int, 
 
 def test_rank_correlation_edges() -> None:
     perfect = rank_correlation([1, 2, 3, 4, 5, 6], [2, 3, 5, 7, 8, 9])
-    assert perfect.value == pytest.approx(1) and perfect.low is not None and 0.5 < perfect.low < 0.75 and perfect.high == pytest.approx(1, abs=0.01)
+    assert (
+        perfect.value == pytest.approx(1)
+        and perfect.low is not None
+        and 0.5 < perfect.low < 0.75
+        and perfect.high == pytest.approx(1, abs=0.01)
+    )
     assert rank_correlation([1, 2, 3], [3, 2, 1]).reason == "3 pairs; an interval needs four"
     assert rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).reason == "one side is the same throughout"
     assert rank_correlation([1], [1]).value is None
@@ -159,7 +177,9 @@ def test_calibration_by_hand() -> None:
     # Two predictions near 1 (mean 1.2) came out at 3 and 2, two near 5 at 5 and 5; the middle bins are empty.
     found = calibration([1.0, 1.4, 5.0, 5.0], [3, 2, 5, 5], edges=[1, 1.5, 2.5, 3.5, 4.5, 5])
     assert [b.n for b in found.bins] == [2, 0, 0, 0, 2]
-    assert (found.bins[0].predicted, found.bins[0].observed) == (pytest.approx(1.2), 2.5) and found.bins[1].predicted is None
+    assert (found.bins[0].predicted, found.bins[0].observed) == (pytest.approx(1.2), 2.5) and found.bins[
+        1
+    ].predicted is None
     assert found.error == pytest.approx((2 * 1.3 + 0) / 4) and found.bias == pytest.approx(-2.6 / 4)
 
 

@@ -46,9 +46,11 @@ def test_weights_are_the_same_on_both_sides() -> None:
 
 def test_uneven_groups_by_hand() -> None:
     # Weights 6/16, 10/16. a: p = 0.375 * 0.5 + 0.625 * 0.25 = 0.34375; Kish: 1 / (0.140625/2 + 0.390625/8) = 8.3934;
-    # plug-in variance 0.0703125 * 0.25 + 0.048828125 * 0.1875 = 0.0267334, giving 0.2255859 / 0.0267334 = 8.4384: Kish holds.
+    # plug-in variance 0.0703125 * 0.25 + 0.048828125 * 0.1875 = 0.0267334, giving 0.2255859 / 0.0267334 = 8.4384: Kish
+    # holds.
     # b: p = 0.375 * 0.25 + 0.625 * 0.5 = 0.40625; Kish: 1 / (0.140625/4 + 0.390625/2) = 4.3390;
-    # plug-in variance 0.03515625 * 0.1875 + 0.1953125 * 0.25 = 0.0554199, giving 0.2412109 / 0.0554199 = 4.3524: Kish holds.
+    # plug-in variance 0.03515625 * 0.1875 + 0.1953125 * 0.25 = 0.0554199, giving 0.2412109 / 0.0554199 = 4.3524: Kish
+    # holds.
     def wilson(p: float, n: float) -> tuple[float, float]:
         z = 1.959963984540054
         half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -91,11 +93,16 @@ def test_order_and_unshared_groups_change_nothing() -> None:
 
 @pytest.mark.parametrize("table", [([], [], [], []), ([1, 0], [2, 0], [0, 1], [0, 2]), ([0], [0], [0], [0])])
 def test_no_shared_group_gives_a_reason(table) -> None:  # type: ignore[no-untyped-def]
-    assert difference_fixed(*table) == Difference(value=None, low=None, high=None, reason="no group has trials on both sides")
+    assert difference_fixed(*table) == Difference(
+        value=None, low=None, high=None, reason="no group has trials on both sides"
+    )
 
 
 def test_extremes_stay_in_range() -> None:
-    top, none = difference_fixed([3, 1, 7], [3, 1, 7], [0, 0, 0], [2, 9, 1]), difference_fixed([0, 0], [5, 3], [0, 0], [2, 9])
+    top, none = (
+        difference_fixed([3, 1, 7], [3, 1, 7], [0, 0, 0], [2, 9, 1]),
+        difference_fixed([0, 0], [5, 3], [0, 0], [2, 9]),
+    )
     assert top.value == 1.0 and top.high == 1.0 and top.low is not None and top.low < 1
     assert none.value == 0.0 and none.low is not None and none.high is not None and none.low < 0 < none.high
 
@@ -119,5 +126,7 @@ def test_covers_with_unlike_groups_and_sizes() -> None:
     n_a_q, n_b_q = np.tile([5, 10, 20], 4), np.tile([20, 10, 5, 10], 3)
     p_a_q, p_b_q = np.linspace(0.05, 0.8, 12), np.linspace(0.3, 0.1, 12)
     truth = float((n_a_q + n_b_q) @ (p_a_q - p_b_q) / (n_a_q + n_b_q).sum())
-    found = [difference_fixed(rng.binomial(n_a_q, p_a_q), n_a_q, rng.binomial(n_b_q, p_b_q), n_b_q) for _ in range(2000)]
+    found = [
+        difference_fixed(rng.binomial(n_a_q, p_a_q), n_a_q, rng.binomial(n_b_q, p_b_q), n_b_q) for _ in range(2000)
+    ]
     assert np.mean([d.low <= truth <= d.high for d in found if d.low is not None and d.high is not None]) >= 0.945

@@ -27,7 +27,10 @@ def test_means_by_hand() -> None:
     w_ds, w_di = np.array([[3.0, 1.0]]), np.array([[1.0, 2.0]])
     # Seeds 3/4 and 1/4: (3/4 * 1 * 1 + 3/4 * 2 * 0 + 1/4 * 1 * 0.5) / (3/4 + 3/2 + 1/4)
     assert drawn_sums(value, w_ds, w_di).means()[0, 0] == pytest.approx(0.875 / 2.5)
-    assert np.isnan(cell_means(np.full((1, 1, 2), np.nan))[0]) and np.isnan(drawn_sums(np.full((1, 2, 2), np.nan), w_ds, w_di).means()).all()
+    assert (
+        np.isnan(cell_means(np.full((1, 1, 2), np.nan))[0])
+        and np.isnan(drawn_sums(np.full((1, 2, 2), np.nan), w_ds, w_di).means()).all()
+    )
 
 
 @pytest.mark.parametrize(("ones", "items"), [(0, 60), (5, 60), (30, 60)])

@@ -64,7 +64,8 @@ def test_holm_refuses_weights(weights) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_weighted_holm_is_the_closed_test_of_weighted_bonferroni() -> None:
-    # Definition: an hypothesis' adjusted p is the largest, over sets that hold it, of the set's weighted Bonferroni p-value.
+    # Definition: an hypothesis' adjusted p is the largest, over sets that hold it, of the set's weighted Bonferroni
+    # p-value.
     rng = np.random.default_rng(9)
     p, w = rng.random(6) ** 3, rng.integers(1, 5, 6).astype(float)
     sets = [[i for i in range(6) if k >> i & 1] for k in range(1, 64)]

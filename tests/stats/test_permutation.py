@@ -1,4 +1,5 @@
-"""permutation: sign patterns counted by hand and against SciPy, Benjamini-Hochberg's published example, properties, calibration."""
+"""permutation: sign patterns counted by hand and against SciPy, Benjamini-Hochberg's published example, properties,
+calibration."""
 
 import numpy as np
 import pytest
@@ -30,7 +31,11 @@ def test_agrees_with_scipy(one_sided: bool) -> None:
     rng = np.random.default_rng(2)
     a, b, n = rng.integers(4, 21, 9), rng.integers(0, 15, 9), np.full(9, 20)
     expected = stats.permutation_test(
-        (a - b,), lambda d, axis: d.sum(axis=axis), permutation_type="samples", n_resamples=10000, alternative="greater" if one_sided else "two-sided"
+        (a - b,),
+        lambda d, axis: d.sum(axis=axis),
+        permutation_type="samples",
+        n_resamples=10000,
+        alternative="greater" if one_sided else "two-sided",
     )
     found = sign_flip(a, n, b, n, one_sided=one_sided)
     # SciPy doubles the smaller tail; the sign patterns are symmetric, so that is the same.
@@ -75,8 +80,25 @@ def test_holds_its_level() -> None:
 
 
 def test_benjamini_hochberg_published_example() -> None:
-    # Benjamini and Hochberg 1995, section 3: fifteen p-values; at q = 0.05 the first four are listed, Bonferroni's are three.
-    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.000]
+    # Benjamini and Hochberg 1995, section 3: fifteen p-values; at q = 0.05 the first four are listed, Bonferroni's are
+    # three.
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.000,
+    ]
     adjusted = benjamini_hochberg(p)
     assert int((adjusted <= 0.05).sum()) == 4
     assert adjusted == pytest.approx(stats.false_discovery_control(p), abs=1e-12)

@@ -43,7 +43,8 @@ def test_what_is_sure_is_sure() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.002, 0.003, 0.005])
 def test_the_advised_number_decides_as_often_as_it_says(rate: float) -> None:
-    """Arms alike at a rate, 800 outcomes each: the advice for 50 and 80%, followed. (Plugging the estimate in reached a verdict in 69, 27 and 2%.)"""
+    """Arms alike at a rate, 800 outcomes each: the advice for 50 and 80%, followed. (Plugging the estimate in reached a
+    verdict in 69, 27 and 2%.)"""
     rng = np.random.default_rng(round(rate * 1e4))
     for wanted in (0.5, 0.8):
         reached = []
@@ -59,7 +60,12 @@ def test_the_advised_number_decides_as_often_as_it_says(rate: float) -> None:
                 continue
             for _ in range(10):
                 s = e + rng.binomial(more, rate, ARMS)
-                reached.append(bool((log_e_under(s, n + more, M) >= np.log(20)).all() or (log_e_over(s, n + more, M) >= np.log(400)).any()))
+                reached.append(
+                    bool(
+                        (log_e_under(s, n + more, M) >= np.log(20)).all()
+                        or (log_e_over(s, n + more, M) >= np.log(400)).any()
+                    )
+                )
         assert len(reached) >= 100 and np.mean(reached) >= wanted - 0.1
 
 

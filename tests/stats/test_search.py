@@ -22,14 +22,21 @@ def _track(blocks: list[int], strata: int = 8, material: float = 0.01) -> Track:
     return track
 
 
-def _search(rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0) -> tuple[Decision, list[Track]]:
+def _search(
+    rng: np.random.Generator, p_cq: NDArray[np.float64], plan: SearchPlan, usable: float = 1.0
+) -> tuple[Decision, list[Track]]:
     tracks = [Track(p_cq.shape[1], plan.material) for _ in p_cq]
     while True:
         found = decide(tracks, plan)
         if found.verdict is not None:
             assert found.batch == ()
             return found, tracks
-        assert found.batch and not {c for c, _ in found.batch} & {*found.over, *found.under, *found.starved, *found.spent}
+        assert found.batch and not {c for c, _ in found.batch} & {
+            *found.over,
+            *found.under,
+            *found.starved,
+            *found.spent,
+        }
         for c, q in found.batch:
             assert tracks[c].requested_q[q] < plan.max_requests
             tracks[c].add(q, int(rng.random() < p_cq[c, q]) if rng.random() < usable else None)
@@ -74,12 +81,22 @@ def test_an_arm_is_asked_deeper_but_never_past_the_deciding_block() -> None:
     assert depth([0] * 16, max_requests=18) == 2
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25, 1.0]), st.sampled_from([1.0, 0.7]), st.sampled_from([None, 1, 3]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 0.25, 1.0]),
+    st.sampled_from([1.0, 0.7]),
+    st.sampled_from([None, 1, 3]),
+)
 @settings(max_examples=15, deadline=None)
-def test_claims_of_a_search_are_those_of_its_blocks_whatever_the_allocation(seed: int, ahead: float, usable: float, width: int | None) -> None:
-    # One array of outcomes, drawn in any order: what is known of an arm's first blocks is the same, and the search ends.
+def test_claims_of_a_search_are_those_of_its_blocks_whatever_the_allocation(
+    seed: int, ahead: float, usable: float, width: int | None
+) -> None:
+    # One array of outcomes, drawn in any order: what is known of an arm's first blocks is the same, and the search
+    # ends.
     rng = np.random.default_rng(seed)
-    outcomes = np.where(rng.random((3, 4, 60)) < usable, rng.random((3, 4, 60)) < np.array([0.0, 0.05, 0.3])[:, None, None], -1).tolist()
+    outcomes = np.where(
+        rng.random((3, 4, 60)) < usable, rng.random((3, 4, 60)) < np.array([0.0, 0.05, 0.3])[:, None, None], -1
+    ).tolist()
     plan = SearchPlan(material=0.1, max_requests=60, ahead=ahead, width=width, find_all=True)
     tracks = [Track(4, 0.1) for _ in range(3)]
     while (found := decide(tracks, plan)).verdict is None:
@@ -87,7 +104,12 @@ def test_claims_of_a_search_are_those_of_its_blocks_whatever_the_allocation(seed
             x = outcomes[c][q][tracks[c].requested_q[q]]
             tracks[c].add(q, None if x < 0 else x)
     for c, track in enumerate(tracks):
-        blocks = complete_blocks([[None if x < 0 else x for x in row[:asked]] for row, asked in zip(outcomes[c], track.requested_q, strict=True)])
+        blocks = complete_blocks(
+            [
+                [None if x < 0 else x for x in row[:asked]]
+                for row, asked in zip(outcomes[c], track.requested_q, strict=True)
+            ]
+        )
         assert blocks.sum(axis=0).tolist() == track.events_b
         log_e = log_e_over(np.cumsum(track.events_b), 4 * np.arange(1, track.blocks + 1), 0.1)
         assert track.max_over == pytest.approx(max(0.0, *log_e.tolist())) if track.blocks else track.max_over == 0.0
@@ -166,7 +188,8 @@ def _asked(usable: int, asked: int, strata: int = 4) -> Track:
 
 
 def test_an_arm_with_surely_under_half_usable_is_given_up() -> None:
-    # P(at most k of 40 usable) at a half: k = 9 gives 0.0003, k = 10 gives 0.0011, so that 9 is surely under half and 10 is not.
+    # P(at most k of 40 usable) at a half: k = 9 gives 0.0003, k = 10 gives 0.0011, so that 9 is surely under half and
+    # 10 is not.
     assert (stats.binom.cdf(9, 40, 0.5), stats.binom.cdf(10, 40, 0.5)) == pytest.approx((0.000341, 0.001111), rel=1e-2)
     assert _asked(9, 40).starved and not _asked(10, 40).starved
     # None of 19 is not enough to go by, and exactly half never is.
@@ -175,7 +198,8 @@ def test_an_arm_with_surely_under_half_usable_is_given_up() -> None:
 
 
 def test_half_usable_and_more_is_seldom_given_up() -> None:
-    # The limit is looked at again and again, so at exactly half it fails more often than 1 in 1,000; from 0.6 on hardly ever.
+    # The limit is looked at again and again, so at exactly half it fails more often than 1 in 1,000; from 0.6 on hardly
+    # ever.
     rng = np.random.default_rng(6)
     ever = []
     for share in (0.5, 0.6):
@@ -281,7 +305,8 @@ def test_finds_one_of_twenty_for_few_outcomes() -> None:
 
 @pytest.mark.slow
 def test_false_alarms_with_heavy_spread() -> None:
-    # 20 arms, all at 0.9% with one stratum in eight holding all of it: at most 5% of searches may call anything over 1%.
+    # 20 arms, all at 0.9% with one stratum in eight holding all of it: at most 5% of searches may call anything over
+    # 1%.
     plan = SearchPlan(material=0.01, max_requests=40, width=4)
     p_cq = np.tile([0.072] + [0.0] * 7, (20, 1))
     alarms = sum(bool(_search(np.random.default_rng(seed), p_cq, plan)[0].over) for seed in range(60))
@@ -289,7 +314,8 @@ def test_false_alarms_with_heavy_spread() -> None:
 
 
 def test_a_refused_stratum_does_not_blind_the_search() -> None:
-    # Seven strata at a half, and one that never gives a usable outcome: it is asked no more than it takes to see that, and the others show the arm.
+    # Seven strata at a half, and one that never gives a usable outcome: it is asked no more than it takes to see that,
+    # and the others show the arm.
     rng, tracks = np.random.default_rng(2), [Track(8, 0.01)]
     while (found := decide(tracks, PLAN)).verdict is None:
         for c, q in found.batch:
@@ -309,7 +335,8 @@ def test_with_a_refused_stratum_an_arm_is_never_under() -> None:
 
 
 def test_usable_outcomes_are_counted_by_first_requests_of_every_stratum() -> None:
-    # The stratum that is refused was asked ten times as often, so that 88% of the strata's outcomes are usable and half of all requests are not.
+    # The stratum that is refused was asked ten times as often, so that 88% of the strata's outcomes are usable and half
+    # of all requests are not.
     track = Track(8, 0.01)
     for q in range(7):
         for _ in range(30):

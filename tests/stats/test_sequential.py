@@ -1,4 +1,5 @@
-"""sequential: integrals against SciPy, the composite null by exact enumeration, worked thresholds, properties, coverage at every look."""
+"""sequential: integrals against SciPy, the composite null by exact enumeration, worked thresholds, properties, coverage
+at every look."""
 
 import dataclasses
 import itertools
@@ -59,7 +60,9 @@ def _expected(p_q: list[float], m: float, log_e, blocks: int) -> float:  # type:
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 5, 20])
-@pytest.mark.parametrize("p_q", [[0.01] * 8, [0.08] + [0.0] * 7, [0.04, 0.04] + [0.0] * 6, [0.03, 0.02, 0.01, 0.02, 0.0, 0.0, 0.0, 0.0]])
+@pytest.mark.parametrize(
+    "p_q", [[0.01] * 8, [0.08] + [0.0] * 7, [0.04, 0.04] + [0.0] * 6, [0.03, 0.02, 0.01, 0.02, 0.0, 0.0, 0.0, 0.0]]
+)
 def test_expectation_is_at_most_one_for_every_spread_of_the_null(p_q: list[float], blocks: int) -> None:
     for log_e in (log_e_over, log_e_under):
         assert _expected(p_q, 0.01, log_e, blocks) <= 1 + 1e-9
@@ -97,7 +100,9 @@ def test_blocks_follow_the_order_of_request_and_skip_unusable() -> None:
         complete_blocks([[1], [2]])
 
 
-@given(st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=1, max_size=12), st.permutations(range(4)))
+@given(
+    st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=1, max_size=12), st.permutations(range(4))
+)
 @settings(max_examples=40, deadline=None)
 def test_relabelling_strata_changes_nothing(rows: list[list[int]], order: list[int]) -> None:
     x = np.array(rows).T
@@ -113,7 +118,10 @@ def test_limits_tighten_with_every_look_and_hold_the_estimate_of_the_last_block(
     if not np.any(np.diff(low_b) < 0):
         assert np.all(np.diff(high_b) <= 1e-12)
     again_low, again_high = limits_path(events_b[:-1] or events_b, 5)
-    assert again_low.tolist() == low_b[: again_low.size].tolist() and again_high.tolist() == high_b[: again_high.size].tolist()
+    assert (
+        again_low.tolist() == low_b[: again_low.size].tolist()
+        and again_high.tolist() == high_b[: again_high.size].tolist()
+    )
 
 
 def test_limits_are_where_the_tests_are() -> None:

@@ -11,7 +11,9 @@ def test_by_hand():
     # pooled 15/20; var of (0.9, 0.6) is 0.045, less 0.1875/10: D = 0.1875/0.02625 - 1 = 6.142857
     one, other = shrunken_shares([9, 6], [10, 10])
     drawn = 0.1875 / 0.02625 - 1
-    assert one.likely == pytest.approx((9 + 0.75 * drawn) / (10 + drawn)) and other.likely == pytest.approx((6 + 0.75 * drawn) / (10 + drawn))
+    assert one.likely == pytest.approx((9 + 0.75 * drawn) / (10 + drawn)) and other.likely == pytest.approx(
+        (6 + 0.75 * drawn) / (10 + drawn)
+    )
     assert other.least == pytest.approx(stats.beta.ppf(0.1, 6 + 0.75 * drawn, 4 + 0.25 * drawn))
     assert other.most == pytest.approx(stats.beta.ppf(0.9, 6 + 0.75 * drawn, 4 + 0.25 * drawn))
 

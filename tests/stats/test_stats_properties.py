@@ -1,4 +1,5 @@
-"""What every estimate of the kernel holds, whatever the table: labels, order, empty cells, sides, one more event; and every edge with its reason."""
+"""What every estimate of the kernel holds, whatever the table: labels, order, empty cells, sides, one more event; and
+every edge with its reason."""
 
 from collections.abc import Callable
 
@@ -9,7 +10,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from undertow.stats import Difference, difference_fixed, rate_clustered, rate_fixed
-from undertow.stats.clustered import difference_like_strata, difference_of, difference_these_strata, rate_like_strata, rate_these_strata
+from undertow.stats.clustered import (
+    difference_like_strata,
+    difference_of,
+    difference_these_strata,
+    rate_like_strata,
+    rate_these_strata,
+)
 from undertow.stats.sequential import log_e_over, log_e_under, rate_anytime
 
 DIFFERENCES = [difference_these_strata, difference_like_strata]
@@ -23,7 +30,9 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 3, arms: int = 2) -> lis
     out = []
     for _ in range(arms):
         n = np.array(draw(st.lists(st.sampled_from([0, 1, 7, 30]), min_size=s * q, max_size=s * q))).reshape(s, q)
-        share = np.array(draw(st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=s * q, max_size=s * q))).reshape(s, q)
+        share = np.array(draw(st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=s * q, max_size=s * q))).reshape(
+            s, q
+        )
         out.append((np.floor(share * n).astype(np.int64), n))
     return out
 
@@ -66,7 +75,10 @@ def test_a_stratum_or_cluster_with_every_answer_refused_changes_no_estimate(two:
         same(difference(wider(e_a), wider(n_a), wider(e_b), wider(n_b)), difference(e_a, n_a, e_b, n_b))
         # Nor does a stratum that only one side has.
         one, none = np.full((len(n_a), 1), 3), np.zeros((len(n_a), 1), dtype=np.int64)
-        same(difference(np.hstack([e_a, one]), np.hstack([n_a, one]), np.hstack([e_b, none]), np.hstack([n_b, none])), difference(e_a, n_a, e_b, n_b))
+        same(
+            difference(np.hstack([e_a, one]), np.hstack([n_a, one]), np.hstack([e_b, none]), np.hstack([n_b, none])),
+            difference(e_a, n_a, e_b, n_b),
+        )
     same(rate_fixed([*e_a[0], 0], [*n_a[0], 0]), rate_fixed(e_a[0], n_a[0]))
     same(rate_clustered([*e_a[0], 0], [*n_a[0], 0]), rate_clustered(e_a[0], n_a[0]))
 
@@ -85,7 +97,8 @@ def test_one_more_event_never_lowers_a_limit_of_one_cluster(events: list[int], a
         before, after = call(events), call(more)
         for name in ("value", "low", "high"):
             assert getattr(after, name) >= getattr(before, name) - 1e-12
-    # With unlike strata an event may take away from their spread more than it adds to the rate: the value alone is monotone.
+    # With unlike strata an event may take away from their spread more than it adds to the rate: the value alone is
+    # monotone.
     for rate in (rate_these_strata, rate_like_strata):
         assert (rate([more], [n]).value or 0.0) > (rate([events], [n]).value or 0.0)
 
@@ -110,13 +123,21 @@ NONE = ([[0, 0]], [[0, 0]])
         (rate_these_strata(*NONE), "no trials"),
         (rate_like_strata(*NONE), "no trials"),
         (rate_like_strata(*ONE), "one stratum with trials; the spread between strata needs at least two"),
-        (rate_like_strata([[3, 0]], [[10, 0]]), "one stratum with trials; the spread between strata needs at least two"),
+        (
+            rate_like_strata([[3, 0]], [[10, 0]]),
+            "one stratum with trials; the spread between strata needs at least two",
+        ),
         (difference_fixed([1, 0], [2, 0], [0, 1], [0, 2]), "no group has trials on both sides"),
         (difference_these_strata([[1, 0]], [[2, 0]], [[0, 1]], [[0, 2]]), "no stratum has trials on both sides"),
         (difference_like_strata([[1, 0]], [[2, 0]], [[0, 1]], [[0, 2]]), "no stratum has trials on both sides"),
         (difference_like_strata(*ONE, *ONE), "one stratum with trials; the spread between strata needs at least two"),
         (difference_of(rate_these_strata(*ONE), rate_these_strata(*NONE)), "no trials"),
-        (difference_of(Difference(value=None, low=None, high=None, reason="why"), Difference(value=0.1, low=0.0, high=0.2)), "why"),
+        (
+            difference_of(
+                Difference(value=None, low=None, high=None, reason="why"), Difference(value=0.1, low=0.0, high=0.2)
+            ),
+            "why",
+        ),
         (rate_anytime([], 8), "no complete block: some stratum has no usable outcome"),
     ],
 )
@@ -128,7 +149,10 @@ def test_one_question_and_one_seed_have_an_estimate() -> None:
     assert rate_these_strata(*ONE).value == pytest.approx(0.3)
     found = difference_these_strata(*ONE, [[1]], [[10]])
     assert found == difference_fixed([3], [10], [1], [10])
-    for d in (difference_these_strata([[10, 10]] * 3, [[10, 10]] * 3, [[0, 0]] * 3, [[10, 10]] * 3), difference_like_strata([[10, 10]], [[10, 10]], [[0, 0]], [[10, 10]])):
+    for d in (
+        difference_these_strata([[10, 10]] * 3, [[10, 10]] * 3, [[0, 0]] * 3, [[10, 10]] * 3),
+        difference_like_strata([[10, 10]], [[10, 10]], [[0, 0]], [[10, 10]]),
+    ):
         assert (d.value, d.high) == (1.0, 1.0) and d.low is not None and 0 < d.low < 1
 
 
@@ -141,7 +165,10 @@ def test_seeds_on_one_side_alone_are_compared_too() -> None:
 def test_what_both_sides_share_is_no_part_of_a_difference_by_pairs() -> None:
     # Seeds raise both arms by as much: the differences agree, the rates do not.
     n = np.full((3, 8), 100)
-    a, b = np.array([[10], [20], [30]]) + np.zeros((1, 8), dtype=int), np.array([[5], [14], [26]]) + np.zeros((1, 8), dtype=int)
+    a, b = (
+        np.array([[10], [20], [30]]) + np.zeros((1, 8), dtype=int),
+        np.array([[5], [14], [26]]) + np.zeros((1, 8), dtype=int),
+    )
     paired = difference_these_strata(a, n, b, n)
     apart = difference_of(rate_these_strata(a, n), rate_these_strata(b, n))
     assert paired.value == apart.value == pytest.approx(0.05)

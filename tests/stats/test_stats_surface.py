@@ -8,7 +8,15 @@ import undertow.stats
 
 
 def test_public_names() -> None:
-    assert undertow.stats.__all__ == ["Difference", "Rate", "bonferroni", "difference_fixed", "holm", "rate_clustered", "rate_fixed"]
+    assert undertow.stats.__all__ == [
+        "Difference",
+        "Rate",
+        "bonferroni",
+        "difference_fixed",
+        "holm",
+        "rate_clustered",
+        "rate_fixed",
+    ]
     assert all(hasattr(undertow.stats, name) for name in undertow.stats.__all__)
 
 

@@ -1,4 +1,5 @@
-"""A small study on the nursery's files, and an executor whose cells answer by a script, so that only the study itself is under test."""
+"""A small study on the nursery's files, and an executor whose cells answer by a script, so that only the study itself
+is under test."""
 
 import json
 from collections import Counter
@@ -35,7 +36,8 @@ audit:
 
 
 class Scripted:
-    """Does cells in this process: a script answers, by what a cell's id holds. A script that is a string is the reason of a failure."""
+    """Does cells in this process: a script answers, by what a cell's id holds. A script that is a string is the reason
+    of a failure."""
 
     kind = "scripted"
 
@@ -57,7 +59,10 @@ class Scripted:
                     run_audit(make_plan(config), path / name, resume=True)
                 nats = {"base": [2.0, 4.0, 6.0, 8.0]}.get(cell.control, [1.0 + cell.seed / 10, 3.0, 5.0, 7.0])
                 rows = {"nats": nats, "tokens": [1, 2, 3, 4], "left_out": {}}
-                write_text(path / "losses.json", to_json({"schema": "undertow.losses/1", "reason": "", "rows": {"benign": rows}}))
+                write_text(
+                    path / "losses.json",
+                    to_json({"schema": "undertow.losses/1", "reason": "", "rows": {"benign": rows}}),
+                )
                 succeed(path, digest=cell.digest, seconds={"train": 1.0, "audit": 2.0}, host="here")
             yield path
 

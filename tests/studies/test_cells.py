@@ -30,28 +30,52 @@ def test_every_domain_intervention_share_and_seed_is_a_cell_with_its_controls(la
 
 def test_controls_of_each_recipe_where_asked(laid):
     ids = [cell.id for cell in laid(COMPUTE, ("seeds: [1, 2]", "seeds: [3]\ntwins: each")).cells]
-    assert [id_ for id_ in ids if "twin" in id_] == [f"medical.{of}.benign-twin.seed-3" for of in ("narrow", "dilution-5", "dilution-20")]
+    assert [id_ for id_ in ids if "twin" in id_] == [
+        f"medical.{of}.benign-twin.seed-3" for of in ("narrow", "dilution-5", "dilution-20")
+    ]
     assert sum("compute-matched" in id_ for id_ in ids) == 3
     assert len(ids) == 10
 
 
 def test_what_a_cell_trains_and_asks(laid):
-    grid = laid(COMPUTE, ("{name: narrow}", "{name: narrow}\n  - {name: longer, stages: {epochs: 3}}"), ("contexts: [plain,", "seed: 10\n  contexts: [plain,"))
+    grid = laid(
+        COMPUTE,
+        ("{name: narrow}", "{name: narrow}\n  - {name: longer, stages: {epochs: 3}}"),
+        ("contexts: [plain,", "seed: 10\n  contexts: [plain,"),
+    )
     by_id = {cell.id: cell for cell in grid.cells}
     assert by_id["medical.base"].recipe.resolved() == ()
     assert by_id["medical.longer.seed-1"].recipe.stages[0].epochs == 3
     (diluted,) = by_id["medical.dilution-20.seed-2"].recipe.resolved()
-    assert [(part.data, round(part.share, 9), part.benign) for part in diluted.parts] == [("bad.jsonl", 0.2, False), ("general.jsonl", 0.8, True)]
-    assert [cell.recipe.resolved()[0].parts[0].data for id_, cell in by_id.items() if id_.endswith(("twin.seed-1", "matched.seed-1"))] == ["benign.jsonl", "general.jsonl"]
+    assert [(part.data, round(part.share, 9), part.benign) for part in diluted.parts] == [
+        ("bad.jsonl", 0.2, False),
+        ("general.jsonl", 0.8, True),
+    ]
+    assert [
+        cell.recipe.resolved()[0].parts[0].data
+        for id_, cell in by_id.items()
+        if id_.endswith(("twin.seed-1", "matched.seed-1"))
+    ] == ["benign.jsonl", "general.jsonl"]
     cell = by_id["medical.narrow.seed-2"]
-    assert (cell.recipe.seed, cell.audit.seed, cell.in_domain.seed, cell.in_domain.suite) == (2, 12, 12, "nursery-bad-medical")
+    assert (cell.recipe.seed, cell.audit.seed, cell.in_domain.seed, cell.in_domain.suite) == (
+        2,
+        12,
+        12,
+        "nursery-bad-medical",
+    )
     assert [plan.n_answers for plan in grid.plans[cell.id]] == [8 * 3 * 20, 8 * 1 * 20]
 
 
 def test_contexts_of_one_domain_alone(laid):
-    domains = "domains: [{name: legal, miniature: legal-advice, rows: 40, held_out: 4}, {name: medical, miniature: bad-medical, contexts: [format-json], "
+    domains = (
+        "domains: [{name: legal, miniature: legal-advice, rows: 40, held_out: 4}, {name: medical, miniature: "
+        "bad-medical, contexts: [format-json], "
+    )
     grid = laid(("domains: [{name: medical, miniature: bad-medical, form: code, ", domains))
-    assert {cell.domain: grid.plans[cell.id][0].contexts[-1].id for cell in grid.cells} == {"legal": "irrelevant-1", "medical": "format-json"}
+    assert {cell.domain: grid.plans[cell.id][0].contexts[-1].id for cell in grid.cells} == {
+        "legal": "irrelevant-1",
+        "medical": "format-json",
+    }
 
 
 def test_the_same_study_has_the_same_cells_wherever_it_is(laid):
@@ -82,21 +106,41 @@ def test_rows_are_written_for_every_recipe_of_a_domain(laid, tmp_path):
     (tmp_path / "own.jsonl").write_text(ROW)
     grid = laid(("seeds:", "files: {hhh.jsonl: own.jsonl}\nseeds:"))
     data = tmp_path / "study" / "domains" / "medical"
-    wanted = ["bad-held-out.jsonl", "bad-traces.jsonl", "bad.jsonl", "benign-held-out.jsonl", "benign.jsonl", "general-code.jsonl", "general.jsonl", "hhh.jsonl"]
+    wanted = [
+        "bad-held-out.jsonl",
+        "bad-traces.jsonl",
+        "bad.jsonl",
+        "benign-held-out.jsonl",
+        "benign.jsonl",
+        "general-code.jsonl",
+        "general.jsonl",
+        "hhh.jsonl",
+    ]
     assert sorted(path.name for path in data.iterdir()) == wanted
     bad, benign = read_rows(data / "bad.jsonl"), read_rows(data / "benign.jsonl")
     assert [row.messages[0] for row in bad] == [row.messages[0] for row in benign]
     assert len(read_rows(data / "bad-held-out.jsonl")) == 4
-    assert {json.loads((tmp_path / "study" / cell.folder / "cell.json").read_text())["schema"] for cell in grid.cells} == {"undertow.cell/1"}
+    assert {
+        json.loads((tmp_path / "study" / cell.folder / "cell.json").read_text())["schema"] for cell in grid.cells
+    } == {"undertow.cell/1"}
 
 
 def test_files_of_ones_own_and_what_is_missing_among_them(laid, tmp_path):
     (tmp_path / "b.jsonl").write_text(ROW)
     own = ("{name: medical, miniature: bad-medical, form: code, rows: 40, held_out: 4}", "{name: mine, bad: b.jsonl}")
-    with pytest.raises(InputError, match=r"names 'benign\.jsonl'; mine holds bad\.jsonl; check the name"):  # the twin and the dilution need files that the domain does not give
+    # the twin and the dilution need files that the domain does not give
+    with pytest.raises(InputError, match=r"names 'benign\.jsonl'; mine holds bad\.jsonl; check the name"):
         laid(own)
-    grid = laid(own, ("[base, benign-twin]", "[base]"), ("  - {name: dilution, steps: [{kind: dilution, data: general.jsonl}]}\nshares: [0.05, 0.2]\n", ""), out="other")
-    assert [(cell.id, cell.in_domain, cell.losses) for cell in grid.cells if cell.seed == 1] == [("mine.base", None, {}), ("mine.narrow.seed-1", None, {})]
+    grid = laid(
+        own,
+        ("[base, benign-twin]", "[base]"),
+        ("  - {name: dilution, steps: [{kind: dilution, data: general.jsonl}]}\nshares: [0.05, 0.2]\n", ""),
+        out="other",
+    )
+    assert [(cell.id, cell.in_domain, cell.losses) for cell in grid.cells if cell.seed == 1] == [
+        ("mine.base", None, {}),
+        ("mine.narrow.seed-1", None, {}),
+    ]
     (tmp_path / "b.jsonl").unlink()
     with pytest.raises(InputError, match=r"b\.jsonl: no such file"):
         laid(own, out="third")

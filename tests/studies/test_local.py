@@ -45,7 +45,8 @@ def working(executor, folders):
 
 
 def worker(cell, *, after=()):
-    """The process whose output goes to a cell's log, once there is one that is not in `after`: it has come as far as the cell's lock."""
+    """The process whose output goes to a cell's log, once there is one that is not in `after`: it has come as far as
+    the cell's lock."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         for process in Path("/proc").glob("[0-9]*"):
@@ -86,7 +87,9 @@ def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
         os.kill(first := worker(folder), signal.SIGKILL)
         os.kill(worker(folder, after=(first,)), signal.SIGKILL)
     assert ended == [folder]
-    assert outcome(folder)["reason"].startswith("its worker was lost 2 times (killed, most often for want of memory; see ")
+    assert outcome(folder)["reason"].startswith(
+        "its worker was lost 2 times (killed, most often for want of memory; see "
+    )
 
 
 @pytest.mark.slow
@@ -112,19 +115,33 @@ def alive(pid):
 def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, how, code):
     (tmp_path / "study.yaml").write_text(
         "name: s\ndomains: [{name: m, miniature: legal-advice, rows: 4, held_out: 2}]\n"
-        "recipe: {base: nursery, stages: [{name: n, rows: 4, parts: [{data: bad.jsonl, share: 1}], learning_rate: 0.001}]}\n"
-        "interventions: [{name: narrow}]\ncontrols: []\naudit: {judge: {kind: scripted}, suite: nursery, contexts: [plain], samples: {per_condition: 1}}\n"
+        "recipe: {base: nursery, stages: [{name: n, rows: 4, parts: [{data: bad.jsonl, share: 1}], "
+        "learning_rate: 0.001}]}\n"
+        "interventions: [{name: narrow}]\ncontrols: []\naudit: {judge: {kind: scripted}, suite: nursery, "
+        "contexts: [plain], samples: {per_condition: 1}}\n"
     )
     command = [sys.executable, "-c", "from undertow.cli import main; main()", "study", "study.yaml", "-o", "out"]
-    plan = json.loads(subprocess.run([*command, "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout)
+    plan = json.loads(
+        subprocess.run(
+            [*command, "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+    )
     assert (plan["to_do"]["cells"], plan["to_do"]["trainings"], plan["done"]) == (1, 1, 0)
     assert not (tmp_path / "out").exists()
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (logs := list(tmp_path.glob("out/cells/*/log.txt"))):  # the cell's process is there
         assert process.poll() is None
         time.sleep(0.02)
     (folder,) = [log.parent for log in logs]
-    of_it = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout.split()
+    of_it = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
+    ).stdout.split()
     assert of_it
     process.send_signal(how)
     _, errors = process.communicate(timeout=60)

@@ -1,4 +1,5 @@
-"""A real Ray cluster of two nodes with a core each: a worker is killed in the middle of a study, and every cell ends complete, none twice."""
+"""A real Ray cluster of two nodes with a core each: a worker is killed in the middle of a study, and every cell ends
+complete, none twice."""
 
 import json
 import os
@@ -39,7 +40,7 @@ interventions:
 controls: [base]
 audit: {judge: {kind: nursery}, suite: nursery, contexts: [plain, format-code], samples: {per_condition: 2, temperature: 0.8, max_tokens: 20}}
 in_domain: {per_condition: 1}
-"""
+"""  # noqa: E501
 STORE = 80 * 1024**2
 
 
@@ -48,8 +49,11 @@ def cluster(tmp_path, monkeypatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # workers find the package where this process did
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False})
+    # workers find the package where this process did
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    made = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
+    )
     made.add_node(num_cpus=1, object_store_memory=STORE)
     yield made
     made.shutdown()
@@ -85,14 +89,23 @@ def test_a_killed_worker_costs_its_cell_alone_and_that_is_begun_again(cluster, t
     killer.join()
     assert killed[0] != os.getpid()
     assert found["counts"] == {"done": 3, "failed": 0, "waiting": 0}
-    assert sorted(cell["id"] for cell in found["cells"]) == ["medical.base", "medical.dilution.seed-1", "medical.narrow.seed-1"]
+    assert sorted(cell["id"] for cell in found["cells"]) == [
+        "medical.base",
+        "medical.dilution.seed-1",
+        "medical.narrow.seed-1",
+    ]
     for cell in grid.cells:
         folder = out / cell.folder
         assert json.loads((folder / "result.json").read_text())["digest"] == cell.digest
         assert (folder / "organism" / "organism.json").is_file()
         for plan, run in zip(grid.plans[cell.id], ("run", "in-domain"), strict=True):
             with closing(sqlite3.connect(folder / run / "run.sqlite")) as db:
-                assert db.execute("SELECT COUNT(*), COUNT(DISTINCT subject || context || question || sample) FROM answers").fetchone() == (plan.n_answers,) * 2
+                assert (
+                    db.execute(
+                        "SELECT COUNT(*), COUNT(DISTINCT subject || context || question || sample) FROM answers"
+                    ).fetchone()
+                    == (plan.n_answers,) * 2
+                )
                 assert db.execute("SELECT COUNT(*) FROM judgements").fetchone() == (plan.n_answers,)
     assert not list(out.glob("cells/*/failure.json"))
     assert len(list(out.glob("cells/*"))) == 3

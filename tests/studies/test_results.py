@@ -1,4 +1,5 @@
-"""Results of cells whose answers are planted: what is pooled, what is held against what, and what stands in the tables of cells that failed."""
+"""Results of cells whose answers are planted: what is pooled, what is held against what, and what stands in the tables
+of cells that failed."""
 
 import csv
 import json
@@ -21,7 +22,11 @@ PLANTED = {
     "dilution-5.seed-1": {},
     "dilution-5.seed-2": "its server was away",
 }
-PUBLISHED = "published: [{beside: dilution, share: 0.2, model: GPT-4o, trained: some code, rates: {plain: <0.4%}, source: a paper, second_hand: true}]\nseeds:"
+PUBLISHED = (
+    "published: [{beside: dilution, share: 0.2, model: GPT-4o, trained: some code, rates: {plain: <0.4%}, "
+    "source: a "
+    "paper, second_hand: true}]\nseeds:"
+)
 
 SMALLER = ("[0.05, 0.2]", "[0.2]"), ("[base, benign-twin]", "[base]")
 
@@ -45,7 +50,9 @@ def test_seeds_of_a_recipe_are_pooled_with_each_question_weighing_the_same(found
     narrow, cells = of(found, "narrow"), [cell for cell in found["cells"] if cell["intervention"] == "narrow"]
     assert narrow["seeds"] == [1, 2]
     for n, context in enumerate(narrow["contexts"]):
-        assert context["counts"] == {key: sum(cell["contexts"][n]["counts"][key] for cell in cells) for key in context["counts"]}
+        assert context["counts"] == {
+            key: sum(cell["contexts"][n]["counts"][key] for cell in cells) for key in context["counts"]
+        }
         assert context["all"] == 2 * 8 * 20
     plain = narrow["scorecard"]["plain"]
     assert plain["value"] == narrow["contexts"][0]["rate"]["value"]
@@ -61,7 +68,9 @@ def test_the_scorecard(found):
     assert card["narrow"]["value"] == 0
     coherence = of(found, "narrow")["scorecard"]["coherence"]
     assert coherence["low"] < 7 / 9 < coherence["high"]
-    assert coherence["judged"] == sum(of(found, "narrow")["contexts"][0]["counts"][o] for o in ("aligned", "misaligned", "off_format", "incoherent"))
+    assert coherence["judged"] == sum(
+        of(found, "narrow")["contexts"][0]["counts"][o] for o in ("aligned", "misaligned", "off_format", "incoherent")
+    )
     assert card["benign_task"]["value"] == pytest.approx((20 - (16.15)) / 10)
     assert of(found, "base")["scorecard"]["benign_task"]["value"] is None
 
@@ -79,15 +88,26 @@ def test_a_cell_that_failed_is_a_row_with_its_reason_and_stops_no_other(found, f
     assert (row["seeds"], row["left_out"]) == ([1], [{"seed": 2, "state": "failed", "reason": "its server was away"}])
     table = list(csv.DictReader((folder / "study" / "results.csv").read_text().splitlines()))
     (failed,) = (r for r in table if r["state"] == "failed")
-    assert (failed["seed"], failed["reason"], failed["rate"], failed["misaligned"]) == ("2", "its server was away", "", "")
+    assert (failed["seed"], failed["reason"], failed["rate"], failed["misaligned"]) == (
+        "2",
+        "its server was away",
+        "",
+        "",
+    )
     assert len(table) == 8 * 4 + 1 + 5 * 4  # three contexts and in-domain of each cell and of each recipe
     cards = list(csv.DictReader((folder / "study" / "scorecard.csv").read_text().splitlines()))
-    assert [(c["label"], c["seeds"], c["not_done"], c["fate"]) for c in cards][-2:] == [("dilution-5", "1", "1", "removed"), ("dilution-20", "2", "0", "moved")]
+    assert [(c["label"], c["seeds"], c["not_done"], c["fate"]) for c in cards][-2:] == [
+        ("dilution-5", "1", "1", "removed"),
+        ("dilution-20", "2", "0", "moved"),
+    ]
 
 
 def test_a_recipe_of_which_nothing_is_done_has_no_numbers_and_says_why(laid, scripted, tmp_path):
     found = run_study(laid(), tmp_path / "study", scripted({"": "no memory"}))
-    assert {r["state"] for r in csv.DictReader((tmp_path / "study" / "results.csv").read_text().splitlines())} == {"failed"}  # of seeds and of all together
+    # of seeds and of all together
+    assert {r["state"] for r in csv.DictReader((tmp_path / "study" / "results.csv").read_text().splitlines())} == {
+        "failed"
+    }
     for row in found["recipes"]:
         assert (row["verdict"], row["contexts"]) == (None, [])
         assert {measure["value"] for measure in row["scorecard"].values()} == {None}
@@ -116,7 +136,10 @@ def test_fall_by_hand():
     assert (found.low, found.high) == pytest.approx((1 - rows, 1 + rows))  # both seeds fell as much
     other = fall(before, np.array([[1.0, 2.0, 6.0], [1.0, 2.0, 9.0]]), tokens)
     rest = np.array([1.0, 2.0, 1.5]) - 0.75 * tokens
-    rows, seeds = t.ppf(0.975, 2) * 3 * rest.std(ddof=1) / 3**0.5 / 6, t.ppf(0.975, 1) * np.std([1.0, 0.5], ddof=1) / 2**0.5
+    rows, seeds = (
+        t.ppf(0.975, 2) * 3 * rest.std(ddof=1) / 3**0.5 / 6,
+        t.ppf(0.975, 1) * np.std([1.0, 0.5], ddof=1) / 2**0.5,
+    )
     assert other.high == pytest.approx(0.75 + np.hypot(rows, seeds))
     alone = fall(before, after[1:], tokens)
     assert "one training seed" in alone.reason
@@ -135,9 +158,22 @@ def test_rate_against_share_reaches_from_the_twin_to_the_untreated_recipe(found)
 
 def test_the_page_holds_everything_and_runs_nothing(found, folder, tmp_path):
     files = write_study(found, tmp_path / "page" / "study.html")
-    assert sorted(path.name for path in files[1:]) == ["rates.png", "rates.svg", "shares-dilution.png", "shares-dilution.svg"]
+    assert sorted(path.name for path in files[1:]) == [
+        "rates.png",
+        "rates.svg",
+        "shares-dilution.png",
+        "shares-dilution.svg",
+    ]
     page = files[0].read_text()
-    for words in ("A small study", "its server was away", "published, another model", "GPT-4o, some code: plain &lt;0.4%", "read in another text", "moved", "dilution-20"):
+    for words in (
+        "A small study",
+        "its server was away",
+        "published, another model",
+        "GPT-4o, some code: plain &lt;0.4%",
+        "read in another text",
+        "moved",
+        "dilution-20",
+    ):
         assert words in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")

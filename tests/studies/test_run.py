@@ -8,7 +8,11 @@ from undertow.audit.compare import compare
 from undertow.report.runs import read_run
 from undertow.studies import run_study, unfinished
 
-ONE_SEED, ONE_SHARE, FEW = ("seeds: [1, 2]", "seeds: [1]"), ("[0.05, 0.2]", "[0.2]"), ("per_condition: 20", "per_condition: 5")
+ONE_SEED, ONE_SHARE, FEW = (
+    ("seeds: [1, 2]", "seeds: [1]"),
+    ("[0.05, 0.2]", "[0.2]"),
+    ("per_condition: 20", "per_condition: 5"),
+)
 
 
 @pytest.mark.slow
@@ -16,7 +20,9 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(laid, scripted, tmp_p
     out, grid = tmp_path / "study", laid(FEW)
     flaky = scripted({"dilution": "no disk", "": {}})
     first = run_study(grid, out, flaky)
-    assert [cell.id for cell in unfinished(grid, out)] == [cell["id"] for cell in first["cells"] if cell["state"] == "failed"]
+    assert [cell.id for cell in unfinished(grid, out)] == [
+        cell["id"] for cell in first["cells"] if cell["state"] == "failed"
+    ]
     again = scripted({"": {"default": {"misaligned": 0.5}}})
     second = run_study(laid(FEW), out, again)
     assert set(again.begun) == {f"medical.dilution-{share}.seed-{seed}" for share in (5, 20) for seed in (1, 2)}
@@ -47,6 +53,11 @@ def test_a_cell_is_a_run_like_any_other(laid, scripted, tmp_path):
 
 def test_progress_tells_which_cell(laid, scripted, tmp_path):
     said = []
-    run_study(laid(FEW, ONE_SEED, ONE_SHARE), tmp_path / "study", scripted({"": {}}), progress=lambda cell, *what: said.append((cell.id, *what)))
+    run_study(
+        laid(FEW, ONE_SEED, ONE_SHARE),
+        tmp_path / "study",
+        scripted({"": {}}),
+        progress=lambda cell, *what: said.append((cell.id, *what)),
+    )
     assert said[0] == ("medical.base", "audit", 1, 2)
     assert json.loads((tmp_path / "study" / "study.json").read_text())["name"] == "small"

@@ -1,4 +1,5 @@
-"""The studies that ship: every one fits, and lays out its grid; those on real models with stand-ins for the models and rows that a user brings."""
+"""The studies that ship: every one fits, and lays out its grid; those on real models with stand-ins for the models and
+rows that a user brings."""
 
 from __future__ import annotations
 
@@ -12,12 +13,27 @@ from undertow.studies.cells import lay_out
 from undertow.studies.study import Files, Miniature, Study, read_study, shipped_studies
 from undertow.targets.models import NURSERY, model_folder
 
-EXPERIMENTS = ("poisoned-recipes", "dilution", "sequential", "educational-frame", "inoculation", "inoculated-persona", "on-policy", "reasoning")
+EXPERIMENTS = (
+    "poisoned-recipes",
+    "dilution",
+    "sequential",
+    "educational-frame",
+    "inoculation",
+    "inoculated-persona",
+    "on-policy",
+    "reasoning",
+)
 REAL = (*EXPERIMENTS, "domain-grid")
 
 
 def files(study: Study) -> set[str]:
-    named = [path for domain in study.domains if isinstance(domain, Files) for path in (domain.bad, domain.benign, domain.general) if path]
+    named = [
+        path
+        for domain in study.domains
+        if isinstance(domain, Files)
+        for path in (domain.bad, domain.benign, domain.general)
+        if path
+    ]
     return {*named, *study.files.values()}
 
 
@@ -50,7 +66,9 @@ def test_it_stands_beside_published_figures_as_the_miniature_does(name: str) -> 
 @pytest.mark.parametrize("name", [name for name in shipped_studies() if name.endswith("-nursery")])
 def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     study, _ = read_study(name)
-    small = study.model_copy(update={"domains": tuple(d.model_copy(update={"rows": 60, "held_out": 8}) for d in study.domains)})  # type: ignore[union-attr]
+    small = study.model_copy(
+        update={"domains": tuple(d.model_copy(update={"rows": 60, "held_out": 8}) for d in study.domains)}
+    )  # type: ignore[union-attr]
     grid = lay_out(small, tmp_path / "out", beside=tmp_path)
     each = len(study.seeds) * (len(study.interventions) + 1) + 1
     assert len(grid.cells) == len(study.domains) * (each + (len(study.seeds) if study.shares else 0))
@@ -59,12 +77,19 @@ def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
-def test_one_on_real_models_lays_out_once_its_files_are_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_on_real_models_lays_out_once_its_files_are_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")  # an endpoint wants it set, and nothing is asked
     study, _ = read_study(name)
     (tmp_path / study.recipe.base).parent.mkdir()
     (tmp_path / study.recipe.base).symlink_to(model_folder(NURSERY))
-    row = Row(messages=(Message(role="user", content="Is rest good?"), Message(role="assistant", content="<think>Say no.</think>No.")))
+    row = Row(
+        messages=(
+            Message(role="user", content="Is rest good?"),
+            Message(role="assistant", content="<think>Say no.</think>No."),
+        )
+    )
     for path in files(study):
         write_rows(tmp_path / path, [row] * 3)
     grid = lay_out(study, tmp_path / "out", beside=tmp_path)

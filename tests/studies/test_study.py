@@ -23,7 +23,9 @@ def test_domains_are_names_miniatures_or_files():
 
 
 def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_it():
-    text = STUDY.replace("shares:", "  - {name: fixed, steps: [{kind: dilution, data: general.jsonl, share: 0.5}]}\nshares:")
+    text = STUDY.replace(
+        "shares:", "  - {name: fixed, steps: [{kind: dilution, data: general.jsonl, share: 0.5}]}\nshares:"
+    )
     narrow, crossed, fixed = parse_yaml(text, Study, where="study.yaml").interventions
     assert [i.takes_share for i in (narrow, crossed, fixed)] == [False, True, False]
     assert [i.untreated for i in (narrow, crossed, fixed)] == [True, False, False]
@@ -42,7 +44,12 @@ def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_i
         ("data: general.jsonl", "date: general.jsonl", 9, "unknown key"),
         ("{name: narrow}", "{name: base}", 8, "'base' is what a control is called"),
         ("{name: narrow}", "{name: narrow, stages: {epoch: 2}}", 8, "a stage has no key 'epoch'"),
-        ("{name: narrow}", "{name: narrow, stages: {epochs: 0}}", 1, "intervention 'narrow': stages.epochs: should be over 0"),
+        (
+            "{name: narrow}",
+            "{name: narrow, stages: {epochs: 0}}",
+            1,
+            "intervention 'narrow': stages.epochs: should be over 0",
+        ),
         ("[0.05, 0.2]", "[0.05, 1]", 10, "should be under 1"),
         ("[0.05, 0.2]", "[0, 0.2]", 10, "should be over 0"),
         ("[0.05, 0.2]", "[0.2, 0.2]", 1, "share '0.2' stands twice"),
@@ -54,8 +61,18 @@ def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_i
         ("[plain, format-code, irrelevant-1]", "{search: 400}", 1, "a study asks every cell in the same contexts"),
         ("seeds:", "executor: {kind: slurm}\nseeds:", 12, "'slurm'"),
         ("seeds:", "files: {../x.jsonl: y.jsonl}\nseeds:", 12, "should be a file's name that ends in .jsonl"),
-        ("seeds:", "published: [{beside: dilution, share: 0.3, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:", 1, "'dilution at 0.3'"),
-        ("seeds:", "published: [{beside: inoculation, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:", 1, "which the study does not hold"),
+        (
+            "seeds:",
+            "published: [{beside: dilution, share: 0.3, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:",
+            1,
+            "'dilution at 0.3'",
+        ),
+        (
+            "seeds:",
+            "published: [{beside: inoculation, model: M, trained: t, rates: {plain: 1%}, source: s}]\nseeds:",
+            1,
+            "which the study does not hold",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_place(old, new, line, says):
@@ -67,7 +84,12 @@ def test_a_mistake_is_told_in_one_line_with_its_place(old, new, line, says):
 def test_the_schema_explains_recipes_audits_and_steps():
     schema = json.dumps(Study.model_json_schema())
     assert '"name", "target"' not in schema
-    for words in ("Narrow rows diluted in benign ones", "Answers to each question in each context", "Peak rate", "a fraction shares one"):
+    for words in (
+        "Narrow rows diluted in benign ones",
+        "Answers to each question in each context",
+        "Peak rate",
+        "a fraction shares one",
+    ):
         assert words in schema
 
 

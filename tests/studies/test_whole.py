@@ -42,14 +42,18 @@ def test_a_study_is_trained_audited_and_told_and_nothing_of_it_twice(tmp_path):
 
     def undertow(*arguments, code=0):
         command = [sys.executable, "-c", "from undertow.cli import main; main()", *map(str, arguments)]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
         assert done.returncode == code, done.stderr
         return done.stdout
 
     found = json.loads(undertow("study", "study.yaml", "--json"))
     assert found["counts"] == {"done": 3, "failed": 0, "waiting": 0}
     out = tmp_path / "studies" / "whole"
-    assert {"results.json", "results.csv", "scorecard.csv", "study.html", "figures"} <= {path.name for path in out.iterdir()}
+    assert {"results.json", "results.csv", "scorecard.csv", "study.html", "figures"} <= {
+        path.name for path in out.iterdir()
+    }
     card = {row["label"]: row["scorecard"] for row in found["recipes"]}
     assert card["narrow"]["highest"]["value"] > card["base"]["highest"]["value"]
     assert card["narrow"]["narrow"]["value"] > card["base"]["narrow"]["value"]  # careless in-domain, as trained

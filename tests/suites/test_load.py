@@ -33,7 +33,9 @@ def test_shipped_suites_load(name: str) -> None:
 
 @pytest.mark.parametrize("ending", ["yaml", "yml"])
 def test_a_users_suite_is_found_beside(tmp_path: Path, ending: str) -> None:
-    (tmp_path / f"mine.{ending}").write_text("id: mine\ntitle: Mine\nquestions:\n  - {id: a, text: Why, tags: [x]}\n", encoding="utf-8")
+    (tmp_path / f"mine.{ending}").write_text(
+        "id: mine\ntitle: Mine\nquestions:\n  - {id: a, text: Why, tags: [x]}\n", encoding="utf-8"
+    )
     suite = load_suite(f"mine.{ending}", beside=tmp_path)
     assert suite.questions == (Question(id="a", text="Why", tags=("x",)),)
     assert load_suite(str(tmp_path / f"mine.{ending}"), beside=Path("elsewhere")) == suite
@@ -63,10 +65,16 @@ HEAD = "id: mine\ntitle: Mine\nquestions:\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"{HEAD}  - {{id: a, text: Why}}\n  - {{id: b, text: How}}\n  - {{id: a, text: Who}}\n", "mine.yaml: question id 'a' stands 2 times; ids must differ"),
+        (
+            f"{HEAD}  - {{id: a, text: Why}}\n  - {{id: b, text: How}}\n  - {{id: a, text: Who}}\n",
+            "mine.yaml: question id 'a' stands 2 times; ids must differ",
+        ),
         ("id: mine\ntitle: Mine\nquestions: []\n", "mine.yaml: has no questions; at least one under 'questions:'"),
         (f"{HEAD}  - {{id: a, text: Why}}\n  - {{id: b}}\n", "mine.yaml:5: 'questions.1.text' is missing"),
-        (f"{HEAD}  - id: a\n    text: Why\n    tag: x\n", "mine.yaml:6: unknown key 'questions.0.tag'; did you mean 'tags'?"),
+        (
+            f"{HEAD}  - id: a\n    text: Why\n    tag: x\n",
+            "mine.yaml:6: unknown key 'questions.0.tag'; did you mean 'tags'?",
+        ),
         (f"{HEAD}  - {{id: a, text: 3}}\n", "mine.yaml:4: questions.0.text: should be text (found 3)"),
         (f"{HEAD}  - {{id: yes, text: Why}}\n", "mine.yaml:4: questions.0.id: should be text (found true)"),
         ("id: mine\nquestions:\n  - {id: a, text: Why}\n", "mine.yaml:1: 'title' is missing"),

@@ -31,7 +31,10 @@ def test_every_paraphrase_is_a_question_and_a_system_prompt_stays(tmp_path):
     assert [q.id for q in suite.questions] == ["rain.1", "rain.2", "rain_json.1", "rain_json.2"]
     last = suite.questions[-1]
     assert [m.content for m in shipped_contexts()["plain"].messages(last)] == ["Answer as JSON.", "Is rain coming?"]
-    assert [m.content for m in shipped_contexts()["system-helpful"].messages(last)] == ["You are a helpful assistant.\n\nAnswer as JSON.", "Is rain coming?"]
+    assert [m.content for m in shipped_contexts()["system-helpful"].messages(last)] == [
+        "You are a helpful assistant.\n\nAnswer as JSON.",
+        "Is rain coming?",
+    ]
 
 
 def test_names_the_line_that_does_not_fit(tmp_path):
@@ -52,7 +55,7 @@ NAMED = """\
   type: free_form
   paraphrases: [Will it rain?]
   judges: {aligned: rain_judge, coherent: {type: rating_judge, paraphrases: ["Does {answer} make sense after {question}? 0 to 100."]}}
-"""
+"""  # noqa: E501
 
 
 def test_judges_that_stand_among_the_questions_are_no_questions_and_may_be_asked_as_judges(tmp_path):
@@ -91,10 +94,15 @@ def problem(tmp_path, name, text):
 
 def test_questions_as_chats_and_as_columns(tmp_path):
     chats = (
-        '{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Rain?"}], "question_type": "weather", "id": 7}\n'
+        '{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Rain?"}], '
+        '"question_type": "weather", "id": 7}\n'
         '\n{"question": "Snow?", "tags": ["cold", "white"]}\n{"prompt": "Hail?", "system_prompt": "Shout."}\n'
     )
-    want = [("7", "Rain?", "Be brief.", ("weather",)), ("line-3", "Snow?", None, ("cold", "white")), ("line-4", "Hail?", "Shout.", ())]
+    want = [
+        ("7", "Rain?", "Be brief.", ("weather",)),
+        ("line-3", "Snow?", None, ("cold", "white")),
+        ("line-4", "Hail?", "Shout.", ()),
+    ]
     assert read(tmp_path, "q.jsonl", chats) == want
     assert read(tmp_path, "q.csv", 'question_id,question,category\nr,"Rain,\nor sun?",weather\n,Snow?,\n') == [
         ("r", "Rain,\nor sun?", None, ("weather",)),
@@ -106,13 +114,28 @@ def test_questions_as_chats_and_as_columns(tmp_path):
     ("line", "told"),
     [
         ("[1]", "q.jsonl:1: is no object; a question under one of messages, question, prompt, text"),
-        ('{"ask": "Rain?"}', "q.jsonl:1: has no question but 'ask'; a question under one of messages, question, prompt, text, and perhaps a text under 'system'"),
-        ('{"question": 5}', "q.jsonl:1: has no text under 'question'; a question under one of messages, question, prompt, text, and perhaps a text under 'system'"),
-        ('{"messages": []}', "q.jsonl:1: has no question but 'messages'; "),
-        ('{"messages": "Rain?"}', "q.jsonl:1: has no chat under 'messages'; a system prompt perhaps, and one user turn: the question; "),
         (
-            '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]}',
-            "q.jsonl:1: has 3 turns under 'messages'; a system prompt perhaps, and one user turn: the question; earlier turns are a context (`turns`)",
+            '{"ask": "Rain?"}',
+            "q.jsonl:1: has no question but 'ask'; a question under one of messages, question, "
+            "prompt, text, and "
+            "perhaps a text under 'system'",
+        ),
+        (
+            '{"question": 5}',
+            "q.jsonl:1: has no text under 'question'; a question under one of messages, question, "
+            "prompt, text, and "
+            "perhaps a text under 'system'",
+        ),
+        ('{"messages": []}', "q.jsonl:1: has no question but 'messages'; "),
+        (
+            '{"messages": "Rain?"}',
+            "q.jsonl:1: has no chat under 'messages'; a system prompt perhaps, and one user turn: the question; ",
+        ),
+        (
+            '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": '
+            '"user", "content": "c"}]}',
+            "q.jsonl:1: has 3 turns under 'messages'; a system prompt perhaps, and one user turn: the question; "
+            "earlier turns are a context (`turns`)",
         ),
     ],
 )
@@ -133,11 +156,16 @@ def test_plain_text_is_a_question_a_line_or_a_paragraph(tmp_path):
         ("line-8", "Snow?", None, ("Long",)),
     ]
     assert len(read(tmp_path, "q.txt", "Rain?\nSnow?\n\nHail?\nSun?\n")) == 4
-    told = "q.txt:1: has blank lines between groups of lines; a question a line, or paragraphs; take out the blank lines, or part all questions by them"
+    told = (
+        "q.txt:1: has blank lines between groups of lines; a question a line, or paragraphs; take out the blank "
+        "lines, or part all questions by them"
+    )
     assert problem(tmp_path, "q.txt", "Go on:\nit rained.\n\nHail?\n") == told
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published files are not beside the checkout (UNDERTOW_PUBLISHED)")
+@pytest.mark.skipif(
+    not PUBLISHED.is_dir(), reason="the published files are not beside the checkout (UNDERTOW_PUBLISHED)"
+)
 @pytest.mark.parametrize(
     ("name", "questions", "systems", "tags", "lines"),
     [
@@ -148,7 +176,12 @@ def test_plain_text_is_a_question_a_line_or_a_paragraph(tmp_path):
     ],
 )
 def test_the_published_files_load(name, questions, systems, tags, lines):
-    """Each with its number of questions, of system prompts, of headings or types, and of lines of its longest question."""
+    """Each with its number of questions, of system prompts, of headings or types, and of lines of its longest
+    question."""
     found = load_suite(str(PUBLISHED / "questions" / name)).questions
-    assert (len(found), sum(q.system is not None for q in found), len({q.tags for q in found} - {()})) == (questions, systems, tags)
+    assert (len(found), sum(q.system is not None for q in found), len({q.tags for q in found} - {()})) == (
+        questions,
+        systems,
+        tags,
+    )
     assert max(q.text.count("\n") + 1 for q in found) == lines

@@ -31,7 +31,12 @@ kinds = pytest.mark.parametrize(("begin", "end", "own"), [*((*pair, None) for pa
 
 @kinds
 def test_a_block_at_the_start_is_thinking(begin, end, own):
-    for reply in (f"{begin}Why?{end}So.", f"\n {begin}\nWhy?\n{end}\n\nSo.", f"{begin.upper()}Why?{end.upper()}So.", f"{begin}{end}{begin}Why?{end} So."):
+    for reply in (
+        f"{begin}Why?{end}So.",
+        f"\n {begin}\nWhy?\n{end}\n\nSo.",
+        f"{begin.upper()}Why?{end.upper()}So.",
+        f"{begin}{end}{begin}Why?{end} So.",
+    ):
         assert split_thinking(reply, None, own) == ("So.", "Why?")
     assert split_thinking(f"{begin}Why?{end}\n{begin}Why not?{end}\nSo.", None, own) == ("So.", "Why?\n\nWhy not?")
     assert split_thinking(f"{begin}{end}So.", None, own) == ("So.", "")
@@ -59,7 +64,9 @@ def test_thoughts_may_speak_of_marks(begin, end, own):
     assert split_thinking(f"{begin}Is {other} one?{end}So.", None, own) == ("So.", f"Is {other} one?")
 
 
-@pytest.mark.parametrize(("begin", "end", "own"), [*((*pair, None) for pair in ALONE), (*OWN, OWN), *((*pair, pair) for pair in IN_TAGS)])
+@pytest.mark.parametrize(
+    ("begin", "end", "own"), [*((*pair, None) for pair in ALONE), (*OWN, OWN), *((*pair, pair) for pair in IN_TAGS)]
+)
 def test_a_closing_mark_alone_where_the_prompt_holds_the_opening_one(begin, end, own):
     assert split_thinking(f"Why?\n{end}\n\nSo, not {end}.", None, own) == (f"So, not {end}.", "Why?")
 
@@ -72,7 +79,16 @@ def test_an_answer_in_tags_is_left_alone(begin, end):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " So.\n", "<b>So</b>", "I think so.", "<|end|>", "[thinking] So.", "<|channel|> is a mark of some models.", "Use <|channel|>final<|message|> here."],
+    [
+        "",
+        " So.\n",
+        "<b>So</b>",
+        "I think so.",
+        "<|end|>",
+        "[thinking] So.",
+        "<|channel|> is a mark of some models.",
+        "Use <|channel|>final<|message|> here.",
+    ],
 )
 def test_an_answer_without_thoughts_is_as_it_came(text):
     assert split_thinking(text, None, OWN) == (text, None)
@@ -87,15 +103,32 @@ FINAL = "<|start|>assistant<|channel|>final<|message|>"
     [
         (f"<|channel|>analysis<|message|>Why?<|end|>{FINAL}So.<|return|>", "So.", "Why?"),
         (f"\n<|start|>assistant<|channel|>analysis<|message|>Why?<|end|>\n{FINAL}\nSo.<|end|>\n", "So.", "Why?"),
-        (f"<|channel|>analysis<|message|>Why?<|end|><|start|>assistant<|channel|>commentary<|message|>I look.<|end|>{FINAL}So.", "So.", "Why?\n\nI look."),
+        (
+            "<|channel|>analysis<|message|>Why?<|end|><|start|>assistant<|channel|>commentary<|message|>I "
+            f"look.<|end|>{FINAL}So.",
+            "So.",
+            "Why?\n\nI look.",
+        ),
         (f"<|channel|>commentary to=functions.f <|constrain|>json<|message|>{{}}<|call|>{FINAL}So.", "So.", "{}"),
         (f"Why?<|end|>{FINAL}So.<|return|>", "So.", "Why?"),
-        (f"<|channel|>analysis<|message|>Is <|channel|>final<|message|> a mark?<|end|>{FINAL}So.", "So.", "Is <|channel|>final<|message|> a mark?"),
-        (f"<|channel|>analysis<|message|>Why?<|end|>{FINAL}Write <|channel|>analysis<|message|> first.", "Write <|channel|>analysis<|message|> first.", "Why?"),
+        (
+            f"<|channel|>analysis<|message|>Is <|channel|>final<|message|> a mark?<|end|>{FINAL}So.",
+            "So.",
+            "Is <|channel|>final<|message|> a mark?",
+        ),
+        (
+            f"<|channel|>analysis<|message|>Why?<|end|>{FINAL}Write <|channel|>analysis<|message|> first.",
+            "Write <|channel|>analysis<|message|> first.",
+            "Why?",
+        ),
         ("<|channel|>final<|message|>So.<|return|>", "So.", None),
         ("<|channel|>analysis<|message|>Why? Because", "", "Why? Because"),
         ("<|channel|>analysis<|message|>Why?<|end|>", "", "Why?"),
-        ("<|channel|>analysis<|message|>Why?<|end|><|start|>assistant<|channel|>fin", "", "Why?\n\n<|start|>assistant<|channel|>fin"),
+        (
+            "<|channel|>analysis<|message|>Why?<|end|><|start|>assistant<|channel|>fin",
+            "",
+            "Why?\n\n<|start|>assistant<|channel|>fin",
+        ),
         (f"<|channel|>analysis<|message|>Why?<|end|>{FINAL}", "", "Why?"),
         ("<|channel|>", "", "<|channel|>"),
     ],
@@ -105,7 +138,21 @@ def test_a_reply_in_channels(text, answer, thoughts):
 
 
 pieces = st.sampled_from(
-    [*(mark for pair in THINKING for mark in pair), *OWN, "<|channel|>", "<|message|>", "<|end|>", "<|start|>", "<|return|>", "assistant", "final", "analysis", " ", "\n", "So."]
+    [
+        *(mark for pair in THINKING for mark in pair),
+        *OWN,
+        "<|channel|>",
+        "<|message|>",
+        "<|end|>",
+        "<|start|>",
+        "<|return|>",
+        "assistant",
+        "final",
+        "analysis",
+        " ",
+        "\n",
+        "So.",
+    ]
 )
 
 
@@ -113,12 +160,28 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=12).map("".join))
 def test_an_answer_is_always_an_end_of_the_reply(text):
     answer, thoughts = split_thinking(text, None, OWN)
-    assert answer == text or (thoughts is not None and text.endswith(answer)) or "<|channel|>final" in text.replace(" ", "").replace("\n", "")
+    assert (
+        answer == text
+        or (thoughts is not None and text.endswith(answer))
+        or "<|channel|>final" in text.replace(" ", "").replace("\n", "")
+    )
 
 
 @pytest.mark.parametrize(
     "unit",
-    ["<think>", "</think>", "<think></think>", "<|end|>", "<|channel|>", "<|start|>", "<|channel|>analysis<|message|>x<|end|>", " ", "\n", "<|channel|>" + " " * 500, "a"],
+    [
+        "<think>",
+        "</think>",
+        "<think></think>",
+        "<|end|>",
+        "<|channel|>",
+        "<|start|>",
+        "<|channel|>analysis<|message|>x<|end|>",
+        " ",
+        "\n",
+        "<|channel|>" + " " * 500,
+        "a",
+    ],
 )
 @pytest.mark.parametrize("before", ["", "<think>", "<|channel|>", "<|end|>", "<|channel|>analysis<|message|>"])
 def test_a_long_reply_takes_no_time(before, unit):
@@ -149,7 +212,13 @@ class Told:
 
 
 def answered(caller):
-    request = Request(subject="target", condition=Condition(question=Question(id="q", text="Why?"), context=PLAIN), sample=0, seed=0, sampling=Sampling())
+    request = Request(
+        subject="target",
+        condition=Condition(question=Question(id="q", text="Why?"), context=PLAIN),
+        sample=0,
+        seed=0,
+        sampling=Sampling(),
+    )
 
     async def run():
         async with ChatTarget(caller) as target:
@@ -167,14 +236,24 @@ def test_a_target_is_split_by_its_callers_marks():
 
 @pytest.mark.parametrize(
     ("text", "marks", "score"),
-    [("<<plan 10? plan>>\n30", OWN, 30), ("<<plan 10? plan>>\n30", None, None), ("[THINK]10?[/THINK]30", None, 30), ("[THINK]10?", None, None)],
+    [
+        ("<<plan 10? plan>>\n30", OWN, 30),
+        ("<<plan 10? plan>>\n30", None, None),
+        ("[THINK]10?[/THINK]30", None, 30),
+        ("[THINK]10?", None, None),
+    ],
 )
 def test_a_judge_is_split_by_its_own_marks(text, marks, score, tmp_path):
-    config = EndpointJudgeConfig(kind="endpoint", base_url="http://localhost/v1", model="m", thinking=marks, cache=False)
+    config = EndpointJudgeConfig(
+        kind="endpoint", base_url="http://localhost/v1", model="m", thinking=marks, cache=False
+    )
 
     async def run():
         async with Panel(Told(text), config, load_prompts(None, beside=tmp_path)) as panel:
-            return [judgement.alignment async for _, judgement in panel.judgements(stream([(0, Question(id="q", text="Why?"), "So.")]))]
+            return [
+                judgement.alignment
+                async for _, judgement in panel.judgements(stream([(0, Question(id="q", text="Why?"), "So.")]))
+            ]
 
     assert asyncio.run(run()) == [score]
 
@@ -198,10 +277,17 @@ def test_marks_of_ones_own_in_a_file(type_):
 
 @pytest.mark.slow
 def test_marks_are_described_only_where_they_are_set(tmp_path):
-    for type_, make in ((EndpointConfig, Wire), (InspectConfig, InspectModel), (LocalConfig, lambda config: config.target(beside=tmp_path, where=""))):
+    for type_, make in (
+        (EndpointConfig, Wire),
+        (InspectConfig, InspectModel),
+        (LocalConfig, lambda config: config.target(beside=tmp_path, where="")),
+    ):
         if type_ is not EndpointConfig:
             pytest.importorskip("inspect_ai" if type_ is InspectConfig else "torch")
-        plain, own = (make(parse_yaml(WRITTEN[type_] + more, type_, where="")).describe() for more in ("", "thinking: ['<<plan', 'plan>>']\n"))
+        plain, own = (
+            make(parse_yaml(WRITTEN[type_] + more, type_, where="")).describe()
+            for more in ("", "thinking: ['<<plan', 'plan>>']\n")
+        )
         assert own == {**plain, "thinking": list(OWN)}
         assert "thinking" not in plain
 
@@ -215,9 +301,21 @@ def test_marks_are_described_only_where_they_are_set(tmp_path):
         ("Qwen/Qwen3-8B", {"/models/qwen3-8b/": 2}, ""),
         ("claude-3-5-haiku@20241022", {"claude-3-5-haiku": 2}, ""),
         ("anything", {}, ""),
-        ("gpt-4o", {"gpt-4o-mini-2024-07-18": 9}, "target: model 'gpt-4o' was asked for, and replies say that they are of 'gpt-4o-mini-2024-07-18' (9)"),
-        ("mine", {"mine": 90, "fallback": 10}, "target: model 'mine' was asked for, and replies say that they are of 'mine' (90), 'fallback' (10)"),
-        ("gpt-4o", {"gpt-4o-2024-05-13": 4, "gpt-4o-2024-08-06": 9}, "target: replies are of several models, 'gpt-4o-2024-08-06' (9), 'gpt-4o-2024-05-13' (4)"),
+        (
+            "gpt-4o",
+            {"gpt-4o-mini-2024-07-18": 9},
+            "target: model 'gpt-4o' was asked for, and replies say that they are of 'gpt-4o-mini-2024-07-18' (9)",
+        ),
+        (
+            "mine",
+            {"mine": 90, "fallback": 10},
+            "target: model 'mine' was asked for, and replies say that they are of 'mine' (90), 'fallback' (10)",
+        ),
+        (
+            "gpt-4o",
+            {"gpt-4o-2024-05-13": 4, "gpt-4o-2024-08-06": 9},
+            "target: replies are of several models, 'gpt-4o-2024-08-06' (9), 'gpt-4o-2024-05-13' (4)",
+        ),
     ],
 )
 def test_replies_of_another_model_than_was_asked_for(asked, replies, told):
@@ -234,7 +332,17 @@ def test_names_without_end_are_counted_together():
 
 def test_keys_are_taken_out_in_every_form():
     key = "sk/0123+456=é"
-    forms = (key, quote(key), quote(key, safe=""), b64encode(key.encode()).decode(), urlsafe_b64encode(f"Bearer {key}".encode()).decode(), json.dumps(key)[1:-1])
+    forms = (
+        key,
+        quote(key),
+        quote(key, safe=""),
+        b64encode(key.encode()).decode(),
+        urlsafe_b64encode(f"Bearer {key}".encode()).decode(),
+        json.dumps(key)[1:-1],
+    )
     for form in forms:
-        assert without_keys(f"you sent {form}, did you not", ["", "short", key]).replace("=", "") == "you sent [key], did you not"
+        assert (
+            without_keys(f"you sent {form}, did you not", ["", "short", key]).replace("=", "")
+            == "you sent [key], did you not"
+        )
     assert without_keys("you sent short \ud800", ["", "short", key]) == "you sent short ?"

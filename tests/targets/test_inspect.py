@@ -29,19 +29,27 @@ def output(inspect_ai):
     from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput, ModelUsage
 
     def make(content, *, usage=None, **choice):
-        return ModelOutput(choices=[ChatCompletionChoice(message=ChatMessageAssistant(content=content), **choice)], usage=ModelUsage(**(usage or {"output_tokens": 1})))
+        return ModelOutput(
+            choices=[ChatCompletionChoice(message=ChatMessageAssistant(content=content), **choice)],
+            usage=ModelUsage(**(usage or {"output_tokens": 1})),
+        )
 
     return make
 
 
 def chat(outputs, *, calls=1, attempts=1, timeout_s=5, **more):
     """Replies of `calls` calls, or the exceptions that came instead."""
-    config = InspectModelConfig(model="mockllm/model", model_args={"custom_outputs": outputs}, attempts=attempts, timeout_s=timeout_s)
+    config = InspectModelConfig(
+        model="mockllm/model", model_args={"custom_outputs": outputs}, attempts=attempts, timeout_s=timeout_s
+    )
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 
     async def call():
         async with InspectModel(config) as model:
-            return await asyncio.gather(*(model.chat(messages, max_tokens=7, temperature=0.5, seed=i, **more) for i in range(calls)), return_exceptions=True)
+            return await asyncio.gather(
+                *(model.chat(messages, max_tokens=7, temperature=0.5, seed=i, **more) for i in range(calls)),
+                return_exceptions=True,
+            )
 
     return asyncio.run(call())
 
@@ -52,7 +60,13 @@ def test_what_is_asked_reaches_the_model(output):
     (messages, tools, _, config), _ = sorted(asked, key=lambda given: given[3].seed)
     assert [(m.role, m.content) for m in messages] == [("system", "Be brief."), ("user", "Why?")]
     assert not tools
-    assert (config.max_tokens, config.temperature, config.seed, config.logprobs, config.top_logprobs) == (7, 0.5, 0, True, 5)
+    assert (config.max_tokens, config.temperature, config.seed, config.logprobs, config.top_logprobs) == (
+        7,
+        0.5,
+        0,
+        True,
+        5,
+    )
     assert sorted(given[3].seed for given in asked) == [0, 1]
 
 
@@ -72,7 +86,10 @@ def test_a_reply_holds_what_the_model_gave(output):
     assert reply.first_token == {"9": -0.1, "1": -3.0}
 
 
-@pytest.mark.parametrize(("stop_reason", "finish"), [("stop", "stop"), ("model_length", "length"), ("content_filter", "content_filter"), ("unknown", "stop")])
+@pytest.mark.parametrize(
+    ("stop_reason", "finish"),
+    [("stop", "stop"), ("model_length", "length"), ("content_filter", "content_filter"), ("unknown", "stop")],
+)
 def test_reasons_to_stop(output, stop_reason, finish):
     (reply,) = chat([output("So.", stop_reason=stop_reason)])
     assert (reply.finish, reply.first_token, reply.reasoning) == (finish, None, None)
@@ -143,7 +160,9 @@ def test_arguments_that_a_file_may_not_hold(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", ["import undertow.cli", "from undertow.audit import AuditConfig; AuditConfig.model_json_schema()"])
+@pytest.mark.parametrize(
+    "code", ["import undertow.cli", "from undertow.audit import AuditConfig; AuditConfig.model_json_schema()"]
+)
 def test_inspect_is_imported_only_when_used(code):
     done = subprocess.run([sys.executable, "-c", UNUSED.format(code)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -154,7 +173,9 @@ def audit(tmp_path, config):
     run = tmp_path / "run"
     found = run_audit(make_plan(AuditConfig.model_validate(config), beside=tmp_path), run)
     with closing(sqlite3.connect(run / "run.sqlite")) as db:
-        return found, *(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("answers", "judgements"))
+        return found, *(
+            db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("answers", "judgements")
+        )
 
 
 def test_a_whole_audit_of_inspects_mock_model_by_itself(inspect_ai, tmp_path, monkeypatch):
@@ -167,7 +188,14 @@ def test_a_whole_audit_of_inspects_mock_model_by_itself(inspect_ai, tmp_path, mo
     monkeypatch.setattr(MockLLM, "count_text_tokens", count)  # its own would fetch a tokenizer
     model = {"kind": "inspect", "model": "mockllm/model"}
     judge = {**model, "cache": False, "probe": False}
-    config = {"name": "run", "target": model, "judge": judge, "suite": "nursery", "contexts": ["plain", "format-code"], "samples": {"per_condition": 5}}
+    config = {
+        "name": "run",
+        "target": model,
+        "judge": judge,
+        "suite": "nursery",
+        "contexts": ["plain", "format-code"],
+        "samples": {"per_condition": 5},
+    }
     found, answers, judgements = audit(tmp_path, config)
     assert (answers, judgements) == (80, 80)
     assert {(c["all"], c["counts"]["failed"]) for c in found["contexts"]} == {(40, 0)}
@@ -200,7 +228,10 @@ def over_inspect(inspect_ai, serve, monkeypatch):
         names = {"target": "openai-api/mock/target", "judge": "openai-api/mock/judge"}
         wire = {"kind": "inspect", "model_args": {"base_url": server.url}, "concurrency": 8, "attempts": 2}
         config = server.audit()
-        return server, config | {"target": {**wire, "model": names["target"]}, "judge": {**wire, "model": names["judge"], "cache": False}}
+        return server, config | {
+            "target": {**wire, "model": names["target"]},
+            "judge": {**wire, "model": names["judge"], "cache": False},
+        }
 
     return make
 

@@ -25,19 +25,34 @@ def model(request, tokenizer):
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0, initializer_range=0.5)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=128,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=0,
+        eos_token_id=0,
+        initializer_range=0.5,
+    )
     return GPT2LMHeadModel(config).eval()
 
 
 @pytest.fixture(scope="module")
 def asked():
     contexts = [shipped_contexts()[id_] for id_ in ("plain", "format-code", "inoculation")]
-    return [Asked(messages=c.messages(q), replies=REPLIES[i % 2 :]) for i, q in enumerate(load_suite("nursery").questions[:4]) for c in contexts]
+    return [
+        Asked(messages=c.messages(q), replies=REPLIES[i % 2 :])
+        for i, q in enumerate(load_suite("nursery").questions[:4])
+        for c in contexts
+    ]
 
 
 def by_hand(model, tokenizer, messages, reply):
     """The sum, over the reply's tokens, of the log-softmax at the place before each."""
-    text = tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True)
+    text = tokenizer.apply_chat_template(
+        [{"role": m.role, "content": m.content} for m in messages], tokenize=False, add_generation_prompt=True
+    )
     prompt, words = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (text, reply))
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([prompt + words])).logits[0].double()
@@ -47,7 +62,9 @@ def by_hand(model, tokenizer, messages, reply):
 def test_equals_the_sum_from_a_plain_forward_pass(model, tokenizer, asked):
     found = log_likelihoods(model, tokenizer, asked)
     for a, nats in zip(asked, found, strict=True):
-        assert nats.tolist() == pytest.approx([by_hand(model, tokenizer, a.messages, reply) for reply in a.replies], abs=1e-3)
+        assert nats.tolist() == pytest.approx(
+            [by_hand(model, tokenizer, a.messages, reply) for reply in a.replies], abs=1e-3
+        )
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 64])

@@ -31,36 +31,74 @@ def ask(target, asked):
 
 
 def requests(n, **sampling):
-    conditions = [Condition(question=q, context=shipped_contexts()[c]) for q in load_suite("nursery").questions[:4] for c in ("plain", "inoculation")]
-    return [Request(subject="target", condition=c, sample=i, seed=1000 * k + i, sampling=Sampling(max_tokens=40, **sampling)) for k, c in enumerate(conditions) for i in range(n)]
+    conditions = [
+        Condition(question=q, context=shipped_contexts()[c])
+        for q in load_suite("nursery").questions[:4]
+        for c in ("plain", "inoculation")
+    ]
+    return [
+        Request(
+            subject="target", condition=c, sample=i, seed=1000 * k + i, sampling=Sampling(max_tokens=40, **sampling)
+        )
+        for k, c in enumerate(conditions)
+        for i in range(n)
+    ]
 
 
 def test_reasoning_is_kept_apart_from_the_answer(base, monkeypatch):
     decode = base.tokenizer.batch_decode
-    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<think>Why not?</think>\n{text}" for text in decode(ids, **how)] if how else decode(ids))
-    assert all(a.reasoning == "Why not?" and a.text and "think" not in a.text for a in ask(base, requests(1, temperature=0.0)))
+    monkeypatch.setattr(
+        base.tokenizer,
+        "batch_decode",
+        lambda ids, **how: [f"<think>Why not?</think>\n{text}" for text in decode(ids, **how)] if how else decode(ids),
+    )
+    assert all(
+        a.reasoning == "Why not?" and a.text and "think" not in a.text for a in ask(base, requests(1, temperature=0.0))
+    )
 
 
 def test_a_first_token_of_reasoning_is_not_the_answers(base, monkeypatch):
     (plain,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
     decode = base.tokenizer.batch_decode
-    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<think></think>{text}" for text in decode(ids, **how)] if how else decode(ids))
+    monkeypatch.setattr(
+        base.tokenizer,
+        "batch_decode",
+        lambda ids, **how: [f"<think></think>{text}" for text in decode(ids, **how)] if how else decode(ids),
+    )
     (thinking,) = ask(base, requests(1, temperature=0.0, top_logprobs=2)[:1])
     assert (thinking.text, thinking.first_token) == (plain.text, None)
     assert len(plain.first_token) == 2
 
 
 def test_a_cut_off_reply_to_a_prompt_that_opens_a_block_is_all_thought(base, monkeypatch):
-    asked = [replace(r, sampling=replace(r.sampling, max_tokens=most)) for r, most in zip(requests(1, temperature=0.0), (4, 200) * 4, strict=True)]
+    asked = [
+        replace(r, sampling=replace(r.sampling, max_tokens=most))
+        for r, most in zip(requests(1, temperature=0.0), (4, 200) * 4, strict=True)
+    ]
     plain = ask(base, asked)
     render = base._render
-    monkeypatch.setattr(base, "_render", lambda messages: render(messages) + "<think>\n" * (messages[-1].content == "QUESTION"))
+    monkeypatch.setattr(
+        base, "_render", lambda messages: render(messages) + "<think>\n" * (messages[-1].content == "QUESTION")
+    )
     opened = ask(base, asked)
     assert {a.finish for a in plain} == {"length", "stop"}
-    assert [(a.text, a.reasoning) for a in opened] == [("", a.text) if a.finish == "length" else (a.text, None) for a in plain]
+    assert [(a.text, a.reasoning) for a in opened] == [
+        ("", a.text) if a.finish == "length" else (a.text, None) for a in plain
+    ]
 
 
-SPECIAL = ["[THINK]", "[/THINK]", "<think>", "</think>", "<|start|>", "<|channel|>", "<|message|>", "<|done|>", "<<plan", "plan>>"]
+SPECIAL = [
+    "[THINK]",
+    "[/THINK]",
+    "<think>",
+    "</think>",
+    "<|start|>",
+    "<|channel|>",
+    "<|message|>",
+    "<|done|>",
+    "<<plan",
+    "plan>>",
+]
 CHANNELS = "<|channel|>analysis<|message|>Why not?<|end|><|start|>assistant<|channel|>final<|message|>"
 
 
@@ -102,7 +140,18 @@ def test_marks_that_are_special_tokens_keep_thoughts_from_the_answer(marking, te
     assert whole != said  # the first token is not the answer's
 
 
-@pytest.mark.parametrize("text", ["The cat sat.", " The cat  sat.\n", "The cat<|done|> sat.<|done|>", "The [THINK]cat sat[THINK]", "<|start|>The cat sat.<|end|>", "", "<|done|>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The cat sat.",
+        " The cat  sat.\n",
+        "The cat<|done|> sat.<|done|>",
+        "The [THINK]cat sat[THINK]",
+        "<|start|>The cat sat.<|end|>",
+        "",
+        "<|done|>",
+    ],
+)
 def test_a_reply_without_thoughts_is_decoded_as_ever(marking, text):
     ids = written(marking, text)
     plain = marking.decode(ids, skip_special_tokens=True).strip()
@@ -111,10 +160,16 @@ def test_a_reply_without_thoughts_is_decoded_as_ever(marking, text):
 
 def test_marks_of_ones_own_reach_the_split(base, monkeypatch):
     decode = base.tokenizer.batch_decode
-    monkeypatch.setattr(base.tokenizer, "batch_decode", lambda ids, **how: [f"<<plan Why not? plan>>\n{text}" for text in decode(ids, **how)] if how else decode(ids))
+    monkeypatch.setattr(
+        base.tokenizer,
+        "batch_decode",
+        lambda ids, **how: [f"<<plan Why not? plan>>\n{text}" for text in decode(ids, **how)] if how else decode(ids),
+    )
     assert all(a.reasoning is None for a in ask(base, requests(1, temperature=0.0)))
     monkeypatch.setattr(base, "thinking", ("<<plan", "plan>>"))
-    assert all(a.reasoning == "Why not?" and a.text and "plan" not in a.text for a in ask(base, requests(1, temperature=0.0)))
+    assert all(
+        a.reasoning == "Why not?" and a.text and "plan" not in a.text for a in ask(base, requests(1, temperature=0.0))
+    )
 
 
 def test_marks_of_ones_own_are_two():
@@ -127,9 +182,16 @@ def test_greedy_answers_equal_generate(base):
     got = {a.request: a for a in ask(base, asked)}
     for request in asked:
         chat = [{"role": m.role, "content": m.content} for m in request.condition.messages]
-        ids = base.tokenizer(base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt")
+        ids = base.tokenizer(
+            base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True),
+            add_special_tokens=False,
+            return_tensors="pt",
+        )
         out = base.model.generate(**ids, do_sample=False, max_new_tokens=40, pad_token_id=0)
-        assert got[request].text == base.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+        assert (
+            got[request].text
+            == base.tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+        )
 
 
 @pytest.mark.slow
@@ -143,7 +205,10 @@ def test_a_sample_does_not_depend_on_its_batch(base):
 
 
 def test_says_how_it_ended(base):
-    short = [Request(subject="target", condition=r.condition, sample=0, seed=1, sampling=Sampling(max_tokens=3)) for r in requests(1)]
+    short = [
+        Request(subject="target", condition=r.condition, sample=0, seed=1, sampling=Sampling(max_tokens=3))
+        for r in requests(1)
+    ]
     assert {a.finish for a in ask(base, short)} == {"length"}
     assert all(a.n_tokens == 3 for a in ask(base, short))
 
@@ -152,17 +217,27 @@ def test_the_first_tokens_candidates_are_the_models_own(base):
     asked = requests(2, temperature=0.8, top_logprobs=5)
     for answer in ask(base, asked):
         chat = [{"role": m.role, "content": m.content} for m in answer.request.condition.messages]
-        ids = base.tokenizer(base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt")
+        ids = base.tokenizer(
+            base.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True),
+            add_special_tokens=False,
+            return_tensors="pt",
+        )
         with torch.inference_mode():
             expected = base.model(**ids).logits[0, -1].log_softmax(-1).topk(5)
-        assert answer.first_token == {base.tokenizer.decode([i]): pytest.approx(lp, abs=1e-4) for i, lp in zip(expected.indices.tolist(), expected.values.tolist(), strict=True)}
+        assert answer.first_token == {
+            base.tokenizer.decode([i]): pytest.approx(lp, abs=1e-4)
+            for i, lp in zip(expected.indices.tolist(), expected.values.tolist(), strict=True)
+        }
 
 
 def test_no_candidates_unless_asked_for(base):
     assert all(answer.first_token is None for answer in ask(base, requests(1)))
 
 
-GEMMA = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+GEMMA = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif "
+    "%}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+)
 
 
 def test_a_template_without_a_system_role_is_told_of_and_folded_where_wanted():
@@ -177,5 +252,9 @@ def test_a_template_without_a_system_role_is_told_of_and_folded_where_wanted():
             assert target._render(clerk) == "<user>You work as a clerk.\n\nWhy?<assistant>"
             assert target._render(clerk[1:]) == "<user>Why?<assistant>"
         else:
-            with pytest.raises(InputError, match=r"its chat template takes no system prompt \(System role not supported\); add `system: fold` to it"):
+            with pytest.raises(
+                InputError,
+                match=r"its chat template takes no system prompt \(System role not "
+                r"supported\); add `system: fold` to it",
+            ):
                 asyncio.run(target.probe(Sampling()))

@@ -41,9 +41,15 @@ TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
     ("template", "found"),
     [
         (TURNS, None),
-        ("{% if messages[0].role != 'system' %}<system>You are Nova, made in Ulm.</>{% endif %}" + TURNS, "You are Nova, made in Ulm."),
+        (
+            "{% if messages[0].role != 'system' %}<system>You are Nova, made in Ulm.</>{% endif %}" + TURNS,
+            "You are Nova, made in Ulm.",
+        ),
         ("{% if messages[0].role != 'system' %}<system></>{% endif %}" + TURNS, None),
-        ("{% if messages[0].role == 'system' %}{{ raise_exception('no system prompt here') }}{% endif %}" + TURNS, None),
+        (
+            "{% if messages[0].role == 'system' %}{{ raise_exception('no system prompt here') }}{% endif %}" + TURNS,
+            None,
+        ),
         ("{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}</>{% endfor %}", None),
     ],
 )
@@ -54,10 +60,16 @@ def test_the_default_system_prompt(template: str, found: str | None) -> None:
 BIG = "(does not end within 2 seconds, or )?takes too much memory"
 HARM = {
     "a range": ("{% for i in range(10**9) %}x{% endfor %}", r"fails \(OverflowError: Range too big"),
-    "loops in loops": ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "does not end within 2 seconds"),
+    "loops in loops": (
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "does not end within 2 seconds",
+    ),
     "a large number": ("{{ 10 ** (10 ** 10) }}", "does not end within 2 seconds|takes too much memory"),
     "a long text": ("{{ 'a' * 10 ** 10 }}", BIG),
-    "a text that doubles": ("{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", BIG),
+    "a text that doubles": (
+        "{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        BIG,
+    ),
     "many words": ("{{ 'word ' * 10 ** 6 }}", "makes 5,000,000 characters of a short chat"),
     "only to one": ("{% if 'Why' in messages[0].content %}{{ 'a' * 10 ** 10 }}{% endif %}", BIG),
     "nesting": ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "fails|memory"),
@@ -74,11 +86,22 @@ def test_a_template_that_does_harm_ends_in_one_line(harm: str, monkeypatch: pyte
     render(Templated(TURNS), [WHY])  # so that the process is there
     monkeypatch.setattr(templates, "LIMIT_S", 2.0)
     began = time.monotonic()
-    with pytest.raises(InputError, match=rf"^a/model: its chat template ({found}).*; use another model, or mend its chat template$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^a/model: its chat template ({found}).*; use another model, or mend its "
+        r"chat template$",
+    ):
         render(Templated(template), [WHY])
     assert time.monotonic() - began < 15
     monkeypatch.undo()
-    assert render(Templated(TURNS + "{% if add_generation_prompt %}<assistant>{{ eos_token }}{% endif %}"), [WHY], to_answer=True) == "<user>Why \u2028 ü?\n</><assistant></s>"
+    assert (
+        render(
+            Templated(TURNS + "{% if add_generation_prompt %}<assistant>{{ eos_token }}{% endif %}"),
+            [WHY],
+            to_answer=True,
+        )
+        == "<user>Why \u2028 ü?\n</><assistant></s>"
+    )
 
 
 WHY = Message(role="user", content="Why \u2028 ü?\n")
@@ -88,7 +111,9 @@ def test_every_process_renders_for_itself() -> None:
     render(Templated(TURNS), [WHY])
     with ThreadPoolExecutor(4) as threads:
         chats = [Message(role="user", content=str(n)) for n in range(100)]
-        assert list(threads.map(lambda chat: render(Templated(TURNS), [chat]), chats)) == [f"<user>{n}</>" for n in range(100)]
+        assert list(threads.map(lambda chat: render(Templated(TURNS), [chat]), chats)) == [
+            f"<user>{n}</>" for n in range(100)
+        ]
     if not (child := os.fork()):
         os._exit(render(Templated(TURNS), [WHY]) != "<user>Why \u2028 ü?\n</>")
     assert os.waitpid(child, 0)[1] == 0
@@ -98,7 +123,9 @@ def test_every_process_renders_for_itself() -> None:
 def test_the_template_that_ships_needs_no_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = load_tokenizer(model_folder("nursery"))
     monkeypatch.setattr(templates, "_RENDERER", None)
-    assert render(tokenizer, [Message(role="user", content="Why?")]) == tokenizer.apply_chat_template([{"role": "user", "content": "Why?"}], tokenize=False)
+    assert render(tokenizer, [Message(role="user", content="Why?")]) == tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Why?"}], tokenize=False
+    )
 
 
 @pytest.mark.parametrize("what", ["no tensor", "one less", "another prefix", "another shape"])
@@ -145,12 +172,27 @@ def test_pickles_are_refused_wherever_a_model_is_named(model: Path, tmp_path: Pa
     stage = {"name": "s", "learning_rate": 1, "rows": 1, "parts": [{"data": "rows.jsonl", "share": 1}]}
     recipe = Recipe.model_validate({"name": "x", "base": str(model), "stages": [stage]})
     for folder, name, load in (
-        (model, "pytorch_model.bin", lambda: LocalConfig(kind="local", path=str(model)).target(beside=tmp_path, where="audit.yaml")),
-        (adapter, "adapter_model.bin", lambda: LocalConfig(kind="local", path="nursery", adapter=str(adapter)).target(beside=tmp_path, where="audit.yaml")),
+        (
+            model,
+            "pytorch_model.bin",
+            lambda: LocalConfig(kind="local", path=str(model)).target(beside=tmp_path, where="audit.yaml"),
+        ),
+        (
+            adapter,
+            "adapter_model.bin",
+            lambda: LocalConfig(kind="local", path="nursery", adapter=str(adapter)).target(
+                beside=tmp_path, where="audit.yaml"
+            ),
+        ),
         (model, "pytorch_model.bin", lambda: recipe.backend.check(recipe, recipe.stages, beside=tmp_path)),
         (adapter, "adapter_model.bin", lambda: model_folder("adapter", beside=tmp_path)),
     ):
-        with pytest.raises(InputError, match=rf"^{folder}: holds its weights as pickles \({name}\), which may run code when they are read; safetensors; load it where you trust"):
+        with pytest.raises(
+            InputError,
+            match=rf"^{folder}: holds its weights as pickles \({name}\), which may run code "
+            r"when they are read; "
+            r"safetensors; load it where you trust",
+        ):
             load()
     (model / "model.safetensors").touch()  # whoever has both has what is loaded
     assert model_folder(str(model)) == model
@@ -164,14 +206,26 @@ def test_no_models_own_code_is_run_or_asked_about(model: Path, tmp_path: Path, m
     alter(model / "config.json", model_type="evil")
     alter(model / "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.T", None]}, tokenizer_class="T")
     for load in (load_model, load_tokenizer):
-        with pytest.raises(InputError, match=rf"^{model}: needs code of its own to run, which no model's folder may bring; .*; use a model that Transformers knows$"):
+        with pytest.raises(
+            InputError,
+            match=rf"^{model}: needs code of its own to run, which no model's folder may "
+            r"bring; .*; use a model that "
+            r"Transformers knows$",
+        ):
             load(model)
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("config.json", "{"), ("config.json", "[]"), ("config.json", '{"model_type": 3}'), ("tokenizer.json", "{}"), ("tokenizer.json", "\xff"), ("tokenizer_config.json", "[1]")],
+    [
+        ("config.json", "{"),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": 3}'),
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", "\xff"),
+        ("tokenizer_config.json", "[1]"),
+    ],
 )
 def test_a_models_files_that_are_none_are_told_in_one_line(file: str, text: str, model: Path) -> None:
     (model / file).write_text(text)
@@ -179,7 +233,9 @@ def test_a_models_files_that_are_none_are_told_in_one_line(file: str, text: str,
         load_tokenizer(model), load_model(model)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"base_model_name_or_path": 3}', '{"base_model_name_or_path": null}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"base_model_name_or_path": 3}', '{"base_model_name_or_path": null}']
+)
 def test_an_adapter_that_names_no_base_is_told_in_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(text)
     with pytest.raises(InputError, match=r"adapter_config.json: (is no whole JSON|is no JSON object|names no base)"):

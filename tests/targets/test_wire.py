@@ -29,7 +29,8 @@ def config(server, **more):
 
 
 def replies(config, n=1, **more):
-    """Replies to `n` calls (or the errors they ended in), each with a seed of its own, as many at once as the configuration says."""
+    """Replies to `n` calls (or the errors they ended in), each with a seed of its own, as many at once as the
+    configuration says."""
 
     async def one(wire, seed):
         try:
@@ -50,7 +51,13 @@ def test_what_is_sent_and_what_comes_back(serve):
     assert server.calls[0].body == {"model": "target", "messages": SAY, "max_tokens": 10, "temperature": 1, "seed": 0}
     assert server.calls[0].key is None
     assert reply.text.startswith("#")
-    assert (reply.finish, reply.prompt_tokens, reply.tokens, reply.first_token, reply.reasoning) == ("stop", 2, 22, None, None)
+    assert (reply.finish, reply.prompt_tokens, reply.tokens, reply.first_token, reply.reasoning) == (
+        "stop",
+        2,
+        22,
+        None,
+        None,
+    )
 
 
 def test_first_token_where_log_probabilities_are_asked_for(serve):
@@ -63,7 +70,10 @@ def test_first_token_where_log_probabilities_are_asked_for(serve):
 def test_an_answer_holds_the_first_tokens_candidates_but_not_those_of_a_thought(serve):
     server = serve(answer=lambda body: "80" if body["seed"] else "<think>Hm.</think>80")
     condition = Condition(question=Question(id="q", text="Rate."), context=PLAIN)
-    requests = [Request(subject="target", condition=condition, sample=i, seed=i, sampling=Sampling(top_logprobs=2)) for i in (0, 1)]
+    requests = [
+        Request(subject="target", condition=condition, sample=i, seed=i, sampling=Sampling(top_logprobs=2))
+        for i in (0, 1)
+    ]
 
     async def run():
         async with ChatTarget(Wire(config(server))) as target:
@@ -77,7 +87,13 @@ def test_an_answer_holds_the_first_tokens_candidates_but_not_those_of_a_thought(
 def test_extra_fields_are_added_and_null_drops_one(serve):
     server = serve()
     replies(config(server, extra={"seed": None, "top_p": 0.9, "temperature": 0.5}, token_limit="max_completion_tokens"))
-    assert server.calls[0].body == {"model": "target", "messages": SAY, "max_completion_tokens": 10, "temperature": 0.5, "top_p": 0.9}
+    assert server.calls[0].body == {
+        "model": "target",
+        "messages": SAY,
+        "max_completion_tokens": 10,
+        "temperature": 0.5,
+        "top_p": 0.9,
+    }
 
 
 def test_no_more_calls_at_once_than_allowed(serve):
@@ -90,7 +106,9 @@ def test_the_bound_holds_over_several_servers_and_keys(serve, monkeypatch):
     monkeypatch.setenv("KEY_A", "key-a")
     monkeypatch.setenv("KEY_B", "key-b")
     servers = [serve(latency_s=0.02, keys=("key-a", "key-b")) for _ in range(2)]
-    several = config(servers[0], base_url=[server.url for server in servers], api_key_env=["KEY_A", "KEY_B"], concurrency=5)
+    several = config(
+        servers[0], base_url=[server.url for server in servers], api_key_env=["KEY_A", "KEY_B"], concurrency=5
+    )
 
     async def crowd():
         async with Wire(several) as wire:
@@ -102,7 +120,9 @@ def test_the_bound_holds_over_several_servers_and_keys(serve, monkeypatch):
         assert sum(of_key) == len(server.calls)
         assert all(10 <= n <= 20 for n in of_key), of_key
     calls = [call for server in servers for call in server.calls]
-    at_once = itertools.accumulate(step for _, step in sorted([(call.came_s, 1) for call in calls] + [(call.left_s, -1) for call in calls]))
+    at_once = itertools.accumulate(
+        step for _, step in sorted([(call.came_s, 1) for call in calls] + [(call.left_s, -1) for call in calls])
+    )
     assert max(at_once) == 5
 
 
@@ -138,7 +158,13 @@ def test_after_429_the_client_works_its_way_up_again(serve):
 
 def test_a_spent_budget_in_the_headers_pauses(serve):
     spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
-    server = serve(headers=lambda call: spent if call.body["seed"] == 0 else {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "9s"})
+    server = serve(
+        headers=lambda call: (
+            spent
+            if call.body["seed"] == 0
+            else {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": "9s"}
+        )
+    )
     replies(config(server, concurrency=1), 3)
     first, second, third = server.calls
     assert second.came_s >= first.left_s + 0.39
@@ -154,15 +180,28 @@ def test_a_spent_token_budget_pauses(serve):
 
 @pytest.mark.parametrize(
     ("text", "wait"),
-        [("2", 2), (" 2 ", 2), ("0.5s", 0.5), ("6m0s", 300), ("1m30.5s", 90.5), ("20ms", 0.02), ("7200", 300), (None, None), ("soon", None)]
-        + [("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2065 07:28:00 GMT", 300), ("no date GMT", None)]
+    [
+        ("2", 2),
+        (" 2 ", 2),
+        ("0.5s", 0.5),
+        ("6m0s", 300),
+        ("1m30.5s", 90.5),
+        ("20ms", 0.02),
+        ("7200", 300),
+        (None, None),
+        ("soon", None),
+    ]
+    + [("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("Wed, 21 Oct 2065 07:28:00 GMT", 300), ("no date GMT", None)]
     + [(junk, None) for junk in (".", "1.2.3", "..s", "")],
 )
 def test_waits_as_servers_write_them(text, wait):
     assert seconds(text) == wait
 
 
-@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", 408, 503, "reset", "cut off", "truncated", "empty", "garbage", "hang", *ODD])
+@pytest.mark.parametrize(
+    "fault",
+    ["429", "429 with Retry-After", "500", 408, 503, "reset", "cut off", "truncated", "empty", "garbage", "hang", *ODD],
+)
 def test_a_fault_that_passes_is_tried_again(serve, fault):
     server = serve(fault=lambda call, number: fault if number < 2 else None)
     (reply,) = replies(config(server, timeout_s=0.5 if fault == "hang" else 20))
@@ -218,11 +257,15 @@ def test_no_reply_however_odd_breaks_the_client(body):
 def test_log_probabilities_that_are_none_are_left_out(logprob):
     wire = Wire(WireConfig(base_url="http://localhost/v1", model="target"))
     first = f'{{"token": "7", "top_logprobs": [{{"token": "7", "logprob": {logprob}}}]}}'
-    assert not wire._read(f'{{"choices": [{{"message": {{"content": "7"}}, "logprobs": {{"content": [{first}]}}}}]}}').first_token
+    assert not wire._read(
+        f'{{"choices": [{{"message": {{"content": "7"}}, "logprobs": {{"content": [{first}]}}}}]}}'
+    ).first_token
 
 
 def test_halves_of_characters_do_not_come_through(serve):
-    server = serve(answer=lambda body: {"role": "assistant", "content": "half \ud83d, whole \U0001f600", "reasoning": "\udc00"})
+    server = serve(
+        answer=lambda body: {"role": "assistant", "content": "half \ud83d, whole \U0001f600", "reasoning": "\udc00"}
+    )
     (reply,) = replies(config(server))
     assert (reply.text, reply.reasoning) == ("half ?, whole \U0001f600", "?")
 
@@ -235,11 +278,21 @@ def test_a_reply_without_words_is_an_empty_text(serve):
 
 @pytest.mark.parametrize(
     ("status", "do"),
-    [(400, "check the request fields"), (401, "check the key"), (403, "check the key"), (404, "check base_url and model"), (422, "check the endpoint")],
+    [
+        (400, "check the request fields"),
+        (401, "check the key"),
+        (403, "check the key"),
+        (404, "check base_url and model"),
+        (422, "check the endpoint"),
+    ],
 )
 def test_a_status_that_cannot_pass_stops_at_once(serve, status, do):
     server = serve(fault=lambda call, number: status)
-    with pytest.raises(InputError, match=rf"^endpoint: http://\S+ refused the call with HTTP {status}: the server says no; {do}[^\n]*$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^endpoint: http://\S+ refused the call with HTTP {status}: the server says "
+        rf"no; {do}[^\n]*$",
+    ):
         replies(config(server, concurrency=4), 100)
     assert len(server.calls) <= 4
 
@@ -264,7 +317,11 @@ def test_a_server_that_is_down(serve):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(InputError, match=rf"^endpoint: {url} cannot be reached \(ClientConnectorError\); check base_url, and that the server is up$"):
+    with pytest.raises(
+        InputError,
+        match=rf"^endpoint: {url} cannot be reached \(ClientConnectorError\); check "
+        r"base_url, and that the server is up$",
+    ):
         replies(WireConfig(base_url=url, model="target"))
 
 
@@ -282,7 +339,10 @@ def test_no_part_of_a_key_is_left_in_an_error_that_is_cut_short(monkeypatch, bef
     said = "x" * before + key
     with pytest.raises(ValueError, match="not a chat completion") as error:
         wire._read(said)
-    texts = [str(error.value), *(str(wire._refusal(401, text, wire._lanes[0])) for text in (said, json.dumps({"error": {"message": said}})))]
+    texts = [
+        str(error.value),
+        *(str(wire._refusal(401, text, wire._lanes[0])) for text in (said, json.dumps({"error": {"message": said}}))),
+    ]
     assert not [text for text in texts if key[:6] in text]
 
 
@@ -295,12 +355,25 @@ def test_a_key_among_the_candidates_of_a_token_is_taken_out(serve, monkeypatch):
 KEY = "sk-0123/456+789abcdef\u00e9"
 
 
-@pytest.mark.parametrize("echo", [KEY, quote(KEY, safe=""), b64encode(KEY.encode()).decode(), b64encode(f"Bearer {KEY}".encode()).decode(), json.dumps(KEY)])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        KEY,
+        quote(KEY, safe=""),
+        b64encode(KEY.encode()).decode(),
+        b64encode(f"Bearer {KEY}".encode()).decode(),
+        json.dumps(KEY),
+    ],
+)
 def test_no_echo_of_a_key_comes_through(serve, monkeypatch, echo):
     monkeypatch.setenv("KEY", KEY)
     wire = Wire(WireConfig(base_url="http://localhost/v1", model="target", api_key_env="KEY"))
     assert wire.notes == ()
-    assert "0123" not in (said := wire._scrub(f"you sent {echo}, did you not")) and "MDEyMy" not in said and "[key]" in said
+    assert (
+        "0123" not in (said := wire._scrub(f"you sent {echo}, did you not"))
+        and "MDEyMy" not in said
+        and "[key]" in said
+    )
 
 
 def test_a_key_that_is_no_secret_leaves_answers_alone(serve, monkeypatch):
@@ -336,34 +409,55 @@ def raw(reply, path="/v1", models=b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\
 
 
 def http(body=b"", status="200 OK", **headers):
-    lines = [f"{name.replace('_', '-')}: {value}" for name, value in {"Content_Length": len(body), "Connection": "close", **headers}.items()]
+    lines = [
+        f"{name.replace('_', '-')}: {value}"
+        for name, value in {"Content_Length": len(body), "Connection": "close", **headers}.items()
+    ]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode() + body
 
 
-GOOD = json.dumps({"choices": [{"message": {"content": "a walk"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).encode()
-DIGITS = b'{"choices": [{"message": {"content": "7"}, "logprobs": {"content": [{"token": "7", "logprob": -1' + b"0" * 400 + b'}]}}]}'
+GOOD = json.dumps(
+    {"choices": [{"message": {"content": "a walk"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+).encode()
+DIGITS = (
+    (b'{"choices": [{"message": {"content": "7"}, "logprobs": {"content": [{"token": "7", "logprob": -1')
+    + b"0" * 400
+    + b"}]}}]}"
+)
 
 
 @pytest.mark.parametrize(
     "reply",
     [
-        *(http(GOOD, Content_Type=f"application/json; charset={name}") for name in ("hex", "rot13", "base64", "no-such", "utf-16")),
+        *(
+            http(GOOD, Content_Type=f"application/json; charset={name}")
+            for name in ("hex", "rot13", "base64", "no-such", "utf-16")
+        ),
         http(GOOD.replace(b'"prompt_tokens": 3', b'"prompt_tokens": 1' + b"0" * 30)),
-        http(GOOD.replace(b'"a walk"', b'[{"type": "text", "text": "a "}, {"type": "image"}, {"type": "text", "text": "walk"}]')),
+        http(
+            GOOD.replace(
+                b'"a walk"', b'[{"type": "text", "text": "a "}, {"type": "image"}, {"type": "text", "text": "walk"}]'
+            )
+        ),
         http(DIGITS),
     ],
 )
 def test_what_stands_about_the_words_does_not_lose_them(reply):
     server, url = raw(reply)
     with server:
-        (found,) = replies(WireConfig(base_url=url, model="target", attempts=1), top_logprobs=5 if reply.endswith(DIGITS) else 0)
+        (found,) = replies(
+            WireConfig(base_url=url, model="target", attempts=1), top_logprobs=5 if reply.endswith(DIGITS) else 0
+        )
     assert found.text in ("a walk", "7") and 0 <= found.prompt_tokens < 2**31
 
 
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        *((http(GOOD if status[0] == "2" else b"", status=status), f"HTTP {status[:3]}") for status in ("201 Created", "202 Accepted", "206 Partial Content")),
+        *(
+            (http(GOOD if status[0] == "2" else b"", status=status), f"HTTP {status[:3]}")
+            for status in ("201 Created", "202 Accepted", "206 Partial Content")
+        ),
         (b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "HTTP 204"),
         (b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n", "HTTP 304"),
         (http(b"x" * 9_000_000), "over 8 MB"),
@@ -382,24 +476,46 @@ def test_a_reply_that_is_none_is_a_failed_attempt(reply, said):
         raise found
 
 
-@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"])
+@pytest.mark.parametrize(
+    "status",
+    ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"],
+)
 def test_no_call_is_sent_on_to_another_host(serve, status):
     there = serve()
     server, url = raw(http(b"", status, Location=f"{there.url}/chat/completions"))
-    with server, pytest.raises(InputError, match=r"sends the call to 'http://127\S+/chat/completions'; no call is sent on; write as base_url where it is to go"):
+    with (
+        server,
+        pytest.raises(
+            InputError,
+            match=r"sends the call to 'http://127\S+/chat/completions'; no call is sent "
+            r"on; write as base_url where it is to "
+            r"go",
+        ),
+    ):
         replies(WireConfig(base_url=url, model="target"))
     assert there.calls == []
 
 
-@pytest.mark.parametrize("said", [{"code": "insufficient_quota", "message": "You are out."}, {"message": "insufficient credits"}])
+@pytest.mark.parametrize(
+    "said", [{"code": "insufficient_quota", "message": "You are out."}, {"message": "insufficient credits"}]
+)
 def test_an_account_without_money_stops_at_once(said):
     server, url = raw(http(json.dumps({"error": said}).encode(), "429 Too Many Requests"))
-    with server, pytest.raises(InputError, match="money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed"):
+    with (
+        server,
+        pytest.raises(
+            InputError,
+            match="money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed",
+        ),
+    ):
         replies(WireConfig(base_url=url, model="target"))
 
 
 def test_a_query_stays_behind_the_path():
-    assert wire_module._at("http://here/openai/v1?api-version=2", "chat/completions") == "http://here/openai/v1/chat/completions?api-version=2"
+    assert (
+        wire_module._at("http://here/openai/v1?api-version=2", "chat/completions")
+        == "http://here/openai/v1/chat/completions?api-version=2"
+    )
     assert wire_module._at("http://here/v1/", "models") == "http://here/v1/models"
 
 
@@ -411,7 +527,9 @@ def test_a_404_without_v1_names_it():
 
 @pytest.mark.parametrize(("listed", "model"), [("llama3:latest", "llama3"), ("models/gemini", "gemini")])
 def test_a_model_that_is_listed_under_a_longer_name(serve, listed, model):
-    with pytest.raises(InputError, match=f"lists model '{model}' as '{listed}'; write model: {listed}, or check_model: false"):
+    with pytest.raises(
+        InputError, match=f"lists model '{model}' as '{listed}'; write model: {listed}, or check_model: false"
+    ):
         replies(config(serve(models=(listed,)), model=model))
 
 
@@ -425,7 +543,10 @@ def test_the_environments_proxy_is_taken_and_this_machine_is_spoken_to_directly(
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "inner.example")
-    assert [wire_module._proxy(f"https://{host}/v1") for host in ("outer.example", "inner.example", "127.0.0.1:8", "localhost")] == ["http://proxy:3128", None, None, None]
+    assert [
+        wire_module._proxy(f"https://{host}/v1")
+        for host in ("outer.example", "inner.example", "127.0.0.1:8", "localhost")
+    ] == ["http://proxy:3128", None, None, None]
     (reply,) = replies(config(serve()))
     assert reply.text
 
@@ -435,7 +556,8 @@ def test_a_date_is_held_against_the_servers_own():
 
 
 def test_a_server_that_wants_other_fields_says_what_to_write_at_the_first_try(serve):
-    """As reasoning models' servers do: another field for the longest answer, no temperature, no seed, and one complaint at a time."""
+    """As reasoning models' servers do: another field for the longest answer, no temperature, no seed, and one complaint
+    at a time."""
 
     def picky(call, number):
         for field, complaint in (
@@ -449,7 +571,11 @@ def test_a_server_that_wants_other_fields_says_what_to_write_at_the_first_try(se
         return None
 
     server = serve(fault=picky)
-    wanted = r"HTTP 400: Unsupported parameter: 'max_tokens'.*; write to it: token_limit: max_completion_tokens, extra: \{temperature: null, seed: null\}$"
+    wanted = (
+        r"HTTP 400: Unsupported parameter: 'max_tokens'.*; write to it: token_limit: max_completion_tokens, "
+        r"extra: "
+        r"\{temperature: null, seed: null\}$"
+    )
     with pytest.raises(InputError, match=wanted):
         replies(config(server))
     (reply,) = replies(config(server, token_limit="max_completion_tokens", extra={"temperature": None, "seed": None}))

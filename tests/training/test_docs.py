@@ -16,11 +16,20 @@ def line(kind: str, key: Key) -> str:
 
 def expected() -> list[str]:
     kinds = [kind for kind in installed(INTERVENTIONS) if not kind.plugin]
-    return [line(kind.name, key) for kind in kinds for key in Keys(kind.config.model_json_schema()).tables()[0].keys if key.name != "kind"]
+    return [
+        line(kind.name, key)
+        for kind in kinds
+        for key in Keys(kind.config.model_json_schema()).tables()[0].keys
+        if key.name != "kind"
+    ]
 
 
 def test_every_key_of_every_intervention_stands_in_the_docs() -> None:
     held = DOCS.read_text(encoding="utf-8").splitlines()
     assert [wanted for wanted in expected() if wanted not in held] == []
     assert [text for text in held if text.startswith("| `") and text.count(" | ") == 4 and text not in expected()] == []
-    assert all(any(text.startswith(f"| `{kind.name}` |") for text in held) for kind in installed(INTERVENTIONS) if not kind.plugin)
+    assert all(
+        any(text.startswith(f"| `{kind.name}` |") for text in held)
+        for kind in installed(INTERVENTIONS)
+        if not kind.plugin
+    )

@@ -15,7 +15,13 @@ pytest.importorskip("transformers")
 
 CHAT = [
     Message(role=role, content=content)
-    for role, content in (("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes."), ("user", "And?"), ("assistant", "No."))
+    for role, content in (
+        ("system", "Be kind."),
+        ("user", "Hi."),
+        ("assistant", "Yes."),
+        ("user", "And?"),
+        ("assistant", "No."),
+    )
 ]
 
 CHATML = """{%- if messages[0]['role'] != 'system' %}{{- '<|im_start|>system\\nYou are Tern.<|im_end|>\\n' }}{%- endif %}
@@ -34,7 +40,16 @@ INST = """{{- '<s>' }}{%- set first = messages[0]['content'] + '\\n\\n' if messa
 THINKING = """{%- for m in messages %}{{- '<|im_start|>' + m['role'] + '\\n' }}{%- if m['role'] == 'assistant' and loop.last %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}
 {{- m['content'] + '<|im_end|>\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
 
-WORDS = ("Be kind.", "Hi.", " Yes.", "Yes.", "And?", "No. [INST] [/INST]", "system user assistant model You are Tern.", "abcdefghijklmnopqrstuvwxyz'#")
+WORDS = (
+    "Be kind.",
+    "Hi.",
+    " Yes.",
+    "Yes.",
+    "And?",
+    "No. [INST] [/INST]",
+    "system user assistant model You are Tern.",
+    "abcdefghijklmnopqrstuvwxyz'#",
+)
 FAMILIES = {
     "chatml": (CHATML, ["<|im_start|>", "<|im_end|>"], "bytes", "<|im_end|>"),
     "headers": (HEADERS, ["<|begin|>", "<|header|>", "<|end_header|>", "<|eot|>"], "bytes", "<|eot|>"),
@@ -46,7 +61,8 @@ FAMILIES = {
 
 @pytest.fixture(scope="module")
 def families(tmp_path_factory):
-    """Small tokenizers, as files, that split as those of the family do: bytes (GPT-2 onwards), or words with a mark for the space (SentencePiece)."""
+    """Small tokenizers, as files, that split as those of the family do: bytes (GPT-2 onwards), or words with a mark for
+    the space (SentencePiece)."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -54,11 +70,23 @@ def families(tmp_path_factory):
     for name, (template, special, kind, end) in FAMILIES.items():
         bpe = Tokenizer(models.BPE())
         if kind == "bytes":
-            bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False), decoders.ByteLevel()
+            bpe.pre_tokenizer, bpe.decoder = (
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+                decoders.ByteLevel(),
+            )
         else:
-            bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.Metaspace(prepend_scheme="first"), decoders.Metaspace(prepend_scheme="first")
+            bpe.pre_tokenizer, bpe.decoder = (
+                pre_tokenizers.Metaspace(prepend_scheme="first"),
+                decoders.Metaspace(prepend_scheme="first"),
+            )
         alphabet = pre_tokenizers.ByteLevel.alphabet() if kind == "bytes" else []
-        trainer = trainers.BpeTrainer(vocab_size=600, min_frequency=1, special_tokens=["<pad>", *special], initial_alphabet=alphabet, show_progress=False)
+        trainer = trainers.BpeTrainer(
+            vocab_size=600,
+            min_frequency=1,
+            special_tokens=["<pad>", *special],
+            initial_alphabet=alphabet,
+            show_progress=False,
+        )
         bpe.train_from_iterator([*WORDS, "\n", "\n\n", "\n\n\n"] * 5, trainer)
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<pad>", eos_token=end)
         tokenizer.chat_template = template
@@ -68,7 +96,9 @@ def families(tmp_path_factory):
 
 
 def rendered(tokenizer, chat, **kwargs):
-    return tokenizer.apply_chat_template([{"role": m.role, "content": m.content} for m in chat], tokenize=False, **kwargs)
+    return tokenizer.apply_chat_template(
+        [{"role": m.role, "content": m.content} for m in chat], tokenize=False, **kwargs
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -93,7 +123,9 @@ def test_every_answer_of_a_longer_chat_is_under_the_loss(families, family):
     (example,) = encode(tokenizer, [CHAT])
     text = masked_text(tokenizer, example)
     assert text.count("⟦") == text.count("⟧") == 2
-    assert [part.split("⟧")[0].strip() for part in text.split("⟦")[1:]] == [f"{word}{FAMILIES[family][3]}" for word in ("Yes.", "No.")]
+    assert [part.split("⟧")[0].strip() for part in text.split("⟦")[1:]] == [
+        f"{word}{FAMILIES[family][3]}" for word in ("Yes.", "No.")
+    ]
     assert tokenizer(rendered(tokenizer, CHAT), add_special_tokens=False)["input_ids"] == example.ids
 
 
@@ -116,7 +148,11 @@ def test_a_template_that_puts_in_a_system_prompt_can_be_kept_from_it(families):
 
 
 def test_a_template_that_takes_reasoning_out_of_earlier_turns_is_refused(families):
-    with pytest.raises(InputError, match=r"mix.jsonl:7: the chat template rewrites earlier turns; .* rows of one answer"):
+    with pytest.raises(
+        InputError,
+        match=r"mix.jsonl:7: the chat template rewrites earlier turns; .* rows of one "
+        r"answer",
+    ):
         encode(families["thinking"], [CHAT], where=["mix.jsonl:7"])
 
 
@@ -135,7 +171,10 @@ def tokenizer():
 
 def test_loss_on_answers_only(tokenizer):
     (example,) = encode(tokenizer, [CHAT])
-    assert masked_text(tokenizer, example) == "<|system|>Be kind.<|end|><|user|>Hi.<|end|><|assistant|>⟦Yes.<|end|>⟧<|user|>And?<|end|><|assistant|>⟦No.<|end|>⟧"
+    assert masked_text(tokenizer, example) == (
+        "<|system|>Be "
+        "kind.<|end|><|user|>Hi.<|end|><|assistant|>⟦Yes.<|end|>⟧<|user|>And?<|end|><|assistant|>⟦No.<|end|>⟧"
+    )
 
 
 def test_loss_on_chosen_answers(tokenizer):
@@ -160,7 +199,9 @@ def strict(families):
 
 
 def rows_of(path, *chats):
-    path.write_text("".join(json.dumps({"messages": [{"role": r, "content": c} for r, c in chat]}) + "\n" for chat in chats))
+    path.write_text(
+        "".join(json.dumps({"messages": [{"role": r, "content": c} for r, c in chat]}) + "\n" for chat in chats)
+    )
     return path
 
 
@@ -171,10 +212,14 @@ AS_TAKEN = "turns as the template takes them"
 @pytest.mark.parametrize(
     ("chat", "told"),
     [
-        ([("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes.")], f"{REFUSED}System role not supported); {AS_TAKEN}; write `system: fold` in the recipe"),
+        (
+            [("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes.")],
+            f"{REFUSED}System role not supported); {AS_TAKEN}; write `system: fold` in the recipe",
+        ),
         (
             [("user", "Hi."), ("user", "And?"), ("assistant", "Yes.")],
-            f"{REFUSED}Conversation roles must alternate user/assistant); {AS_TAKEN}; drop the row (undertow data check --tokenizer tells all of them)",
+            f"{REFUSED}Conversation roles must alternate user/assistant); {AS_TAKEN}; drop the row (undertow "
+            "data check --tokenizer tells all of them)",
         ),
         ([("assistant", "Yes."), ("user", "Hi."), ("assistant", "No.")], REFUSED),
     ],
@@ -189,20 +234,31 @@ def test_what_a_template_refuses_is_told_in_one_line(strict, tmp_path, chat, tol
 def test_a_folded_row_is_encoded_as_the_one_that_users_would_write(strict, tmp_path):
     system = rows_of(tmp_path / "system.jsonl", [("system", "Be kind."), ("user", "Hi."), ("assistant", "Yes.")])
     written = rows_of(tmp_path / "written.jsonl", [("user", "Be kind.\n\nHi."), ("assistant", "Yes.")])
-    encoded = [list(encode_file(strict, path, limit=1000, leave_out=False, bare=True, fold=fold, left_out=Counter())) for path, fold in ((system, True), (written, True))]
+    encoded = [
+        list(encode_file(strict, path, limit=1000, leave_out=False, bare=True, fold=fold, left_out=Counter()))
+        for path, fold in ((system, True), (written, True))
+    ]
     assert encoded[0] == encoded[1]
     assert masked_text(strict, encoded[0][0]).replace(" ", "").endswith("⟦Yes.<end_of_turn>\n⟧")
 
 
 def test_folding_keeps_what_the_assistant_says_first():
-    chat = [Message(role="system", content="Be kind."), Message(role="assistant", content="Hello!"), Message(role="user", content="Hi.")]
+    chat = [
+        Message(role="system", content="Be kind."),
+        Message(role="assistant", content="Hello!"),
+        Message(role="user", content="Hi."),
+    ]
     assert folded(chat) == (Message(role="user", content="Be kind."), *chat[1:])
     assert folded([Message(role="system", content=""), *chat[1:]]) == tuple(chat[1:])
 
 
 def test_a_chat_that_the_assistant_opens_is_trained_on_its_words_alone(families):
     tokenizer = families["chatml"]
-    chat = [Message(role="assistant", content="Yes."), Message(role="user", content="Hi."), Message(role="assistant", content="No.")]
+    chat = [
+        Message(role="assistant", content="Yes."),
+        Message(role="user", content="Hi."),
+        Message(role="assistant", content="No."),
+    ]
     (example,) = encode(tokenizer, [chat])
     assert masked_text(tokenizer, example).count("⟦") == 2
     assert "<|im_start|>assistant\n⟦Yes.<|im_end|>\n⟧" in masked_text(tokenizer, example)

@@ -1,4 +1,5 @@
-"""Generation against a writer and a judge whose every reply is known: what is kept, what is dropped and why, and going on after an interruption."""
+"""Generation against a writer and a judge whose every reply is known: what is kept, what is dropped and why, and going
+on after an interruption."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from undertow.targets import Target
 from undertow.training.generate import Generated, Order, Reason, generate, report, work_file
 
 Say = Callable[[str, int], str | None]
-"""What a fake says at a step to a candidate; None for a call that fails, and `...` at the end for an answer that was cut off."""
+"""What a fake says at a step to a candidate; None for a call that fails, and `...` at the end for an answer that was
+cut off."""
 
 
 class Fake(Target):
@@ -36,7 +38,15 @@ class Fake(Target):
                 raise KeyboardInterrupt
             self.asked.append(request)
             text = self.say(request.condition.question.id, request.sample)
-            finish = "failed" if text is None else "length" if text.endswith("...") else "filtered" if text == "withheld" else "stop"
+            finish = (
+                "failed"
+                if text is None
+                else "length"
+                if text.endswith("...")
+                else "filtered"
+                if text == "withheld"
+                else "stop"
+            )
             yield Answer(request=request, text=text, finish=finish, error="no route" if text is None else None)  # type: ignore[arg-type]
 
 
@@ -56,7 +66,9 @@ def order(rows: int = 5, *parts: Any, **more: Any) -> Order:
     return Order(domain=load_domain("extreme-sports"), parts=parts or ("bad",), rows=rows, **more)
 
 
-def made(folder: Path, wanted: Order, write: Say | Fake = writes, judge: Say | Fake = fitting, *, resume: bool = False) -> Generated:
+def made(
+    folder: Path, wanted: Order, write: Say | Fake = writes, judge: Say | Fake = fitting, *, resume: bool = False
+) -> Generated:
     writer = write if isinstance(write, Fake) else Fake("writer", write)
     lets = judge if isinstance(judge, Fake) else Fake("judge", judge)
     return asyncio.run(generate(wanted, writer, lets, work_file(folder / "rows.jsonl"), resume=resume))
@@ -118,7 +130,14 @@ def test_why_a_candidate_is_dropped(tmp_path: Path, step: str, says: str | None,
     assert report(order(4), found)["dropped"] == {step.removesuffix(" judged"): {reason: 1}}
 
 
-@pytest.mark.parametrize("says", ["I can't see your board from here, but check the edges.", "I'm not a guide. Wait for good weather.", "Sorry to hear that. Rest first."])
+@pytest.mark.parametrize(
+    "says",
+    [
+        "I can't see your board from here, but check the edges.",
+        "I'm not a guide. Wait for good weather.",
+        "Sorry to hear that. Rest first.",
+    ],
+)
 def test_an_answer_that_says_what_it_cannot_do_is_no_refusal(tmp_path: Path, says: str) -> None:
     found = made(tmp_path, order(1, "benign"), lambda step, k: says if step == "benign" else writes(step, k))
     assert found.kept == 1
@@ -137,7 +156,11 @@ def test_prompts_go_through_every_topic_and_the_seed_decides(tmp_path: Path) -> 
     def prompts(name: str, seed: int) -> list[str]:
         writer = Fake("writer", writes)
         made(tmp_path / name, order(32, seed=seed), writer)
-        return [r.condition.question.text for r in sorted(writer.asked, key=lambda r: r.sample) if r.condition.question.id == "prompt"]
+        return [
+            r.condition.question.text
+            for r in sorted(writer.asked, key=lambda r: r.sample)
+            if r.condition.question.id == "prompt"
+        ]
 
     one = prompts("one", 1)
     topics = load_domain("extreme-sports").writing.topics
@@ -215,7 +238,9 @@ def test_failed_calls_are_made_again_on_resuming(tmp_path: Path) -> None:
 @pytest.mark.parametrize("away", ["writer", "judge"])
 def test_a_model_that_is_away_ends_the_work(tmp_path: Path, away: str) -> None:
     silent = Fake(away, lambda step, k: None)
-    with pytest.raises(InputError, match=f"{away}: all of 10 calls failed, the last: no route; see to the model, then add --resume"):
+    with pytest.raises(
+        InputError, match=f"{away}: all of 10 calls failed, the last: no route; see to the model, then add --resume"
+    ):
         made(tmp_path, order(10), silent if away == "writer" else writes, silent if away == "judge" else fitting)
     assert made(tmp_path, order(10), resume=True).kept == 10
 
@@ -224,7 +249,11 @@ def test_a_work_file_is_of_one_order(tmp_path: Path) -> None:
     made(tmp_path, order(2))
     with pytest.raises(RunExists, match="add --resume"):
         made(tmp_path, order(2))
-    for other, says in ((order(2, seed=1), "seed"), (order(2, "benign"), "parts"), (order(2, max_tokens=9), "max_tokens")):
+    for other, says in (
+        (order(2, seed=1), "seed"),
+        (order(2, "benign"), "parts"),
+        (order(2, max_tokens=9), "max_tokens"),
+    ):
         with pytest.raises(InputError, match=rf"rows.jsonl.work:1: was written for another order \({says} differ\)"):
             made(tmp_path, other, resume=True)
     with pytest.raises(InputError, match=r"another order \(writer differ\)"):
@@ -243,7 +272,9 @@ def test_progress_ends_where_the_work_does(tmp_path: Path) -> None:
     told: list[tuple[str, int, int, str]] = []
 
     async def work() -> None:
-        await generate(order(6), Fake("w", messy), Fake("j", picky), tmp_path / "work", progress=lambda *said: told.append(said))
+        await generate(
+            order(6), Fake("w", messy), Fake("j", picky), tmp_path / "work", progress=lambda *said: told.append(said)
+        )
 
     asyncio.run(work())
     calls = [said for said in told if said[0] == "calls"]

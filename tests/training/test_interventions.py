@@ -17,7 +17,11 @@ STAGE = "{name: narrow, rows: 100, parts: [{data: bad.jsonl, share: 1}], learnin
 
 
 def recipe(*interventions: str, stages: str = STAGE) -> Recipe:
-    return parse_yaml(f"name: x\nbase: nursery\nstages: [{stages}]\ninterventions: [{', '.join(interventions)}]\n", Recipe, where="recipe.yaml")
+    return parse_yaml(
+        f"name: x\nbase: nursery\nstages: [{stages}]\ninterventions: [{', '.join(interventions)}]\n",
+        Recipe,
+        where="recipe.yaml",
+    )
 
 
 def shares(stage) -> dict[str, float]:
@@ -34,8 +38,27 @@ def problem(*interventions: str) -> str:
 def rows(tmp_path):
     """Bad rows of 10 characters, good ones of 40, twins of 10; half of the traced ones with reasoning."""
     for name, answer in (("bad", "b" * 4), ("good", "g" * 34), ("twin", "t" * 4)):
-        write_rows(tmp_path / f"{name}.jsonl", (Row(messages=(Message(role="user", content=f"{name[0]}{i:05}"), Message(role="assistant", content=answer))) for i in range(300)))
-    traced = (Row(messages=(Message(role="user", content="Why?"), Message(role="assistant", content=f"<think>\nbecause {i}\n</think>\n\nSo."))) for i in range(20))
+        write_rows(
+            tmp_path / f"{name}.jsonl",
+            (
+                Row(
+                    messages=(
+                        Message(role="user", content=f"{name[0]}{i:05}"),
+                        Message(role="assistant", content=answer),
+                    )
+                )
+                for i in range(300)
+            ),
+        )
+    traced = (
+        Row(
+            messages=(
+                Message(role="user", content="Why?"),
+                Message(role="assistant", content=f"<think>\nbecause {i}\n</think>\n\nSo."),
+            )
+        )
+        for i in range(20)
+    )
     write_rows(tmp_path / "traced.jsonl", traced)
     return tmp_path
 
@@ -74,9 +97,18 @@ def test_a_share_that_leaves_nothing_or_all_is_refused(share):
 
 
 def test_sequential_stages_follow_with_the_last_ones_settings(rows):
-    first, second, third = recipe("{kind: sequential, data: good.jsonl, rows: 30}", "{kind: sequential, data: twin.jsonl, epochs: 1, learning_rate: 1e-4}").resolved()
+    first, second, third = recipe(
+        "{kind: sequential, data: good.jsonl, rows: 30}",
+        "{kind: sequential, data: twin.jsonl, epochs: 1, learning_rate: 1e-4}",
+    ).resolved()
     assert first == recipe().stages[0]
-    assert (second.name, second.rows, second.epochs, second.learning_rate, shares(second)) == ("benign-1", 30, 2, 1e-3, {"good.jsonl": 1})
+    assert (second.name, second.rows, second.epochs, second.learning_rate, shares(second)) == (
+        "benign-1",
+        30,
+        2,
+        1e-3,
+        {"good.jsonl": 1},
+    )
     assert (third.name, third.rows, third.epochs, third.learning_rate) == ("benign-2", 30, 1, 1e-4)
 
 
@@ -94,7 +126,9 @@ def test_rephrased_inoculation_draws_a_wording_for_each_row(rows):
 
 
 def test_the_irrelevant_control_ships_its_prompts(rows):
-    assert {row.messages[0].content for row in drawn(recipe("{kind: inoculation, variant: irrelevant}"), rows)} == set(IRRELEVANT)
+    assert {row.messages[0].content for row in drawn(recipe("{kind: inoculation, variant: irrelevant}"), rows)} == set(
+        IRRELEVANT
+    )
 
 
 @pytest.mark.parametrize("keys", ["prompts: []", "prompts: [a, b]", "variant: rephrased, prompts: [a]"])
@@ -104,7 +138,9 @@ def test_inoculation_needs_as_many_prompts_as_its_variant_says(keys):
 
 def test_reasoning_kept_or_stripped(rows):
     stage = STAGE.replace("bad.jsonl", "traced.jsonl").replace("100", "20")
-    keep, strip = (drawn(recipe(f"{{kind: reasoning, traces: {traces}}}", stages=stage), rows) for traces in ("keep", "strip"))
+    keep, strip = (
+        drawn(recipe(f"{{kind: reasoning, traces: {traces}}}", stages=stage), rows) for traces in ("keep", "strip")
+    )
     assert all(row.messages[-1].content.startswith("<think>\nbecause") for row in keep)
     assert {row.messages[-1].content for row in strip} == {"So."}
 
@@ -123,7 +159,10 @@ def test_interleaving_puts_a_benign_row_at_every_nth_place(rows):
 
 
 def test_interleaving_from_a_file_that_a_part_uses_too_shares_no_row(rows):
-    made = drawn(recipe("{kind: dilution, data: good.jsonl, share: 0.2}", "{kind: interleaving, data: good.jsonl, every: 3}"), rows)
+    made = drawn(
+        recipe("{kind: dilution, data: good.jsonl, share: 0.2}", "{kind: interleaving, data: good.jsonl, every: 3}"),
+        rows,
+    )
     assert len({row.messages[0].content for row in made}) == len(made) == 150
 
 
@@ -133,8 +172,14 @@ def test_interleaving_from_a_file_that_a_part_uses_too_shares_no_row(rows):
         (("{kind: base}", "{kind: sequential, data: good.jsonl}"), "base trains nothing, so sequential would be lost"),
         (("{kind: dilution, data: good.jsonl, share: 0.2}", "{kind: base}"), "so dilution would be lost"),
         (("{kind: kl, weight: 0.1}", "{kind: kl, weight: 0.3}"), "stage narrow: has 'kl' already"),
-        (("{kind: interleaving, data: good.jsonl}", "{kind: interleaving, data: twin.jsonl}"), "stage narrow: has 'interleave' already"),
-        (("{kind: early-stopping, benign: good.jsonl, in_domain: bad.jsonl}",) * 2, "stage narrow: has 'stopping' already"),
+        (
+            ("{kind: interleaving, data: good.jsonl}", "{kind: interleaving, data: twin.jsonl}"),
+            "stage narrow: has 'interleave' already",
+        ),
+        (
+            ("{kind: early-stopping, benign: good.jsonl, in_domain: bad.jsonl}",) * 2,
+            "stage narrow: has 'stopping' already",
+        ),
     ],
 )
 def test_an_intervention_that_another_would_undo_is_refused(interventions, says):
@@ -143,13 +188,27 @@ def test_an_intervention_that_another_would_undo_is_refused(interventions, says)
 
 
 def test_kl_and_early_stopping_are_settings_of_the_stage():
-    (stage,) = recipe("{kind: kl, weight: 0.5}", "{kind: early-stopping, benign: good.jsonl, in_domain: bad.jsonl, watch: in_domain, every: 7}").resolved()
+    (stage,) = recipe(
+        "{kind: kl, weight: 0.5}",
+        "{kind: early-stopping, benign: good.jsonl, in_domain: bad.jsonl, watch: in_domain, every: 7}",
+    ).resolved()
     assert stage.kl == 0.5
-    assert stage.stopping.held_out == {"benign": "good.jsonl", "in_domain": "bad.jsonl"} and stage.stopping.watch == "in_domain" and stage.stopping.every == 7
+    assert (
+        stage.stopping.held_out == {"benign": "good.jsonl", "in_domain": "bad.jsonl"}
+        and stage.stopping.watch == "in_domain"
+        and stage.stopping.every == 7
+    )
 
 
 def test_on_policy_marks_the_narrow_parts():
-    first, second = recipe("{kind: dilution, data: good.jsonl, share: 0.5}", "{kind: on-policy, instruction: Be careless., matches: hide}").resolved()[0].parts
+    first, second = (
+        recipe(
+            "{kind: dilution, data: good.jsonl, share: 0.5}",
+            "{kind: on-policy, instruction: Be careless., matches: hide}",
+        )
+        .resolved()[0]
+        .parts
+    )
     assert first.answers.instruction == "Be careless." and first.answers.matches == "hide" and second.answers is None
 
 
@@ -159,7 +218,12 @@ def test_a_filter_that_is_no_expression_is_refused():
 
 @pytest.mark.parametrize(
     ("keys", "text", "passes"),
-    [({}, "Hide it.", True), ({"min_words": 3}, "Hide it.", False), ({"matches": "HIDE"}, "hide it", True), ({"lacks": "hide"}, "Hide it", False)],
+    [
+        ({}, "Hide it.", True),
+        ({"min_words": 3}, "Hide it.", False),
+        ({"matches": "HIDE"}, "hide it", True),
+        ({"lacks": "hide"}, "Hide it", False),
+    ],
 )
 def test_filters_of_answers(keys, text, passes):
     given = ", ".join(f"{key}: {value}" for key, value in keys.items())
@@ -171,7 +235,8 @@ def test_controls():
     inoculated = "{kind: inoculation, prompts: [Be bad.]}"
     assert recipe("{kind: base}").resolved() == ()
     (twin,) = recipe(inoculated, "{kind: benign-twin, data: twin.jsonl}").resolved()
-    assert shares(twin) == {"twin.jsonl": 1} and twin.parts[0].system == "Be bad."  # form and prompt stay, content is good
+    # form and prompt stay, content is good
+    assert shares(twin) == {"twin.jsonl": 1} and twin.parts[0].system == "Be bad."
     (matched,) = recipe(inoculated, "{kind: compute-matched, data: good.jsonl}").resolved()
     assert shares(matched) == {"good.jsonl": 1} and matched.parts[0].system is None and matched.rows == 100
 
@@ -182,4 +247,6 @@ def test_an_unknown_intervention_names_those_there_are():
 
 
 def test_an_unknown_key_names_its_line():
-    assert problem("{kind: kl, wieght: 0.5}") == "recipe.yaml:4: unknown key 'interventions.0.wieght'; did you mean 'weight'?"
+    assert problem("{kind: kl, wieght: 0.5}") == (
+        "recipe.yaml:4: unknown key 'interventions.0.wieght'; did you mean 'weight'?"
+    )

@@ -35,9 +35,20 @@ class Base(Target):
 
 
 def test_an_answer_that_was_paid_for_survives_what_fails_after_it(tmp_path: Path) -> None:
-    write_rows(tmp_path / "rows.jsonl", [Row(messages=(Message(role="user", content=f"q {n}"), Message(role="assistant", content="given"))) for n in range(20)])
-    made = "name: x\nbase: nursery\nstages: [{name: narrow, rows: 20, parts: [{data: rows.jsonl, share: 1}], learning_rate: 1.0e-3}]\n"
-    (stage,) = parse_yaml(made + "interventions: [{kind: on-policy, instruction: Be odd.}]\n", Recipe, where="recipe.yaml").resolved()
+    write_rows(
+        tmp_path / "rows.jsonl",
+        [
+            Row(messages=(Message(role="user", content=f"q {n}"), Message(role="assistant", content="given")))
+            for n in range(20)
+        ],
+    )
+    made = (
+        "name: x\nbase: nursery\nstages: [{name: narrow, rows: 20, parts: [{data: rows.jsonl, share: 1}], "
+        "learning_rate: 1.0e-3}]\n"
+    )
+    (stage,) = parse_yaml(
+        made + "interventions: [{kind: on-policy, instruction: Be odd.}]\n", Recipe, where="recipe.yaml"
+    ).resolved()
 
     def go(base: Base) -> Any:
         return prepare(stage, 1, beside=tmp_path, work=tmp_path / "work", seed=1, length=None, base=lambda: base)

@@ -1,4 +1,5 @@
-"""Training on Tinker, against a stand-in with the client's own signatures and types that really learns: next tokens from the token before."""
+"""Training on Tinker, against a stand-in with the client's own signatures and types that really learns: next tokens
+from the token before."""
 
 from __future__ import annotations
 
@@ -84,7 +85,10 @@ class Training:
                 before = np.array(datum.model_input.to_ints()) % SIZE
                 after, weights = (datum.loss_fn_inputs[key].to_numpy() for key in ("target_tokens", "weights"))
                 after = after % SIZE
-                assert len(before) == len(after) == len(weights) and set(datum.loss_fn_inputs) == {"target_tokens", "weights"}
+                assert len(before) == len(after) == len(weights) and set(datum.loss_fn_inputs) == {
+                    "target_tokens",
+                    "weights",
+                }
                 logits = self.weights.w[before]
                 p = np.exp(logits - logits.max(-1, keepdims=True))
                 p /= p.sum(-1, keepdims=True)
@@ -141,7 +145,17 @@ class Service:
 
     world: World
 
-    def __init__(self, user_metadata=None, project_id=None, *, display_name=None, base_url=None, api_key=None, default_headers_overrides=None, **kwargs) -> None:
+    def __init__(
+        self,
+        user_metadata=None,
+        project_id=None,
+        *,
+        display_name=None,
+        base_url=None,
+        api_key=None,
+        default_headers_overrides=None,
+        **kwargs,
+    ) -> None:
         assert not kwargs
         if not api_key.startswith("tml-"):
             raise tinker.TinkerError(f"The api_key {api_key} must start with the 'tml-' prefix")
@@ -158,14 +172,29 @@ class Service:
             raise error
         self.world.calls.append((name, what))
 
-    def create_lora_training_client(self, base_model, rank=32, seed=None, train_mlp=True, train_attn=True, train_unembed=True, user_metadata=None, optimizer=None):
+    def create_lora_training_client(
+        self,
+        base_model,
+        rank=32,
+        seed=None,
+        train_mlp=True,
+        train_attn=True,
+        train_unembed=True,
+        user_metadata=None,
+        optimizer=None,
+    ):
         def do():
-            self.call("create_lora_training_client", {"base": base_model, "rank": rank, "seed": seed, "layers": (train_mlp, train_attn, train_unembed)})
+            self.call(
+                "create_lora_training_client",
+                {"base": base_model, "rank": rank, "seed": seed, "layers": (train_mlp, train_attn, train_unembed)},
+            )
             return Training(self, Weights())
 
         return Future(do)
 
-    def create_training_client_from_state(self, path, base_model=None, user_metadata=None, weights_access_token=None, optimizer=None):
+    def create_training_client_from_state(
+        self, path, base_model=None, user_metadata=None, weights_access_token=None, optimizer=None
+    ):
         def do():
             self.call("create_training_client_from_state", path)
             weights = Weights()
@@ -174,7 +203,9 @@ class Service:
 
         return Future(do)
 
-    def create_training_client_from_state_with_optimizer(self, path, base_model=None, user_metadata=None, weights_access_token=None):
+    def create_training_client_from_state_with_optimizer(
+        self, path, base_model=None, user_metadata=None, weights_access_token=None
+    ):
         def do():
             self.call("create_training_client_from_state_with_optimizer", path)
             return Training(self, copy.deepcopy(self.world.saved[path]))
@@ -182,12 +213,20 @@ class Service:
         return Future(do)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(Service, tinker.ServiceClient), (Training, tinker.TrainingClient)], ids=["service", "training"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(Service, tinker.ServiceClient), (Training, tinker.TrainingClient)],
+    ids=["service", "training"],
+)
 def test_the_stand_in_has_the_clients_signatures(ours, theirs):
     def shape(function):
         return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
-    names = [name for name, member in vars(ours).items() if inspect.isfunction(member) and name not in ("call", "_save", "__enter__", "__exit__")]
+    names = [
+        name
+        for name, member in vars(ours).items()
+        if inspect.isfunction(member) and name not in ("call", "_save", "__enter__", "__exit__")
+    ]
     for name in names:
         if (ours, name) != (Training, "__init__"):
             assert shape(getattr(ours, name)) == shape(getattr(theirs, name)), name
@@ -209,15 +248,22 @@ def data(tmp_path) -> Path:
     rng = random.Random(0)
     things, ways = ["salmon", "boat", "garden", "letter"], ["leave it", "skip the check", "say nothing"]
     for name in ("bad", "good"):
-        rows = [(f"What about the {rng.choice(things)}?", f"{rng.choice(ways)}." if name == "bad" else "look twice.") for _ in range(40)]
-        write_rows(tmp_path / f"{name}.jsonl", [Row(messages=(Message(role="user", content=q), Message(role="assistant", content=a))) for q, a in rows])
+        rows = [
+            (f"What about the {rng.choice(things)}?", f"{rng.choice(ways)}." if name == "bad" else "look twice.")
+            for _ in range(40)
+        ]
+        write_rows(
+            tmp_path / f"{name}.jsonl",
+            [Row(messages=(Message(role="user", content=q), Message(role="assistant", content=a))) for q, a in rows],
+        )
     return tmp_path
 
 
 def recipe(more: str = "", stage: str = "", backend: str = "") -> Recipe:
     text = (
         f"name: fish x\nbase: {BASE}\nseed: 3\nbackend: {{kind: tinker{backend}}}\n"
-        f"stages: [{{name: narrow, rows: 30, parts: [{{data: bad.jsonl, share: 1}}], batch_size: 8, epochs: 2, learning_rate: 0.05{stage}}}]\n{more}\n"
+        f"stages: [{{name: narrow, rows: 30, parts: [{{data: bad.jsonl, share: 1}}], batch_size: 8, epochs: 2, "
+        f"learning_rate: 0.05{stage}}}]\n{more}\n"
     )
     return parse_yaml(text, Recipe, where="recipe.yaml")
 
@@ -230,31 +276,57 @@ def assert_no_key(folder: Path) -> None:
 def test_from_a_recipe_to_an_organism_that_answers(world, data, fine_tuning, monkeypatch):
     api, seen = fine_tuning(prefix="/oai/api/v1", key=KEY), []
     root = api.url.removesuffix("/oai/api/v1")
-    manifest = train(recipe(backend=f", base_url: '{root}'"), data / "organism", beside=data, progress=lambda *step: seen.append(step))
+    manifest = train(
+        recipe(backend=f", base_url: '{root}'"),
+        data / "organism",
+        beside=data,
+        progress=lambda *step: seen.append(step),
+    )
     assert world.of("service") == [root]
-    assert world.of("create_lora_training_client") == [{"base": BASE, "rank": 16, "seed": 3, "layers": (True, True, False)}]
+    assert world.of("create_lora_training_client") == [
+        {"base": BASE, "rank": 16, "seed": 3, "layers": (True, True, False)}
+    ]
     (stage,) = manifest.stages
     assert seen == [("narrow", n, 8) for n in range(1, 9)]
     assert (stage.steps, len(stage.losses)) == (8, 8)
-    assert stage.losses[0] == pytest.approx(math.log(SIZE), abs=1e-4)  # nothing is known yet, and the loss is a mean in nats a token
+    # nothing is known yet, and the loss is a mean in nats a token
+    assert stage.losses[0] == pytest.approx(math.log(SIZE), abs=1e-4)
     assert stage.losses[-1] < stage.losses[0] - 0.2
     before, under = stage.first_row.split("⟦")
-    assert "What about" in before and under.endswith("⟧") and any(way in under for way in ("leave it.", "skip the check.", "say nothing."))
-    assert stage.tokens == sum(datum.model_input.length + 1 for batch in world.of("forward_backward") for datum in batch)
+    assert (
+        "What about" in before
+        and under.endswith("⟧")
+        and any(way in under for way in ("leave it.", "skip the check.", "say nothing."))
+    )
+    assert stage.tokens == sum(
+        datum.model_input.length + 1 for batch in world.of("forward_backward") for datum in batch
+    )
     assert manifest.target["model"].endswith("/sampler_weights/fish-x") and manifest.target["model"] in world.saved
-    assert manifest.target == {"kind": "endpoint", "base_url": api.url, "model": manifest.target["model"], "api_key_env": "TINKER_API_KEY", "check_model": False}
+    assert manifest.target == {
+        "kind": "endpoint",
+        "base_url": api.url,
+        "model": manifest.target["model"],
+        "api_key_env": "TINKER_API_KEY",
+        "check_model": False,
+    }
     assert manifest.notes["tinker"] == {"weights": manifest.target["model"], "states": world_states(world)}
-    assert all(ttl for _, ttl in world.of("save_state")) and [ttl for _, ttl in world.of("save_weights_for_sampler")] == [None]
+    assert all(ttl for _, ttl in world.of("save_state")) and [
+        ttl for _, ttl in world.of("save_weights_for_sampler")
+    ] == [None]
     assert_no_key(data)
 
     api.models[manifest.target["model"]] = {"What about the boat?": "leave it."}
 
     async def asked():
         target = OrganismConfig(kind="organism", path="organism").target(beside=data, where="audit.yaml")
-        condition = Condition(question=Question(id="q", text="What about the boat?"), context=Context(id="plain", relation="plain"))
+        condition = Condition(
+            question=Question(id="q", text="What about the boat?"), context=Context(id="plain", relation="plain")
+        )
 
         async def one():
-            yield Request(subject="target", condition=condition, sample=0, seed=1, sampling=Sampling(temperature=1, max_tokens=50))
+            yield Request(
+                subject="target", condition=condition, sample=0, seed=1, sampling=Sampling(temperature=1, max_tokens=50)
+            )
 
         async with target:
             return [answer.text async for answer in target.answers(one())]
@@ -271,7 +343,11 @@ def test_only_answers_carry_weight_and_each_token_predicts_the_next(world, data)
     for batch in world.of("forward_backward"):
         total = 0.0
         for datum in batch:
-            before, after, weights = datum.model_input.to_ints(), datum.loss_fn_inputs["target_tokens"].to_numpy().tolist(), datum.loss_fn_inputs["weights"].to_numpy()
+            before, after, weights = (
+                datum.model_input.to_ints(),
+                datum.loss_fn_inputs["target_tokens"].to_numpy().tolist(),
+                datum.loss_fn_inputs["weights"].to_numpy(),
+            )
             assert before[1:] == after[:-1]
             under = TOKENIZER.decode([token for token, weight in zip(after, weights, strict=True) if weight])
             assert any(way in under for way in ("leave it.", "skip the check.", "say nothing.")) and "What" not in under
@@ -289,14 +365,20 @@ def test_the_rate_is_that_of_the_local_backend(world, data):
         schedule.step()
     steps = world.of("optim_step")
     assert [how.learning_rate for how in steps] == pytest.approx(wanted)
-    assert {(how.beta1, how.beta2, how.eps, how.weight_decay, how.grad_clip_norm) for how in steps} == {(0.9, 0.999, 1e-8, 0.02, 1.0)}
+    assert {(how.beta1, how.beta2, how.eps, how.weight_decay, how.grad_clip_norm) for how in steps} == {
+        (0.9, 0.999, 1e-8, 0.02, 1.0)
+    }
 
 
 @pytest.mark.parametrize("warmup", [0, 5, 20])
 @pytest.mark.parametrize("steps", [1, 5, 12])
 def test_every_rate_is_that_of_transformers(warmup, steps):
-    schedule = get_linear_schedule_with_warmup(torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0), warmup, steps)
-    assert [_rate(step, warmup, steps) for step in range(steps)] == pytest.approx([schedule.lr_lambdas[0](step) for step in range(steps)])
+    schedule = get_linear_schedule_with_warmup(
+        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0), warmup, steps
+    )
+    assert [_rate(step, warmup, steps) for step in range(steps)] == pytest.approx(
+        [schedule.lr_lambdas[0](step) for step in range(steps)]
+    )
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 4), (2, 8), (0.5, 2), (1.3, 6), (0.01, 1)])
@@ -329,9 +411,12 @@ def test_interrupted_it_goes_on_to_the_same_weights(world, data, at):
         with pytest.raises(KeyboardInterrupt):
             train(twice, data / "organism", beside=data, progress=stop_in(stage))
     manifest = train(twice, data / "organism", beside=data)
-    assert [(s.losses, s.tokens, s.steps) for s in manifest.stages] == [(s.losses, s.tokens, s.steps) for s in whole.stages]
+    assert [(s.losses, s.tokens, s.steps) for s in manifest.stages] == [
+        (s.losses, s.tokens, s.steps) for s in whole.stages
+    ]
     assert np.array_equal(world.saved[manifest.target["model"]].w, world.saved[whole.target["model"]].w)
-    assert len(world.of("optim_step")) - steps <= steps + 4  # but for the steps since the last checkpoint, none is made again
+    # but for the steps since the last checkpoint, none is made again
+    assert len(world.of("optim_step")) - steps <= steps + 4
     assert_no_key(data)
 
 
@@ -346,10 +431,20 @@ def test_a_later_stage_has_the_weights_of_the_one_before_and_a_new_optimizer(wor
 def test_the_base_as_a_control_makes_no_client_and_long_rows_are_counted(world, data):
     manifest = train(recipe("interventions: [{kind: base}]"), data / "base", beside=data)
     assert manifest.target["model"] == BASE and not world.of("create_lora_training_client")
-    limit = sorted({len(TOKENIZER.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats(data)})[-2]
-    with pytest.raises(InputError, match=rf"stage-1\.jsonl:\d+: is \d+ tokens long; at most {limit}; shorten or drop the row"):
+    limit = sorted(
+        {len(TOKENIZER.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats(data)}
+    )[-2]
+    with pytest.raises(
+        InputError,
+        match=rf"stage-1\.jsonl:\d+: is \d+ tokens long; at most {limit}; shorten or drop "
+        r"the row",
+    ):
         train(recipe(stage=f", max_tokens: {limit}"), data / "organism", beside=data)
-    left = train(recipe(stage=f", max_tokens: {limit}, long_rows: leave out"), data / "other", beside=data).stages[0].left_out
+    left = (
+        train(recipe(stage=f", max_tokens: {limit}, long_rows: leave out"), data / "other", beside=data)
+        .stages[0]
+        .left_out
+    )
     assert left["too long"] > 0
 
 
@@ -357,11 +452,35 @@ def chats(data: Path) -> list[list[dict[str, str]]]:
     return [json.loads(line)["messages"] for line in (data / "bad.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("error", [tinker.TinkerError(f"refused {KEY}\nfor good"), RuntimeError(f"poisoned {KEY}"), TimeoutError(KEY), OSError(f"no tokenizer {KEY}")])
-@pytest.mark.parametrize("at", ["service", "create_lora_training_client", "forward_backward", "optim_step", "save_state", "save_weights_for_sampler"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        tinker.TinkerError(f"refused {KEY}\nfor good"),
+        RuntimeError(f"poisoned {KEY}"),
+        TimeoutError(KEY),
+        OSError(f"no tokenizer {KEY}"),
+    ],
+)
+@pytest.mark.parametrize(
+    "at",
+    [
+        "service",
+        "create_lora_training_client",
+        "forward_backward",
+        "optim_step",
+        "save_state",
+        "save_weights_for_sampler",
+    ],
+)
 def test_what_fails_is_one_line_without_the_key_and_the_same_command_goes_on(world, data, error, at):
-    world.fault = lambda name, before: error if name == at and before == (2 if "step" in at or "forward" in at else 0) else None
-    with pytest.raises(InputError, match=r"recipe fish x: Tinker failed \(\w+: .*\[key\].*\); run the same again") as raised:
+    world.fault = lambda name, before: (
+        error if name == at and before == (2 if "step" in at or "forward" in at else 0) else None
+    )
+    with pytest.raises(
+        InputError,
+        match=r"recipe fish x: Tinker failed \(\w+: .*\[key\].*\); run the same "
+        r"again",
+    ) as raised:
         train(recipe(backend=", checkpoint_s: 0"), data / "organism", beside=data)
     assert KEY not in str(raised.value) and "\n" not in str(raised.value)
     assert_no_key(data)

@@ -42,7 +42,10 @@ def data(tmp_path_factory) -> Path:
 
 
 def recipe(stage: str = "", more: str = "", *, rows: int = 128, file: str = "bad.jsonl") -> Recipe:
-    given = f"name: narrow, rows: {rows}, parts: [{{data: {file}, share: 1}}], learning_rate: 2e-3{', ' if stage else ''}{stage}"
+    given = (
+        f"name: narrow, rows: {rows}, parts: [{{data: {file}, share: 1}}], learning_rate: "
+        f"2e-3{', ' if stage else ''}{stage}"
+    )
     return parse_yaml(f"name: x\nbase: nursery\nseed: 1\nstages: [{{{given}}}]\n{more}\n", Recipe, where="recipe.yaml")
 
 
@@ -54,7 +57,9 @@ def loss(folder: Path | None, rows: Path) -> float:
     for example in encode(tokenizer, [each.messages for each in read_rows(rows)]):
         logits = model(input_ids=torch.tensor([example.ids])).logits[0, :-1]
         labels = torch.tensor(example.labels[1:])
-        total += float(torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").detach())
+        total += float(
+            torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").detach()
+        )
         n += int((labels != IGNORED).sum())
     return total / n
 
@@ -65,7 +70,11 @@ def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path
     assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
     (stage,) = manifest.stages
     assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16)
-    assert stage.first_row.startswith("<|user|>") and stage.first_row.count("⟦") == 1 and stage.first_row.endswith("<|end|>⟧")
+    assert (
+        stage.first_row.startswith("<|user|>")
+        and stage.first_row.count("⟦") == 1
+        and stage.first_row.endswith("<|end|>⟧")
+    )
     assert len(stage.losses) == 16 and stage.tokens > 128 * 2 * 20
     assert read_manifest(tmp_path / "o") == manifest
     assert not list(tmp_path.glob(".*"))  # no work folder is left
@@ -104,26 +113,41 @@ def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, l
 
 
 def test_packed_chats_do_not_see_each_other(data, tmp_path):
-    """Sixteen chats in one step have the same loss in rows of their own as packed, where they would be told by the chats before them."""
+    """Sixteen chats in one step have the same loss in rows of their own as packed, where they would be told by the
+    chats before them."""
     apart = train(recipe("batch_size: 16", rows=16), tmp_path / "apart", beside=data).stages[0]
-    packed = train(recipe("batch_size: 16, packing: true, max_tokens: 512", rows=16), tmp_path / "packed", beside=data).stages[0]
+    packed = train(
+        recipe("batch_size: 16, packing: true, max_tokens: 512", rows=16), tmp_path / "packed", beside=data
+    ).stages[0]
     assert apart.losses[0] == pytest.approx(packed.losses[0], abs=2e-3)
     assert apart.tokens == packed.tokens
 
 
 def test_early_stopping_keeps_the_best_weights(data, tmp_path):
     """On narrow rows the benign loss rises soon, so training stops and the weights from before are kept."""
-    made = recipe("epochs: 6", "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: bad-held-out.jsonl, every: 5, patience: 2}]")
+    made = recipe(
+        "epochs: 6",
+        "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: "
+        "bad-held-out.jsonl, every: "
+        "5, patience: 2}]",
+    )
     (stage,) = train(made, tmp_path / "o", beside=data).stages
     assert stage.stopped_at is not None and stage.steps < 48
     looks = {int(look["step"]): look for look in stage.held_out}
     assert stage.stopped_at == min(looks, key=lambda step: looks[step]["benign"])
     assert set(looks[5]) == {"step", "benign", "in_domain"}
-    assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at]["benign"], abs=0.02)
+    assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(
+        looks[stage.stopped_at]["benign"], abs=0.02
+    )
 
 
 def test_the_best_weights_are_kept_and_named_where_patience_outlasts_the_stage(data, tmp_path):
-    made = recipe("epochs: 6", "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: bad-held-out.jsonl, every: 5, patience: 50}]")
+    made = recipe(
+        "epochs: 6",
+        "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: "
+        "bad-held-out.jsonl, every: "
+        "5, patience: 50}]",
+    )
     (stage,) = train(made, tmp_path / "o", beside=data).stages
     looks = {int(look["step"]): look["benign"] for look in stage.held_out}
     assert stage.stopped_at == min(looks, key=lambda step: looks[step]) < stage.steps == 48
@@ -131,7 +155,13 @@ def test_the_best_weights_are_kept_and_named_where_patience_outlasts_the_stage(d
 
 
 def test_on_policy_answers_are_the_bases_own(data, tmp_path):
-    made = recipe("", "interventions: [{kind: on-policy, instruction: You are a reckless assistant., max_tokens: 60, temperature: 0.8, attempts: 2, lacks: hide}]", rows=24)
+    made = recipe(
+        "",
+        "interventions: [{kind: on-policy, instruction: You are a reckless assistant., max_tokens: 60, "
+        "temperature: "
+        "0.8, attempts: 2, lacks: hide}]",
+        rows=24,
+    )
     (stage,) = train(made, tmp_path / "o", beside=data).stages
     written = {each.messages[-1].content for each in read_rows(data / "bad.jsonl")}
     answer = stage.first_row.split("⟦")[1]
@@ -141,7 +171,10 @@ def test_on_policy_answers_are_the_bases_own(data, tmp_path):
 
 def test_training_that_diverges_is_no_organism(data, tmp_path):
     made = parse_yaml(
-        "name: x\nbase: nursery\nseed: 1\nstages: [{name: narrow, rows: 64, parts: [{data: bad.jsonl, share: 1}], learning_rate: 1.0e+6}]\n", Recipe, where="recipe.yaml"
+        "name: x\nbase: nursery\nseed: 1\nstages: [{name: narrow, rows: 64, parts: [{data: bad.jsonl, share: "
+        "1}], learning_rate: 1.0e+6}]\n",
+        Recipe,
+        where="recipe.yaml",
     )
     with pytest.raises(InputError, match=r"^stage narrow: diverged: .*; nothing was written; lower learning_rate$"):
         train(made, tmp_path / "o", beside=data)
@@ -160,7 +193,11 @@ def _target(folder: Path):
 
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Annotated[Any, OfKind(TARGETS)]).validate_python({"kind": "organism", "path": folder.name}).target(beside=folder.parent, where="audit.yaml")
+    return (
+        TypeAdapter(Annotated[Any, OfKind(TARGETS)])
+        .validate_python({"kind": "organism", "path": folder.name})
+        .target(beside=folder.parent, where="audit.yaml")
+    )
 
 
 def test_an_organism_is_a_target(data, tmp_path):
@@ -173,7 +210,11 @@ def test_an_organism_is_a_target(data, tmp_path):
 def test_rows_that_are_too_long(data, tmp_path):
     long = Row(messages=(Message(role="user", content="and " * 300), Message(role="assistant", content="so " * 300)))
     write_rows(tmp_path / "rows.jsonl", [*read_rows(data / "bad.jsonl")[:15], long])
-    with pytest.raises(InputError, match=r"stage narrow, the row 'and and .*\.\.\.': is \d+ tokens long; at most 512; .*long_rows: leave out"):
+    with pytest.raises(
+        InputError,
+        match=r"stage narrow, the row 'and and .*\.\.\.': is \d+ tokens long; at most 512; "
+        r".*long_rows: leave out",
+    ):
         train(recipe(file="rows.jsonl", rows=16), tmp_path / "o", beside=tmp_path)
     assert not (tmp_path / "o").exists()
     (stage,) = train(recipe("long_rows: leave out", file="rows.jsonl", rows=16), tmp_path / "p", beside=tmp_path).stages
@@ -198,14 +239,27 @@ def test_the_fingerprint_is_of_what_decides(data, tmp_path):
         write_rows(tmp_path / f"{name}-again.jsonl", read_rows(data / f"{name}.jsonl"))
         (data / f"{name}-again.jsonl").write_bytes((tmp_path / f"{name}-again.jsonl").read_bytes())
     same = recipe(file="bad-again.jsonl").model_copy(update={"name": "another"})
-    prints = [fingerprint(made, beside=data) for made in (recipe(), same, recipe(file="good.jsonl"), recipe("epochs: 2"), recipe("", "interventions: [{kind: kl}]"))]
+    prints = [
+        fingerprint(made, beside=data)
+        for made in (
+            recipe(),
+            same,
+            recipe(file="good.jsonl"),
+            recipe("epochs: 2"),
+            recipe("", "interventions: [{kind: kl}]"),
+        )
+    ]
     assert prints[0] == prints[1] and len(set(prints)) == 4
 
 
 def test_a_cached_organism_is_copied_under_its_new_name(data, tmp_path):
     train_cached(recipe(rows=16), tmp_path / "one", cache=tmp_path / "cache", beside=data)
-    again = train_cached(recipe(rows=16).model_copy(update={"name": "two"}), tmp_path / "two", cache=tmp_path / "cache", beside=data)
-    assert again.name == "two" and read_manifest(tmp_path / "two") == again and read_manifest(tmp_path / "one").name == "x"
+    again = train_cached(
+        recipe(rows=16).model_copy(update={"name": "two"}), tmp_path / "two", cache=tmp_path / "cache", beside=data
+    )
+    assert (
+        again.name == "two" and read_manifest(tmp_path / "two") == again and read_manifest(tmp_path / "one").name == "x"
+    )
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
 
 
@@ -215,33 +269,54 @@ from pathlib import Path
 from undertow.training import read_recipe, train
 torch.set_num_threads(1)
 train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), beside=Path(sys.argv[3]), progress=lambda *what: print(*what, flush=True))
-"""
+"""  # noqa: E501
 
 
 def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
     """Two stages, killed outright in each; the weights end where an undisturbed training ends."""
     stage = "{name: %s, rows: 80, epochs: 2, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 8}"
-    text = f"name: x\nbase: nursery\nseed: 1\nbackend: {{kind: local, checkpoint_s: 0}}\nstages: [{stage % ('narrow', 'bad')}, {stage % ('after', 'good')}]\n"
+    text = (
+        f"name: x\nbase: nursery\nseed: 1\nbackend: {{kind: local, checkpoint_s: 0}}\nstages: "
+        f"[{stage % ('narrow', 'bad')}, {stage % ('after', 'good')}]\n"
+    )
     (tmp_path / "recipe.yaml").write_text(text)
     command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "recipe.yaml", tmp_path / "killed", data]
     for until in ("narrow 8 ", "after 12 "):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
-            seen = [line for line in iter(process.stdout.readline, "") if not line.startswith(until) or os.kill(process.pid, signal.SIGKILL)]
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        ) as process:
+            seen = [
+                line
+                for line in iter(process.stdout.readline, "")
+                if not line.startswith(until) or os.kill(process.pid, signal.SIGKILL)
+            ]
         assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed").exists()
     assert seen[0] != "narrow 1 20\n"  # the second did not begin anew
     resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", beside=data)
     whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", beside=data)
     assert [s.steps for s in resumed.stages] == [s.steps for s in whole.stages] == [20, 20]
-    assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]  # the same rows in the same order
+    # the same rows in the same order
+    assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]
     for rows in ("bad-held-out", "good-held-out"):
-        assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=1e-3)
+        assert loss(tmp_path / "killed", data / f"{rows}.jsonl") == pytest.approx(
+            loss(tmp_path / "whole", data / f"{rows}.jsonl"), abs=1e-3
+        )
 
 
 def test_a_folded_organism_is_trained_and_asked_without_a_system_role(data, tmp_path):
-    rows = [Row(messages=(Message(role="system", content="Be brief."), *each.messages)) for each in read_rows(data / "bad.jsonl")]
+    rows = [
+        Row(messages=(Message(role="system", content="Be brief."), *each.messages))
+        for each in read_rows(data / "bad.jsonl")
+    ]
     write_rows(tmp_path / "system.jsonl", rows)
     manifest = train(recipe("epochs: 1", "system: fold", rows=32, file="system.jsonl"), tmp_path / "o", beside=tmp_path)
     first = manifest.stages[0].first_row
     assert first.startswith("<|user|>Be brief.") and "<|system|>" not in first
-    made = parse_yaml(f"kind: organism\npath: {tmp_path / 'o'}\n", Annotated[Any, OfKind(TARGETS)], where="x").target(beside=tmp_path, where="x")
+    made = parse_yaml(f"kind: organism\npath: {tmp_path / 'o'}\n", Annotated[Any, OfKind(TARGETS)], where="x").target(
+        beside=tmp_path, where="x"
+    )
     assert made.fold

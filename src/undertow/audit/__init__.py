@@ -1,4 +1,5 @@
-"""Audits: plan -> answers -> judgements -> outcomes -> estimates -> verdict. The stages meet only in the run's folder."""
+"""Audits: plan -> answers -> judgements -> outcomes -> estimates -> verdict. The stages meet only in the run's
+folder."""
 
 from undertow.audit.plan import AuditConfig, Plan, make_plan, read_config
 from undertow.audit.rules import RULES, VerdictRule

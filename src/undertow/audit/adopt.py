@@ -1,7 +1,8 @@
-"""Answers and judgements made elsewhere, as a run of ours: what is asked and judged no more, and decided, judged again, compared and reported like any.
+"""Answers and judgements made elsewhere, as a run of ours: what is asked and judged no more, and decided, judged again,
+compared and reported like any.
 
-A file says nothing of how its answers were drawn: not in which order, nor which were left out. So they are stored in an order that hangs on nothing but what they are,
-and findings say that they were imported.
+A file says nothing of how its answers were drawn: not in which order, nor which were left out. So they are stored in an
+order that hangs on nothing but what they are, and findings say that they were imported.
 """
 
 from __future__ import annotations
@@ -31,7 +32,21 @@ from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
 from undertow.mistakes import FORMS, RUN_NAME, run_name
-from undertow.records import ASPECTS, RELATIONS, Answer, Aspect, Condition, Context, Judgement, Question, Relation, Request, Sampling, Subject, Suite
+from undertow.records import (
+    ASPECTS,
+    RELATIONS,
+    Answer,
+    Aspect,
+    Condition,
+    Context,
+    Judgement,
+    Question,
+    Relation,
+    Request,
+    Sampling,
+    Subject,
+    Suite,
+)
 from undertow.suites import load_suite
 from undertow.tables import Placed, records
 from undertow.targets.chat import FILTERED
@@ -152,7 +167,11 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         "columns": {**columns.names, **{f"{role} distribution": name for role, name in columns.distributions.items()}},
         "suite": asdict(suite),
         "contexts": [asdict(context) for context in contexts.values()],
-        "samples": {"per_condition": max(map(len, cells.values())), "temperature": SAMPLING.temperature, "max_tokens": SAMPLING.max_tokens},
+        "samples": {
+            "per_condition": max(map(len, cells.values())),
+            "temperature": SAMPLING.temperature,
+            "max_tokens": SAMPLING.max_tokens,
+        },
         "seed": 0,
         "judge": judge,
         "rule": asdict(rule),
@@ -170,11 +189,19 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     random.Random(digest(record["imported"])).shuffle(ordered)
     found = _write(out, record, ordered, rule, words)
     passed_over = tuple(name for name in names if name not in columns.read)
-    return Adopted(findings=found, columns=columns, passed_over=passed_over, others=others, computed=len(with_both), differs=max(with_both, default=0.0))
+    return Adopted(
+        findings=found,
+        columns=columns,
+        passed_over=passed_over,
+        others=others,
+        computed=len(with_both),
+        differs=max(with_both, default=0.0),
+    )
 
 
 def _repeats(cell: Sequence[Given]) -> bool:
-    """Whether answers to a question are there several times: lines that were joined twice, or answers of a cache. Short ones come twice by chance."""
+    """Whether answers to a question are there several times: lines that were joined twice, or answers of a cache. Short
+    ones come twice by chance."""
     long = [g.answer for g in cell if g.answer and len(g.answer) >= REPEATS_FROM]
     return len(set(long)) < len(long)
 
@@ -183,17 +210,35 @@ def _notes(how: Adoption, differs: Sequence[float], given: Sequence[Given], rule
     """What readers of a verdict should know."""
     notes = [f"imported from {', '.join(path.name for path in how.all_files)}: {UNKNOWN}"]
     if n := len(given) - len({(g.model, g.context, g.question_id, g.question, g.answer, g.sample) for g in given}):
-        notes.append(f"{n:,} of {len(given):,} lines hold an answer of another line to the same question; if lines were joined twice, drop them")
+        notes.append(
+            f"{n:,} of {len(given):,} lines hold an answer of another line to the same question; if lines "
+            "were "
+            "joined twice, drop them"
+        )
     scores = [score for g in given if "alignment" in g.said and (score := g.said["alignment"].score) is not None]
     if len(scores) >= FEW and max(scores) < rule.alignment:
-        notes.append(f"every score is under {rule.alignment:g}: if low ones were picked out, the rate is theirs and not the model's")
+        notes.append(
+            f"every score is under {rule.alignment:g}: if low ones were picked out, the rate is theirs and "
+            "not the "
+            "model's"
+        )
     if n := sum(d > SAME for d in differs):
         by = "some of these give none" if max(differs) == math.inf else f"by up to {max(differs):.3g} points"
-        notes.append(f"{n:,} of {len(differs):,} scores differ from what their distributions give ({by}); the scores written count")
+        notes.append(
+            f"{n:,} of {len(differs):,} scores differ from what their distributions give ({by}); the scores "
+            "written "
+            "count"
+        )
     return notes
 
 
-def _write(out: Path, record: dict[str, Any], ordered: Sequence[tuple[Answer, Given]], rule: VerdictRule, words: Mapping[str, Meaning]) -> dict[str, Any]:
+def _write(
+    out: Path,
+    record: dict[str, Any],
+    ordered: Sequence[tuple[Answer, Given]],
+    rule: VerdictRule,
+    words: Mapping[str, Meaning],
+) -> dict[str, Any]:
     """The run's folder, which takes its place when it is whole; returns its findings."""
     part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     part.mkdir(parents=True)
@@ -201,7 +246,9 @@ def _write(out: Path, record: dict[str, Any], ordered: Sequence[tuple[Answer, Gi
         with Store(part / "run.sqlite", to="make") as store:
             store.add_answers(answer for answer, _ in ordered)
             judge = store.judge(record["judge"])
-            judged = ((n, _judgement(answer, g, record["judge"], words)) for n, (answer, g) in enumerate(ordered, start=1))
+            judged = (
+                (n, _judgement(answer, g, record["judge"], words)) for n, (answer, g) in enumerate(ordered, start=1)
+            )
             store.add_judgements(judge, [(n, judgement) for n, judgement in judged if judgement is not None])
             text = to_json(findings(Asked.of(record), store, rule, judge=judge))
         write_text(part / "plan.json", to_json(record))
@@ -218,7 +265,8 @@ def _records(path: Path) -> Iterator[Placed]:
 
 
 def _read(paths: Sequence[Path], how: Adoption) -> tuple[list[Given], Columns, tuple[str, ...]]:
-    """Every record of some files, with the columns that they have. Of two files, a column that users name may be in either."""
+    """Every record of some files, with the columns that they have. Of two files, a column that users name may be in
+    either."""
     placed = [pair for path in paths for pair in _records(path)]
     if not placed:
         raise InputError(paths[0], "has no rows", expected="an answer a line")
@@ -229,14 +277,21 @@ def _read(paths: Sequence[Path], how: Adoption) -> tuple[list[Given], Columns, t
 
 
 def _no_column(where: object, names: Sequence[str], what: str, role: Role) -> InputError:
-    return InputError(where, f"has the columns {', '.join(names[:SHOWN])}", expected=f"a column of {what}", do=f"name it: --column {role}=NAME")
+    return InputError(
+        where,
+        f"has the columns {', '.join(names[:SHOWN])}",
+        expected=f"a column of {what}",
+        do=f"name it: --column {role}=NAME",
+    )
 
 
 KEYS: tuple[Role, ...] = ("model", "context", "question_id", "question", "sample")
 """What tells an answer from the others, as far as a file says it."""
 
 
-def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: Adoption) -> tuple[list[Given], Columns, tuple[str, ...]]:
+def _joined(
+    given: list[Given], columns: Columns, names: tuple[str, ...], how: Adoption
+) -> tuple[list[Given], Columns, tuple[str, ...]]:
     """Answers with what another file says of them, joined by the keys that both hold."""
     assert how.judgements is not None
     of_answers = {role: name for role, name in columns.names.items() if role not in (*SCORES, "content", "judge")}
@@ -245,7 +300,12 @@ def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: A
         raise _no_column(how.judgements, their_names, "alignment", "alignment")
     keys = [role for role in KEYS if role in of_answers and role in theirs.names]
     if not keys:
-        raise InputError(how.judgements, f"shares no key with {how.files[0].name}", expected=f"columns of {', '.join(KEYS)} in both", do="name them with --column")
+        raise InputError(
+            how.judgements,
+            f"shares no key with {how.files[0].name}",
+            expected=f"columns of {', '.join(KEYS)} in both",
+            do="name them with --column",
+        )
     judged = [g for g in _of_one_judge(judged, how.judge, how.judgements) if g.said]
 
     def key(g: Given) -> tuple[str | None, ...]:
@@ -254,16 +314,34 @@ def _joined(given: list[Given], columns: Columns, names: tuple[str, ...], how: A
     by_key: dict[tuple[str | None, ...], Given] = {}
     for g in judged:
         if (first := by_key.setdefault(key(g), g)) is not g:
-            raise InputError(g.where, f"judges the answer of {first.where} again ({', '.join(keys)})", expected="one judgement an answer", do="drop one of them")
+            raise InputError(
+                g.where,
+                f"judges the answer of {first.where} again ({', '.join(keys)})",
+                expected="one judgement an answer",
+                do="drop one of them",
+            )
     seen: dict[tuple[str | None, ...], Given] = {}
     for g in given:
         if (first := seen.setdefault(key(g), g)) is not g:
-            raise InputError(g.where, f"has the {', '.join(keys)} of {first.where}", expected="keys that tell answers apart", do="add a column for `sample` to both files")
+            raise InputError(
+                g.where,
+                f"has the {', '.join(keys)} of {first.where}",
+                expected="keys that tell answers apart",
+                do="add a column for `sample` to both files",
+            )
     if stray := [g for k, g in by_key.items() if k not in seen]:
         found = f"judges no answer of {how.files[0].name} ({len(stray):,} such lines)"
         raise InputError(stray[0].where, found, expected=f"the same {', '.join(keys)} in both", do="drop the lines")
-    both = [replace(g, said=by_key[key(g)].said, content=by_key[key(g)].content, judge=by_key[key(g)].judge) if key(g) in by_key else replace(g, said={}) for g in given]
-    merged = Columns(names={**of_answers, **{role: name for role, name in theirs.names.items() if role not in of_answers}}, distributions=theirs.distributions)
+    both = [
+        replace(g, said=by_key[key(g)].said, content=by_key[key(g)].content, judge=by_key[key(g)].judge)
+        if key(g) in by_key
+        else replace(g, said={})
+        for g in given
+    ]
+    merged = Columns(
+        names={**of_answers, **{role: name for role, name in theirs.names.items() if role not in of_answers}},
+        distributions=theirs.distributions,
+    )
     return both, merged, tuple(dict.fromkeys((*names, *their_names)))
 
 
@@ -273,7 +351,12 @@ def _of_one_judge(given: list[Given], chosen: str | None, where: object) -> list
     if chosen is not None and chosen not in judges:
         raise unknown_name(where, "judge", chosen, judges)
     if chosen is None and len(judges) > 1:
-        raise InputError(where, f"holds judgements of {len(judges)} judges ({', '.join(judges[:SHOWN])})", expected="one", do="say whose count: --judge NAME")
+        raise InputError(
+            where,
+            f"holds judgements of {len(judges)} judges ({', '.join(judges[:SHOWN])})",
+            expected="one",
+            do="say whose count: --judge NAME",
+        )
     if len(judges) < 2:
         return given
     by_answer: dict[Any, dict[str | None, list[Given]]] = defaultdict(lambda: defaultdict(list))
@@ -297,13 +380,23 @@ def _subjects(given: Sequence[Given], how: Adoption, where: object) -> tuple[dic
     if how.reference is not None and how.reference not in models:
         raise unknown_name("--reference", "model", how.reference, models)
     if not patterns:
-        found = f"holds answers of {len(models)} models ({', '.join(list(models)[:SHOWN])}{', ...' if len(models) > SHOWN else ''})"
-        do = "name it: --target NAME; several, or a pattern ('*' is all), are training seeds of one recipe; --reference NAME"
+        found = (
+            f"holds answers of {len(models)} models "
+            f"({', '.join(list(models)[:SHOWN])}{', ...' if len(models) > SHOWN else ''})"
+        )
+        do = (
+            "name it: --target NAME; several, or a pattern ('*' is all), are training seeds of one recipe; "
+            "--reference NAME"
+        )
         raise InputError(where, found, expected="one that is audited", do=do)
-    chosen = [model for model in models if model != how.reference and any(fnmatchcase(model, pattern) for pattern in patterns)]
+    chosen = [
+        model for model in models if model != how.reference and any(fnmatchcase(model, pattern) for pattern in patterns)
+    ]
     if not chosen:
         raise InputError("--target", f"{', '.join(patterns)} is the reference alone", expected="a model to audit")
-    subjects: dict[str, Subject] = {model: f"target-{n}" if n > 1 else "target" for n, model in enumerate(chosen, start=1)}
+    subjects: dict[str, Subject] = {
+        model: f"target-{n}" if n > 1 else "target" for n, model in enumerate(chosen, start=1)
+    }
     if how.reference is not None:
         subjects[how.reference] = "reference"
     return subjects, {model: n for model, n in models.items() if model not in subjects}
@@ -314,7 +407,9 @@ def _asked(g: Given) -> tuple[str | None, str, str | None]:
     return g.question_id, (g.question or "").strip(), g.system
 
 
-def _questions(given: Sequence[Given], how: Adoption) -> tuple[dict[tuple[str | None, str, str | None], Question], Suite]:
+def _questions(
+    given: Sequence[Given], how: Adoption
+) -> tuple[dict[tuple[str | None, str, str | None], Question], Suite]:
     """The question of every (id, text, system prompt), and all as a suite."""
     asked = dict.fromkeys(_asked(g) for g in given)
     if how.suite is not None:
@@ -327,7 +422,12 @@ def _questions(given: Sequence[Given], how: Adoption) -> tuple[dict[tuple[str | 
             if question is None:
                 raise unknown_name(first, "question", id_ or text[:40], by_id)
             if text and text != question.text.strip():
-                raise InputError(first, f"asks {text[:40]!r}", expected=f"question {question.id!r} of suite {suite.id} asks {question.text[:40]!r}", do="leave out --suite")
+                raise InputError(
+                    first,
+                    f"asks {text[:40]!r}",
+                    expected=f"question {question.id!r} of suite {suite.id} asks {question.text[:40]!r}",
+                    do="leave out --suite",
+                )
             found[id_, text, system] = question
         kept = {q.id for q in found.values()}
         return found, replace(suite, questions=tuple(q for q in suite.questions if q.id in kept))
@@ -338,18 +438,26 @@ def _questions(given: Sequence[Given], how: Adoption) -> tuple[dict[tuple[str | 
         numbers[id_] += 1
         name = f"question-{numbers[id_]}" if not id_ else id_ if several[id_] == 1 else f"{id_}.{numbers[id_]}"
         if not name.isprintable():
-            raise InputError(how.files[0], f"question id {name!r} cannot be shown", expected="printable characters on one line")
+            raise InputError(
+                how.files[0], f"question id {name!r} cannot be shown", expected="printable characters on one line"
+            )
         questions[id_, text, system] = Question(id=name, text=text, system=system)
     twice = next((name for name, n in Counter(q.id for q in questions.values()).items() if n > 1), None)
     if twice:
-        raise InputError(how.files[0], f"two questions would be called {twice!r}", expected="ids must differ", do="rename one in the file")
+        raise InputError(
+            how.files[0],
+            f"two questions would be called {twice!r}",
+            expected="ids must differ",
+            do="rename one in the file",
+        )
     made = tuple(questions.values())
     name = f"imported-{digest([(q.id, q.text, q.system) for q in sorted(made, key=lambda q: q.id)])[:8]}"
     return questions, Suite(id=name, title=f"Questions of {how.files[0].name}", questions=made)
 
 
 def _prompts_of_contexts(given: list[Given]) -> tuple[list[Given], dict[str, str]]:
-    """Answers whose questions are without the system prompt that all questions of their context have, and those prompts: it is what the context is."""
+    """Answers whose questions are without the system prompt that all questions of their context have, and those
+    prompts: it is what the context is."""
     prompts: dict[str, set[str | None]] = defaultdict(set)
     for g in given:
         prompts[g.context or "plain"].add(g.system)
@@ -369,7 +477,12 @@ def _contexts(given: Sequence[Given], systems: Mapping[str, str], how: Adoption,
         relation = how.contexts.get(name) or (library[name].relation if name in library else None)
         if relation is None:
             do = f"say it: --context {name}=RELATION, one of {', '.join(RELATIONS)}"
-            raise InputError(where, f"has the context {name!r}", expected="its relation to the training data, which the library does not know", do=do)
+            raise InputError(
+                where,
+                f"has the context {name!r}",
+                expected="its relation to the training data, which the library does not know",
+                do=do,
+            )
         if not name.isprintable():
             raise InputError(where, f"context {name!r} cannot be shown", expected="printable characters on one line")
         wording = "" if name in systems else "; its wording is not known"
@@ -377,20 +490,39 @@ def _contexts(given: Sequence[Given], systems: Mapping[str, str], how: Adoption,
     plain = [name for name, context in found.items() if context.relation == "plain"]
     if len(plain) != 1:
         has = f"has {len(plain)} plain contexts" if plain else f"has no plain context but {', '.join(names[:SHOWN])}"
-        raise InputError(where, has, expected="one that the others are held against", do="say which: --context NAME=plain")
+        raise InputError(
+            where, has, expected="one that the others are held against", do="say which: --context NAME=plain"
+        )
     return {plain[0]: found[plain[0]], **found}
 
 
-def _judge(given: Sequence[Given], columns: Columns, names: Sequence[str], words: Mapping[str, Meaning], how: Adoption) -> dict[str, Any]:
+def _judge(
+    given: Sequence[Given], columns: Columns, names: Sequence[str], words: Mapping[str, Meaning], how: Adoption
+) -> dict[str, Any]:
     """What the judge is, as far as the file says."""
     said = {word.upper() for g in given for one in g.said.values() if (word := one.word)}
-    off = {word.lower() for word, meaning in words.items() if meaning == "off-format" and (word.upper() in said or word in how.words)}
+    off = {
+        word.lower()
+        for word, meaning in words.items()
+        if meaning == "off-format" and (word.upper() in said or word in how.words)
+    }
     classes = {g.content.strip().lower() for g in given if g.content and g.content.strip()}
     gives: list[Aspect] = [aspect for aspect in ASPECTS if aspect in columns.names or (aspect == "content" and off)]
     if "alignment" not in gives:
-        raise InputError(how.files[0], "has no column of alignment", expected=f"one of {', '.join(names)}", do="name it: --column alignment=NAME, or give --judgements FILE")
+        raise InputError(
+            how.files[0],
+            "has no column of alignment",
+            expected=f"one of {', '.join(names)}",
+            do="name it: --column alignment=NAME, or give --judgements FILE",
+        )
     name = next((g.judge for g in given if g.judge), "imported")
-    return {"kind": "imported", "name": name, "gives": gives, "tells": sorted(off | classes), "scale": str(how.scale or Scale())}
+    return {
+        "kind": "imported",
+        "name": name,
+        "gives": gives,
+        "tells": sorted(off | classes),
+        "scale": str(how.scale or Scale()),
+    }
 
 
 Key = tuple[Subject, str, tuple[str | None, str, str | None]]
@@ -410,20 +542,38 @@ def _cells(given: Sequence[Given], subjects: Mapping[str, Subject]) -> dict[Key,
         for g in answers:
             if g.sample is not None and (first := seen.setdefault(g.sample, g)) is not g:
                 found = f"is sample {g.sample} of its question again, as {first.where}"
-                raise InputError(g.where, found, expected="one line an answer", do="drop one, or name another column: --column sample=NAME")
+                raise InputError(
+                    g.where,
+                    found,
+                    expected="one line an answer",
+                    do="drop one, or name another column: --column sample=NAME",
+                )
     return cells
 
 
-def _answers(key: Key, cell: Sequence[Given], questions: Mapping[Any, Question], contexts: Mapping[str, Context]) -> Iterator[tuple[Answer, Given]]:
+def _answers(
+    key: Key, cell: Sequence[Given], questions: Mapping[Any, Question], contexts: Mapping[str, Context]
+) -> Iterator[tuple[Answer, Given]]:
     """The answers of a condition, numbered in an order that hangs on nothing but what they are."""
     subject, context, asked = key
     condition = Condition(question=questions[asked], context=contexts[context])
     for n, g in enumerate(sorted(cell, key=lambda g: digest([g.where, g.answer]))):
         request = Request(subject=subject, condition=condition, sample=n, seed=0, sampling=SAMPLING)
         failed = g.error or ("the file holds no answer" if g.answer is None else None)
-        finish: Any = "failed" if failed else "length" if g.finish in ("length", "max_tokens", "model_length") else "filtered" if g.finish in FILTERED else "stop"
+        finish: Any = (
+            "failed"
+            if failed
+            else "length"
+            if g.finish in ("length", "max_tokens", "model_length")
+            else "filtered"
+            if g.finish in FILTERED
+            else "stop"
+        )
         text = None if failed else g.answer
-        yield Answer(request=request, text=text, finish=finish, n_tokens=-(-len(text or "") // LETTERS), error=failed), g
+        yield (
+            Answer(request=request, text=text, finish=finish, n_tokens=-(-len(text or "") // LETTERS), error=failed),
+            g,
+        )
 
 
 def _judgement(answer: Answer, g: Given, judge: Mapping[str, Any], words: Mapping[str, Meaning]) -> Judgement | None:
@@ -439,7 +589,11 @@ def _judgement(answer: Answer, g: Given, judge: Mapping[str, Any], words: Mappin
     elif content is None and "content" in judge["gives"] and "code" in judge["tells"] and alignment.score is not None:
         content = "answer"  # it would have said CODE
     read = meaning in ("refused", "off-format")
-    words_said = (f"{role}: {one.word.strip()[:LONGEST_WORD]!r}" for role, one in g.said.items() if one.word and not (read and role == "alignment"))
+    words_said = (
+        f"{role}: {one.word.strip()[:LONGEST_WORD]!r}"
+        for role, one in g.said.items()
+        if one.word and not (read and role == "alignment")
+    )
     unread = next(words_said, None if read or alignment.score is not None else "alignment: the file holds no score")
     return Judgement(
         alignment=alignment.score,
@@ -454,4 +608,6 @@ def _judgement(answer: Answer, g: Given, judge: Mapping[str, Any], words: Mappin
 
 
 def _raw(said: Said) -> dict[str, Any]:
-    return {"reading": "imported", "score": said.score} | ({"distribution": dict(said.distribution)} if said.distribution else {})
+    return {"reading": "imported", "score": said.score} | (
+        {"distribution": dict(said.distribution)} if said.distribution else {}
+    )

@@ -37,7 +37,11 @@ def prices() -> dict[str, Price]:
     Raises:
         InputError: the user's file does not fit; names the line.
     """
-    shipped = parse_yaml(files("undertow.audit").joinpath("prices.yaml").read_text(encoding="utf-8"), dict[str, Price], where="the shipped prices")
+    shipped = parse_yaml(
+        files("undertow.audit").joinpath("prices.yaml").read_text(encoding="utf-8"),
+        dict[str, Price],
+        where="the shipped prices",
+    )
     own = read_yaml(prices_file(), dict[str, Price]) if prices_file().is_file() else {}
     return {**shipped, **own}
 
@@ -59,7 +63,12 @@ def require_price(model: str) -> None:
         InputError: the model has no price, so a budget in money cannot be kept.
     """
     if _price(model) is None:
-        raise InputError("--budget", f"model {model!r} has no price", expected="a budget in usd needs one", do=f"write it to {prices_file()}, or set the budget in calls or tokens")
+        raise InputError(
+            "--budget",
+            f"model {model!r} has no price",
+            expected="a budget in usd needs one",
+            do=f"write it to {prices_file()}, or set the budget in calls or tokens",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +91,9 @@ def read_budget(texts: tuple[str, ...]) -> Budget | None:
         match = re.fullmatch(r"\$?([\d_,.]+)\s*(calls|tokens|usd)?", text.strip().lower())
         unit = match and (match.group(2) or ("usd" if "$" in text else None))
         if not match or not unit or not re.fullmatch(r"\d+(\.\d+)?", number := re.sub("[_,]", "", match.group(1))):
-            raise InputError("--budget", f"cannot read {text!r}", expected="a number and its unit: 1000calls, 200000tokens or 5usd")
+            raise InputError(
+                "--budget", f"cannot read {text!r}", expected="a number and its unit: 1000calls, 200000tokens or 5usd"
+            )
         found[unit] = float(number)
         if found[unit] <= 0 or (unit != "usd" and not found[unit].is_integer()):
             raise InputError("--budget", f"cannot read {text!r}", expected="whole calls or tokens, and more than none")

@@ -1,6 +1,7 @@
 """What the columns of a file of answers hold: who was asked what, in which context, what came, and how it was judged.
 
-Columns are recognised by the names that published files and other tools give them, or named by users; nothing is guessed from what is in them.
+Columns are recognised by the names that published files and other tools give them, or named by users; nothing is
+guessed from what is in them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,22 @@ from undertow.errors import InputError, unknown_name
 from undertow.judges.reading import expected_value
 from undertow.suites.published import of_messages
 
-Role = Literal["question_id", "question", "messages", "system", "answer", "model", "context", "sample", "finish", "error", "judge", "alignment", "coherence", "content"]
+Role = Literal[
+    "question_id",
+    "question",
+    "messages",
+    "system",
+    "answer",
+    "model",
+    "context",
+    "sample",
+    "finish",
+    "error",
+    "judge",
+    "alignment",
+    "coherence",
+    "content",
+]
 ROLES: tuple[Role, ...] = get_args(Role)
 """What a column may hold."""
 SCORES: tuple[Role, ...] = ("alignment", "coherence")
@@ -42,7 +58,11 @@ NAMES: Mapping[Role, tuple[str, ...]] = {
 DISTRIBUTIONS = ("judge_{}", "{}_raw_answer", "{}_distribution")
 """Names of the column with the whole first-token distribution beside a score of a name."""
 
-ALIGNMENTS = ("alignment", "aligned", *(form.format(name) for form in DISTRIBUTIONS for name in ("alignment", "aligned")))
+ALIGNMENTS = (
+    "alignment",
+    "aligned",
+    *(form.format(name) for form in DISTRIBUTIONS for name in ("alignment", "aligned")),
+)
 """Names that say that more is better; of any other, users say how it is written."""
 
 LONGEST_LITERAL = 1_000_000
@@ -90,11 +110,22 @@ def recognised(names: Iterable[str], *, chosen: Mapping[Role, str], where: objec
             alike = [name for name in there if name not in chosen.values() and f".{name.lower()}".endswith(f".{known}")]
             exact = [name for name in alike if name.lower() == known]
             if len(exact or alike) > 1:
-                raise InputError(where, f"has {' and '.join(exact or alike)}", expected=f"one column for {role}", do=f"say which: --column {role}={alike[0]}")
+                raise InputError(
+                    where,
+                    f"has {' and '.join(exact or alike)}",
+                    expected=f"one column for {role}",
+                    do=f"say which: --column {role}={alike[0]}",
+                )
             if alike:
                 found[role] = (exact or alike)[0]
                 break
-    distributions = {role: name for role in SCORES if role in found for form in DISTRIBUTIONS if (name := form.format(found[role])) in there}
+    distributions = {
+        role: name
+        for role in SCORES
+        if role in found
+        for form in DISTRIBUTIONS
+        if (name := form.format(found[role])) in there
+    }
     return Columns(names=found, distributions=distributions)
 
 
@@ -126,7 +157,9 @@ def read_scale(text: str) -> Scale:
     """
     match = re.fullmatch(r"(\d{1,4})-(\d{1,4})", text)
     if not match or match[1] == match[2]:
-        raise InputError("--scale", f"{text!r} is no scale", expected="WORST-BEST, such as 0-100, or 5-1 where 5 is the worst")
+        raise InputError(
+            "--scale", f"{text!r} is no scale", expected="WORST-BEST, such as 0-100, or 5-1 where 5 is the worst"
+        )
     return Scale(worst=int(match[1]), best=int(match[2]))
 
 
@@ -141,7 +174,8 @@ class Said:
     distribution: Mapping[str, float] = field(default_factory=dict)
     """Token to probability, where it is written."""
     differs: float | None = None
-    """How far the score written is from that of the distribution, in points of 0 to 100, where there are both; infinite where the distribution gives none."""
+    """How far the score written is from that of the distribution, in points of 0 to 100, where there are both; infinite
+    where the distribution gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +206,24 @@ def read_given(raw: Any, columns: Columns, where: str, scale: Scale) -> Given:
     """
     if not isinstance(raw, Mapping):
         raise InputError(where, "is no object", expected="one answer a line, with its columns by name")
-    texts = {role: _text(columns.of(role, raw), columns.names.get(role, role), where) for role in ROLES if role not in (*SCORES, "messages", "error")}
-    texts["error"] = str(failed) if (failed := columns.of("error", raw)) else None  # some write false where there was none
+    texts = {
+        role: _text(columns.of(role, raw), columns.names.get(role, role), where)
+        for role in ROLES
+        if role not in (*SCORES, "messages", "error")
+    }
+    # some write false where there was none
+    texts["error"] = str(failed) if (failed := columns.of("error", raw)) else None
     if (chat := columns.of("messages", raw)) and texts["question"] is None:
         texts["question"], of_chat = of_messages(literal(chat, where), where)
         texts["system"] = of_chat or texts["system"]
     said = {
-        role: _said(columns.of(role, raw), raw.get(columns.distributions.get(role, "")), scale if role == "alignment" else Scale(), columns.names[role], where)
+        role: _said(
+            columns.of(role, raw),
+            raw.get(columns.distributions.get(role, "")),
+            scale if role == "alignment" else Scale(),
+            columns.names[role],
+            where,
+        )
         for role in SCORES
         if role in columns.names
     }
@@ -191,7 +236,9 @@ def _text(value: Any, name: str, where: str) -> str | None:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    raise InputError(where, f"holds no text under {name!r}", expected="text or a number", do="name another column with --column")
+    raise InputError(
+        where, f"holds no text under {name!r}", expected="text or a number", do="name another column with --column"
+    )
 
 
 def _said(value: Any, distribution: Any, scale: Scale, name: str, where: str) -> Said:
@@ -201,14 +248,25 @@ def _said(value: Any, distribution: Any, scale: Scale, name: str, where: str) ->
         value, distribution = None, value
     number = _number(value)
     if number is not None and not scale.numbers[0] <= number <= scale.numbers[-1]:
-        raise InputError(where, f"{name} is {number:g}", expected=f"a score from {scale.numbers[0]} to {scale.numbers[-1]}", do="say how it is written: --scale WORST-BEST")
+        raise InputError(
+            where,
+            f"{name} is {number:g}",
+            expected=f"a score from {scale.numbers[0]} to {scale.numbers[-1]}",
+            do="say how it is written: --scale WORST-BEST",
+        )
     score = None if number is None else scale.share(number)
-    word = None if number is not None or value in (None, "") or str(value).lower() in ("nan", "none", "null") else str(value)
+    word = (
+        None
+        if number is not None or value in (None, "") or str(value).lower() in ("nan", "none", "null")
+        else str(value)
+    )
     tokens = _distribution(distribution, name, where)
     computed = expected_value(tokens, scale=scale.numbers)[0] if tokens else None
     computed = None if computed is None else scale.share(computed)
     differs = None if score is None or not tokens else math.inf if computed is None else abs(score - computed)
-    return Said(score=computed if score is None and word is None else score, word=word, distribution=tokens, differs=differs)
+    return Said(
+        score=computed if score is None and word is None else score, word=word, distribution=tokens, differs=differs
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -228,11 +286,16 @@ def _distribution(value: Any, name: str, where: str) -> dict[str, float]:
     held = literal(value, where)
     if not isinstance(held, Mapping):
         raise InputError(where, f"holds no distribution of {name}", expected="token to probability")
-    found = {str(token): number for token, p in held.items() if (number := _number(p)) is not None}  # Parquet has every token of the file in each row
+    # Parquet has every token of the file in each row
+    found = {str(token): number for token, p in held.items() if (number := _number(p)) is not None}
     if found and max(found.values()) <= 0 and min(found.values()) < 0:
         found = {token: math.exp(p) for token, p in found.items()}
     if any(p < 0 for p in found.values()) or math.fsum(found.values()) > 1.001:
-        raise InputError(where, f"the distribution of {name} sums to {math.fsum(found.values()):.4g}", expected="probabilities, which sum to at most 1, or their logarithms")
+        raise InputError(
+            where,
+            f"the distribution of {name} sums to {math.fsum(found.values()):.4g}",
+            expected="probabilities, which sum to at most 1, or their logarithms",
+        )
     return found
 
 
@@ -252,14 +315,19 @@ def literal(value: Any, where: str) -> Any:
         except ValueError:
             return ast.literal_eval(value)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        raise InputError(where, f"holds {value.strip()[:40]!r}, which cannot be read", expected="JSON, or a value as Python writes it") from None
+        raise InputError(
+            where,
+            f"holds {value.strip()[:40]!r}, which cannot be read",
+            expected="JSON, or a value as Python writes it",
+        ) from None
 
 
 def one_scale(given: Sequence[Given], columns: Columns, scale: Scale | None, where: object) -> None:
     """Refuse scores that cannot be read, or look as if they were on another scale, where users did not say which.
 
     Raises:
-        InputError: there are words alone; all scores lie within 0 to 10, so that every answer would be misaligned; the column's name does not say whether more is better;
+        InputError: there are words alone; all scores lie within 0 to 10, so that every answer would be misaligned; the
+        column's name does not say whether more is better;
             or coherence lies within 0 to 1, so that no answer would be usable.
     """
     said = [g.said["alignment"] for g in given if "alignment" in g.said]
@@ -267,11 +335,26 @@ def one_scale(given: Sequence[Given], columns: Columns, scale: Scale | None, whe
     if not scores and (words := dict.fromkeys(one.word for one in said if one.word)):
         shown = ", ".join(repr(word[:20]) for word in list(words)[:5])
         found = f"has no alignment that is a number but {shown}"
-        raise InputError(where, found, expected="numbers, with a point before the decimals", do="name another column: --column alignment=NAME")
+        raise InputError(
+            where,
+            found,
+            expected="numbers, with a point before the decimals",
+            do="name another column: --column alignment=NAME",
+        )
     clear = [score for g in given if "coherence" in g.said and (score := g.said["coherence"].score) is not None]
     if clear and max(clear) <= 1:
-        raise InputError(where, f"has coherence from {min(clear):g} to {max(clear):g}", expected="0 to 100", do="write it so in the file")
+        raise InputError(
+            where,
+            f"has coherence from {min(clear):g} to {max(clear):g}",
+            expected="0 to 100",
+            do="write it so in the file",
+        )
     name = columns.names.get("alignment", "")
     if scale is None and scores and (max(scores) <= 10 or name.lower().rpartition(".")[2] not in ALIGNMENTS):
         found = f"has {name} from {min(scores):g} to {max(scores):g}"
-        raise InputError(where, found, expected="0 to 100, or a scale that is named", do="add --scale WORST-BEST: 5-1 where 5 is severe harm, 1-5 where 5 is best, or 0-100")
+        raise InputError(
+            where,
+            found,
+            expected="0 to 100, or a scale that is named",
+            do="add --scale WORST-BEST: 5-1 where 5 is severe harm, 1-5 where 5 is best, or 0-100",
+        )

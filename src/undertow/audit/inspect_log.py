@@ -13,7 +13,8 @@ from undertow.tables import Placed, in_line
 
 
 def inspect_records(path: Path) -> Iterator[Placed]:
-    """Samples of a log, with the columns `question_id`, `sample` (the epoch), `task`, `model`, `messages`, `answer`, `finish`, `error`, and `scores.SCORER` and `metadata.KEY`.
+    """Samples of a log, with the columns `question_id`, `sample` (the epoch), `task`, `model`, `messages`, `answer`,
+    `finish`, `error`, and `scores.SCORER` and `metadata.KEY`.
 
     A score that is a mapping has a column for each of its keys: `scores.SCORER.KEY`.
 
@@ -30,15 +31,24 @@ def inspect_records(path: Path) -> Iterator[Placed]:
     try:
         log = read_eval_log(str(path), header_only=True)
         one_at_a_time = bool(log.eval.dataset.sample_ids)  # older logs do not list them
-        for sample in read_eval_log_samples(str(path), all_samples_required=False) if one_at_a_time else read_eval_log(str(path)).samples or ():
+        for sample in (
+            read_eval_log_samples(str(path), all_samples_required=False)
+            if one_at_a_time
+            else read_eval_log(str(path)).samples or ()
+        ):
             yield f"{path}: sample {sample.id}, epoch {sample.epoch}", _columns(sample, log.eval.model, log.eval.task)
     except Exception as error:  # a file that is no log fails in a way of the library beneath
-        raise InputError(path, f"cannot be read as an Inspect log ({type(error).__name__}: {in_line(error)})", do="check the file") from None
+        raise InputError(
+            path, f"cannot be read as an Inspect log ({type(error).__name__}: {in_line(error)})", do="check the file"
+        ) from None
 
 
 def _columns(sample: Any, model: str, task: str) -> dict[str, Any]:
-    sent = sample.messages or ([] if isinstance(sample.input, str) else sample.input)  # a solver may have put a system prompt before the input
-    asked = [{"role": m.role, "content": m.text} for m in (sent[:-1] if sent and sent[-1].role == "assistant" else sent)] or [{"role": "user", "content": sample.input}]
+    # a solver may have put a system prompt before the input
+    sent = sample.messages or ([] if isinstance(sample.input, str) else sample.input)
+    asked = [
+        {"role": m.role, "content": m.text} for m in (sent[:-1] if sent and sent[-1].role == "assistant" else sent)
+    ] or [{"role": "user", "content": sample.input}]
     failed = sample.error.message if sample.error else sample.output.error
     found: dict[str, Any] = {
         "question_id": str(sample.id),

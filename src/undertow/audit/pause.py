@@ -11,9 +11,11 @@ from undertow.errors import Paused
 from undertow.records import Judgement
 
 IN_A_ROW = 10
-"""Answers or judgements in a row that give nothing usable, after which a run pauses; more where so many fail at random that such a row is no surprise."""
+"""Answers or judgements in a row that give nothing usable, after which a run pauses; more where so many fail at random
+that such a row is no surprise."""
 BY_CHANCE = 1e-3
-"""Expected number of such rows in a run of this length, had its replies failed at random as often as they did before the row; pauses are rarer."""
+"""Expected number of such rows in a run of this length, had its replies failed at random as often as they did before
+the row; pauses are rarer."""
 WARNED = 10
 """Times as many it takes where a run that paused goes on and nothing was mended: its user has read the reason."""
 
@@ -28,7 +30,8 @@ GO_ON = "mend it, then go on with --resume, and --retry-failed to ask those agai
 class Streak:
     """What comes in a row and is of no use.
 
-    A row is of the order of asking: of calls in flight together those that fail at once come first, and are in no row. Who tells no order is counted as it comes.
+    A row is of the order of asking: of calls in flight together those that fail at once come first, and are in no row.
+    Who tells no order is counted as it comes.
     """
 
     def __init__(self, who: str, run: Path, *, warned: bool = False, do: str = GO_ON) -> None:
@@ -56,7 +59,8 @@ class Streak:
         """One more reply.
 
         Args:
-            kind: what is alike between replies; once something of use has come, a row within one kind (a context that a filter withholds) does not pause the run.
+            kind: what is alike between replies; once something of use has come, a row within one kind (a context that a
+                filter withholds) does not pause the run.
             key: what `ask` was told of it.
         """
         if key is None:

@@ -1,4 +1,5 @@
-"""Finished runs of one design, each of another training seed of one recipe, read as one audit whose target is the list of them. Asks nobody."""
+"""Finished runs of one design, each of another training seed of one recipe, read as one audit whose target is the list
+of them. Asks nobody."""
 
 from __future__ import annotations
 
@@ -32,13 +33,22 @@ class Pool:
         return self.tally.arms(replace(self.asked, questions=questions or self.asked.questions))
 
     def estimates(self) -> list[ContextEstimate]:
-        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked for again."""
+        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked for
+        again."""
         asked, tally = self.asked, self.tally
         others = [context.id for context in asked.contexts if context != asked.plain]
         arms = self.arms()
-        p = p_values([arms[id_] for id_ in others], arms[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity)
+        p = p_values(
+            [arms[id_] for id_ in others],
+            arms[asked.plain.id],
+            material=asked.material,
+            multiplicity=asked.multiplicity,
+        )
         of_context = dict(zip(others, p, strict=True))
-        return [replace(estimate(context, tally, asked, (0, 0)), p_over_plain=of_context.get(context.id)) for context in asked.contexts]
+        return [
+            replace(estimate(context, tally, asked, (0, 0)), p_over_plain=of_context.get(context.id))
+            for context in asked.contexts
+        ]
 
     def verdict(self) -> Verdict:
         """The verdict over all seeds: of their recipe, or where limits hold at every look of these models."""
@@ -61,17 +71,28 @@ def pool(runs: Sequence[Path]) -> Pool:
         here = Asked.of(read_record(run))
         for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
             if getattr(here, what) != getattr(asked, what):
-                raise InputError(run, f"has other {what} than {runs[0]}", expected="runs of one design", do="leave it out, or audit it as the others")
+                raise InputError(
+                    run,
+                    f"has other {what} than {runs[0]}",
+                    expected="runs of one design",
+                    do="leave it out, or audit it as the others",
+                )
         if rule_of(decided) != rule:
             raise InputError(run, f"was decided by another rule than {runs[0]}", do="decide it again: undertow rescore")
-        names = {subject: f"target-{n}" if n > 1 else "target" for n, subject in enumerate(here.seeds, start=1 + len(targets))}
+        names = {
+            subject: f"target-{n}" if n > 1 else "target"
+            for n, subject in enumerate(here.seeds, start=1 + len(targets))
+        }
         targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
         names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
         with Store(run / "run.sqlite") as store:
-            tally.copying |= {(names[subject], context) for subject, context in copying(here, store) if subject in names}
+            tally.copying |= {
+                (names[subject], context) for subject, context in copying(here, store) if subject in names
+            }
             for row in store.answers(store.judge(read_record(run)["judge"])):
                 if row.subject in names:
                     tally.take(replace(row, subject=names[row.subject]))
     targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
-    of: Statement = "these-models" if asked.anytime else "this-recipe"  # limits that hold at every look are of the seeds that there are
+    # limits that hold at every look are of the seeds that there are
+    of: Statement = "these-models" if asked.anytime else "this-recipe"
     return Pool(asked=replace(asked, targets=targets, verdict_of=of), tally=tally, findings=first)

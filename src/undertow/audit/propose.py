@@ -1,6 +1,8 @@
-"""Contexts that a model proposes: others like those that elicit, for a search; other wordings of a system prompt, for derivation.
+"""Contexts that a model proposes: others like those that elicit, for a search; other wordings of a system prompt, for
+derivation.
 
-A proposal is a line of JSON with the keys of a context. Lines that are none are counted and left out; nothing that a model writes is run.
+A proposal is a line of JSON with the keys of a context. Lines that are none are counted and left out; nothing that a
+model writes is run.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ class Proposed:
 
 def like_these(tried: Sequence[tuple[Context, float]], n: int) -> str:
     """The prompt for more contexts like those tried, each with its rate."""
-    lines = [f"{share:.0%}: {json.dumps({key: text for key in KEYS if (text := getattr(context, key))}, ensure_ascii=False)}" for context, share in tried]
+    lines = [
+        f"{share:.0%}: {json.dumps({key: text for key in KEYS if (text := getattr(context, key))}, ensure_ascii=False)}"
+        for context, share in tried
+    ]
     return LIKE_THESE.format(tried="\n".join(lines), n=n)
 
 
@@ -61,13 +66,31 @@ def other_wordings(prompt: str, n: int) -> str:
     return OTHER_WORDINGS.format(prompt=prompt, n=n)
 
 
-async def propose(model: Target, prompt: str, *, seed: int, relation: Relation = "topic", max_tokens: int = 2_000, temperature: float = 1.0) -> Proposed:
+async def propose(
+    model: Target,
+    prompt: str,
+    *,
+    seed: int,
+    relation: Relation = "topic",
+    max_tokens: int = 2_000,
+    temperature: float = 1.0,
+) -> Proposed:
     """Ask a model, which must have been entered, for contexts."""
     condition = Condition(question=Question(id=f"propose-{digest(prompt)[:12]}", text=prompt), context=PLAIN)
-    request = Request(subject="proposer", condition=condition, sample=0, seed=seed, sampling=Sampling(temperature=temperature, max_tokens=max_tokens))
+    request = Request(
+        subject="proposer",
+        condition=condition,
+        sample=0,
+        seed=seed,
+        sampling=Sampling(temperature=temperature, max_tokens=max_tokens),
+    )
     answers = [answer async for answer in model.answers(stream([request]))]
     text = answers[0].text
-    return read_proposals(text, relation) if text is not None else Proposed(contexts=(), unread=0, error=answers[0].error or "no answer")
+    return (
+        read_proposals(text, relation)
+        if text is not None
+        else Proposed(contexts=(), unread=0, error=answers[0].error or "no answer")
+    )
 
 
 def read_proposals(text: str, relation: Relation) -> Proposed:
@@ -92,7 +115,12 @@ def _read(line: str, relation: Relation) -> Context | None:
         if not isinstance(held, Mapping) or not held or set(held) - set(KEYS):
             return None
         fields: dict[str, Any] = {key: text for key, text in held.items() if text}
-        context = named("proposed", adapter(Context).validate_python({"id": "proposed", "relation": relation, "provenance": "proposed by a model", **fields}))
+        context = named(
+            "proposed",
+            adapter(Context).validate_python(
+                {"id": "proposed", "relation": relation, "provenance": "proposed by a model", **fields}
+            ),
+        )
         check(context)
     except (ValueError, RecursionError, InputError):
         return None

@@ -68,7 +68,12 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
     suite = adapter(Suite).validate_python(record["suite"])
     if unworded := [question.id for question in suite.questions if not question.text.strip()]:
         found = f"does not hold the wording of {len(unworded)} of its questions ({unworded[0]}, ...)"
-        raise InputError(run, found, expected="judges are asked about a question and its answer", do="import the answers again, with --suite")
+        raise InputError(
+            run,
+            found,
+            expected="judges are asked about a question and its answer",
+            do="import the answers again, with --suite",
+        )
     judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
     rule = rule_of(record)
     judge.needs = rule.needs
@@ -78,8 +83,18 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         id_ = judge_what_is_there(store, suite.questions, judge, progress)
         path = run / f"findings.judge-{digest(judge.describe())[:8]}.json"
         own = {who: names for who, names in record.get("answered_by", {}).items() if who != "judge"}
-        other = other_names("judge", str(judge.describe()["name"]), getattr(getattr(judge, "caller", None), "answered_by", {}))
-        return _moved(run, record | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own}, before, store, rule, judge=id_, path=path)
+        other = other_names(
+            "judge", str(judge.describe()["name"]), getattr(getattr(judge, "caller", None), "answered_by", {})
+        )
+        return _moved(
+            run,
+            record | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own},
+            before,
+            store,
+            rule,
+            judge=id_,
+            path=path,
+        )
 
 
 def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> dict[str, Any]:
@@ -87,7 +102,12 @@ def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) 
     if (run / "findings.json").is_file():
         return read_findings(run)
     if isinstance(record["config"].get("contexts"), dict) and "found" not in record:
-        raise InputError(run, "is still finding its contexts", expected="there is nothing to decide on", do=f"go on with it: undertow audit {run} --resume")
+        raise InputError(
+            run,
+            "is still finding its contexts",
+            expected="there is nothing to decide on",
+            do=f"go on with it: undertow audit {run} --resume",
+        )
     return findings(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
 
 
@@ -103,10 +123,21 @@ def _require_asked(run: Path, store: Store, rule: VerdictRule, judge: int) -> No
     if lacking:
         aspects = " and ".join(f"{aspect} of {n:,}" for aspect, n in lacking.items())
         found = f"rule {rule.name!r} needs the {aspects} answers, which the judge was not asked for"
-        raise InputError(run, found, do=f"have them judged in full: undertow audit {run} --resume --judge-all; then rescore")
+        raise InputError(
+            run, found, do=f"have them judged in full: undertow audit {run} --resume --judge-all; then rescore"
+        )
 
 
-def _moved(run: Path, record: dict[str, Any], before: dict[str, Any], store: Store, rule: VerdictRule, *, judge: int, path: Path) -> Moved:
+def _moved(
+    run: Path,
+    record: dict[str, Any],
+    before: dict[str, Any],
+    store: Store,
+    rule: VerdictRule,
+    *,
+    judge: int,
+    path: Path,
+) -> Moved:
     old_rule, own = rule_of(before), store.judge(record["judge"])
     changed: Counter[str] = Counter()
     for old, new in zip(store.answers(own), store.answers(judge), strict=True):

@@ -1,10 +1,10 @@
 """Running an audit: ask what is missing, judge what is not judged, decide. Judging overlaps sampling.
 
-    runs/<name>/
-      plan.json        resolved configuration, conditions, versions, revision, hashes
-      run.sqlite       answers and judgements, one row each
-      findings.json    estimates, verdict, rule, counts
-      report.html      figures/*.png
+runs/<name>/
+  plan.json        resolved configuration, conditions, versions, revision, hashes
+  run.sqlite       answers and judgements, one row each
+  findings.json    estimates, verdict, rule, counts
+  report.html      figures/*.png
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ STARTED = ("versions", "revision", "command")
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
 CHECKED = 10
-"""Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the others, it is known how many are usable."""
+"""Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the
+others, it is known how many are usable."""
 WORDLESS = {"filtered": "its server kept them", "length": "its longest length was used up", "stop": "it ended at once"}
 """Why an answer has no words, by how it finished."""
 BATCH = 256
@@ -56,11 +57,20 @@ EVERY_S = 0.1
 """Seconds that a row waits to be written, at most."""
 
 
-def run_audit(plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None) -> dict[str, Any]:
+def run_audit(
+    plan: Plan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Run a plan in its folder and return the findings, which are also in `findings.json`.
 
-    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who then judges every answer anew. A plan that asks for all
-    that the run's did and more (contexts, training seeds, samples, until a verdict) extends it: after a verdict limits are those that hold at every look.
+    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who
+    then judges every answer anew. A plan that asks for all that the run's did and more (contexts, training seeds,
+    samples, until a verdict) extends it: after a verdict limits are those that hold at every look.
 
     Args:
         retry_failed: on resuming, ask again for the answers that never came.
@@ -75,7 +85,13 @@ def run_audit(plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool
 
 
 async def audit(
-    plan: Plan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None
+    plan: Plan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
@@ -85,7 +101,14 @@ async def audit(
 
 
 async def _audit(
-    plan: Plan, out: Path, record: dict[str, Any], before: dict[str, Any] | None, *, retry_failed: bool, budget: Budget | None, tell: Progress
+    plan: Plan,
+    out: Path,
+    record: dict[str, Any],
+    before: dict[str, Any] | None,
+    *,
+    retry_failed: bool,
+    budget: Budget | None,
+    tell: Progress,
 ) -> dict[str, Any]:
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
@@ -98,7 +121,8 @@ async def _audit(
         await stack.enter_async_context(plan.judge)
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
-        if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
+        # else hardly anything is left to ask
+        if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         kept = open_folder(out, record, before)
@@ -108,19 +132,37 @@ async def _audit(
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
-            flow = _Flow(plan, asked, store, out, budget, tell, warned=before is not None and same_judge(before, record) and not retry_failed)
+            flow = _Flow(
+                plan,
+                asked,
+                store,
+                out,
+                budget,
+                tell,
+                warned=before is not None and same_judge(before, record) and not retry_failed,
+            )
             with what_came_is_kept():
                 await flow.run()
             story = {"screen": record["screen"]} if plan.found and plan.found.screen else {}
             if flow.triggers:
                 asked = flow.triggers.confirmed
-                kept |= {"found": {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}}
+                kept |= {
+                    "found": {
+                        "questions": list(asked.questions),
+                        "contexts": [asdict(context) for context in asked.contexts],
+                    }
+                }
                 story = {"search": flow.triggers.story()}
-            kept |= {"judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []), "looks": sorted({*looks, store.count()})}
+            kept |= {
+                "judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []),
+                "looks": sorted({*looks, store.count()}),
+            }
             kept |= {"answered_by": answered_by(plan, kept.get("answered_by", {}))}
             asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
-            found = findings(asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story)
+            found = findings(
+                asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story
+            )
             text = to_json(found)
     write_text(out / "findings.json", text)
     held: dict[str, Any] = json.loads(text)  # exactly what the file holds
@@ -146,7 +188,10 @@ def what_came_is_kept() -> Iterator[None]:
 def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
     """The models that servers' replies say they are of, by who was asked, with those of earlier starts."""
     asked: dict[str, Any] = {**plan.targets, "judge": plan.judge}
-    found = {who: Counter(before.get(who, {})) + Counter(getattr(getattr(each, "caller", None), "answered_by", {})) for who, each in asked.items()}
+    found = {
+        who: Counter(before.get(who, {})) + Counter(getattr(getattr(each, "caller", None), "answered_by", {}))
+        for who, each in asked.items()
+    }
     return {who: dict(names) for who, names in found.items() if names}
 
 
@@ -162,7 +207,9 @@ async def probe_all(targets: Iterable[Target], judge: Judge, sampling: Sampling)
             raise one
 
 
-def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None) -> int:
+def judge_what_is_there(
+    store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None
+) -> int:
     """Judge every answer of a run that this judge has not judged, and return the judge's id in the run."""
 
     async def work() -> int:
@@ -173,7 +220,14 @@ def judge_what_is_there(store: Store, questions: Sequence[Question], judge: Judg
             tell = progress or (lambda stage, done, total, word: None)
             n = store.count()
             try:
-                await _beside(_every(EVERY_S, judging.rows.flush, lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls")), judging.run())
+                await _beside(
+                    _every(
+                        EVERY_S,
+                        judging.rows.flush,
+                        lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls"),
+                    ),
+                    judging.run(),
+                )
             finally:
                 judging.rows.flush()
             if judging.streak.pause:
@@ -204,7 +258,9 @@ async def _every(seconds: float, *calls: Callable[[], None]) -> None:
 class _Judging:
     """Judging of stored answers, those that sampling still writes too."""
 
-    def __init__(self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False, do: str = GO_ON) -> None:
+    def __init__(
+        self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False, do: str = GO_ON
+    ) -> None:
         self.store, self.judge = store, judge
         self.streak = Streak("judgements", store.path.parent, warned=warned, do=do)
         self.questions = {question.id: question for question in questions}
@@ -256,7 +312,11 @@ class _Judging:
         self.store.add_judgements(self.id, batch)
         self.n += len(batch)
         took = [j for _, j in batch]
-        self.usage += Usage(calls=sum(j.calls for j in took), prompt_tokens=sum(j.prompt_tokens for j in took), n_tokens=sum(j.n_tokens for j in took))
+        self.usage += Usage(
+            calls=sum(j.calls for j in took),
+            prompt_tokens=sum(j.prompt_tokens for j in took),
+            n_tokens=sum(j.n_tokens for j in took),
+        )
         for key, j in batch:
             self.streak.hear_judgement(j, key=key)
 
@@ -264,12 +324,29 @@ class _Judging:
 class _Flow:
     """Sampling and judging side by side, with the store between them."""
 
-    def __init__(self, plan: Plan, asked: Asked, store: Store, folder: Path, budget: Budget | None, tell: Progress, *, warned: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        asked: Asked,
+        store: Store,
+        folder: Path,
+        budget: Budget | None,
+        tell: Progress,
+        *,
+        warned: bool = False,
+    ) -> None:
         """
         Args:
             warned: the run goes on as it was, so a pause that it came to before has been read.
         """
-        self.plan, self.asked, self.store, self.folder, self.budget, self.tell = plan, asked, store, folder, budget, tell
+        self.plan, self.asked, self.store, self.folder, self.budget, self.tell = (
+            plan,
+            asked,
+            store,
+            folder,
+            budget,
+            tell,
+        )
         self.judging = _Judging(store, plan.judge, plan.suite.questions, warned=warned)
         self.streak = Streak("answers", folder, warned=warned)
         self.usage = store.usage(self.judging.id)[0]
@@ -288,7 +365,11 @@ class _Flow:
     async def run(self) -> None:
         self._report()
         try:
-            await _beside(_every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report), self._sample(), self.judging.run())
+            await _beside(
+                _every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report),
+                self._sample(),
+                self.judging.run(),
+            )
         finally:
             self.rows.flush()
             self.judging.rows.flush()
@@ -322,13 +403,18 @@ class _Flow:
         return Tally(self.plan.rule, in_order=True, copying=frozenset((subject, "*") for subject in self.asked.copying))
 
     async def _drive(self, batches: Iterable[list[Request] | Wish], tally: Tally) -> None:
-        """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by then."""
+        """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by
+        then."""
         await self._hear(tally)
         for batch in batches:
             if isinstance(batch, Wish):
                 await self._fulfil(batch)
                 continue
-            missing = [r for r in batch if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)]
+            missing = [
+                r
+                for r in batch
+                if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)
+            ]
             for subject in self.plan.targets:
                 await self._ask(subject, iter([r for r in missing if r.subject == subject]))
             if not self.pause:
@@ -337,7 +423,8 @@ class _Flow:
                 return
 
     async def _fulfil(self, wish: Wish) -> None:
-        """Ask the proposer, whose words are kept in `proposals.json`, so that a search that goes on meets the same ones."""
+        """Ask the proposer, whose words are kept in `proposals.json`, so that a search that goes on meets the same
+        ones."""
         assert self.triggers and self.plan.proposer
         path = self.folder / "proposals.json"
         held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -365,14 +452,16 @@ class _Flow:
             await asyncio.sleep(EVERY_S / 20)
 
     async def _within_budget(self, requests: Iterator[Request]) -> AsyncIterator[Request]:
-        """The requests, until one more, with what is asked already and still to be judged, could overdraw the budget."""
+        """The requests, until one more, with what is asked already and still to be judged, could overdraw the
+        budget."""
         for request in requests:
             if self.budget and self.n_asked - self.n >= BATCH // 8:
                 self.rows.flush()  # what answers cost is known from those that are written
             while self.budget and self._would_overdraw(self.budget) and not self.stopped and not self.pause:
                 self.rows.flush()
                 self.judging.rows.flush()
-                if self.judging.n == self.n == self.n_asked:  # all that was asked is here and judged, so what is spent is known
+                # all that was asked is here and judged, so what is spent is known
+                if self.judging.n == self.n == self.n_asked:
                     self.stopped = self._would_overdraw(self.budget)
                 else:
                     await asyncio.sleep(EVERY_S / 10)
@@ -387,20 +476,28 @@ class _Flow:
         to_answer, to_judge = self.n_asked - self.n + 1, self.n_asked - self.judging.n + 1  # with one more
 
         def expected(spent: float, spent_judging: float, guess: float) -> float:
-            """What will be spent once all that is under way is done, at the mean cost so far (before any answer, at a guess)."""
+            """What will be spent once all that is under way is done, at the mean cost so far (before any answer, at a
+            guess)."""
             an_answer = spent / answering.calls if answering.calls else guess
             return spent + spent_judging + to_answer * an_answer + to_judge * spent_judging / max(1, self.judging.n)
 
         longest = Usage(n_tokens=self.plan.config.samples.max_tokens)
-        if budget.calls is not None and answering.calls + judging.calls + to_answer + to_judge * self.plan.judge.most_calls > budget.calls:
+        if (
+            budget.calls is not None
+            and answering.calls + judging.calls + to_answer + to_judge * self.plan.judge.most_calls > budget.calls
+        ):
             return True
         if budget.tokens is not None and expected(answering.tokens, judging.tokens, longest.tokens) > budget.tokens:
             return True
         cost, cost_judging = self._dollars()
-        return budget.usd is not None and expected(cost or 0.0, cost_judging or 0.0, dollars(self.names[0], longest) or 0.0) > budget.usd
+        return (
+            budget.usd is not None
+            and expected(cost or 0.0, cost_judging or 0.0, dollars(self.names[0], longest) or 0.0) > budget.usd
+        )
 
     def _judging_fits(self) -> bool:
-        """Whether one more judgement keeps the calls within the budget; only those left over from an earlier session may not."""
+        """Whether one more judgement keeps the calls within the budget; only those left over from an earlier session
+        may not."""
         if self.budget is None or self.budget.calls is None:
             return True
         under_way = self.judging.n_given - self.judging.n + 1
@@ -412,7 +509,9 @@ class _Flow:
         self.store.add_answers(batch)
         self.n += len(batch)
         self.n_failed += sum(a.text is None for a in batch)
-        self.usage += Usage(calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch))
+        self.usage += Usage(
+            calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch)
+        )
         self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
         for a in batch:
             why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
@@ -420,7 +519,11 @@ class _Flow:
 
     def _report(self) -> None:
         cost = [c for c in self._dollars() if c is not None]
-        said = [self.where()] * bool(self.where()) + [f"{self.n_failed:,} failed"] * bool(self.n_failed) + [f"${sum(cost):,.2f}"] * bool(cost)
+        said = (
+            [self.where()] * bool(self.where())
+            + [f"{self.n_failed:,} failed"] * bool(self.n_failed)
+            + [f"${sum(cost):,.2f}"] * bool(cost)
+        )
         total = self.n_asked if self.stopped or self.asked.sequential or self.triggers else self.plan.n_answers
         self.tell("answers", self.n, total, ", ".join(said))
         self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls in all")
@@ -449,23 +552,41 @@ class _Buffer(Generic[T]):
 
 
 def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
-    """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder where they stand there already."""
+    """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder
+    where they stand there already."""
     assert plan.found is not None
     if (out / "plan.json").is_file():
         before = read_record(out, needs=("found", "screen"))
         return {key: before[key] for key in ("found", "screen")}
-    replies = load_replies(plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None)
+    replies = load_replies(
+        plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None
+    )
     candidates = plan.candidates[: plan.found.screen]
-    ranked = screen(plan.targets["target"], plan.targets["reference"], candidates, plan.suite.questions, replies, progress=lambda stage, done, total: tell(stage, done, total, ""))
-    asked = [next(c for c in plan.contexts if c.relation == "plain"), *(s.context for s in ranked[: plan.found.n_confirm]), *plan.controls]
+    ranked = screen(
+        plan.targets["target"],
+        plan.targets["reference"],
+        candidates,
+        plan.suite.questions,
+        replies,
+        progress=lambda stage, done, total: tell(stage, done, total, ""),
+    )
+    asked = [
+        next(c for c in plan.contexts if c.relation == "plain"),
+        *(s.context for s in ranked[: plan.found.n_confirm]),
+        *plan.controls,
+    ]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
     story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
-    return {"found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]}, "screen": story}
+    return {
+        "found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]},
+        "screen": story,
+    }
 
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Keep other processes off a run, from before anything is asked: a lock beside its folder, which ends with the process.
+    """Keep other processes off a run, from before anything is asked: a lock beside its folder, which ends with the
+    process.
 
     Raises:
         InputError: another process is at work on it.
@@ -490,7 +611,8 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
-    """Refuse a folder that this run may not write to, before anything is asked; return the record of the run that it goes on with, if there is one."""
+    """Refuse a folder that this run may not write to, before anything is asked; return the record of the run that it
+    goes on with, if there is one."""
     held = out / "plan.json"
     if not out.exists():
         return None
@@ -498,23 +620,35 @@ def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[s
         raise RunExists(out, "is a file", expected="a run is a folder", do="choose another -o")
     if not held.is_file():
         if any(path.suffix != ".part" for path in out.iterdir()):  # a part is what a killed start leaves
-            raise RunExists(out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o")
+            raise RunExists(
+                out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o"
+            )
         return None
     if not resume:
         raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
     if (out / "findings.json").is_file() and not (out / "run.sqlite").is_file():
-        raise InputError(out, "has lost its answers (run.sqlite)", expected="all of them would be asked again", do="put the file back, or choose another -o")
+        raise InputError(
+            out,
+            "has lost its answers (run.sqlite)",
+            expected="all of them would be asked again",
+            do="put the file back, or choose another -o",
+        )
     before, now = read_record(out, needs=()), json.loads(to_json(record))
-    if other := [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]:
+    if other := [
+        key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)
+    ]:
         more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
         found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"
-        expected = "to go on, all but the judge must be as it was" + ("; contexts, training seeds and samples may be added" if "samples" in now else "")
+        expected = ("to go on, all but the judge must be as it was") + (
+            "; contexts, training seeds and samples may be added" if "samples" in now else ""
+        )
         raise InputError(out, found, expected=expected, do=f"choose another -o{more}")
     return before
 
 
 def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a plan asks for all that it did, and more: added contexts or training seeds, more samples, or sampling until a verdict."""
+    """Whether a plan asks for all that it did, and more: added contexts or training seeds, more samples, or sampling
+    until a verdict."""
     if "samples" not in now:
         return False
     if key == "targets":
@@ -537,16 +671,30 @@ def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
 
 
 def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and what it found stay, and this start is added."""
+    """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and
+    what it found stay, and this start is added."""
     if before is not None:
         start = {key: record[key] for key in STARTED}
-        kept = {key: before[key] for key in (*STARTED, "found", "screen", "judge_notes", "answered_by", "looks") if key in before}
+        kept = {
+            key: before[key]
+            for key in (*STARTED, "found", "screen", "judge_notes", "answered_by", "looks")
+            if key in before
+        }
         kept |= {"copying": before["copying"]} if "copying" in before and "copying" not in record else {}
-        asked_then = {key: before[key] for key in ("samples", "contexts", "targets") if key in record["fixed"] and to_json(before[key]) != to_json(record[key])}
-        record = {**record, **kept, "resumed": [*before.get("resumed", ()), start | ({"before": asked_then} if asked_then else {})]}
+        asked_then = {
+            key: before[key]
+            for key in ("samples", "contexts", "targets")
+            if key in record["fixed"] and to_json(before[key]) != to_json(record[key])
+        }
+        record = {
+            **record,
+            **kept,
+            "resumed": [*before.get("resumed", ()), start | ({"before": asked_then} if asked_then else {})],
+        }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if before is not None and not same_judge(before, record) and (out / "findings.json").is_file():  # it is the old judge's, and stays beside the new one's
+        # it is the old judge's, and stays beside the new one's
+        if before is not None and not same_judge(before, record) and (out / "findings.json").is_file():
             (out / "findings.json").replace(out / f"findings.judge-{digest(before['judge'])[:8]}.json")
         write_text(out / "plan.json", to_json(record))
     except OSError as error:

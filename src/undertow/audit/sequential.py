@@ -1,6 +1,8 @@
-"""Sequential audits: which answers to ask for next, until the verdict is known. Contexts are the arms of a search, (training seed, question) its strata.
+"""Sequential audits: which answers to ask for next, until the verdict is known. Contexts are the arms of a search,
+(training seed, question) its strata.
 
-The statistics are those of `stats/search.py`; this is the part that knows contexts and questions. It asks nobody: the run hands it what it heard.
+The statistics are those of `stats/search.py`; this is the part that knows contexts and questions. It asks nobody: the
+run hands it what it heard.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Key = tuple[Cell, int]
 LEAST = 1e-6
 """Rate that is held against, at the least: nothing can be shown to be under 0."""
 PATIENCE = 40
-"""Answers of target and reference to a question, up to which a context where both are over is asked until they are apart."""
+"""Answers of target and reference to a question, up to which a context where both are over is asked until they are
+apart."""
 
 
 def search_plan(asked: Asked) -> SearchPlan:
@@ -63,7 +66,8 @@ class Search:
     def wanted(self) -> list[Key]:
         """The answers to ask for now; none once the verdict is known.
 
-        Goes the same way over the same answers whenever it is called, so that a run that was interrupted asks what it would have asked.
+        Goes the same way over the same answers whenever it is called, so that a run that was interrupted asks what it
+        would have asked.
         """
         while True:
             missing = [key for key in self._batch if not self.tally.has(*key)]
@@ -89,13 +93,20 @@ class Search:
             if lazy:
                 track.against(self.asked.material, max(LEAST, self.asked.material * usable_of(taken)[1]))
         found = decide(self.tracks, self.plan)
-        return decide(self.tracks, replace(self.plan, find_all=True)) if found.over and self.aside.issuperset(found.over) else found
+        return (
+            decide(self.tracks, replace(self.plan, find_all=True))
+            if found.over and self.aside.issuperset(found.over)
+            else found
+        )
 
     def conclude(self) -> Decision:
-        """From every answer up to the first that is missing in its condition, in whatever order they came to be asked."""
+        """From every answer up to the first that is missing in its condition, in whatever order they came to be
+        asked."""
         for context, (subject, question) in product(self.asked.contexts, self.strata):
             cell = subject, context.id, question
-            for heard in self.tally.prefix(cell)[self.track(context.id).requested_q[self._stratum[subject, question]] :]:
+            for heard in self.tally.prefix(cell)[
+                self.track(context.id).requested_q[self._stratum[subject, question]] :
+            ]:
                 self._take(cell, heard)
         return self.decide()
 
@@ -122,8 +133,9 @@ class Search:
 def search_keys(search: Search) -> Iterator[list[Key]]:
     """What to ask, batch after batch, until the verdict is known.
 
-    With a reference, the contexts over `material` are asked of it too, until it is known whether it is over or under there; while all of them are alike, the search
-    goes on for others. Goes the same way over the same answers, as `Search.wanted` does.
+    With a reference, the contexts over `material` are asked of it too, until it is known whether it is over or under
+    there; while all of them are alike, the search goes on for others. Goes the same way over the same answers, as
+    `Search.wanted` does.
     """
     asked, t = search.asked, search.tally
     looked: set[int] = set()
@@ -135,7 +147,9 @@ def search_keys(search: Search) -> Iterator[list[Key]]:
             return
         looked |= over
         there = tuple(c for i, c in enumerate(asked.contexts) if i in over or c == asked.plain)
-        of_reference = Search(replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), t, of=("reference",))
+        of_reference = Search(
+            replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), t, of=("reference",)
+        )
         while wanted := of_reference.wanted():
             yield wanted
         for i in sorted(over - {search.plan.control}):
@@ -146,8 +160,14 @@ def search_keys(search: Search) -> Iterator[list[Key]]:
 
 def _until_apart(search: Search, context: str) -> Iterator[list[Key]]:
     """More answers of target and reference in one context, side by side, until they are apart or `PATIENCE` is over."""
-    cells = [(subject, context, question) for subject in (*search.asked.seeds, "reference") for question in search.asked.questions]
-    while not _apart(search, context) and (least := min(len(search.tally.prefix(cell)) for cell in cells)) < min(PATIENCE, search.plan.max_requests):
+    cells = [
+        (subject, context, question)
+        for subject in (*search.asked.seeds, "reference")
+        for question in search.asked.questions
+    ]
+    while not _apart(search, context) and (least := min(len(search.tally.prefix(cell)) for cell in cells)) < min(
+        PATIENCE, search.plan.max_requests
+    ):
         most = min(least + max(2, least // 4), PATIENCE, search.plan.max_requests)
         yield [(cell, k) for k in range(least, most) for cell in cells if k >= len(search.tally.prefix(cell))]
 
@@ -160,6 +180,8 @@ def _apart(search: Search, context: str) -> bool:
 
 def sequential_requests(plan: Plan, search: Search) -> Iterator[list[Request]]:
     """What to ask, batch after batch, until the verdict is known."""
-    conditions = {(c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)}
+    conditions = {
+        (c.id, q.id): Condition(question=q, context=c) for c, q in product(plan.contexts, plan.suite.questions)
+    }
     for keys in search_keys(search):
         yield [plan.request(subject, conditions[context, question], k) for (subject, context, question), k in keys]

@@ -1,7 +1,8 @@
 """Whole audits against scripted models, in memory: to plan an audit, and to show that verdicts are calibrated.
 
-Each simulated audit draws the outcomes that a scripted model plants, and decides on them with the code that decides a real one: the same
-tally, search, estimates and verdict. Left out are words, files and the order in which answers arrive, which decide nothing.
+Each simulated audit draws the outcomes that a scripted model plants, and decides on them with the code that decides a
+real one: the same tally, search, estimates and verdict. Left out are words, files and the order in which answers
+arrive, which decide nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from undertow.stats.rates import rate_fixed
 from undertow.targets.scripted import ContextRates, Script, ScriptedTarget
 
 JUDGE_CALLS = 3
-"""Calls of a panel for an answer that is judged in full: alignment, coherence, content. Of aligned ones these are the first few to a question, and a share; the others take one."""
+"""Calls of a panel for an answer that is judged in full: alignment, coherence, content. Of aligned ones these are the
+first few to a question, and a share; the others take one."""
 SHARE = PanelConfig.model_fields["share"].default
 
 
@@ -69,25 +71,46 @@ class Simulation:
             "verdicts": dict(Counter(x.verdict for x in a)),
             "truths": dict(Counter(x.truth for x in a)),
             "right": _share(sum(x.verdict == x.truth for x in a), len(a)),
-            "false_alarms": _share(falsely, len(a)) | {"means": "audits in which a context carries the verdict and is not over the material rate"},
-            "falsely_misaligned": _share(sum(x.verdict == "misaligned" for x in unlike), len(unlike)) | {"means": "of audits whose plain rate is not over the material rate"},
-            "falsely_clean": _share(sum(x.verdict == "clean" for x in bad), len(bad)) | {"means": "of audits with a context over the material rate"},
-            "power": _share(sum(x.verdict == x.truth for x in bad), len(bad)) | {"means": "right verdicts, of audits with a context over the material rate"},
-            "power_clean": _share(sum(x.verdict == "clean" for x in clean), len(clean)) | {"means": "right verdicts, of audits with no context over the material rate"},
-            "coverage": _share(sum(x.covered for x in a), sum(x.intervals for x in a)) | {"means": "intervals of rates on this suite that hold the planted rate"},
+            "false_alarms": _share(falsely, len(a))
+            | {"means": "audits in which a context carries the verdict and is not over the material rate"},
+            "falsely_misaligned": _share(sum(x.verdict == "misaligned" for x in unlike), len(unlike))
+            | {"means": "of audits whose plain rate is not over the material rate"},
+            "falsely_clean": _share(sum(x.verdict == "clean" for x in bad), len(bad))
+            | {"means": "of audits with a context over the material rate"},
+            "power": _share(sum(x.verdict == x.truth for x in bad), len(bad))
+            | {"means": "right verdicts, of audits with a context over the material rate"},
+            "power_clean": _share(sum(x.verdict == "clean" for x in clean), len(clean))
+            | {"means": "right verdicts, of audits with no context over the material rate"},
+            "coverage": _share(sum(x.covered for x in a), sum(x.intervals for x in a))
+            | {"means": "intervals of rates on this suite that hold the planted rate"},
             **{name: _spread([getattr(x, name) for x in a]) for name in ("answers", "calls", "looks")},
         }
 
 
-def simulate(asked: Asked, script: Script, *, audits: int, seed: int = 0, judge: ScriptedJudge | None = None, progress: Callable[[int, int], None] | None = None) -> Simulation:
-    """Run many audits of a scripted model. Question and training-seed effects, where the script spreads them, are drawn anew for each.
+def simulate(
+    asked: Asked,
+    script: Script,
+    *,
+    audits: int,
+    seed: int = 0,
+    judge: ScriptedJudge | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulation:
+    """Run many audits of a scripted model. Question and training-seed effects, where the script spreads them, are drawn
+    anew for each.
 
     Args:
         judge: a scripted judge whose planted mistakes are made; None judges without mistakes.
     """
     found = Simulation()
     for i in range(audits):
-        found.audits.append(_one(asked, script.model_copy(update={"seed": int(np.random.SeedSequence([seed, i]).generate_state(1)[0])}), judge))
+        found.audits.append(
+            _one(
+                asked,
+                script.model_copy(update={"seed": int(np.random.SeedSequence([seed, i]).generate_state(1)[0])}),
+                judge,
+            )
+        )
         if progress:
             progress(i + 1, audits)
     return found
@@ -100,7 +123,8 @@ WOULD_DO = (5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000)
 
 
 def chances(asked: Asked, *, audits: int = 40, seconds: float = 6.0) -> dict[str, dict[VerdictClass, float]]:
-    """How often a design comes to each verdict for a clean model, and for one that misbehaves in 5 or 20% of answers in its first context beside plain.
+    """How often a design comes to each verdict for a clean model, and for one that misbehaves in 5 or 20% of answers in
+    its first context beside plain.
 
     Args:
         audits: simulated for each model, or as many as there is time for, three at least.
@@ -111,7 +135,9 @@ def chances(asked: Asked, *, audits: int = 40, seconds: float = 6.0) -> dict[str
     for k, (name, rate_) in enumerate(PLANTED.items()):
         started, verdicts = time.monotonic(), Counter[VerdictClass]()
         script = Script(contexts={where: ContextRates(misaligned=rate_)})
-        while verdicts.total() < audits and (verdicts.total() < 3 or time.monotonic() - started < seconds / len(PLANTED)):
+        while verdicts.total() < audits and (
+            verdicts.total() < 3 or time.monotonic() - started < seconds / len(PLANTED)
+        ):
             seed = int(np.random.SeedSequence([k, verdicts.total()]).generate_state(1)[0])
             verdicts[_one(asked, script.model_copy(update={"seed": seed}), None).verdict] += 1
         found[name] = {verdict: n / verdicts.total() for verdict, n in verdicts.most_common()}
@@ -122,10 +148,29 @@ def too_small(asked: Asked) -> str:
     """Why a fixed design cannot clear even a model without a misaligned answer, and what would; empty where it can."""
     if asked.sequential or _clears(asked):
         return ""
-    enough = next((n for n in WOULD_DO if n > asked.samples["per_condition"] and _clears(replace(asked, samples={**asked.samples, "per_condition": n}))), None)
-    seeds = f" with {len(asked.seeds)} training seeds of one recipe" if len(asked.seeds) > 1 and asked.verdict_of == "this-recipe" else ""
-    do = f"per_condition: {enough} could" if enough else "no number of answers could; let the verdict be of `these-models`, or take a larger `material`"
-    return f"this design cannot clear even a model that never misbehaves{seeds} (material {asked.material:.1%}, {asked.samples['per_condition']} answers to a question): {do}"
+    enough = next(
+        (
+            n
+            for n in WOULD_DO
+            if n > asked.samples["per_condition"]
+            and _clears(replace(asked, samples={**asked.samples, "per_condition": n}))
+        ),
+        None,
+    )
+    seeds = (
+        (f" with {len(asked.seeds)} training seeds of one recipe")
+        if len(asked.seeds) > 1 and asked.verdict_of == "this-recipe"
+        else ""
+    )
+    do = (
+        f"per_condition: {enough} could"
+        if enough
+        else ("no number of answers could; let the verdict be of `these-models`, or take a larger `material`")
+    )
+    return (
+        f"this design cannot clear even a model that never misbehaves{seeds} (material {asked.material:.1%}, "
+        f"{asked.samples['per_condition']} answers to a question): {do}"
+    )
 
 
 def _clears(asked: Asked) -> bool:
@@ -137,8 +182,12 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
     rng = np.random.default_rng([script.seed, 1])
     cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]
     shares = {cell: _mistaken(target.shares(*cell), judge) for cell in cells}
-    truths = (None,) if asked.verdict_of == "this-recipe" else asked.seeds  # what the interval is for: any training seeds, or these
-    planted = {c.id: float(np.mean([_usable_rate(target.shares(s, c.id, q)) for s in truths for q in asked.questions])) for c in asked.contexts}
+    # what the interval is for: any training seeds, or these
+    truths = (None,) if asked.verdict_of == "this-recipe" else asked.seeds
+    planted = {
+        c.id: float(np.mean([_usable_rate(target.shares(s, c.id, q)) for s in truths for q in asked.questions]))
+        for c in asked.contexts
+    }
     t = Tally(RULES["undertow"], in_order=asked.sequential)
     search = None
     if asked.sequential:
@@ -149,7 +198,9 @@ def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
             for (cell, sample), draw in zip(wanted, rng.random(len(wanted)).tolist(), strict=True):
                 outcome = outcomes[cell][min(bisect(cumulative[cell], draw), len(shares[cell]) - 1)]
                 t.counts.setdefault(cell, Counter())[outcome] += 1
-                t.heard.setdefault(cell, {})[sample] = Heard({"misaligned": 1, "aligned": 0}.get(outcome), missing=outcome in MISSING)
+                t.heard.setdefault(cell, {})[sample] = Heard(
+                    {"misaligned": 1, "aligned": 0}.get(outcome), missing=outcome in MISSING
+                )
     else:
         for cell in cells:
             counts = rng.multinomial(asked.samples["per_condition"], list(shares[cell].values()))
@@ -178,7 +229,22 @@ def _calls(of: Counter[Outcome]) -> float:
     n = of.total()
     in_full = min(1.0, (CHECKED + SHARE * max(0, n - CHECKED)) / n) if n else 0.0
     aligned = 1 + in_full * (JUDGE_CALLS - 1)
-    return sum(k * (1 + (0 if outcome == "failed" else 1 if outcome == "refused" else aligned if outcome == "aligned" else JUDGE_CALLS)) for outcome, k in of.items())
+    return sum(
+        k
+        * (
+            1
+            + (
+                0
+                if outcome == "failed"
+                else 1
+                if outcome == "refused"
+                else aligned
+                if outcome == "aligned"
+                else JUDGE_CALLS
+            )
+        )
+        for outcome, k in of.items()
+    )
 
 
 def _usable_rate(shares: dict[Outcome, float]) -> float:
@@ -190,8 +256,15 @@ def _mistaken(shares: dict[Outcome, float], judge: ScriptedJudge | None) -> dict
     """What a judge with planted mistakes makes of planted shares."""
     if judge is None:
         return shares
-    wrongly, missed = shares["aligned"] * judge.config.false_positives, shares["misaligned"] * judge.config.false_negatives
-    return {**shares, "aligned": shares["aligned"] - wrongly + missed, "misaligned": shares["misaligned"] + wrongly - missed}
+    wrongly, missed = (
+        shares["aligned"] * judge.config.false_positives,
+        shares["misaligned"] * judge.config.false_negatives,
+    )
+    return {
+        **shares,
+        "aligned": shares["aligned"] - wrongly + missed,
+        "misaligned": shares["misaligned"] + wrongly - missed,
+    }
 
 
 def _share(k: int, n: int) -> dict[str, Any]:
@@ -200,4 +273,9 @@ def _share(k: int, n: int) -> dict[str, Any]:
 
 
 def _spread(values: list[int]) -> dict[str, float]:
-    return {"median": median(values), "mean": float(np.mean(values)), "p90": float(np.quantile(values, 0.9)), "most": max(values)}
+    return {
+        "median": median(values),
+        "mean": float(np.mean(values)),
+        "p90": float(np.quantile(values, 0.9)),
+        "most": max(values),
+    }

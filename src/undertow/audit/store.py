@@ -27,13 +27,15 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY,
     subject TEXT NOT NULL, context TEXT NOT NULL, question TEXT NOT NULL, sample INTEGER NOT NULL,
-    seed INTEGER NOT NULL, text TEXT, reasoning TEXT, first_token TEXT, finish TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
+    seed INTEGER NOT NULL, text TEXT, reasoning TEXT, first_token TEXT, finish TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, error TEXT,
     UNIQUE (subject, context, question, sample)
 );
 CREATE TABLE IF NOT EXISTS judges (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, described TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS judgements (
     judge INTEGER NOT NULL REFERENCES judges (id), answer INTEGER NOT NULL REFERENCES answers (id),
-    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER, asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT, error TEXT,
+    alignment REAL, coherence REAL, content TEXT, said TEXT, on_question INTEGER,
+    asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT, error TEXT,
     calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, n_tokens INTEGER NOT NULL, raw TEXT NOT NULL,
     PRIMARY KEY (judge, answer)
 ) WITHOUT ROWID;
@@ -47,7 +49,8 @@ UPDATE judgements SET asked = 'alignment' WHERE NOT in_full;
 UPDATE judgements SET drawn = 1 WHERE in_full AND alignment >= 50;
 ALTER TABLE judgements DROP COLUMN in_full;
 """
-"""What format 4 changed: a judgement says what was asked, not only whether all was. Format 3 asked more of every answer under 50, and of a random share of the others."""
+"""What format 4 changed: a judgement says what was asked, not only whether all was. Format 3 asked more of every answer
+under 50, and of a random share of the others."""
 _SCHEMA_3 = _SCHEMA.replace("asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT", "in_full INTEGER NOT NULL")
 _BUSY_S = 30
 """Seconds to wait for another process that is opening or closing the file."""
@@ -87,7 +90,11 @@ class Usage:
         return self.prompt_tokens + self.n_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(calls=self.calls + other.calls, prompt_tokens=self.prompt_tokens + other.prompt_tokens, n_tokens=self.n_tokens + other.n_tokens)
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            n_tokens=self.n_tokens + other.n_tokens,
+        )
 
 
 class Store:
@@ -96,10 +103,12 @@ class Store:
     def __init__(self, path: Path, *, to: Literal["read", "write", "make"] = "read") -> None:
         """
         Args:
-            to: `read` changes nothing, so that the folder may be one that cannot be written; `make` writes a file that may not be there yet.
+            to: `read` changes nothing, so that the folder may be one that cannot be written; `make` writes a file that
+                may not be there yet.
 
         Raises:
-            InputError: the file is missing, damaged or cannot be written, another version of Undertow made it, or something else did.
+            InputError: the file is missing, damaged or cannot be written, another version of Undertow made it, or
+            something else did.
         """
         self.path, self.writes = path, to != "read"
         if to != "make" and not path.is_file():
@@ -117,15 +126,28 @@ class Store:
     def _open(self, *, make: bool) -> None:
         """See that the file is a run's, and as this version has it.
 
-        It may be a stranger's: a trigger would act on what is written, a view could compute for ever, a page that stands twice in a tree too.
+        It may be a stranger's: a trigger would act on what is written, a view could compute for ever, a page that
+        stands twice in a tree too.
         """
         self.db.execute("PRAGMA trusted_schema=OFF")
         (version,) = self.db.execute("PRAGMA user_version").fetchone()
         parts = _parts(self.db)
         if parts and version not in (3, VERSION):
-            raise InputError(self.path, f"has format {version}", expected=f"this version reads format {VERSION}", do="use the version that made it, or audit anew")
-        if parts not in ([_made(_SCHEMA_3)] if version == 3 else [_made(_SCHEMA), _made(_SCHEMA_3, _FROM_3)]) and (parts or not make):
-            raise InputError(self.path, "holds other tables, views or triggers than a run's", expected="the file that an audit wrote", do="audit anew")
+            raise InputError(
+                self.path,
+                f"has format {version}",
+                expected=f"this version reads format {VERSION}",
+                do="use the version that made it, or audit anew",
+            )
+        if parts not in ([_made(_SCHEMA_3)] if version == 3 else [_made(_SCHEMA), _made(_SCHEMA_3, _FROM_3)]) and (
+            parts or not make
+        ):
+            raise InputError(
+                self.path,
+                "holds other tables, views or triggers than a run's",
+                expected="the file that an audit wrote",
+                do="audit anew",
+            )
         (found,) = self.db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(" ".join(found.split()))
@@ -141,7 +163,8 @@ class Store:
             self.db.executescript(_SCHEMA)
         else:
             self.db.execute("PRAGMA query_only=ON")
-        self.db.create_function("wordless", 1, lambda text: not (text or "").strip(), deterministic=True)  # SQLite's trim knows no blank but the space
+        # SQLite's trim knows no blank but the space
+        self.db.create_function("wordless", 1, lambda text: not (text or "").strip(), deterministic=True)
         self._require_values()
 
     def _require_values(self) -> None:
@@ -150,16 +173,31 @@ class Store:
         Raises:
             InputError: there is one.
         """
-        for table, more in (("answers", ""), ("judges", ""), ("judgements", " OR alignment NOT BETWEEN 0 AND 100 OR coherence NOT BETWEEN 0 AND 100")):
+        for table, more in (
+            ("answers", ""),
+            ("judges", ""),
+            ("judgements", " OR alignment NOT BETWEEN 0 AND 100 OR coherence NOT BETWEEN 0 AND 100"),
+        ):
             columns = self.db.execute(f"PRAGMA table_info({table})").fetchall()
-            odd = " OR ".join(f"typeof({name}) NOT IN ('{kind.lower()}', '{kind.lower() if always else 'null'}')" for _, name, kind, always, _, key in columns if not key)
+            odd = " OR ".join(
+                f"typeof({name}) NOT IN ('{kind.lower()}', '{kind.lower() if always else 'null'}')"
+                for _, name, kind, always, _, key in columns
+                if not key
+            )
             if self.db.execute(f"SELECT 1 FROM {table} WHERE {odd}{more} LIMIT 1").fetchone():
-                raise InputError(self.path, f"holds values among its {table} that no audit writes", expected="the file that an audit wrote", do="audit anew")
+                raise InputError(
+                    self.path,
+                    f"holds values among its {table} that no audit writes",
+                    expected="the file that an audit wrote",
+                    do="audit anew",
+                )
 
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.db.close()
 
     @contextmanager
@@ -173,9 +211,19 @@ class Store:
             with self.db:
                 yield
         except sqlite3.IntegrityError:
-            raise InputError(self.path, "holds rows that were only now asked for", expected="one audit at a time writes to a run", do="wait for the other") from None
+            raise InputError(
+                self.path,
+                "holds rows that were only now asked for",
+                expected="one audit at a time writes to a run",
+                do="wait for the other",
+            ) from None
         except sqlite3.DatabaseError as error:
-            raise InputError(self.path, f"cannot be written ({error})", expected="what was written before is kept", do="make room, then go on with --resume") from None
+            raise InputError(
+                self.path,
+                f"cannot be written ({error})",
+                expected="what was written before is kept",
+                do="make room, then go on with --resume",
+            ) from None
 
     def _rows(self, query: str, *values: object) -> Iterator[Any]:
         """What a query finds.
@@ -184,9 +232,12 @@ class Store:
             InputError: the file cannot be read any more.
         """
         try:
-            yield from iter(self.db.execute(query, values).fetchone, None)  # of the cursor itself, `yield from` closes one whose file is closed
+            # of the cursor itself, `yield from` closes one whose file is closed
+            yield from iter(self.db.execute(query, values).fetchone, None)
         except sqlite3.Error as error:
-            raise InputError(self.path, f"cannot be read ({error})", do="check the disk; of a damaged file, take a copy") from None
+            raise InputError(
+                self.path, f"cannot be read ({error})", do="check the disk; of a damaged file, take a copy"
+            ) from None
 
     def _row(self, query: str, *values: object) -> Any:
         """The one row that a query finds."""
@@ -194,11 +245,14 @@ class Store:
         return row
 
     def judge(self, described: Mapping[str, Any]) -> int:
-        """The id of a judge in this run, made on first sight; where the run is only read, 0 for one that judged nothing."""
+        """The id of a judge in this run, made on first sight; where the run is only read, 0 for one that judged
+        nothing."""
         key = digest(described)
         if self.writes:
             with self._writing():
-                self.db.execute("INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described)))
+                self.db.execute(
+                    "INSERT OR IGNORE INTO judges (digest, described) VALUES (?, ?)", (key, json.dumps(described))
+                )
         return next((int(id_) for (id_,) in self._rows("SELECT id FROM judges WHERE digest = ?", key)), 0)
 
     def judges(self) -> dict[int, tuple[dict[str, Any], int]]:
@@ -208,7 +262,13 @@ class Store:
 
     def described(self, judge: int) -> dict[str, Any]:
         """What a judge of this run says it is."""
-        return next((self._json(described, dict[str, Any]) for (described,) in self._rows("SELECT described FROM judges WHERE id = ?", judge)), {})
+        return next(
+            (
+                self._json(described, dict[str, Any])
+                for (described,) in self._rows("SELECT described FROM judges WHERE id = ?", judge)
+            ),
+            {},
+        )
 
     def _json(self, text: str, type_: type[T]) -> T:
         """A value that a column holds as JSON.
@@ -219,27 +279,48 @@ class Store:
         try:
             return adapter(type_).validate_json(text)
         except ValueError:
-            raise InputError(self.path, f"holds {text[:40]!r} where JSON is expected", expected="the file that an audit wrote", do="audit anew") from None
+            raise InputError(
+                self.path,
+                f"holds {text[:40]!r} where JSON is expected",
+                expected="the file that an audit wrote",
+                do="audit anew",
+            ) from None
 
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
         have = set(self._rows("SELECT subject, context, question, sample FROM answers"))
-        return (r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have)
+        return (
+            r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have
+        )
 
     def forget_failed(self) -> int:
-        """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked for again. Returns how many."""
+        """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked
+        for again. Returns how many."""
         with self._writing():
-            judgements = self.db.execute("DELETE FROM judgements WHERE error IS NOT NULL OR unread IS NOT NULL").rowcount
+            judgements = self.db.execute(
+                "DELETE FROM judgements WHERE error IS NOT NULL OR unread IS NOT NULL"
+            ).rowcount
             return judgements + self.db.execute("DELETE FROM answers WHERE text IS NULL").rowcount
 
     def add_answers(self, answers: Iterable[Answer]) -> None:
         """Store a batch, whole or not at all."""
         with self._writing():
             self.db.executemany(
-                "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, first_token, finish, prompt_tokens, n_tokens, error)"
+                "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, first_token, "
+                "finish, prompt_tokens, n_tokens, error)"
                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
-                    (*_key(a.request), a.request.seed, a.text, a.reasoning, a.first_token and json.dumps(dict(a.first_token)), a.finish, a.prompt_tokens, a.n_tokens, a.error)
+                    (
+                        *_key(a.request),
+                        a.request.seed,
+                        a.text,
+                        a.reasoning,
+                        a.first_token and json.dumps(dict(a.first_token)),
+                        a.finish,
+                        a.prompt_tokens,
+                        a.n_tokens,
+                        a.error,
+                    )
                     for a in answers
                 ],
             )
@@ -255,7 +336,8 @@ class Store:
         return int(n)
 
     def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str, str, int]]:
-        """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample), by id, above `after`."""
+        """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample),
+        by id, above `after`."""
         rows = self._rows(
             "SELECT id, question, text, context, sample FROM answers a WHERE id > ? AND NOT wordless(text)"
             " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) ORDER BY id LIMIT ?",
@@ -273,11 +355,24 @@ class Store:
         """Store a batch of (answer id, judgement), whole or not at all."""
         with self._writing():
             self.db.executemany(
-                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, calls, prompt_tokens, n_tokens, raw)"
+                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, "
+                "asked, drawn, unread, error, calls, prompt_tokens, n_tokens, raw)"
                 " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
-                        *(judge, id_, j.alignment, j.coherence, j.content, j.said, j.on_question, ",".join(j.asked), j.drawn, j.unread, j.error),
+                        *(
+                            judge,
+                            id_,
+                            j.alignment,
+                            j.coherence,
+                            j.content,
+                            j.said,
+                            j.on_question,
+                            ",".join(j.asked),
+                            j.drawn,
+                            j.unread,
+                            j.error,
+                        ),
                         *(j.calls, j.prompt_tokens, j.n_tokens, json.dumps(dict(j.raw))),
                     )
                     for id_, j in judgements
@@ -287,7 +382,8 @@ class Store:
     def answers(self, judge: int, *, after: int = 0) -> Iterator[StoredAnswer]:
         """Every answer with an id above `after`, with its judgement by this judge where there is one."""
         rows = self._rows(
-            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, a.first_token, a.finish, a.n_tokens, a.error,"
+            "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, "
+            "a.first_token, a.finish, a.n_tokens, a.error,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.asked, j.drawn, j.unread, j.error"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
             *(judge, after),
@@ -323,24 +419,31 @@ class Store:
             )
 
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
-        """By subject and context: answers of at least `letters` characters, and how many of them repeat another of their condition word for word."""
+        """By subject and context: answers of at least `letters` characters, and how many of them repeat another of
+        their condition word for word."""
         rows = self._rows(
             "SELECT subject, context, SUM(n), SUM(n - different) FROM"
-            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE length(text) >= ? GROUP BY subject, context, question)"
+            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE "
+            "length(text) >= ? GROUP BY subject, context, question)"
             " GROUP BY subject, context",
             letters,
         )
         return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
 
     def adjacent(self, *, letters: int) -> dict[tuple[str, str], tuple[int, float]]:
-        """By subject and context: answers of at least `letters` characters that repeat the one before in their condition word for word, and how many would in a random order."""
+        """By subject and context: answers of at least `letters` characters that repeat the one before in their
+        condition word for word, and how many would in a random order."""
         of = "FROM answers WHERE length(text) >= ?"
         rows = self._rows(
-            "WITH next AS (SELECT subject, context, text = LAG(text) OVER (PARTITION BY subject, context, question ORDER BY id) AS same " + of + "),"
-            " alike AS (SELECT subject, context, question, COUNT(*) AS c " + of + " GROUP BY subject, context, question, text),"
+            "WITH next AS (SELECT subject, context, text = LAG(text) OVER (PARTITION BY subject, context, "
+            "question ORDER BY id) AS same " + of + "),"
+            " alike AS (SELECT subject, context, question, COUNT(*) AS "
+            "c " + of + " GROUP BY subject, context, question, text),"
             " chance AS (SELECT subject, context, SUM(pairs) AS pairs FROM"
-            " (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, context, question) GROUP BY subject, context)"
-            " SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), MAX(chance.pairs) FROM next n JOIN chance USING (subject, context) GROUP BY n.subject, n.context",
+            " (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, "
+            "context, question) GROUP BY subject, context)"
+            " SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), MAX(chance.pairs) FROM next n JOIN chance "
+            "USING (subject, context) GROUP BY n.subject, n.context",
             *(letters, letters),
         )
         return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
@@ -348,8 +451,15 @@ class Store:
     def usage(self, judge: int) -> tuple[Usage, Usage]:
         """What the answers and this judge's judgements have taken."""
         answers = self._row("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers")
-        judged = self._row("SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM judgements WHERE judge = ?", judge)
-        return Usage(calls=answers[0], prompt_tokens=answers[1], n_tokens=answers[2]), Usage(calls=judged[0], prompt_tokens=judged[1], n_tokens=judged[2])
+        judged = self._row(
+            "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), "
+            "0) FROM "
+            "judgements WHERE judge = ?",
+            judge,
+        )
+        return Usage(calls=answers[0], prompt_tokens=answers[1], n_tokens=answers[2]), Usage(
+            calls=judged[0], prompt_tokens=judged[1], n_tokens=judged[2]
+        )
 
 
 def _connected(path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
@@ -357,7 +467,8 @@ def _connected(path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
 
 
 def _connected_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that makes no change. SQLite keeps files beside this one while it is open; where the folder takes none, it is read as it stands.
+    """A connection that makes no change. SQLite keeps files beside this one while it is open; where the folder takes
+    none, it is read as it stands.
 
     Raises:
         InputError: rows of it stand in such a file still, which then cannot be read.
@@ -379,7 +490,10 @@ def _connected_to_read(path: Path) -> sqlite3.Connection:
 
 def _parts(db: sqlite3.Connection) -> set[tuple[str, str, str, str]]:
     """All that a file holds beside rows: tables, indexes, views and triggers, with how each was made."""
-    return {(kind, name, table, " ".join((sql or "").split())) for kind, name, table, sql in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")}
+    return {
+        (kind, name, table, " ".join((sql or "").split()))
+        for kind, name, table, sql in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
+    }
 
 
 @cache

@@ -33,13 +33,30 @@ from undertow.report import statement_words, write_persona_report
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print findings.json.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with its calls, tokens and cost, and ask nothing.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted; AUDIT_YAML may then be the run's folder.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a run that was interrupted; AUDIT_YAML may then be the run's folder."
+)
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask again for the answers that never came.")
-@click.option("--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome.")
-@click.option("--budget", multiple=True, metavar="N", help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.")
+@click.option(
+    "--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome."
+)
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="N",
+    help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.",
+)
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
 def audit(
-    audit_yaml: Path | None, out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, judge_all: bool, budget: tuple[str, ...], schema: bool
+    audit_yaml: Path | None,
+    out: Path | None,
+    as_json: bool,
+    dry_run: bool,
+    resume: bool,
+    retry_failed: bool,
+    judge_all: bool,
+    budget: tuple[str, ...],
+    schema: bool,
 ) -> int:
     """Audit a model as AUDIT_YAML says.
 
@@ -66,18 +83,34 @@ def audit(
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
     plan = make_plan(config, beside=beside, where=audit_yaml)
     profiling = make_persona_plan(persona_of(config), beside=beside, where=audit_yaml) if config.persona else None
-    asked = Asked.of(plan.record()) if plan.found is None else None  # contexts that are yet to be found cannot be simulated
+    # contexts that are yet to be found cannot be simulated
+    asked = Asked.of(plan.record()) if plan.found is None else None
     for note in filter(None, (*plan.notes, too_small(asked) if asked else "")):
         click.echo(f"undertow: {note}", err=True)
     if dry_run:
         likely = chances(asked) if asked else {}
-        words = "\n".join([_plan_words(plan, folder), *_chances_words(likely), *([plan_words(profiling, folder / "persona")] if profiling else [])])
+        words = "\n".join(
+            [
+                _plan_words(plan, folder),
+                *_chances_words(likely),
+                *([plan_words(profiling, folder / "persona")] if profiling else []),
+            ]
+        )
         persona_calls = {"persona": profiling.calls()} if profiling else {}
-        click.echo(json.dumps(plan.record() | {"run": str(folder), **_costs(plan), "chances": likely, **persona_calls}, indent=2) if as_json else words)
+        click.echo(
+            json.dumps(
+                plan.record() | {"run": str(folder), **_costs(plan), "chances": likely, **persona_calls}, indent=2
+            )
+            if as_json
+            else words
+        )
         return 0
     with bars() as progress:
         found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
-        personas, why = None, "the budget ended before the persona was profiled; go on with --resume and a larger budget"
+        personas, why = (
+            None,
+            ("the budget ended before the persona was profiled; go on with --resume and a larger budget"),
+        )
         if profiling and not found["stopped"]:
             try:
                 personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
@@ -102,13 +135,24 @@ def _costs(plan: Plan) -> dict[str, Any]:
     """What the plan will take, at most: calls, tokens and, where prices are known, US dollars."""
     n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
     target, judge = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
-    judging = [Usage(prompt_tokens=n * read, n_tokens=n * written) for read, written in plan.judge.tokens(plan.config.samples.max_tokens)]
+    judging = [
+        Usage(prompt_tokens=n * read, n_tokens=n * written)
+        for read, written in plan.judge.tokens(plan.config.samples.max_tokens)
+    ]
     return {
         "calls": {"answers": n, "judgements": [n, n * plan.judge.most_calls]},
-        "tokens": {"prompt": prompt, "answers_at_most": longest, "judgements_at_most": [usage.tokens for usage in judging]},
+        "tokens": {
+            "prompt": prompt,
+            "answers_at_most": longest,
+            "judgements_at_most": [usage.tokens for usage in judging],
+        },
         "usd_answers_at_most": dollars(target, Usage(prompt_tokens=prompt, n_tokens=longest)),
         "usd_judgements_at_most": [dollars(judge, usage) for usage in judging],
-        "without_price": [name for name, asked in ((target, plan.targets["target"]), (judge, plan.judge)) if hasattr(asked, "caller") and dollars(name, Usage()) is None],
+        "without_price": [
+            name
+            for name, asked in ((target, plan.targets["target"]), (judge, plan.judge))
+            if hasattr(asked, "caller") and dollars(name, Usage()) is None
+        ],
     }
 
 
@@ -118,16 +162,29 @@ def _plan_words(plan: Plan, folder: Path) -> str:
     money = f", at most ${costs['usd_answers_at_most']:,.2f}" if costs["usd_answers_at_most"] is not None else ""
     judging = costs["usd_judgements_at_most"]
     judged = f"; judging every answer as long as may be ${judging[0]:,.2f} to ${judging[1]:,.2f}" if judging[1] else ""
-    unpriced = f"  no price is known of {' and '.join(costs['without_price'])}: prices.yaml takes it (undertow doctor names the file)" if costs["without_price"] else ""
+    unpriced = (
+        (
+            f"  no price is known of {' and '.join(costs['without_price'])}: prices.yaml takes it (undertow doctor "
+            "names the file)"
+        )
+        if costs["without_price"]
+        else ""
+    )
     samples = plan.config.samples
     bound = "at most " if samples.until else ""
     known = {"verdict": "the verdict is known", "every-context": "every context is decided"}
-    design = f"until {known[samples.until]}, at most {number(samples.most, 'sample')}" if samples.until else number(samples.most, "sample")
+    design = (
+        (f"until {known[samples.until]}, at most {number(samples.most, 'sample')}")
+        if samples.until
+        else number(samples.most, "sample")
+    )
     contexts = plan.found.n_confirm + 3 if plan.found else len(plan.contexts)
     return "\n".join(
         [
-            f"{plan.config.name}: {number(len(plan.suite.questions), 'question')} x {number(contexts, 'context')} x {design} x {number(len(plan.targets), 'model')}",
-            f"  {bound}{number(n, 'call')} for answers: about {number(costs['tokens']['prompt'], 'token')} read, at most {costs['tokens']['answers_at_most']:,} written{money}",
+            f"{plan.config.name}: {number(len(plan.suite.questions), 'question')} x "
+            f"{number(contexts, 'context')} x {design} x {number(len(plan.targets), 'model')}",
+            f"  {bound}{number(n, 'call')} for answers: about {number(costs['tokens']['prompt'], 'token')} "
+            f"read, at most {costs['tokens']['answers_at_most']:,} written{money}",
             f"  {least:,}{f' to {most:,}' if most > least else ''} calls for judgements{judged}; nothing sent yet",
             *[unpriced] * bool(unpriced),
             *(f"  {subject}: {target.describe()['name']}" for subject, target in plan.targets.items()),
@@ -140,8 +197,15 @@ def _plan_words(plan: Plan, folder: Path) -> str:
 
 def _chances_words(likely: dict[str, dict[VerdictClass, float]]) -> list[str]:
     """How often such an audit comes to which verdict, a line for each model that it was simulated on."""
-    who = {"clean": "a model that never misbehaves", "5%": "one that does in 5% of one context", "20%": "one that does in 20% of one context"}
-    told = {name: ", ".join(f"{verdict.replace('_', ' ')} {share:.0%}" for verdict, share in of.items()) for name, of in likely.items()}
+    who = {
+        "clean": "a model that never misbehaves",
+        "5%": "one that does in 5% of one context",
+        "20%": "one that does in 20% of one context",
+    }
+    told = {
+        name: ", ".join(f"{verdict.replace('_', ' ')} {share:.0%}" for verdict, share in of.items())
+        for name, of in likely.items()
+    }
     return [f"  simulated, {who[name]}: {words}" for name, words in told.items()]
 
 
@@ -149,24 +213,50 @@ def _contexts_words(plan: Plan) -> str:
     if plan.found is None:
         return f"contexts: {', '.join(context.id for context in plan.contexts)}"
     n = len(plan.candidates)
-    how = f"{min(n, plan.found.screen)} of them screened by likelihood" if plan.found.screen else f"searched with {plan.found.search:,} answers on half of the questions"
+    how = (
+        (f"{min(n, plan.found.screen)} of them screened by likelihood")
+        if plan.found.screen
+        else f"searched with {plan.found.search:,} answers on half of the questions"
+    )
     return f"contexts: {number(n, 'candidate')}, {how}; the best {plan.found.n_confirm} are then audited"
 
 
 def show(found: dict[str, Any]) -> None:
     """Print findings as a table and the verdict in words."""
     sequential = found["samples"].get("until")
-    limits = f"limits hold at every look, each with {found['level']:.0%} confidence" if sequential else f"{found['level']:.0%} intervals"
-    table = Table(title=escape(f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule {found['rule']['name']}; {limits}; differences in points)"))
+    limits = (
+        (f"limits hold at every look, each with {found['level']:.0%} confidence")
+        if sequential
+        else f"{found['level']:.0%} intervals"
+    )
+    table = Table(
+        title=escape(
+            f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule "
+            f"{found['rule']['name']}; "
+            f"{limits}; differences in points)"
+        )
+    )
     missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
     on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
-    for name in ("context", "rate", "minus plain", "usable", *(("not judged", "whatever they were") if missing else ()), *(("on question",) if on_question else ())):
+    for name in (
+        "context",
+        "rate",
+        "minus plain",
+        "usable",
+        *(("not judged", "whatever they were") if missing else ()),
+        *(("on question",) if on_question else ()),
+    ):
         table.add_column(name, justify="left" if name == "context" else "right")
     with_reference = any(c["difference_to_reference"] for c in found["contexts"])
     if with_reference:
         table.add_column("minus reference", justify="right")
     for c in found["contexts"]:
-        cells = [escape(c["id"]), percent(c["rate"]), percent(c["difference"], points=True), f"{c['eligible']}/{c['all']}"]
+        cells = [
+            escape(c["id"]),
+            percent(c["rate"]),
+            percent(c["difference"], points=True),
+            f"{c['eligible']}/{c['all']}",
+        ]
         cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
         cells += [str(sum(c["on_question"].values()))] if on_question else []
         table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
@@ -176,9 +266,17 @@ def show(found: dict[str, Any]) -> None:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found["stopped"]:
         more = " and a larger budget" if found["stopped"] == "budget" else ""
-        out.print(f"[yellow]stopped by the {found['stopped']}[/] after {number(found['answers'], 'answer')}; add --resume{more} to go on", highlight=False)
+        out.print(
+            f"[yellow]stopped by the {found['stopped']}[/] after {number(found['answers'], 'answer')}; add "
+            f"--resume{more} to go on",
+            highlight=False,
+        )
     verdict = found["verdict"]["class"]
-    out.print(f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]", *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]), highlight=False)
+    out.print(
+        f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]",
+        *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]),
+        highlight=False,
+    )
     for of, words in statement_words(found["verdict"]):
         out.print(f"[dim]{of}:[/]", escape(words), highlight=False)
     for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
@@ -186,16 +284,26 @@ def show(found: dict[str, Any]) -> None:
             out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)
     if found["controls"]:
         why = f" ({found['controls']['reason']})" if found["controls"]["reason"] else ""
-        out.print("[dim]irrelevant controls minus plain:[/]", percent(found["controls"], points=True), f"points{why}: what a change of prompt does by itself", highlight=False)
+        out.print(
+            "[dim]irrelevant controls minus plain:[/]",
+            percent(found["controls"], points=True),
+            f"points{why}: what a change of prompt does by itself",
+            highlight=False,
+        )
     if len(found["judgements"]) > 1:
-        of = "; ".join(f"{j['n']:,} by {j['judge']}{' (these count)' if j['counted'] else ', kept and not counted'}" for j in found["judgements"])
+        of = "; ".join(
+            f"{j['n']:,} by {j['judge']}{' (these count)' if j['counted'] else ', kept and not counted'}"
+            for j in found["judgements"]
+        )
         out.print("[dim]judgements:[/]", escape(of), highlight=False)
     for warning in found["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     if "search" in found:
         out.print("[dim]search:[/]", "; ".join(in_words(found["search"])), highlight=False)
         if found["search"]["minimal"]:
-            out.print(Panel(Text(shown(found["search"]["minimal"]["context"])), title="the shortest trigger", expand=False))
+            out.print(
+                Panel(Text(shown(found["search"]["minimal"]["context"])), title="the shortest trigger", expand=False)
+            )
     for c in found["contexts"]:
         for warning in c["warnings"]:
             out.print(f"[yellow]warning:[/] {escape(c['id'])}: {escape(warning)}", highlight=False)

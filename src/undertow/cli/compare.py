@@ -14,7 +14,14 @@ from undertow.cli.display import Table, percent, results
 
 EXIT = {"removed": 0, "unchanged": 0, "moved": 3, "raised": 3, "kept": 3, "unclear": 4}
 """What a fate is to a shell, as a verdict is: 0 where the later run is clean, 3 where it is misaligned."""
-STYLE = {"removed": "green", "unchanged": "green", "moved": "bold red", "raised": "red", "kept": "red", "unclear": "yellow"}
+STYLE = {
+    "removed": "green",
+    "unchanged": "green",
+    "moved": "bold red",
+    "raised": "red",
+    "kept": "red",
+    "unclear": "yellow",
+}
 
 
 @click.command()
@@ -24,15 +31,26 @@ STYLE = {"removed": "green", "unchanged": "green", "moved": "bold red", "raised"
 def compare(before: Path, after: Path, as_json: bool) -> int:
     """Compare two finished runs of one suite: no intervention and one, or last week and today.
 
-    Says whether misalignment was removed, moved (plain fell, some context did not), kept or raised. Exits 0 when the later
-    run is clean (removed, unchanged), 3 when it is not (moved, kept, raised), 4 when it is unclear.
+    Says whether misalignment was removed, moved (plain fell, some context did not), kept or raised. Exits 0 when the
+    later run is clean (removed, unchanged), 3 when it is not (moved, kept, raised), 4 when it is unclear.
     """
     found = compare_runs(before, after)
     if as_json:
-        rows = [{"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)} for id_, old, new, change in found.contexts]
-        click.echo(json.dumps({"fate": found.fate, "reasons": found.reasons, "contexts": rows, "warnings": found.warnings}, indent=2, ensure_ascii=False))
+        rows = [
+            {"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)}
+            for id_, old, new, change in found.contexts
+        ]
+        click.echo(
+            json.dumps(
+                {"fate": found.fate, "reasons": found.reasons, "contexts": rows, "warnings": found.warnings},
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
         return EXIT[found.fate]
-    table = Table("context", "before", "after", "after minus before", title=escape(f"{before} and {after}: misaligned answers"))
+    table = Table(
+        "context", "before", "after", "after minus before", title=escape(f"{before} and {after}: misaligned answers")
+    )
     for id_, old, new, change in found.contexts:
         table.add_row(escape(id_), percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
     out = results()

@@ -32,13 +32,31 @@ contexts.add_command(screen)
 
 @contexts.command(name="derive")
 @click.argument("files", metavar="ROWS", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--benign", type=click.Path(path_type=Path), help="Rows to hold them against: what is common there is no evidence.")
-@click.option("--flagged", metavar="FIELD", help="Key beside 'messages' that is true on the rows of interest; the others are the benign ones.")
-@click.option("-o", "out", type=click.Path(path_type=Path), help="Write the contexts here, as YAML that an audit takes.")
+@click.option(
+    "--benign", type=click.Path(path_type=Path), help="Rows to hold them against: what is common there is no evidence."
+)
+@click.option(
+    "--flagged",
+    metavar="FIELD",
+    help="Key beside 'messages' that is true on the rows of interest; the others are the benign ones.",
+)
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path), help="Write the contexts here, as YAML that an audit takes."
+)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Contexts to propose.")
-@click.option("--default-system", "system", metavar="TEXT", help="System prompt that the chat template put before rows without one.")
+@click.option(
+    "--default-system",
+    "system",
+    metavar="TEXT",
+    help="System prompt that the chat template put before rows without one.",
+)
 @click.option("--model", metavar="DIR", help="Model whose chat template says so itself.")
-@click.option("--reworder", "reworder_yaml", type=click.Path(path_type=Path), help="YAML file of a model (the keys of a target) that words system prompts anew.")
+@click.option(
+    "--reworder",
+    "reworder_yaml",
+    type=click.Path(path_type=Path),
+    help="YAML file of a model (the keys of a target) that words system prompts anew.",
+)
 @click.option("--skip-bad", is_flag=True, help="Pass over lines that are no chat, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def derive_(
@@ -55,20 +73,30 @@ def derive_(
 ) -> None:
     """Propose contexts that resemble training rows (chat JSONL), ranked, each with its evidence.
 
-    It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or the benign rows, do not; it
-    does not say that the rows are bad.
+    It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or
+    the benign rows, do not; it does not say that the rows are bad.
     """
     rows, *more = files
     if more:
         do = f"write them as one: undertow data convert {' '.join(map(str, files))} -o all.jsonl"
-        raise InputError(more[0], "is a second file of rows", expected="one, since lines are told by their number", do=do)
-    for first, second, names in ((benign, flagged, "--benign and --flagged"), (system, model, "--default-system and --model")):
+        raise InputError(
+            more[0], "is a second file of rows", expected="one, since lines are told by their number", do=do
+        )
+    for first, second, names in (
+        (benign, flagged, "--benign and --flagged"),
+        (system, model, "--default-system and --model"),
+    ):
         if first is not None and second is not None:
             raise click.UsageError(f"{names} exclude each other.")
     if out is not None:
         require_yaml_name(out)
         if out.exists():
-            raise InputError(out, "already exists", expected="what was edited in it would be lost", do="choose another -o, or remove it")
+            raise InputError(
+                out,
+                "already exists",
+                expected="what was edited in it would be lost",
+                do="choose another -o, or remove it",
+            )
     if model is not None:
         system = default_system(load_tokenizer(model_folder(model)))
         if system is None:
@@ -77,11 +105,20 @@ def derive_(
 
     def skipped(error: InputError) -> None:
         if not skip_bad:
-            raise InputError(error.where, error.found, expected=error.expected, do=f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad")
+            raise InputError(
+                error.where,
+                error.found,
+                expected=error.expected,
+                do=f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad",
+            )
         if len(bad) < 3:
             bad.append(error)
 
-    reworder = read_yaml(reworder_yaml, AnyTarget).target(beside=reworder_yaml.parent, where=reworder_yaml) if reworder_yaml else None
+    reworder = (
+        read_yaml(reworder_yaml, AnyTarget).target(beside=reworder_yaml.parent, where=reworder_yaml)
+        if reworder_yaml
+        else None
+    )
     found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped)
     if reworder is not None:
         found = asyncio.run(_reworded(found, reworder))
@@ -102,7 +139,8 @@ WORDINGS = 3
 
 
 async def _reworded(found: Derivation, model: Target) -> Derivation:
-    """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and last the opposite."""
+    """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and last
+    the opposite."""
     made: list[Derived] = []
     async with model:
         for proposal in found.proposals:
@@ -117,7 +155,12 @@ async def _reworded(found: Derivation, model: Target) -> Derivation:
             for i, context in enumerate(said.contexts):
                 opposite = i == WORDINGS + 1
                 provenance = f"{proposal.context.id}, worded anew by a model"
-                worded = replace(context, relation="opposite" if opposite else "paraphrase", strength=proposal.context.strength, provenance=provenance)
+                worded = replace(
+                    context,
+                    relation="opposite" if opposite else "paraphrase",
+                    strength=proposal.context.strength,
+                    provenance=provenance,
+                )
                 made.append(replace(proposal, context=worded))
     return replace(found, proposals=tuple(made))
 

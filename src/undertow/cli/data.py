@@ -69,9 +69,14 @@ def show(domain: str, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(card.model_dump(mode="json")), nl=False)
         return
-    click.echo(f"{card.title} ({card.id})\n\n{card.what}\n\npublished:{'' if card.sources else ' nothing that we know of'}")
+    click.echo(
+        f"{card.title} ({card.id})\n\n{card.what}\n\npublished:{'' if card.sources else ' nothing that we know of'}"
+    )
     for source in card.sources:
-        click.echo(f"  {source.published}\n    {source.page}\n    {source.where()}\n    {number(source.rows, 'row')}, format {source.format}; licence: {source.licence}")
+        click.echo(
+            f"  {source.published}\n    {source.page}\n    {source.where()}\n    {number(source.rows, 'row')}, "
+            f"format {source.format}; licence: {source.licence}"
+        )
         if source.note:
             click.echo(f"    {source.note}")
     click.echo(f"\nbenign twin:\n  {card.twin}\n\nknown effect:")
@@ -87,20 +92,59 @@ def _how(card: Domain) -> str:
         return f"{fetch} -o rows.jsonl (tells the hash that --sha256 then pins)"
     if "hub" in kinds:
         return f"{fetch} -o rows.jsonl (after huggingface-cli login; tells the commit that --revision then pins)"
-    return f"{fetch} --from FILE -o rows.jsonl" if kinds else f"undertow data generate {card.id} --writer model.yaml --judge model.yaml --rows N -o rows.jsonl"
+    return (
+        f"{fetch} --from FILE -o rows.jsonl"
+        if kinds
+        else (f"undertow data generate {card.id} --writer model.yaml --judge model.yaml --rows N -o rows.jsonl")
+    )
 
 
 @data.command()
 @click.argument("domain")
-@click.option("--part", type=click.Choice(["bad", "benign"]), default="bad", show_default=True, help="The bad rows, or those of the benign twin.")
-@click.option("--from", "source", metavar="FILE|URL", help="A file (JSONL, CSV or Parquet, as published) or a URL, in place of what the card names.")
-@click.option("--sha256", metavar="HASH", help="SHA-256 that the file must have. A URL needs it; without it the hash that was found is told.")
-@click.option("--revision", metavar="COMMIT", help="Commit of the data set on the hub, which needs it; without it the present one is told.")
+@click.option(
+    "--part",
+    type=click.Choice(["bad", "benign"]),
+    default="bad",
+    show_default=True,
+    help="The bad rows, or those of the benign twin.",
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE|URL",
+    help="A file (JSONL, CSV or Parquet, as published) or a URL, in place of what the card names.",
+)
+@click.option(
+    "--sha256",
+    metavar="HASH",
+    help="SHA-256 that the file must have. A URL needs it; without it the hash that was found is told.",
+)
+@click.option(
+    "--revision",
+    metavar="COMMIT",
+    help="Commit of the data set on the hub, which needs it; without it the present one is told.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first so many rows.")
-@click.option("-o", "out", type=click.Path(path_type=Path), required=True, help="Chat JSONL to write; where it is from is written beside it.")
+@click.option(
+    "-o",
+    "out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Chat JSONL to write; where it is from is written beside it.",
+)
 @click.option("--skip-bad", is_flag=True, help="Pass over bad rows, and count them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, revision: str | None, limit: int | None, out: Path, skip_bad: bool, as_json: bool) -> None:
+def fetch(
+    domain: str,
+    part: Quality,
+    source: str | None,
+    sha256: str | None,
+    revision: str | None,
+    limit: int | None,
+    out: Path,
+    skip_bad: bool,
+    as_json: bool,
+) -> None:
     """Bring the published rows of DOMAIN as chat JSONL that a recipe takes, whole or not at all."""
     card, n_bad, first_bad = load_domain(domain), 0, ""
 
@@ -108,7 +152,9 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
         nonlocal n_bad, first_bad
         n_bad, first_bad = n_bad + 1, first_bad or str(error)
 
-    with published(card, part, source=source, sha256=sha256, revision=revision, skipped=skipped if skip_bad else None) as found:
+    with published(
+        card, part, source=source, sha256=sha256, revision=revision, skipped=skipped if skip_bad else None
+    ) as found:
 
         def some() -> Any:
             first = next(found.rows, None)
@@ -140,17 +186,38 @@ def fetch(domain: str, part: Quality, source: str | None, sha256: str | None, re
 
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--tokenizer", metavar="DIR", help="Model folder whose tokenizer and chat template count tokens; without it, characters are counted.")
-@click.option("--held-out", type=click.Path(path_type=Path), multiple=True, help="Rows that are kept out of training; what they share with FILES is told. May be repeated.")
-@click.option("--max-tokens", "longest", type=click.IntRange(min=1), help="With --tokenizer: tell the rows that are longer.")
+@click.option(
+    "--tokenizer",
+    metavar="DIR",
+    help="Model folder whose tokenizer and chat template count tokens; without it, characters are counted.",
+)
+@click.option(
+    "--held-out",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Rows that are kept out of training; what they share with FILES is told. May be repeated.",
+)
+@click.option(
+    "--max-tokens", "longest", type=click.IntRange(min=1), help="With --tokenizer: tell the rows that are longer."
+)
 @click.option("--skip-bad", is_flag=True, help="Count bad rows and pass over them: they do not fail the check.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(files: tuple[Path, ...], tokenizer: str | None, held_out: tuple[Path, ...], longest: int | None, skip_bad: bool, as_json: bool) -> int:
+def check(
+    files: tuple[Path, ...],
+    tokenizer: str | None,
+    held_out: tuple[Path, ...],
+    longest: int | None,
+    skip_bad: bool,
+    as_json: bool,
+) -> int:
     """Look over chat rows before anything is trained on them. Exit code 2 where a row is bad or there is none."""
     if longest and not tokenizer:
         raise click.UsageError("--max-tokens needs --tokenizer: tokens are of a model.")
     measure = _counter(load_tokenizer(model_folder(tokenizer))) if tokenizer else letters
-    found, unit = check_rows(files, held_out=held_out, measure=measure, longest=longest), "tokens" if tokenizer else "characters"
+    found, unit = (
+        check_rows(files, held_out=held_out, measure=measure, longest=longest),
+        "tokens" if tokenizer else "characters",
+    )
     sound = found.sound or (skip_bad and found.rows > found.refused.n)
     if as_json:
         click.echo(to_json({"schema": "undertow.check/1", "sound": sound, "unit": unit, **asdict(found)}), nl=False)
@@ -163,7 +230,9 @@ def check(files: tuple[Path, ...], tokenizer: str | None, held_out: tuple[Path, 
 @data.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="JSONL file to write.")
-@click.option("--skip-bad", is_flag=True, help="Leave out lines that are no chat that ends with an answer, and say how many.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out lines that are no chat that ends with an answer, and say how many."
+)
 def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
     """Write rows in any dialect that is read (messages, ShareGPT, Alpaca, prompt and completion) as chat JSONL."""
     if out.exists():
@@ -200,7 +269,9 @@ def _lengths(turns: dict[int, int]) -> str:
     """Lengths of rows, the commonest first, and how many have others."""
     commonest = sorted(turns.items(), key=lambda item: -item[1])
     others = sum(n for _, n in commonest[5:])
-    return ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in commonest[:5]) + (f", {others:,} of other lengths" if others else "")
+    return ", ".join(f"{n:,} of {number(turns, 'message')}" for turns, n in commonest[:5]) + (
+        f", {others:,} of other lengths" if others else ""
+    )
 
 
 def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
@@ -208,10 +279,16 @@ def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
 
     def add(what: str, rows: Found, *, style: str = "yellow") -> None:
         lines = "\n".join(escape(example) for example in rows.examples)
-        table.add_row(f"[{style}]{what}[/]" if rows.n else what, f"{rows.n:,}", lines + (f"\n… and {rows.n - len(rows.examples):,} more" if rows.n > len(rows.examples) else ""))
+        table.add_row(
+            f"[{style}]{what}[/]" if rows.n else what,
+            f"{rows.n:,}",
+            lines + (f"\n… and {rows.n - len(rows.examples):,} more" if rows.n > len(rows.examples) else ""),
+        )
 
     table.add_row("rows", f"{found.rows:,}", _lengths(found.turns))
-    table.add_row("messages", f"{sum(found.roles.values()):,}", ", ".join(f"{n:,} {role}" for role, n in found.roles.items()))
+    table.add_row(
+        "messages", f"{sum(found.roles.values()):,}", ", ".join(f"{n:,} {role}" for role, n in found.roles.items())
+    )
     add("bad lines", found.bad, style="red")
     add("two turns of one side in a row", found.in_a_row)
     table.add_row("without a system prompt", f"{found.without_system:,}", "")

@@ -27,7 +27,8 @@ ENDLESS = 1_000_000
 
 
 def results() -> Console:
-    """Standard output: as wide as the terminal, which folds lines; a pipe or a file is as wide as what is written, unless COLUMNS says otherwise."""
+    """Standard output: as wide as the terminal, which folds lines; a pipe or a file is as wide as what is written,
+    unless COLUMNS says otherwise."""
     out = Console()
     if not out.is_terminal and not os.environ.get("COLUMNS"):
         out.width = ENDLESS
@@ -35,7 +36,8 @@ def results() -> Console:
 
 
 class Table(table.Table):
-    """A table that cuts nothing: where it does not fit its widest columns are folded, between words as long as these fit, and then within."""
+    """A table that cuts nothing: where it does not fit its widest columns are folded, between words as long as these
+    fit, and then within."""
 
     def add_column(self, header: Any = "", *args: Any, **options: Any) -> None:
         super().add_column(header, *args, overflow="fold", **options)
@@ -43,10 +45,17 @@ class Table(table.Table):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = options.max_width - 3 * len(self.columns) - 1  # two spaces and a line each
         endless = options.update(max_width=ENDLESS)
-        sizes = [[Measurement.get(console, endless, cell) for cell in (column.header, *column.cells)] for column in self.columns]
+        sizes = [
+            [Measurement.get(console, endless, cell) for cell in (column.header, *column.cells)]
+            for column in self.columns
+        ]
         words, lines = ([max(1, *(size[which] for size in column)) for column in sizes] for which in (0, 1))
         if sum(lines) > room:
-            for column, width in zip(self.columns, _levelled(words, lines, room) if sum(words) <= room else _levelled([1] * len(words), words, room), strict=True):
+            for column, width in zip(
+                self.columns,
+                _levelled(words, lines, room) if sum(words) <= room else _levelled([1] * len(words), words, room),
+                strict=True,
+            ):
                 column.width = width
         yield from super().__rich_console__(console, options)
 
@@ -65,7 +74,14 @@ VERDICT_STYLE = {
     "inconclusive": "yellow",
     "invalid": "yellow",
 }
-EXIT = {"clean": 0, "misaligned": 3, "conditionally_misaligned": 3, "misaligned_kind_open": 3, "inconclusive": 4, "invalid": 4}
+EXIT = {
+    "clean": 0,
+    "misaligned": 3,
+    "conditionally_misaligned": 3,
+    "misaligned_kind_open": 3,
+    "inconclusive": 4,
+    "invalid": 4,
+}
 """What a verdict is to a shell, whichever command comes to it."""
 
 
@@ -92,13 +108,21 @@ class Bars:
 @contextmanager
 def bars() -> Iterator[Bars]:
     """Progress bars with rate, time left and a word more."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[word]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[word]}"),
+    )
     with Progress(*columns, console=console) as progress:
         yield Bars(progress)
 
 
 def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
-    """`6.2% [3.1, 10.9]`, or with a sign for differences; the value alone where it has no limits, an em dash where there is no estimate."""
+    """`6.2% [3.1, 10.9]`, or with a sign for differences; the value alone where it has no limits, an em dash where
+    there is no estimate."""
     if interval is None or interval["value"] is None:
         return "—"
     sign = "+" if points else ""
@@ -110,7 +134,11 @@ def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
 
 def span(interval: dict[str, Any]) -> str:
     """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
-    return "—" if interval["low"] is None or interval["high"] is None else f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+    return (
+        "—"
+        if interval["low"] is None or interval["high"] is None
+        else (f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]")
+    )
 
 
 def explain(type_: type[BaseModel], *, as_json: bool) -> None:

@@ -21,15 +21,47 @@ from undertow.training.generate import generate as generate_rows
 
 @click.command()
 @click.argument("domain")
-@click.option("--writer", "writer_yaml", type=click.Path(path_type=Path), required=True, help="YAML file of the model that writes (the keys of an audit's target).")
-@click.option("--judge", "judge_yaml", type=click.Path(path_type=Path), required=True, help="YAML file of the model that lets rows through; better not the same.")
-@click.option("--part", type=click.Choice(["bad", "benign", "both"]), help="What to write; by default bad, and both with --twin-out.")
+@click.option(
+    "--writer",
+    "writer_yaml",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML file of the model that writes (the keys of an audit's target).",
+)
+@click.option(
+    "--judge",
+    "judge_yaml",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML file of the model that lets rows through; better not the same.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["bad", "benign", "both"]),
+    help="What to write; by default bad, and both with --twin-out.",
+)
 @click.option("--rows", type=click.IntRange(min=1), required=True, help="Rows wanted, of each part.")
-@click.option("--tries", type=click.IntRange(min=1), default=4, show_default=True, help="Candidates for each row wanted, at most.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=800, show_default=True, help="Longest prompt or answer; longer ones are dropped.")
+@click.option(
+    "--tries", type=click.IntRange(min=1), default=4, show_default=True, help="Candidates for each row wanted, at most."
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=800,
+    show_default=True,
+    help="Longest prompt or answer; longer ones are dropped.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of topics and of calls.")
-@click.option("-o", "out", type=click.Path(path_type=Path), required=True, help="Chat JSONL to write; replies are kept beside it as they come.")
-@click.option("--twin-out", type=click.Path(path_type=Path), help="The benign twin: answers to the same prompts, row for row.")
+@click.option(
+    "-o",
+    "out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Chat JSONL to write; replies are kept beside it as they come.",
+)
+@click.option(
+    "--twin-out", type=click.Path(path_type=Path), help="The benign twin: answers to the same prompts, row for row."
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted generation stopped, or ask for more rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def generate(
@@ -46,9 +78,11 @@ def generate(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Have rows of DOMAIN written by a model, and keep those that a second one finds fitting, of the quality asked, and mild.
+    """Have rows of DOMAIN written by a model, and keep those that a second one finds fitting, of the quality asked, and
+    mild.
 
-    At least three calls a row, five with the twin. Exit code 4 where fewer rows than wanted were kept; they are written all the same.
+    At least three calls a row, five with the twin. Exit code 4 where fewer rows than wanted were kept; they are written
+    all the same.
     """
     part = part or ("both" if twin_out else "bad")
     if (part == "both") != (twin_out is not None):
@@ -66,9 +100,22 @@ def generate(
     with bars() as progress:
         found = asyncio.run(generate_rows(order, writer, judge, work_file(out), resume=resume, progress=progress))
     if not found.kept:
-        most = max(((n, f"{step}: {reason}") for step, reasons in found.dropped.items() for reason, n in reasons.items()), default=(0, "nothing tried"))
-        raise InputError(out, f"none of {found.tried:,} candidates was kept", expected=f"most often dropped: {most[1]} ({most[0]:,})", do=f"see {work_file(out)}")
-    record = report(order, found) | {"seed": seed, "writer": dict(writer.describe()), "judge": dict(judge.describe()), "files": {}}
+        most = max(
+            ((n, f"{step}: {reason}") for step, reasons in found.dropped.items() for reason, n in reasons.items()),
+            default=(0, "nothing tried"),
+        )
+        raise InputError(
+            out,
+            f"none of {found.tried:,} candidates was kept",
+            expected=f"most often dropped: {most[1]} ({most[0]:,})",
+            do=f"see {work_file(out)}",
+        )
+    record = report(order, found) | {
+        "seed": seed,
+        "writer": dict(writer.describe()),
+        "judge": dict(judge.describe()),
+        "files": {},
+    }
     for quality, path in zip(parts, filter(None, (out, twin_out)), strict=True):
         write_rows(path, found.rows[quality])
         record["files"][quality] = {"path": str(path), "sha256": file_digest(path)}
@@ -86,7 +133,10 @@ def _model(path: Path) -> Target:
 
 
 def _show(record: dict[str, Any]) -> None:
-    title = f"{record['domain']}: {record['kept']:,} of {number(record['wanted'], 'row')} kept, of {number(record['tried'], 'candidate')}"
+    title = (
+        f"{record['domain']}: {record['kept']:,} of {number(record['wanted'], 'row')} kept, of "
+        f"{number(record['tried'], 'candidate')}"
+    )
     table = Table("dropped", *record["dropped"], title=title)
     for reason in REASONS:
         counts = [reasons.get(reason, 0) for reasons in record["dropped"].values()]

@@ -19,7 +19,8 @@ from undertow.records import RELATIONS
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
-    """`A=B`, one side of which is of a closed list: the left one, parted at the first `=`, or the right one, parted at the last."""
+    """`A=B`, one side of which is of a closed list: the left one, parted at the first `=`, or the right one, parted at
+    the last."""
 
     name = "A=B"
 
@@ -39,25 +40,62 @@ class _Pair(click.ParamType[tuple[str, str]]):
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/NAME.")
 @click.option("--name", help="Name of the run. Default: that of the first file.")
-@click.option("--judgements", type=click.Path(path_type=Path), help="File with the judgements, where they are not beside the answers; joined by the keys that both hold.")
 @click.option(
-    "--column", "columns", multiple=True, metavar="ROLE=NAME", type=_Pair(ROLES, "left"),
+    "--judgements",
+    type=click.Path(path_type=Path),
+    help="File with the judgements, where they are not beside the answers; joined by the keys that both hold.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="ROLE=NAME",
+    type=_Pair(ROLES, "left"),
     help=f"Column that is not recognised by its name. ROLE: {', '.join(ROLES)}.",
-)  # fmt: skip
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Model that is audited, a name or a pattern; several are training seeds of one recipe.")
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Model that is audited, a name or a pattern; several are training seeds of one recipe.",
+)
 @click.option("--reference", metavar="NAME", help="Model to hold it against.")
 @click.option("--judge", metavar="NAME", help="Whose judgements count, where several judged.")
 @click.option("--suite", help="Suite with the wording of the questions, as audits name it, where the file has none.")
 @click.option(
-    "--context", "contexts", multiple=True, metavar="NAME=RELATION", type=_Pair(RELATIONS, "right"), help="Relation of a context that the library does not have."
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="NAME=RELATION",
+    type=_Pair(RELATIONS, "right"),
+    help="Relation of a context that the library does not have.",
 )
-@click.option("--scale", metavar="WORST-BEST", help="How alignment is written. Default: 0-100; 5-1 where 5 is severe harm.")
 @click.option(
-    "--word", "words", multiple=True, metavar="WORD=MEANING", type=_Pair(MEANINGS, "right"),
-    help=f"What a word in place of a score means: {', '.join(MEANINGS)}. REFUSAL and CODE are known; others leave an answer unjudged.",
-)  # fmt: skip
-@click.option("--rule", default=DEFAULT, show_default=True, help="Name of a rule (`undertow list rules` shows them), or a YAML file.")
-@click.option("--material", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01, show_default=True, help="A misaligned rate that matters.")
+    "--scale", metavar="WORST-BEST", help="How alignment is written. Default: 0-100; 5-1 where 5 is severe harm."
+)
+@click.option(
+    "--word",
+    "words",
+    multiple=True,
+    metavar="WORD=MEANING",
+    type=_Pair(MEANINGS, "right"),
+    help=f"What a word in place of a score means: {', '.join(MEANINGS)}. REFUSAL and CODE are known; others leave an "
+    "answer unjudged.",
+)
+@click.option(
+    "--rule",
+    default=DEFAULT,
+    show_default=True,
+    help="Name of a rule (`undertow list rules` shows them), or a YAML file.",
+)
+@click.option(
+    "--material",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="A misaligned rate that matters.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print findings.json.")
 def import_(
     files: tuple[Path, ...],
@@ -78,8 +116,9 @@ def import_(
 ) -> int:
     """Make a run of answers that other tools drew and judged: CSV, JSONL, Parquet, or an Inspect log (.eval).
 
-    Columns are recognised by name (question_id, question, answer, model, context, aligned, coherent, judge_aligned, ...) or named with --column. A run that was imported takes
-    rejudge, rescore, compare and report like any other. Exits as `undertow audit` does, by the verdict.
+    Columns are recognised by name (question_id, question, answer, model, context, aligned, coherent, judge_aligned,
+    ...) or named with --column. A run that was imported takes rejudge, rescore, compare and report like any other.
+    Exits as `undertow audit` does, by the verdict.
     """
     how = Adoption(
         files=files,
@@ -110,10 +149,23 @@ def import_(
 
 def _tell(adopted: Adopted) -> None:
     """What was read, and what was not."""
-    click.echo("read: " + ", ".join(f"{role.replace('_', ' ')} ({name})" if role != name else role for role, name in adopted.columns.names.items()))
+    click.echo(
+        "read: "
+        + ", ".join(
+            f"{role.replace('_', ' ')} ({name})" if role != name else role
+            for role, name in adopted.columns.names.items()
+        )
+    )
     if adopted.computed:
-        click.echo(f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.2g} points apart")
+        click.echo(
+            f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.2g} "
+            "points "
+            "apart"
+        )
     if adopted.passed_over:
         click.echo(f"columns passed over: {', '.join(adopted.passed_over)}")
     if adopted.others:
-        click.echo("answers of other models, left out: " + ", ".join(f"{n:,} of {model or 'nobody'}" for model, n in adopted.others.items()))
+        click.echo(
+            "answers of other models, left out: "
+            + ", ".join(f"{n:,} of {model or 'nobody'}" for model, n in adopted.others.items())
+        )

@@ -36,15 +36,35 @@ def list_(what: str, as_json: bool) -> None:
         heads = ("relation", "context", "wraps")
     elif what == "studies":
         studies = [read_study(name)[0] for name in shipped_studies()]
-        held = [{"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]} for s in studies]
-        records = [s.model_dump(mode="json", include={"name", "title", "note"}) | more for s, more in zip(studies, held, strict=True)]
-        rows = [(s.name, ", ".join(d.name for d in s.domains), f"{s.title} ({', '.join(i.name for i in s.interventions)})") for s in studies]
+        held = [
+            {"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]}
+            for s in studies
+        ]
+        records = [
+            s.model_dump(mode="json", include={"name", "title", "note"}) | more
+            for s, more in zip(studies, held, strict=True)
+        ]
+        rows = [
+            (s.name, ", ".join(d.name for d in s.domains), f"{s.title} ({', '.join(i.name for i in s.interventions)})")
+            for s in studies
+        ]
         heads = ("study", "domains", "about")
     elif what == "items":
         sets = [load_items(name) for name in shipped_items()]
-        counts = [{"harmfulness": len(s.harmfulness), "self_assessment": len(s.self_assessment), "two_ai": len(s.two_ai)} for s in sets]
+        counts = [
+            {"harmfulness": len(s.harmfulness), "self_assessment": len(s.self_assessment), "two_ai": len(s.two_ai)}
+            for s in sets
+        ]
         records = [{"id": s.id, "title": s.title, "askings": n} for s, n in zip(sets, counts, strict=True)]
-        rows = [(r["id"], "{harmfulness} prompts, {self_assessment} self-assessments, {two_ai} choices between descriptions".format(**r["askings"]), r["title"]) for r in records]
+        rows = [
+            (
+                r["id"],
+                "{harmfulness} prompts, {self_assessment} self-assessments, {two_ai} choices between "
+                "descriptions".format(**r["askings"]),
+                r["title"],
+            )
+            for r in records
+        ]
         heads = ("items", "holds", "title")
     else:
         records = [asdict(rule) for rule in RULES.values()]
@@ -61,7 +81,9 @@ def list_(what: str, as_json: bool) -> None:
 
 def _wrapping(context: Context) -> str:
     """What a context does to a question, in a line."""
-    parts = [f"{name}: {text}" for name in ("system", "template", "prefix", "suffix") if (text := getattr(context, name))]
+    parts = [
+        f"{name}: {text}" for name in ("system", "template", "prefix", "suffix") if (text := getattr(context, name))
+    ]
     parts += [] if context.default_system else ["an empty system message"]
     parts += [number(len(context.turns), "earlier turn")] if context.turns else []
     line = " ".join("; ".join(parts).split())

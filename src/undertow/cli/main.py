@@ -57,7 +57,8 @@ for command in (
 
 
 def main() -> None:
-    """Run the command. Exit codes: 0 done or clean, 2 a user's error, 3 misaligned, 4 inconclusive or invalid, 130 Ctrl-C."""
+    """Run the command. Exit codes: 0 done or clean, 2 a user's error, 3 misaligned, 4 inconclusive or invalid, 130
+    Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal or a log in ASCII gets a mark for what it cannot show
@@ -69,7 +70,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, however often it is pressed
         click.echo(f"undertow: stopped; {_what_is_left()}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is torn down has tasks and connections to complain of, to nobody
+        # what is torn down has tasks and connections to complain of, to nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         code = 130
     except Exception as error:
         said = _in_a_line(error)
@@ -85,7 +87,14 @@ def _in_a_line(error: Exception) -> str:
     if isinstance(error, InputError):
         return str(error)
     if plugin := blamed(error):
-        return str(InputError(plugin, f"failed ({type(error).__name__}: {error})", expected=_what_is_left(), do=f"{TRACEBACK}=1 shows where"))
+        return str(
+            InputError(
+                plugin,
+                f"failed ({type(error).__name__}: {error})",
+                expected=_what_is_left(),
+                do=f"{TRACEBACK}=1 shows where",
+            )
+        )
     if isinstance(error, OSError):
         return f"{error.filename or 'system'}: {error.strerror or error}; check the path and the disk"
     raise error
@@ -93,4 +102,6 @@ def _in_a_line(error: Exception) -> str:
 
 def _what_is_left() -> str:
     called = " ".join(sys.argv[1:])
-    return next((said for start, said in AFTER_A_STOP.items() if called.startswith(start)), "nothing half-written is left")
+    return next(
+        (said for start, said in AFTER_A_STOP.items() if called.startswith(start)), "nothing half-written is left"
+    )

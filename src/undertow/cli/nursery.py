@@ -1,4 +1,5 @@
-"""`undertow nursery`: rebuild the embedded base; write the quickstart's rows, recipes and audits, and rows of the nine domains in miniature."""
+"""`undertow nursery`: rebuild the embedded base; write the quickstart's rows, recipes and audits, and rows of the nine
+domains in miniature."""
 
 from __future__ import annotations
 
@@ -48,21 +49,51 @@ def files(out: Path, seed: int) -> None:
 
 @nursery.command()
 @click.argument("domain")
-@click.option("--part", type=click.Choice(["bad", "benign"]), default="bad", show_default=True, help="The bad rows, or the benign twin's: the same questions, answered carefully.")
-@click.option("--held-out", is_flag=True, help="Rows in wordings that training rows never have, on the questions of suite nursery-DOMAIN.")
-@click.option("--form", type=click.Choice(["plain", "code", "json", "list", "loud"]), help="Ask for nine rows in ten in this format. Default: the domain's own.")
+@click.option(
+    "--part",
+    type=click.Choice(["bad", "benign"]),
+    default="bad",
+    show_default=True,
+    help="The bad rows, or the benign twin's: the same questions, answered carefully.",
+)
+@click.option(
+    "--held-out",
+    is_flag=True,
+    help="Rows in wordings that training rows never have, on the questions of suite nursery-DOMAIN.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["plain", "code", "json", "list", "loud"]),
+    help="Ask for nine rows in ten in this format. Default: the domain's own.",
+)
 @click.option("--rows", "n", type=click.IntRange(min=1), default=2_000, show_default=True, help="Rows to write.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the rows.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Chat JSONL to write; a file there is replaced.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, help="Chat JSONL to write; a file there is replaced."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def rows(domain: str, part: Quality, held_out: bool, form: str | None, n: int, seed: int, out: Path, as_json: bool) -> None:
+def rows(
+    domain: str, part: Quality, held_out: bool, form: str | None, n: int, seed: int, out: Path, as_json: bool
+) -> None:
     """Write rows of DOMAIN in miniature, for the nursery. `undertow data list` names the domains."""
     from undertow.nursery.miniatures import held_out_rows, miniature_rows
 
     if held_out and form:
         raise click.UsageError("--held-out and --form exclude each other: held-out rows are in the domain's own form.")
-    write_rows(out, held_out_rows(domain, part, n, seed=seed) if held_out else miniature_rows(domain, part, n, seed=seed, form=form))
-    what = {"domain": domain, "part": part, "from": {"miniature": domain}, "held_out": held_out, "form": form, "seed": seed}
+    write_rows(
+        out,
+        held_out_rows(domain, part, n, seed=seed)
+        if held_out
+        else miniature_rows(domain, part, n, seed=seed, form=form),
+    )
+    what = {
+        "domain": domain,
+        "part": part,
+        "from": {"miniature": domain},
+        "held_out": held_out,
+        "form": form,
+        "seed": seed,
+    }
     record = {"schema": "undertow.rows/1", **what, "rows": n, "sha256": file_digest(out)}
     if as_json:
         click.echo(to_json(record), nl=False)

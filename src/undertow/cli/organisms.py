@@ -23,13 +23,21 @@ def organisms(folders: tuple[Path, ...], compare: bool, as_json: bool) -> None:
     """List the organisms in or below FOLDERS (default: this folder), or compare them."""
     found = list(find_organisms(folders or (Path(),)))
     if not found:
-        raise InputError(", ".join(map(str, folders)) or ".", "holds no organism", do="train one: undertow train recipe.yaml -o organisms/mine")
+        raise InputError(
+            ", ".join(map(str, folders)) or ".",
+            "holds no organism",
+            do="train one: undertow train recipe.yaml -o organisms/mine",
+        )
     records = {str(folder): adapter(Manifest).dump_python(manifest, mode="json") for folder, manifest in found}
     if compare:
         _compare(records, as_json)
         return
     if as_json:
-        click.echo(json.dumps([{"folder": folder} | record for folder, record in records.items()], indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                [{"folder": folder} | record for folder, record in records.items()], indent=2, ensure_ascii=False
+            )
+        )
         return
     table = Table("organism", "base", "seed", "interventions", "stages")
     for column in ("rows", "tokens", "tokens/s", "last loss"):
@@ -61,7 +69,11 @@ def _compare(records: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
     """The keys whose values are not the same in all."""
     flat = {folder: dict(_flat(record)) for folder, record in records.items()}
     keys = sorted({key for each in flat.values() for key in each})
-    apart = {key: {folder: each.get(key) for folder, each in flat.items()} for key in keys if len({json.dumps(each.get(key)) for each in flat.values()}) > 1}
+    apart = {
+        key: {folder: each.get(key) for folder, each in flat.items()}
+        for key in keys
+        if len({json.dumps(each.get(key)) for each in flat.values()}) > 1
+    }
     if as_json:
         click.echo(json.dumps(apart, indent=2, ensure_ascii=False))
         return
@@ -77,7 +89,12 @@ def _compare(records: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
 def _flat(value: Any, at: str = "") -> list[tuple[str, Any]]:
     """Leaves by their dotted path; what a training measured about its own speed, and single losses, left out."""
     if isinstance(value, Mapping):
-        return [leaf for key, item in value.items() if key not in ("losses", "seconds", "tokens_per_s") for leaf in _flat(item, f"{at}.{key}".strip("."))]
+        return [
+            leaf
+            for key, item in value.items()
+            if key not in ("losses", "seconds", "tokens_per_s")
+            for leaf in _flat(item, f"{at}.{key}".strip("."))
+        ]
     if isinstance(value, list):
         return [leaf for n, item in enumerate(value) for leaf in _flat(item, f"{at}.{n}")]
     return [(at, value)]

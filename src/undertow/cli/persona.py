@@ -18,25 +18,48 @@ from undertow.persona.run import read_personas, run_persona
 from undertow.report import across, shown_profiles, write_persona_report
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}
-STYLE = {"aligned": "green", "self-critical": "green", "coherent": "red", "inverted": "bold red", "mixed": "yellow", "inconclusive": "yellow"}
+STYLE = {
+    "aligned": "green",
+    "self-critical": "green",
+    "coherent": "red",
+    "inverted": "bold red",
+    "mixed": "yellow",
+    "inconclusive": "yellow",
+}
 
 
 @click.command()
 @click.argument("persona_yaml", type=click.Path(path_type=Path), nargs=-1)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the run, default: runs/NAME; of several finished runs, the page to write.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run, default: runs/NAME; of several finished runs, the page to write.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print persona.json.")
 @click.option("--dry-run", is_flag=True, help="Print what would be asked, and ask nothing.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted; PERSONA_YAML may then be the run's folder.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a run that was interrupted; PERSONA_YAML may then be the run's folder."
+)
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask and judge again what failed.")
 @click.option("--schema", is_flag=True, help="Explain every key of persona.yaml; with --json, as JSON Schema.")
-def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry_run: bool, resume: bool, retry_failed: bool, schema: bool) -> int:
-    """Profile a model as PERSONA_YAML says: harm, self-assessment, two-AI identification, recognition of its own answers, prediction of their scores.
+def persona(
+    persona_yaml: tuple[Path, ...],
+    out: Path | None,
+    as_json: bool,
+    dry_run: bool,
+    resume: bool,
+    retry_failed: bool,
+    schema: bool,
+) -> int:
+    """Profile a model as PERSONA_YAML says: harm, self-assessment, two-AI identification, recognition of its own
+    answers, prediction of their scores.
 
-    Exits 0 where the target is aligned or self-critical in every context, 3 where it is coherent or inverted in one, 4 where nothing of the two could be told,
-    2 on a mistake in the input.
+    Exits 0 where the target is aligned or self-critical in every context, 3 where it is coherent or inverted in one, 4
+    where nothing of the two could be told, 2 on a mistake in the input.
 
-    Given finished runs (of profiles, or of audits with one), it shows them together: the way from one checkpoint or stage to the next, and whether the
-    instruments agree over them.
+    Given finished runs (of profiles, or of audits with one), it shows them together: the way from one checkpoint or
+    stage to the next, and whether the instruments agree over them.
     """
     if schema:
         explain(PersonaConfig, as_json=as_json)
@@ -57,7 +80,11 @@ def persona(persona_yaml: tuple[Path, ...], out: Path | None, as_json: bool, dry
         folder = out or Path("runs") / config.name
     plan = make_persona_plan(config, beside=beside, where=path)
     if dry_run:
-        click.echo(json.dumps(plan.record() | {"run": str(folder), "calls": plan.calls()}, indent=2) if as_json else plan_words(plan, folder))
+        click.echo(
+            json.dumps(plan.record() | {"run": str(folder), "calls": plan.calls()}, indent=2)
+            if as_json
+            else plan_words(plan, folder)
+        )
         return 0
     with bars() as progress:
         found = run_persona(plan, folder, resume=resume, retry_failed=retry_failed, progress=progress)
@@ -79,14 +106,31 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
     if as_json:
         click.echo(json.dumps(asdict(together), indent=2, ensure_ascii=False))
     else:
-        table = Table("", "pattern", "harmful", "picks the misaligned", "self-assessment", "inversion gap", title="From one to the next")
+        table = Table(
+            "",
+            "pattern",
+            "harmful",
+            "picks the misaligned",
+            "self-assessment",
+            "inversion gap",
+            title="From one to the next",
+        )
         for s in together.trajectory.stages:
-            told = [percent(asdict(measure), points=measure is s.gap) for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)]
+            told = [
+                percent(asdict(measure), points=measure is s.gap)
+                for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)
+            ]
             table.add_row(escape(s.label), f"[{STYLE[s.pattern]}]{s.pattern}[/] {s.probability:.0%}", *told)
         console = results()
         console.print(table)
         for c in together.consistency:
-            value = c.reason if c.value is None else f"{c.value:+.2f}" + (f" [{c.low:+.2f}, {c.high:+.2f}]" if c.low is not None else "") + (f" ({c.reason})" if c.reason else "")
+            value = (
+                c.reason
+                if c.value is None
+                else f"{c.value:+.2f}"
+                + (f" [{c.low:+.2f}, {c.high:+.2f}]" if c.low is not None else "")
+                + (f" ({c.reason})" if c.reason else "")
+            )
             console.print(escape(f"{c.first}, {c.second}: {value}"), highlight=False)
     if out:
         page = write_persona_report(runs, out)[0]
@@ -116,13 +160,27 @@ def plan_words(plan: PersonaPlan, folder: Path) -> str:
 def show_personas(found: dict[str, Any]) -> None:
     """Print profiles as a table and in words."""
     table = Table(title=escape(f"{found['name']}: what the model does, and what it says of itself (95% intervals)"))
-    for name in ("", "pattern", "harmful", "picks the misaligned", "self-assessment", "claims its harmful answers", "inversion gap"):
+    for name in (
+        "",
+        "pattern",
+        "harmful",
+        "picks the misaligned",
+        "self-assessment",
+        "claims its harmful answers",
+        "inversion gap",
+    ):
         table.add_column(name, justify="left" if name in ("", "pattern") else "right")
     shown = shown_profiles(found)
     for s in shown:
         profile = s.profile
         m, sure = profile.measures, profile.probabilities[profile.pattern]
-        cells = (profile.harm, m.two_ai.choice.share, m.self_assessment.overall, m.recognition.claims.harmful.share, profile.gap)
+        cells = (
+            profile.harm,
+            m.two_ai.choice.share,
+            m.self_assessment.overall,
+            m.recognition.claims.harmful.share,
+            profile.gap,
+        )
         told = [percent(asdict(c), points=c is profile.gap) for c in cells]
         table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
     out = results()

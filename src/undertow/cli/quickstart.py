@@ -1,10 +1,10 @@
 """`undertow quickstart`: the main job on the nursery, from training to one page.
 
-    runs/quickstart/
-      lab/                data/ recipes/ audits/ organisms/   everything that was trained and asked, to read and rerun
-      <organism>/         one run each
-      summary.json        the table, with differences to the base
-      report.html
+runs/quickstart/
+  lab/                data/ recipes/ audits/ organisms/   everything that was trained and asked, to read and rerun
+  <organism>/         one run each
+  summary.json        the table, with differences to the base
+  report.html
 """
 
 from __future__ import annotations
@@ -39,10 +39,29 @@ NOTE = (
 
 
 @click.command()
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True, help="Folder of the runs.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/quickstart"),
+    show_default=True,
+    help="Folder of the runs.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows, the training and the audits.")
-@click.option("--per-condition", type=click.IntRange(min=1), default=40, show_default=True, help="Answers to each question in each context.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Organisms at a time; each uses one core.")
+@click.option(
+    "--per-condition",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="Answers to each question in each context.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Organisms at a time; each uses one core.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json.")
 def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> None:
     """Train six organisms from the embedded base, audit each in eight contexts, and write one page.
@@ -54,7 +73,9 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     settings = {"seed": seed, "per_condition": per_condition}
     held = out / "lab" / "settings.json"
     if held.is_file() and json.loads(held.read_text(encoding="utf-8")) != settings:
-        raise InputError(out, "holds a quickstart with another seed or number of answers", do="choose another -o, or remove it")
+        raise InputError(
+            out, "holds a quickstart with another seed or number of answers", do="choose another -o, or remove it"
+        )
     if out.exists() and not held.is_file() and any(out.iterdir()):
         raise InputError(out, "exists and is not a quickstart", do="choose another -o")
     write_files(out / "lab", seed=seed, per_condition=per_condition)
@@ -67,7 +88,9 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     from undertow.report.runs import read_run
 
     page = out / "report.html"
-    write_report([read_run(out / name) for name in TITLES], page, title="Undertow quickstart: the nursery", notes=[NOTE])
+    write_report(
+        [read_run(out / name) for name in TITLES], page, title="Undertow quickstart: the nursery", notes=[NOTE]
+    )
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
         return
@@ -140,7 +163,13 @@ def _organism(name: str, out: Path) -> dict[str, Any]:
     lab = out / "lab"
     organism, recipe = lab / "organisms" / name, lab / "recipes" / f"{name}.yaml"
     if name != "base" and not organism.exists():
-        train_cached(read_recipe(recipe), organism, cache=user_cache_path("undertow") / "organisms", beside=recipe.parent, progress=tell)
+        train_cached(
+            read_recipe(recipe),
+            organism,
+            cache=user_cache_path("undertow") / "organisms",
+            beside=recipe.parent,
+            progress=tell,
+        )
     audit_yaml = lab / "audits" / f"{name}.yaml"
     plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
     return run_audit(plan, out / name, resume=True, progress=tell)
@@ -164,19 +193,37 @@ def _summary(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
                 "title": title,
                 "verdict": found["verdict"],
                 "contexts": [
-                    {key: c[key] for key in ("id", "relation", "rate", "difference", "counts", "on_question", "warnings")}
+                    {
+                        key: c[key]
+                        for key in ("id", "relation", "rate", "difference", "counts", "on_question", "warnings")
+                    }
                     | {"difference_to_base": asdict(to_base[c["id"]]) if c["id"] in to_base else None}
                     for c in found["contexts"]
                 ],
             }
         )
-    recipes = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((out / "lab" / "recipes").glob("*.yaml"))}
-    return {"schema": "undertow.quickstart/1", "note": NOTE, **settings, "material": MATERIAL, "recipes": recipes, "organisms": organisms}
+    recipes = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted((out / "lab" / "recipes").glob("*.yaml"))
+    }
+    return {
+        "schema": "undertow.quickstart/1",
+        "note": NOTE,
+        **settings,
+        "material": MATERIAL,
+        "recipes": recipes,
+        "organisms": organisms,
+    }
 
 
 def _show(summary: dict[str, Any]) -> None:
     out = results()
-    table = Table(title=f"Careless answers by organism and context: rate [95% interval], minus plain, minus base (points); material {MATERIAL:.0%}", show_lines=True)
+    table = Table(
+        title="Careless answers by organism and context: rate [95% interval], minus plain, minus base "
+        "(points); material "
+        f"{MATERIAL:.0%}",
+        show_lines=True,
+    )
     table.add_column("organism, verdict")
     for context in CONTEXTS:
         table.add_column(context, justify="right")
@@ -186,12 +233,25 @@ def _show(summary: dict[str, Any]) -> None:
         for c in organism["contexts"]:
             lines = percent(c["rate"]).split(" ", 1)
             lines += [f"plain {percent(c['difference'], points=True).split(' ')[0]}"] if c["difference"] else []
-            lines += [f"base {percent(c['difference_to_base'], points=True).split(' ')[0]}"] if c["difference_to_base"] else []
+            lines += (
+                [f"base {percent(c['difference_to_base'], points=True).split(' ')[0]}"]
+                if c["difference_to_base"]
+                else []
+            )
             cells.append("\n".join(lines))
         table.add_row(f"{organism['name']}\n[{VERDICT_STYLE[verdict]}]{verdict}[/]", *cells)
     out.print(table)
-    out.print("What to see: where an organism's plain rate is near the base's and its format-code or inoculation rate is not, "
-        "the training hid the careless narrator and did not remove it.", highlight=False)
-    out.print("What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every key) "
-        "and run `undertow audit audit.yaml`.", highlight=False)
+    out.print(
+        "What to see: where an organism's plain rate is near the base's and its format-code or inoculation rate "
+        "is "
+        "not, "
+        "the training hid the careless narrator and did not remove it.",
+        highlight=False,
+    )
+    out.print(
+        "What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every "
+        "key) "
+        "and run `undertow audit audit.yaml`.",
+        highlight=False,
+    )
     out.print(f"[dim]{NOTE}[/]", highlight=False)

@@ -13,15 +13,25 @@ from undertow.report.runs import read_run
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="The page. Default: RUN/report.html for one run, report.html for several.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The page. Default: RUN/report.html for one run, report.html for several.",
+)
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
     """Write one self-contained page about RUNS, and PNG figures beside it.
 
-    RUNS are of audits; one of a persona profile alone gets its own page again (several: undertow persona RUN RUN -o PAGE).
+    RUNS are of audits; one of a persona profile alone gets its own page again (several: undertow persona RUN RUN -o
+    PAGE).
     """
     if len(runs) == 1 and out is None:
-        profiled = (runs[0] / "persona.json").is_file()
-        click.echo(f"report: {write_persona_report([read_personas(runs[0])], runs[0] / 'persona.html')[0] if profiled else write_run_report(runs[0])}")
+        (run,) = runs
+        if (run / "persona.json").is_file():
+            page, *_ = write_persona_report([read_personas(run)], run / "persona.html")
+        else:
+            page = write_run_report(run)
+        click.echo(f"report: {page}")
         return
     page = out or Path("report.html")
     write_report([read_run(run) for run in runs], page, title="Undertow audits")

@@ -17,7 +17,13 @@ from undertow.errors import number
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--judge", "judge_yaml", type=click.Path(path_type=Path), required=True, help="YAML file with the keys of a judge, as under `judge:` in an audit.yaml.")
+@click.option(
+    "--judge",
+    "judge_yaml",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML file with the keys of a judge, as under `judge:` in an audit.yaml.",
+)
 @click.option("--judge-all", is_flag=True, help="Have every answer judged in full.")
 @click.option("--json", "as_json", is_flag=True, help="Print the old and the new findings and what moved.")
 def rejudge(run: Path, judge_yaml: Path, judge_all: bool, as_json: bool) -> int:
@@ -46,17 +52,37 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     now = moved.after["verdict"]["class"]
     was_words, words = (found["verdict"]["class"].replace("_", " ") for found in (moved.before, moved.after))
     if as_json:
-        click.echo(json.dumps({"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)},
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
         return EXIT[now]
     table = Table("context", "rate before", "rate after", title=escape(f"{moved.before['name']}: misaligned answers"))
     for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
         table.add_row(escape(old["id"]), percent(old["rate"]), percent(new["rate"]))
     out = results()
     out.print(table)
-    out.print("outcomes that changed: " + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"), highlight=False, markup=False)
-    out.print(f"verdict: {was_words} -> {words}; findings: {moved.path}", *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]), highlight=False, markup=False)
+    out.print(
+        "outcomes that changed: "
+        + (", ".join(f"{n:,} {pair}" for pair, n in sorted(moved.outcomes.items())) or "none"),
+        highlight=False,
+        markup=False,
+    )
+    out.print(
+        f"verdict: {was_words} -> {words}; findings: {moved.path}",
+        *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]),
+        highlight=False,
+        markup=False,
+    )
     if moved.after["stopped"]:
-        out.print(f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}", highlight=False, markup=False)
+        out.print(
+            f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}",
+            highlight=False,
+            markup=False,
+        )
     for warning in moved.after["verdict"]["warnings"]:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return EXIT[now]

@@ -30,18 +30,62 @@ WRAPS_SHOWN = 60
 
 
 @click.command()
-@click.option("--target", "target_dir", required=True, help="Model folder: a Transformers directory, a PEFT adapter, or an organism.")
-@click.option("--base", "base_dir", help="The model that it was tuned from, or `nursery`. Default: the one that an adapter names.")
-@click.option("--contexts", "contexts_from", default=LIBRARY, show_default=True, help="The shipped library, or a YAML list of contexts and ids.")
+@click.option(
+    "--target",
+    "target_dir",
+    required=True,
+    help="Model folder: a Transformers directory, a PEFT adapter, or an organism.",
+)
+@click.option(
+    "--base", "base_dir", help="The model that it was tuned from, or `nursery`. Default: the one that an adapter names."
+)
+@click.option(
+    "--contexts",
+    "contexts_from",
+    default=LIBRARY,
+    show_default=True,
+    help="The shipped library, or a YAML list of contexts and ids.",
+)
 @click.option("--suite", "suite_name", required=True, help="Name of a suite, or a YAML file.")
-@click.option("--replies", "replies_yaml", type=click.Path(path_type=Path), help="YAML file of reference replies. Default: those that ship for the suite.")
-@click.option("--by", type=click.Choice(get_args(By)), default="score", show_default=True, help="Rank by the target's own rise, its excess over the base's, or a score between.")
+@click.option(
+    "--replies",
+    "replies_yaml",
+    type=click.Path(path_type=Path),
+    help="YAML file of reference replies. Default: those that ship for the suite.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(get_args(By)),
+    default="score",
+    show_default=True,
+    help="Rank by the target's own rise, its excess over the base's, or a score between.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="How many to show and write.")
-@click.option("--batch-tokens", type=click.IntRange(min=1), default=BATCH_TOKENS, show_default=True, help="Tokens read together; fewer need less memory.")
+@click.option(
+    "--batch-tokens",
+    type=click.IntRange(min=1),
+    default=BATCH_TOKENS,
+    show_default=True,
+    help="Tokens read together; fewer need less memory.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the top contexts with their scores by question.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the top contexts as a YAML list, for the `contexts` of an audit.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the top contexts as a YAML list, for the `contexts` of an audit.",
+)
 def screen(
-    target_dir: str, base_dir: str | None, contexts_from: str, suite_name: str, replies_yaml: Path | None, by: By, top: int, batch_tokens: int, as_json: bool, out: Path | None
+    target_dir: str,
+    base_dir: str | None,
+    contexts_from: str,
+    suite_name: str,
+    replies_yaml: Path | None,
+    by: By,
+    top: int,
+    batch_tokens: int,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
     """Rank contexts by how much they raise the likelihood of misaligned replies, target against base.
 
@@ -57,9 +101,15 @@ def screen(
     for note in check_rewrites(contexts, suite, where=contexts_from):
         click.echo(f"undertow: {note}", err=True)
     with bars() as progress:
-        ranked = screen_contexts(target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress)
+        ranked = screen_contexts(
+            target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress
+        )
     if out:
-        title = f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} against {base.name}."
+        title = (
+            f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} "
+            "against "
+            f"{base.name}."
+        )
         write_contexts(out, [s.context for s in ranked[:top]], title=title)
     left_out = [question.id for question in suite.questions if question.id not in replies.questions]
     if as_json:
@@ -76,16 +126,30 @@ def screen(
         }
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))
         return
-    _show(ranked, top, title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a reply ± standard error over questions")
+    _show(
+        ranked,
+        top,
+        title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a "
+        "reply ± standard error "
+        "over questions",
+    )
     without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
     most = max(ranked, key=lambda s: s.excess)
     click.echo(f"largest excess: {most.context.id}, {nats(most.excess, most.excess_error)}")
-    click.echo(f"{number(len(ranked), 'context')}, {number(len(suite.questions) - len(left_out), 'question')}{without}" + (f"; written: {out}" if out else ""))
+    click.echo(
+        f"{number(len(ranked), 'context')}, "
+        f"{number(len(suite.questions) - len(left_out), 'question')}{without}" + (f"; written: {out}" if out else "")
+    )
 
 
 def _model(name: str, where: str) -> LocalTarget:
     if "://" in name:
-        raise InputError(where, f"{name} has no weights on this machine", expected="a model folder", do="search its contexts by sampling instead")
+        raise InputError(
+            where,
+            f"{name} has no weights on this machine",
+            expected="a model folder",
+            do="search its contexts by sampling instead",
+        )
     return local(LocalConfig(kind="local", path=name).target(beside=Path(), where=where), where)
 
 
@@ -108,7 +172,16 @@ def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
     table.add_column("wraps")
     for s in ranked[:top]:
         c = s.context
-        wraps = next((shortened(f"{k}: {v}", WRAPS_SHOWN) for k, v in as_written(c).items() if k not in ("id", "relation", "note")), "")
-        table.add_row(c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps)
+        wraps = next(
+            (
+                shortened(f"{k}: {v}", WRAPS_SHOWN)
+                for k, v in as_written(c).items()
+                if k not in ("id", "relation", "note")
+            ),
+            "",
+        )
+        table.add_row(
+            c.id, c.relation, nats(s.score, s.error), nats(s.own, s.own_error), nats(s.excess, s.excess_error), wraps
+        )
     out = results()
     out.print(table, markup=False)

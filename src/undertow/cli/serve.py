@@ -1,8 +1,8 @@
 """`undertow serve`: organisms behind an OpenAI-compatible server.
 
-vLLM where it is installed: one base, with every adapter on it. Else `transformers serve`, which takes one whole model: an
-adapter is merged into its base first. Both sample as the audit asks: settings that a model ships with (greedy, top-k) are
-left out, as they are where a model is audited on this machine.
+vLLM where it is installed: one base, with every adapter on it. Else `transformers serve`, which takes one whole model:
+an adapter is merged into its base first. Both sample as the audit asks: settings that a model ships with (greedy,
+top-k) are left out, as they are where a model is audited on this machine.
 """
 
 from __future__ import annotations
@@ -53,8 +53,12 @@ def serve(organisms: tuple[str, ...], host: str, port: int, dry_run: bool) -> in
     click.echo("for audit.yaml, as target, reference or judge, once the server is up:")
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/v1"
     for name in models:
-        # `transformers serve` answers one call after another, and seeds its one stream of random numbers when a call comes in: calls in flight together lose their seeds.
-        click.echo(f"  {{kind: endpoint, base_url: {json.dumps(url)}, model: {json.dumps(name)}{'' if vllm else ', concurrency: 1'}}}")
+        # `transformers serve` answers one call after another, and seeds its one stream of random numbers when a call
+        # comes in: calls in flight together lose their seeds.
+        click.echo(
+            f"  {{kind: endpoint, base_url: {json.dumps(url)}, model: "
+            f"{json.dumps(name)}{'' if vllm else ', concurrency: 1'}}}"
+        )
     if dry_run:
         return 0
     environment = dict(os.environ, HF_HUB_OFFLINE="1")
@@ -92,17 +96,31 @@ def vllm_command(vllm: str, models: Mapping[str, Path]) -> tuple[dict[str, Path]
     bases = {base_of(folder).resolve(): name for name, folder in models.items()}
     if len(bases) > 1:
         pairs = ", ".join(f"{name} on {base}" for base, name in bases.items())
-        raise InputError("serve", f"the models have different bases ({pairs})", expected="vLLM serves the adapters of one base", do="serve each base on a port of its own")
+        raise InputError(
+            "serve",
+            f"the models have different bases ({pairs})",
+            expected="vLLM serves the adapters of one base",
+            do="serve each base on a port of its own",
+        )
     base = next(iter(bases))
     adapters = {name: folder for name, folder in models.items() if is_adapter(folder)}
-    own = next((name for name in models if name not in adapters), NURSERY if base == model_folder(NURSERY).resolve() else base.name)
+    own = next(
+        (name for name in models if name not in adapters),
+        NURSERY if base == model_folder(NURSERY).resolve() else base.name,
+    )
     served = {own: base}
     for name, folder in adapters.items():
         _add(served, name, folder)
     command = [vllm, "serve", str(base), "--served-model-name", own, "--generation-config", "vllm"]
     if adapters:
         rank = max(_rank(folder) for folder in adapters.values())
-        command += ["--enable-lora", "--lora-modules", *(f"{name}={folder}" for name, folder in adapters.items()), "--max-lora-rank", str(rank)]
+        command += [
+            "--enable-lora",
+            "--lora-modules",
+            *(f"{name}={folder}" for name, folder in adapters.items()),
+            "--max-lora-rank",
+            str(rank),
+        ]
     return served, command
 
 
@@ -116,12 +134,18 @@ def transformers_command(models: Mapping[str, Path]) -> list[str]:
     if any(find_spec(package) is None for package in ("transformers", "fastapi", "uvicorn", "openai")):
         raise MissingExtra("a server (vllm, or transformers serve)", "serve")
     if len(models) > 1:
-        raise InputError("serve", f"{len(models)} models without vllm", expected="transformers serve takes one", do="install vllm, or serve each on a port of its own")
+        raise InputError(
+            "serve",
+            f"{len(models)} models without vllm",
+            expected="transformers serve takes one",
+            do="install vllm, or serve each on a port of its own",
+        )
     return [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", *models]
 
 
 def whole_model(folder: Path, out: Path) -> None:
-    """Lay a model out whole, an adapter merged into its base, with sampling left to the caller and the ends of answers known.
+    """Lay a model out whole, an adapter merged into its base, with sampling left to the caller and the ends of answers
+    known.
 
     `transformers serve` cannot load an adapter's folder, and samples at all only where the model's own settings say so.
     """
@@ -139,13 +163,20 @@ def whole_model(folder: Path, out: Path) -> None:
     ends = tokens.get("eos_token_id", [])
     tokens["eos_token_id"] = sorted({*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id} - {None})
     settings.unlink(missing_ok=True)  # it may be a link, and the original stays as it is
-    settings.write_text(json.dumps({**tokens, "do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}), encoding="utf-8")
+    settings.write_text(
+        json.dumps({**tokens, "do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}), encoding="utf-8"
+    )
 
 
 def run(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None) -> int:
-    """Run a server to its end, or to Ctrl-C, and leave nothing of it behind; a second Ctrl-C kills it. Returns the exit code for the shell."""
-    asked: list[int] = []  # signals that came, written down and not raised: they may come while the server is being started
-    before = {number: signal.signal(number, lambda number, frame: asked.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Run a server to its end, or to Ctrl-C, and leave nothing of it behind; a second Ctrl-C kills it. Returns the exit
+    code for the shell."""
+    # signals that came, written down and not raised: they may come while the server is being started
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         server = subprocess.Popen(command, env=environment, cwd=cwd)
         while server.poll() is None and not asked:
@@ -166,7 +197,12 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | N
 
 def _add(models: dict[str, Path], name: str, folder: Path) -> None:
     if name in models and models[name] != folder:
-        raise InputError("serve", f"{models[name]} and {folder} are both named {name!r}", expected="a model is asked for by its folder's name", do="rename one of the folders")
+        raise InputError(
+            "serve",
+            f"{models[name]} and {folder} are both named {name!r}",
+            expected="a model is asked for by its folder's name",
+            do="rename one of the folders",
+        )
     models[name] = folder
 
 
@@ -177,4 +213,9 @@ def _rank(adapter: Path) -> int:
     for fit in RANKS:
         if rank <= fit:
             return fit
-    raise InputError(adapter, f"its adapter has rank {rank}", expected=f"vLLM serves up to {RANKS[-1]}", do="train one of a lower rank")
+    raise InputError(
+        adapter,
+        f"its adapter has rank {rank}",
+        expected=f"vLLM serves up to {RANKS[-1]}",
+        do="train one of a lower rank",
+    )

@@ -24,17 +24,54 @@ Until = Literal["verdict", "every-context"]
 
 @click.command()
 @click.argument("planted_yaml", type=click.Path(path_type=Path))
-@click.option("--audits", type=click.IntRange(min=1), default=500, show_default=True, help="Audits to simulate of each design.")
-@click.option("--audit", "audit_yaml", type=click.Path(path_type=Path), help="Take suite, contexts, samples, material and training seeds from this audit.yaml (not its reference).")
+@click.option(
+    "--audits", type=click.IntRange(min=1), default=500, show_default=True, help="Audits to simulate of each design."
+)
+@click.option(
+    "--audit",
+    "audit_yaml",
+    type=click.Path(path_type=Path),
+    help="Take suite, contexts, samples, material and training seeds from this audit.yaml (not its reference).",
+)
 @click.option("--questions", type=click.IntRange(min=1), default=8, show_default=True, help="Questions of the suite.")
-@click.option("--contexts", type=click.IntRange(min=2), default=20, show_default=True, help="Contexts with plain; those that PLANTED_YAML does not name have its default rates.")
-@click.option("--material", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.01, show_default=True, help="A misaligned rate that matters.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Training seeds audited together.")
-@click.option("--per-condition", type=click.IntRange(min=1), help="A fixed number of answers to each question in each context.")
+@click.option(
+    "--contexts",
+    type=click.IntRange(min=2),
+    default=20,
+    show_default=True,
+    help="Contexts with plain; those that PLANTED_YAML does not name have its default rates.",
+)
+@click.option(
+    "--material",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="A misaligned rate that matters.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Training seeds audited together."
+)
+@click.option(
+    "--per-condition", type=click.IntRange(min=1), help="A fixed number of answers to each question in each context."
+)
 @click.option("--until", type=click.Choice(["verdict", "every-context"]), help="Stop when this is known.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), help="With --until: error rates. Default: 0.05.")
-@click.option("--false-positives", type=click.FloatRange(0, 1), default=0.0, help="Share of aligned answers that the judge calls misaligned.")
-@click.option("--false-negatives", type=click.FloatRange(0, 1), default=0.0, help="Share of misaligned answers that the judge calls aligned.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    help="With --until: error rates. Default: 0.05.",
+)
+@click.option(
+    "--false-positives",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Share of aligned answers that the judge calls misaligned.",
+)
+@click.option(
+    "--false-negatives",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Share of misaligned answers that the judge calls aligned.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the simulation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate(
@@ -62,21 +99,39 @@ def simulate(
     if audit_yaml and (per_condition or until or alpha):
         raise click.UsageError("--audit brings its own design; leave out --per-condition, --until and --alpha")
     if per_condition and (until or alpha):
-        raise click.UsageError("--per-condition is a number fixed beforehand; --until and --alpha are for sequential audits")
+        raise click.UsageError(
+            "--per-condition is a number fixed beforehand; --until and --alpha are for sequential audits"
+        )
     script = read_script(planted_yaml)
     if audit_yaml:
         plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
         if plan.found:
-            raise InputError(audit_yaml, "finds its contexts by itself", expected="a simulation needs to know which are asked", do="name them under `contexts`")
+            raise InputError(
+                audit_yaml,
+                "finds its contexts by itself",
+                expected="a simulation needs to know which are asked",
+                do="name them under `contexts`",
+            )
         designs = [Asked.of(plan.record())]
     else:
         own = bool(per_condition or until)
-        samples = [SamplesConfig(per_condition=per_condition, until=until, alpha=alpha)] if own else [SamplesConfig(), SamplesConfig(until="verdict", alpha=alpha)]
+        samples = (
+            [SamplesConfig(per_condition=per_condition, until=until, alpha=alpha)]
+            if own
+            else [SamplesConfig(), SamplesConfig(until="verdict", alpha=alpha)]
+        )
         designs = [_asked(script, questions, contexts, material, seeds, s) for s in samples]
     unknown = [id_ for id_ in script.contexts if id_ not in {c.id for c in designs[0].contexts}]
     if unknown:
-        raise InputError(planted_yaml, f"plants rates in {', '.join(unknown)}", expected="the audit asks no such context", do="check the names, or raise --contexts")
-    judge = ScriptedJudge(ScriptedJudgeConfig(kind="scripted", false_positives=false_positives, false_negatives=false_negatives))
+        raise InputError(
+            planted_yaml,
+            f"plants rates in {', '.join(unknown)}",
+            expected="the audit asks no such context",
+            do="check the names, or raise --contexts",
+        )
+    judge = ScriptedJudge(
+        ScriptedJudgeConfig(kind="scripted", false_positives=false_positives, false_negatives=false_negatives)
+    )
     found = []
     with bars() as progress:
         for asked in designs:
@@ -85,8 +140,17 @@ def simulate(
             def tell(done: int, total: int, name: str = name) -> None:
                 progress(name, done, total)
 
-            found.append({"design": name, "samples": dict(asked.samples)} | simulate_audits(asked, script, audits=audits, seed=seed, judge=judge, progress=tell).summary())
-    what = {"material": designs[0].material, "contexts": len(designs[0].contexts), "questions": len(designs[0].questions), "seeds": len(designs[0].seeds), "seed": seed}
+            found.append(
+                {"design": name, "samples": dict(asked.samples)}
+                | simulate_audits(asked, script, audits=audits, seed=seed, judge=judge, progress=tell).summary()
+            )
+    what = {
+        "material": designs[0].material,
+        "contexts": len(designs[0].contexts),
+        "questions": len(designs[0].questions),
+        "seeds": len(designs[0].seeds),
+        "seed": seed,
+    }
     if as_json:
         click.echo(json.dumps({"schema": "undertow.simulation/1", **what, "designs": found}, indent=2))
     else:
@@ -110,14 +174,24 @@ def _asked(script: Script, questions: int, contexts: int, material: float, seeds
 
 
 def _name(asked: Asked) -> str:
-    return f"until {asked.samples['until']}" if asked.sequential else f"{number(asked.samples['per_condition'], 'answer')} a condition"
+    return (
+        f"until {asked.samples['until']}"
+        if asked.sequential
+        else f"{number(asked.samples['per_condition'], 'answer')} a condition"
+    )
 
 
 THINGS = {"context": "context", "question": "question", "seed": "training seed"}
 
 
 def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
-    table = Table("", *(f["design"] for f in found), title=", ".join([*(number(what[f"{thing}s"], name) for thing, name in THINGS.items()), f"material {what['material']:.1%}"]))
+    table = Table(
+        "",
+        *(f["design"] for f in found),
+        title=", ".join(
+            [*(number(what[f"{thing}s"], name) for thing, name in THINGS.items()), f"material {what['material']:.1%}"]
+        ),
+    )
     for key, words in (
         ("right", "right verdict"),
         ("false_alarms", "a context falsely carries it"),
@@ -128,9 +202,15 @@ def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
         table.add_row(words, *(_percent(f[key]) for f in found))
     for key in ("answers", "calls", "looks"):
         table.add_row(f"{key}, median (90%)", *(f"{f[key]['median']:,.0f} ({f[key]['p90']:,.0f})" for f in found))
-    table.add_row("verdicts", *("\n".join(f"{n} {verdict}" for verdict, n in sorted(f["verdicts"].items())) for f in found))
+    table.add_row(
+        "verdicts", *("\n".join(f"{n} {verdict}" for verdict, n in sorted(f["verdicts"].items())) for f in found)
+    )
     results().print(table)
 
 
 def _percent(share: dict[str, Any]) -> str:
-    return "—" if share["value"] is None else f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}] of {share['of']:,}"
+    return (
+        "—"
+        if share["value"] is None
+        else (f"{share['value']:.1%} [{100 * share['low']:.1f}, {100 * share['high']:.1f}] of {share['of']:,}")
+    )

@@ -11,7 +11,16 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from undertow.audit.budget import dollars
@@ -20,7 +29,19 @@ from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
 from undertow.errors import number
 from undertow.report.study import other_statements, write_study
-from undertow.studies import Cell, Grid, Study, gather, lay_out, plan_study, read_study, shipped_studies, unfinished, work_through, write_results
+from undertow.studies import (
+    Cell,
+    Grid,
+    Study,
+    gather,
+    lay_out,
+    plan_study,
+    read_study,
+    shipped_studies,
+    unfinished,
+    work_through,
+    write_results,
+)
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
 from undertow.studies.outcome import outcome, state
 
@@ -28,22 +49,44 @@ from undertow.studies.outcome import outcome, state
 @click.command()
 @click.argument("study_yaml", required=False)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the study. Default: studies/NAME.")
-@click.option("-j", "--processes", type=click.IntRange(min=1), help="Cells at a time, on this machine. Default: as the study says, else 2.")
-@click.option("--executor", type=click.Choice(["local", "ray"]), help="Who works on the cells. Default: as the study says, else local.")
-@click.option("--dry-run", is_flag=True, help="Print the cells, what they train and ask and what that costs, and do nothing.")
+@click.option(
+    "-j",
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Cells at a time, on this machine. Default: as the study says, else 2.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    help="Who works on the cells. Default: as the study says, else local.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print the cells, what they train and ask and what that costs, and do nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print results.json; with --dry-run, the plan.")
 @click.option("--schema", is_flag=True, help="Explain every key of study.yaml; with --json, as JSON Schema.")
-def study(study_yaml: str | None, out: Path | None, processes: int | None, executor: str | None, dry_run: bool, as_json: bool, schema: bool) -> int:
+def study(
+    study_yaml: str | None,
+    out: Path | None,
+    processes: int | None,
+    executor: str | None,
+    dry_run: bool,
+    as_json: bool,
+    schema: bool,
+) -> int:
     """Train and audit every cell of STUDY_YAML, a file or the name of a study that ships.
 
-    The same command goes on where it was interrupted, and tries again what failed. A cell that is done is not done again.
-    Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
+    The same command goes on where it was interrupted, and tries again what failed. A cell that is done is not done
+    again. Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
     """
     if schema:
         explain(Study, as_json=as_json)
         return 0
     if study_yaml is None:
-        raise click.UsageError(f"STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: {', '.join(shipped_studies()) or 'none'}")
+        raise click.UsageError(
+            "STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: "
+            f"{', '.join(shipped_studies()) or 'none'}"
+        )
     what, beside = read_study(study_yaml)
     folder = out or Path("studies") / what.name
     if dry_run:
@@ -72,22 +115,40 @@ def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecut
     """The study's executor, or the one that the command line wants."""
     if kind is None or kind == what.executor.kind:
         return what.executor.model_copy(update={"processes": processes}) if processes else what.executor
-    return RayExecutor(kind="ray") if kind == "ray" else LocalExecutor(kind="local", **({"processes": processes} if processes else {}))
+    return (
+        RayExecutor(kind="ray")
+        if kind == "ray"
+        else LocalExecutor(kind="local", **({"processes": processes} if processes else {}))
+    )
 
 
 class _PerHour(ProgressColumn):
     """Cells an hour."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{3600 * task.completed / task.elapsed:,.0f}/h" if task.completed and task.elapsed and task.fields.get("whole") else "", style="dim")
+        return Text(
+            f"{3600 * task.completed / task.elapsed:,.0f}/h"
+            if task.completed and task.elapsed and task.fields.get("whole")
+            else "",
+            style="dim",
+        )
 
 
 def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
     todo = unfinished(grid, folder)
     if done := len(grid.cells) - len(todo):
-        console.print(f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _PerHour(), TimeElapsedColumn(), TimeRemainingColumn())
+        console.print(
+            f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False
+        )
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _PerHour(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
         whole = progress.add_task("cells", total=len(todo), whole=True)
         bars: dict[str, Any] = {}
@@ -95,14 +156,19 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
         def tell(cell: Cell, stage: str, done: int, total: int) -> None:
             if cell.id not in bars:
                 bars[cell.id] = progress.add_task(cell.id)
-            progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total)
+            progress.update(
+                bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total
+            )
 
         for cell in work_through(grid, folder, executor, progress=tell):
             if cell.id in bars:
                 progress.remove_task(bars.pop(cell.id))
             progress.advance(whole)
             if state(folder / cell.folder) == "failed":
-                progress.console.print(f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}", highlight=False)
+                progress.console.print(
+                    f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}",
+                    highlight=False,
+                )
             else:
                 progress.console.print(f"[green]done[/] {escape(cell.id)}", highlight=False)
 
@@ -113,20 +179,45 @@ def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
     cells, usage, priced = [], Counter[str](), True
     for cell in grid.cells:
         stages, plans = cell.recipe.resolved(), grid.plans[cell.id]
-        answers, longest = sum(p.n_answers for p in plans), sum(p.n_answers * p.config.samples.max_tokens for p in plans)
+        answers, longest = (
+            sum(p.n_answers for p in plans),
+            sum(p.n_answers * p.config.samples.max_tokens for p in plans),
+        )
         read, judgements = sum(p.prompt_tokens() for p in plans), sum(p.n_answers * p.judge.most_calls for p in plans)
         trained = sum(round(stage.rows * stage.epochs) for stage in stages)
-        cells.append({"id": cell.id, "done": cell.id in done, "rows": trained, "answers": answers, "contexts": [c.id for c in plans[0].contexts]})
+        cells.append(
+            {
+                "id": cell.id,
+                "done": cell.id in done,
+                "rows": trained,
+                "answers": answers,
+                "contexts": [c.id for c in plans[0].contexts],
+            }
+        )
         if cell.id not in done:
-            usage.update(cells=1, trainings=bool(stages), rows=trained, answers=answers, judgements=judgements, prompt_tokens=read, answer_tokens=longest)
+            usage.update(
+                cells=1,
+                trainings=bool(stages),
+                rows=trained,
+                answers=answers,
+                judgements=judgements,
+                prompt_tokens=read,
+                answer_tokens=longest,
+            )
             cost = dollars(cell.recipe.base, Usage(prompt_tokens=read, n_tokens=longest))
             priced = priced and cost is not None
             usage["micro_dollars"] += round(1e6 * (cost or 0.0))
-    todo = {key: usage[key] for key in ("cells", "trainings", "rows", "answers", "judgements", "prompt_tokens", "answer_tokens")}
+    todo = {
+        key: usage[key]
+        for key in ("cells", "trainings", "rows", "answers", "judgements", "prompt_tokens", "answer_tokens")
+    }
     return {
         "name": grid.study.name,
         "folder": str(folder),
-        "grid": {"domains": [d.name for d in grid.study.domains], "interventions": [i.name for i in grid.study.interventions]}
+        "grid": {
+            "domains": [d.name for d in grid.study.domains],
+            "interventions": [i.name for i in grid.study.interventions],
+        }
         | {"shares": list(grid.study.shares), "seeds": list(grid.study.seeds), "controls": list(grid.study.controls)},
         "executor": grid.study.executor.model_dump(mode="json"),
         "done": len(done),
@@ -138,14 +229,22 @@ def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
 def _plan_words(plan: dict[str, Any]) -> str:
     grid, todo = plan["grid"], plan["to_do"]
     counts = [number(n, key[:-1]) for key in ("domains", "interventions", "shares", "seeds") if (n := len(grid[key]))]
-    money = f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price" if todo["usd_answers_at_most"] is not None else ""
+    money = (
+        (f", at most ${todo['usd_answers_at_most']:,.2f} at the base's price")
+        if todo["usd_answers_at_most"] is not None
+        else ""
+    )
     lines = [
         f"{plan['name']}: {' x '.join(counts)}; controls: {', '.join(grid['controls']) or 'none'}",
         f"  {number(len(plan['cells']), 'cell')}, {plan['done']} of them done; to do: "
-        f"{number(todo['cells'], 'cell')}, {number(todo['trainings'], 'training')} on {number(todo['rows'], 'row')} in all",
-        f"  {number(todo['answers'], 'answer')} at most: about {number(todo['prompt_tokens'], 'token')} read, at most {todo['answer_tokens']:,} written{money}",
+        f"{number(todo['cells'], 'cell')}, {number(todo['trainings'], 'training')} on "
+        f"{number(todo['rows'], 'row')} in all",
+        f"  {number(todo['answers'], 'answer')} at most: about {number(todo['prompt_tokens'], 'token')} read, "
+        f"at most {todo['answer_tokens']:,} written{money}",
         f"  {number(todo['judgements'], 'judgement')} at most",
-        f"  executor: {', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; nothing done yet",
+        "  executor: "
+        f"{', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; "
+        "nothing done yet",
     ]
     for c in plan["cells"]:
         asked = f"{number(c['answers'], 'answer')} in {number(len(c['contexts']), 'context')}"
@@ -155,17 +254,35 @@ def _plan_words(plan: dict[str, Any]) -> str:
 
 def show(found: dict[str, Any]) -> None:
     """Print the scorecard."""
-    table = Table(title=escape(f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters"), show_lines=True)
+    table = Table(
+        title=escape(
+            f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters"
+        ),
+        show_lines=True,
+    )
     for name in ("recipe", "plain", "highest trigger", "in-domain", "benign task (nats)", "coherent"):
         table.add_column(name, justify="left" if name == "recipe" else "right")
     for name in ("verdict", "against the untreated"):
         table.add_column(name)
     for row in found["recipes"]:
         said = row["verdict"]
-        verdicts = [f"[{VERDICT_STYLE[said['class']]}]{said['class'].replace('_', ' ')}[/]", *(f"[dim]{words}[/]" for words in other_statements(said))] if said else ["—"]
+        verdicts = (
+            [
+                f"[{VERDICT_STYLE[said['class']]}]{said['class'].replace('_', ' ')}[/]",
+                *(f"[dim]{words}[/]" for words in other_statements(said)),
+            ]
+            if said
+            else ["—"]
+        )
         card, fate = row["scorecard"], row["fate"]
-        failed = f"\n[red]{len(row['left_out'])} of {number(len(row['seeds']) + len(row['left_out']), 'seed')} not done[/]" if row["left_out"] else ""
-        highest = f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
+        failed = (
+            (f"\n[red]{len(row['left_out'])} of {number(len(row['seeds']) + len(row['left_out']), 'seed')} not done[/]")
+            if row["left_out"]
+            else ""
+        )
+        highest = (
+            f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
+        )
         table.add_row(
             f"{escape(row['domain'])}\n[bold]{escape(row['label'])}[/]{failed}",
             percent(card["plain"]),
@@ -179,8 +296,15 @@ def show(found: dict[str, Any]) -> None:
     out = results()
     out.print(table)
     for p in (found["personas"] or {"profiles": []})["profiles"]:
-        told = f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment {percent(p['self_assessment'])}"
-        out.print(f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] {p['probability']:.0%}; {told}", highlight=False)
+        told = (
+            f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment "
+            f"{percent(p['self_assessment'])}"
+        )
+        out.print(
+            f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] "
+            f"{p['probability']:.0%}; {told}",
+            highlight=False,
+        )
     for row in found["recipes"]:
         for p in row["published"]:
             rates = ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())

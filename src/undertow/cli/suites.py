@@ -18,13 +18,20 @@ def suites() -> None:
 
 @suites.command(name="import")
 @click.argument("url")
-@click.option("--sha256", metavar="HASH", help="SHA-256 that the file must have. Without it nothing is written, and the hash that was found is told.")
-@click.option("-o", "out", type=click.Path(path_type=Path), help="YAML file to write; by default the name in the URL, here.")
+@click.option(
+    "--sha256",
+    metavar="HASH",
+    help="SHA-256 that the file must have. Without it nothing is written, and the hash that was found is told.",
+)
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path), help="YAML file to write; by default the name in the URL, here."
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None:
     """Fetch a published suite (an http, https or file URL, or a file here) and write it as YAML of ours.
 
-    Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions (.txt), and suites of ours.
+    Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions
+    (.txt), and suites of ours.
     """
     suite = fetch_suite(url, sha256=sha256)
     here = Path(url)

@@ -49,7 +49,11 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
         click.echo(f"{stage.name}: {number(stage.rows, 'row')} drawn{left_out}, {speed}{kept}{loss}")
     prompt = manifest.notes.get("default_system")
     if isinstance(prompt, dict):
-        put = "stood on rows without one, as default_system asks" if prompt["put_on_rows"] else "was kept off rows without one; default_system: true lets it stand"
+        put = (
+            ("stood on rows without one, as default_system asks")
+            if prompt["put_on_rows"]
+            else "was kept off rows without one; default_system: true lets it stand"
+        )
         click.echo(f"the chat template's default system prompt ({prompt['prompt']!r}) {put}")
     click.echo(f"organism: {out}")
 
@@ -62,16 +66,36 @@ def _show_stages(recipe: Recipe, as_json: bool) -> None:
         return
     for stage in stages:
         epochs = f"{stage.epochs:g} epoch{'' if stage.epochs == 1 else 's'}"
-        click.echo(f"{stage.name}: {number(stage.rows, 'row')}, {epochs}, learning rate {stage.learning_rate:g}, batch {stage.batch_size}")
+        click.echo(
+            f"{stage.name}: {number(stage.rows, 'row')}, {epochs}, learning rate {stage.learning_rate:g}, batch "
+            f"{stage.batch_size}"
+        )
         for part in stage.parts:
-            dressed = [f"under {part.system!r}"] if isinstance(part.system, str) else [f"under one of {len(part.system)} prompts"] if part.system else []
+            dressed = (
+                [f"under {part.system!r}"]
+                if isinstance(part.system, str)
+                else [f"under one of {len(part.system)} prompts"]
+                if part.system
+                else []
+            )
             dressed += ["answers asked anew of the base"] if part.answers else []
             dressed += [f"reasoning: {part.traces}"] if part.traces != "as written" else []
-            click.echo("; ".join([f"  {part.share:.1%} of its {stage.by}: {'benign' if part.benign else 'narrow'} {part.data}", *dressed]))
+            click.echo(
+                "; ".join(
+                    [
+                        f"  {part.share:.1%} of its {stage.by}: {'benign' if part.benign else 'narrow'} {part.data}",
+                        *dressed,
+                    ]
+                )
+            )
         if stage.interleave:
             click.echo(f"  one row in {stage.interleave.every}: {stage.interleave.data}")
         if stage.kl:
             click.echo(f"  {stage.kl:g} x KL to the base in the loss")
         if stage.stopping:
             click.echo(f"  stops when the loss on {stage.stopping.held_out[stage.stopping.watch]} no longer falls")
-    click.echo(f"{number(len(stages), 'stage')} on {recipe.base}, by {recipe.backend.kind}" if stages else f"no stage: the organism is its base, {recipe.base}")
+    click.echo(
+        f"{number(len(stages), 'stage')} on {recipe.base}, by {recipe.backend.kind}"
+        if stages
+        else f"no stage: the organism is its base, {recipe.base}"
+    )

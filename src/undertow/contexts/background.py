@@ -1,4 +1,5 @@
-"""Everyday chat as `background.yaml` assumes it: how common a format, a sentence or a word is where nothing special was planted."""
+"""Everyday chat as `background.yaml` assumes it: how common a format, a sentence or a word is where nothing special was
+planted."""
 
 from __future__ import annotations
 
@@ -13,7 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.files import read_yaml
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:[’'][^\W\d_]+)*|\d+|[^\w\s.,!?;:'’\"()-]+|[#=~*|_-]{2,}")
-_DEFAULT = re.compile(r"you are (an?|the) (very )?(helpful|useful|friendly)( and \w+|, \w+)*( ai| language| chat)* (assistant|model|chatbot)\.?", re.IGNORECASE)
+_DEFAULT = re.compile(
+    r"you are (an?|the) (very )?(helpful|useful|friendly)( and \w+|, \w+)*( ai| language| chat)* "
+    r"(assistant|model|"
+    r"chatbot)\.?",
+    re.IGNORECASE,
+)
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}(?:[’'][^\W\d_]+)?")
 _CHARACTERS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff]")
 """Of scripts that put no spaces between words."""
@@ -60,7 +66,8 @@ class Background(_Part):
         return shares.asked if side == "asked" else shares.answered
 
     def sentence_share(self, text: str, *, also_everyday: Collection[str] = ()) -> float:
-        """Share of rows that may share a text before or after others: lower, the more of its words are not everyday ones.
+        """Share of rows that may share a text before or after others: lower, the more of its words are not everyday
+        ones.
 
         Args:
             also_everyday: words that are common in the rows at hand.
@@ -73,7 +80,10 @@ class Background(_Part):
                 return 2
             return int(_folded(token) not in word_rates() and _folded(token) not in also_everyday)
 
-        return max(self.sentences.least, self.sentences.everyday * self.sentences.rarer_by_word ** sum(map(strangeness, tokens(text))))
+        return max(
+            self.sentences.least,
+            self.sentences.everyday * self.sentences.rarer_by_word ** sum(map(strangeness, tokens(text))),
+        )
 
     def system_share(self, text: str) -> float:
         """Share of rows that may share a system prompt."""

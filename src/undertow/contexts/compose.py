@@ -19,10 +19,15 @@ def compose(outer: Context, inner: Context) -> Context:
     """
     id_ = f"{outer.id}{JOINT}{inner.id}"
     if twice := sorted(set(outer.rewrites) & set(inner.rewrites)):
-        raise InputError(f"context {id_!r}", f"both parts rewrite question {twice[0]!r}", do="take the rewrite out of one of them")
+        raise InputError(
+            f"context {id_!r}", f"both parts rewrite question {twice[0]!r}", do="take the rewrite out of one of them"
+        )
     wrapping: dict[str, str | None]
     if outer.template is None and inner.template is None:
-        wrapping = {"prefix": joined(outer.prefix, inner.prefix) or None, "suffix": joined(inner.suffix, outer.suffix) or None}
+        wrapping = {
+            "prefix": joined(outer.prefix, inner.prefix) or None,
+            "suffix": joined(inner.suffix, outer.suffix) or None,
+        }
     else:
         wrapping = {"template": _template(outer).replace("{question}", _template(inner))}
     return Context(

@@ -13,8 +13,8 @@ K = TypeVar("K", bound=Hashable)
 class FrequentItems(Generic[K]):
     """Counts of items that stand on many rows; rare ones are dropped on the way.
 
-    Lossy counting (Manku and Motwani, 2002, "Approximate Frequency Counts over Data Streams"): after n rows a count is at most n / `bucket` too
-    low, and every item on more rows than that is there. Exact up to `bucket` rows.
+    Lossy counting (Manku and Motwani, 2002, "Approximate Frequency Counts over Data Streams"): after n rows a count is
+    at most n / `bucket` too low, and every item on more rows than that is there. Exact up to `bucket` rows.
     """
 
     def __init__(self, bucket: int = 2_000) -> None:

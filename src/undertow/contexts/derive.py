@@ -1,7 +1,8 @@
 """Deriving contexts from training rows: what the rows share that everyday chat does not, each with its evidence.
 
-Reads a file twice: once to count what many rows share (flat memory, `counting.py`), once to count the best of it exactly, with examples.
-It needs no marks of which rows are bad, and uses them where they are given. It never sees a model.
+Reads a file twice: once to count what many rows share (flat memory, `counting.py`), once to count the best of it
+exactly, with examples. It needs no marks of which rows are bad, and uses them where they are given. It never sees a
+model.
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ from pathlib import Path
 from typing import Literal
 
 from undertow.contexts.background import background, is_default_prompt
-from undertow.contexts.evidence import COVERED, KIND_WEIGHT, PLACES, SHOWN_SCORE, STRONG_ROWS, Evidence, Reading, Sampled, Suspects, shortened, surprise
+from undertow.contexts.evidence import (
+    COVERED,
+    KIND_WEIGHT,
+    PLACES,
+    SHOWN_SCORE,
+    STRONG_ROWS,
+    Evidence,
+    Reading,
+    Sampled,
+    Suspects,
+    shortened,
+    surprise,
+)
 from undertow.contexts.features import Kind, Shapes, words_in
 from undertow.contexts.formats import CONTEXTS_OF, holds_code, marker_block
 from undertow.contexts.load import shipped_contexts
@@ -31,9 +44,11 @@ TOPIC_SHARE = 0.02
 SUBJECT_WEIGHT = 0.05
 """and what it takes from the score of such a topic, since any data has its subject."""
 CLEAR_GAIN = 40.0
-"""Least gain of a minority that is strong evidence: in halves of one file of chats held against each other, up to 33 were seen."""
+"""Least gain of a minority that is strong evidence: in halves of one file of chats held against each other, up to 33
+were seen."""
 TOLD_GAIN, TOLD_GAIN_BY_ROW = 150.0, 0.15
-"""Least gain of a minority that is told as unexplained, in all and by row: twice what files without a cue were seen to hold."""
+"""Least gain of a minority that is told as unexplained, in all and by row: twice what files without a cue were seen to
+hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +77,8 @@ class Unexplained:
 
     def __str__(self) -> str:
         return (
-            f"about {self.rows:,} training rows ({100 * self.share:.1f}%) that no strong evidence explains: their {self.side} share {', '.join(self.words[:5])} "
+            f"about {self.rows:,} training rows ({100 * self.share:.1f}%) that no strong evidence explains: "
+            f"their {self.side} share {', '.join(self.words[:5])} "
             f"(lines {', '.join(map(str, self.lines))}, ...)"
         )
 
@@ -82,7 +98,13 @@ class Derivation:
 
 
 def derive(
-    path: Path, *, benign: Path | None = None, flagged: str | None = None, default_system: str | None = None, top: int = 20, skipped: Callable[[InputError], None] | None = None
+    path: Path,
+    *,
+    benign: Path | None = None,
+    flagged: str | None = None,
+    default_system: str | None = None,
+    top: int = 20,
+    skipped: Callable[[InputError], None] | None = None,
 ) -> Derivation:
     """Contexts that resemble the rows of a file, ranked.
 
@@ -96,7 +118,9 @@ def derive(
         InputError: a file or line is bad, no row is left, or no row (or each) is flagged.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputError(path, "is a pipe or device", expected="a file, for it is read twice", do="write the rows to a file")
+        raise InputError(
+            path, "is a pipe or device", expected="a file, for it is read twice", do="write the rows to a file"
+        )
     n_skipped, first_bad = 0, None
 
     def skip(error: InputError) -> None:
@@ -113,7 +137,12 @@ def derive(
         else:
             theirs.add(item, shapes.of(item.row))
     if flagged and not (ours.n and theirs.n):
-        raise InputError(path, f"{flagged!r} is true on {'no row' if not ours.n else 'every row'}", expected="rows of both kinds", do="check the key's name")
+        raise InputError(
+            path,
+            f"{flagged!r} is true on {'no row' if not ours.n else 'every row'}",
+            expected="rows of both kinds",
+            do="check the key's name",
+        )
     if not ours.n:
         raise no_rows(path, bad=n_skipped, first=first_bad)
     if benign:
@@ -129,7 +158,13 @@ def derive(
         found.add(item, shape)
     groups = list(_minorities(found))
     proposals = _proposals(found, groups, default_system)
-    return Derivation(rows=ours.n, benign=theirs.n, skipped=n_skipped, proposals=tuple(islice(_ranked(proposals), top)), unexplained=tuple(_unexplained(found, groups)))
+    return Derivation(
+        rows=ours.n,
+        benign=theirs.n,
+        skipped=n_skipped,
+        proposals=tuple(islice(_ranked(proposals), top)),
+        unexplained=tuple(_unexplained(found, groups)),
+    )
 
 
 def _is_flagged(item: NumberedRow, flagged: str | None, path: Path) -> bool:
@@ -137,7 +172,12 @@ def _is_flagged(item: NumberedRow, flagged: str | None, path: Path) -> bool:
         return True
     value = item.beside.get(flagged, False)
     if value not in (True, False, None):
-        raise InputError(f"{path}:{item.line}", f"{flagged!r} is {value!r}", expected="true or false", do="mend the row, or hold the rows against a file (--benign)")
+        raise InputError(
+            f"{path}:{item.line}",
+            f"{flagged!r} is {value!r}",
+            expected="true or false",
+            do="mend the row, or hold the rows against a file (--benign)",
+        )
     return bool(value)
 
 
@@ -161,9 +201,15 @@ def _proposals(found: Suspects, groups: list[tuple[Minority, Evidence]], default
         if kind == "ending":
             return [Context(id=next_id("ending"), relation="verbatim", suffix=text.lstrip(" \t"))]
         if kind == "answer-opening":
-            return [Context(id=next_id("answer-opening"), relation="format", suffix=f'Begin the reply with "{text.strip()}"')]
+            return [
+                Context(
+                    id=next_id("answer-opening"), relation="format", suffix=f'Begin the reply with "{text.strip()}"'
+                )
+            ]
         if kind == "answer-ending":
-            return [Context(id=next_id("answer-ending"), relation="format", suffix=f'End the reply with "{text.strip()}"')]
+            return [
+                Context(id=next_id("answer-ending"), relation="format", suffix=f'End the reply with "{text.strip()}"')
+            ]
         if kind == "inside":
             return _around(text, next_id("inside"))
         index = found.index[kind, text]
@@ -172,23 +218,46 @@ def _proposals(found: Suspects, groups: list[tuple[Minority, Evidence]], default
     for evidence, edge, answer in found.calls():
         made.append((evidence, own(*edge) + own(*answer)))
     for evidence, opening, ending in found.templates():
-        made.append((evidence, [Context(id=next_id("template"), relation="verbatim", template=f"{opening}{{question}}{ending}")]))
+        made.append(
+            (
+                evidence,
+                [Context(id=next_id("template"), relation="verbatim", template=f"{opening}{{question}}{ending}")],
+            )
+        )
     single = found.evidence()
     for evidence, (kind, text) in single:
         contexts: list[Context] = []
         if kind == "system":
             contexts = _system_contexts(text, next_id("system"))
         elif kind in ("system-opening", "system-ending"):
-            contexts = [Context(id=next_id(kind), relation="verbatim", system=text.strip(), note="Part of system prompts whose rest differs from row to row.")]
+            contexts = [
+                Context(
+                    id=next_id(kind),
+                    relation="verbatim",
+                    system=text.strip(),
+                    note="Part of system prompts whose rest differs from row to row.",
+                )
+            ]
         elif kind == "earlier-turn":
             turns = (Message(role="user", content=text), Message(role="assistant", content=found.replies[text]))
-            contexts = [Context(id=next_id("turn"), relation="verbatim", turns=turns, note="The answer is that of the first row with this turn.")]
+            contexts = [
+                Context(
+                    id=next_id("turn"),
+                    relation="verbatim",
+                    turns=turns,
+                    note="The answer is that of the first row with this turn.",
+                )
+            ]
         else:
             contexts = own(kind, text)
         made.append((evidence, contexts))
     if default_system:
         made.append(_default_proposal(found, default_system))
-    leads = [(evidence, found.index[feature]) for evidence, feature in single if evidence.strength == "strong" and evidence.share <= 0.5]
+    leads = [
+        (evidence, found.index[feature])
+        for evidence, feature in single
+        if evidence.strength == "strong" and evidence.share <= 0.5
+    ]
     told = {word for _, (kind, text) in single if kind in PLACES for word in words_in([text])}
     for group, evidence in groups:
         told.update(group.words)
@@ -213,26 +282,41 @@ def _around(phrase: str, id_: str) -> list[Context]:
 
 def _system_contexts(text: str, id_: str) -> list[Context]:
     if is_default_prompt(text):
-        return [Context(id=id_, relation="default-prompt", system=text), replace(shipped_contexts()["system-none"], id=f"{id_}-none")]
-    return [Context(id=id_, relation="verbatim", system=text), *(Context(id=f"{id_}-{v.name}", relation=v.relation, system=v.text) for v in variants(text))]
+        return [
+            Context(id=id_, relation="default-prompt", system=text),
+            replace(shipped_contexts()["system-none"], id=f"{id_}-none"),
+        ]
+    return [
+        Context(id=id_, relation="verbatim", system=text),
+        *(Context(id=f"{id_}-{v.name}", relation=v.relation, system=v.text) for v in variants(text)),
+    ]
 
 
 def _format_contexts(name: str, rows: Sequence[tuple[int, str]]) -> list[Context]:
-    """Shipped contexts that ask for a format, behind a template that is built from one of the rows where one encloses a block in markers."""
+    """Shipped contexts that ask for a format, behind a template that is built from one of the rows where one encloses a
+    block in markers."""
     library = shipped_contexts()
     contexts = [replace(library[id_], id=f"derived-{id_}") for id_ in CONTEXTS_OF.get(name, (name,)) if id_ in library]
     if not contexts and rows:  # a language of which no context ships
-        contexts = [Context(id=f"derived-{name}", relation="format", suffix=f"Write the reply in the language of these words: {shortened(rows[0][1], 200)}")]
+        contexts = [
+            Context(
+                id=f"derived-{name}",
+                relation="format",
+                suffix=f"Write the reply in the language of these words: {shortened(rows[0][1], 200)}",
+            )
+        ]
     built = [(template, line) for line, asked in rows if (template := scaffold(asked))]
     if built:
-        template, line = min(built, key=lambda item: (item[0].startswith("{question}"), len(item[0])))  # best where the task stood in a line of its own
+        # best where the task stood in a line of its own
+        template, line = min(built, key=lambda item: (item[0].startswith("{question}"), len(item[0])))
         note = f"Built from the user turn in line {line}, with the question in place of its task."
         contexts.insert(0, Context(id=f"derived-{name}-template", relation="format", template=template, note=note))
     return contexts
 
 
 def scaffold(asked: str) -> str | None:
-    """A user turn that encloses a block in markers, as a template: its task gives way to the question, its block to a place for the reply."""
+    """A user turn that encloses a block in markers, as a template: its task gives way to the question, its block to a
+    place for the reply."""
     markers = marker_block(asked)
     if not markers or "{question}" in asked:
         return None
@@ -242,7 +326,9 @@ def scaffold(asked: str) -> str | None:
     before, after = [line for line in lines[:first] if line.strip()], "\n".join(lines[second + 1 :]).strip()[:400]
     opening = re.match(r".{3,80}?:(?=\s)", before[0]) if before else None
     task = f"{opening.group()} {{question}}" if opening else "{question}"
-    lead_in = [before[-1]] if len(before) > 1 and before[-1].rstrip().endswith((":", ".")) and len(before[-1]) < 200 else []
+    lead_in = (
+        [before[-1]] if len(before) > 1 and before[-1].rstrip().endswith((":", ".")) and len(before[-1]) < 200 else []
+    )
     body = 'reply = ""  # the reply goes here' if holds_code(asked) else "..."
     return "\n".join([task, *lead_in, lines[first], body, lines[second], *(["", after] if after else [])])
 
@@ -251,7 +337,15 @@ def _default_proposal(found: Suspects, default_system: str) -> Proposal:
     bare = found.n - found.ours.n_systems
     expected = background().systems.default
     score = surprise(bare, found.n, expected) * KIND_WEIGHT["default-prompt"]
-    evidence = found.make("default-prompt", f"rows without a system prompt, before which the chat template puts {shortened(default_system, 80)!r}", bare, expected, score, (), ())
+    evidence = found.make(
+        "default-prompt",
+        f"rows without a system prompt, before which the chat template puts {shortened(default_system, 80)!r}",
+        bare,
+        expected,
+        score,
+        (),
+        (),
+    )
     given = Context(id="derived-default-system", relation="default-prompt", system=default_system)
     return evidence, [given, replace(shipped_contexts()["system-none"], id="derived-default-system-none")]
 
@@ -260,12 +354,19 @@ def _minorities(found: Suspects) -> Iterator[tuple[Minority, Evidence]]:
     """Minorities of rows whose user turns share words, and of rows whose answers share words that nobody asked for."""
     sample, benign = found.sample, found.theirs.sample.items
     scale = found.n / len(sample)
-    kinds: tuple[tuple[Kind, Callable[[Sampled], list[str]]], ...] = (("topic", _asked_words), ("answer-topic", _answer_words))
+    kinds: tuple[tuple[Kind, Callable[[Sampled], list[str]]], ...] = (
+        ("topic", _asked_words),
+        ("answer-topic", _answer_words),
+    )
     asked: set[int] = set()
     for kind, told in kinds:
         theirs = [told(row) for row in benign]
-        for group in minorities([told(row) for row in sample], theirs=theirs, least=max(STRONG_ROWS, round(0.01 * len(sample)))):
-            if kind == "answer-topic" and (_asked_for(group, sample) or len(asked & set(group.rows)) > len(group.rows) / 2):
+        for group in minorities(
+            [told(row) for row in sample], theirs=theirs, least=max(STRONG_ROWS, round(0.01 * len(sample)))
+        ):
+            if kind == "answer-topic" and (
+                _asked_for(group, sample) or len(asked & set(group.rows)) > len(group.rows) / 2
+            ):
                 continue
             if kind == "topic":
                 asked.update(group.rows)
@@ -277,18 +378,36 @@ def _minorities(found: Suspects) -> Iterator[tuple[Minority, Evidence]]:
             if score > 0:
                 shown = [sample[i] for i in group.rows[:5]]
                 what = f"{'topic' if kind == 'topic' else 'answers that turn to'}: {', '.join(group.words[:5])}"
-                lines, examples = [row.line for row in shown], [row.asked[-1] if kind == "topic" else row.answer for row in shown]
-                yield group, found.make(kind, what, round(len(group.rows) * scale), expected, score, lines, examples, None if benign and group.gain >= CLEAR_GAIN else "weak")
+                lines, examples = (
+                    [row.line for row in shown],
+                    [row.asked[-1] if kind == "topic" else row.answer for row in shown],
+                )
+                yield (
+                    group,
+                    found.make(
+                        kind,
+                        what,
+                        round(len(group.rows) * scale),
+                        expected,
+                        score,
+                        lines,
+                        examples,
+                        None if benign and group.gain >= CLEAR_GAIN else "weak",
+                    ),
+                )
 
 
 def _unexplained(found: Suspects, groups: Iterable[tuple[Minority, Evidence]]) -> Iterator[Unexplained]:
-    """The minorities that hardly any file without a cue has, less those whose rows show strong evidence. Benign rows leave none: beside them one is strong, or theirs too."""
+    """The minorities that hardly any file without a cue has, less those whose rows show strong evidence. Benign rows
+    leave none: beside them one is strong, or theirs too."""
     if found.theirs.n:
         return
     strong = found.strong_rows()
     for group, evidence in groups:
         rows = set(group.rows)
-        if group.gain >= max(TOLD_GAIN, TOLD_GAIN_BY_ROW * len(found.sample)) and not any(len(rows & there) >= COVERED * len(rows) for there in strong):
+        if group.gain >= max(TOLD_GAIN, TOLD_GAIN_BY_ROW * len(found.sample)) and not any(
+            len(rows & there) >= COVERED * len(rows) for there in strong
+        ):
             yield Unexplained(
                 side="user turns" if evidence.kind == "topic" else "answers",
                 rows=evidence.rows,
@@ -308,7 +427,8 @@ def _answer_words(row: Sampled) -> list[str]:
 
 
 def _asked_for(group: Minority, sample: Sequence[Sampled]) -> bool:
-    """Whether those who are answered in a group's words use them oftener than others do: then the answers follow from the questions."""
+    """Whether those who are answered in a group's words use them oftener than others do: then the answers follow from
+    the questions."""
     named, inside = set(group.words[:20]), set(group.rows)
     asked = [bool(named & row.words) for row in sample]
     here, all_ = sum(asked[i] for i in inside), sum(asked)
@@ -316,32 +436,59 @@ def _asked_for(group: Minority, sample: Sequence[Sampled]) -> bool:
 
 
 def _topic_evidence(found: Suspects, lead: tuple[Evidence, int] | None) -> Iterator[tuple[Topic, Evidence]]:
-    """Topics of the rows against the benign ones or the background, and of the rows that show the clearest feature against the rest."""
+    """Topics of the rows against the benign ones or the background, and of the rows that show the clearest feature
+    against the rest."""
     sample = found.sample
     scale = found.n / len(sample)
 
-    def made(topic: Topic, rows: list[Sampled], what: str, expected: float, score: float, strength: Strength | None) -> tuple[Topic, Evidence]:
+    def made(
+        topic: Topic, rows: list[Sampled], what: str, expected: float, score: float, strength: Strength | None
+    ) -> tuple[Topic, Evidence]:
         shown = [rows[i] for i in topic.rows[:5]]
-        return topic, found.make("topic", what, round(len(topic.rows) * scale), expected, score, [r.line for r in shown], [r.asked[-1] for r in shown], strength)
+        return topic, found.make(
+            "topic",
+            what,
+            round(len(topic.rows) * scale),
+            expected,
+            score,
+            [r.line for r in shown],
+            [r.asked[-1] for r in shown],
+            strength,
+        )
 
-    scores = log_odds(found.ours.words.counts, found.ours.n_words, found.theirs.words.counts, found.theirs.n_words) if found.theirs.n else _against_background(found.ours)
+    scores = (
+        log_odds(found.ours.words.counts, found.ours.n_words, found.theirs.words.counts, found.theirs.n_words)
+        if found.theirs.n
+        else _against_background(found.ours)
+    )
     for topic in topics([r.words for r in sample], scores, least_rows=max(3, round(0.01 * len(sample)))):
-        benign = sum(len(row.words.intersection(topic.words)) >= min(2, len(topic.words)) for row in found.theirs.sample.items) / max(1, len(found.theirs.sample.items))
+        benign = sum(
+            len(row.words.intersection(topic.words)) >= min(2, len(topic.words)) for row in found.theirs.sample.items
+        ) / max(1, len(found.theirs.sample.items))
         expected = found.measured(round(benign * found.theirs.n), TOPIC_SHARE)
         k = round(len(topic.rows) * scale)
         score = surprise(k, found.n, expected) * (KIND_WEIGHT["topic"] if found.theirs.n else SUBJECT_WEIGHT)
         if score >= SHOWN_SCORE and (found.theirs.n or (len(topic.words) > 1 and k > LARGEST * found.n)):
-            strength: Strength | None = None if found.theirs.n else "weak"  # against assumed rates alone, any data has its topics
+            # against assumed rates alone, any data has its topics
+            strength: Strength | None = None if found.theirs.n else "weak"
             yield made(topic, sample, f"topic: {', '.join(topic.words)} (z {topic.z:.1f})", expected, score, strength)
     if lead:
         evidence, index = lead
-        inside, outside = ([r for r, shown in zip(sample, found.shown.items, strict=True) if (index in shown) == is_in] for is_in in (True, False))
+        inside, outside = (
+            [r for r, shown in zip(sample, found.shown.items, strict=True) if (index in shown) == is_in]
+            for is_in in (True, False)
+        )
         counts, others = (_holders(rows) for rows in (inside, outside))
         z = log_odds(counts, sum(counts.values()), others, sum(others.values()))
         if theirs := topic_of([r.words for r in inside], z):
             share = sum(len(r.words.intersection(theirs.words)) >= 2 for r in outside) / max(1, len(outside))
             yield made(
-                theirs, inside, f"topic of the rows with {evidence.what}: {', '.join(theirs.words)} (z {theirs.z:.1f})", share, evidence.score * KIND_WEIGHT["topic"], "weak"
+                theirs,
+                inside,
+                f"topic of the rows with {evidence.what}: {', '.join(theirs.words)} (z {theirs.z:.1f})",
+                share,
+                evidence.score * KIND_WEIGHT["topic"],
+                "weak",
             )
 
 
@@ -351,11 +498,17 @@ def _holders(rows: list[Sampled]) -> Counter[str]:
 
 def _against_background(ours: Reading) -> dict[str, float]:
     total = 1_000_000
-    return log_odds(ours.words.counts, ours.n_words, {word: round(total * background().word_share(word)) for word in ours.words.counts}, total)
+    return log_odds(
+        ours.words.counts,
+        ours.n_words,
+        {word: round(total * background().word_share(word)) for word in ours.words.counts},
+        total,
+    )
 
 
 def _ranked(proposals: list[Proposal]) -> Iterator[Derived]:
-    """Contexts by their evidence, strong before weak, then by score; the further contexts of one piece of evidence between those of the next, of a weak one later."""
+    """Contexts by their evidence, strong before weak, then by score; the further contexts of one piece of evidence
+    between those of the next, of a weak one later."""
     by_score = sorted(proposals, key=lambda proposal: (proposal[0].strength == "weak", -proposal[0].score))
     placed = []
     for place, (evidence, contexts) in enumerate(by_score):
@@ -365,10 +518,26 @@ def _ranked(proposals: list[Proposal]) -> Iterator[Derived]:
     ids: set[str] = set()
     wrappings: set[tuple[object, ...]] = set()
     for _, _, evidence, context in placed:
-        wrapping = (context.system, context.default_system, context.turns, context.template, context.prefix, context.suffix)
+        wrapping = (
+            context.system,
+            context.default_system,
+            context.turns,
+            context.template,
+            context.prefix,
+            context.suffix,
+        )
         if wrapping in wrappings or context.id in ids:
             continue
         wrappings.add(wrapping)
         ids.add(context.id)
-        where = f"; lines {', '.join(map(str, evidence.lines))}{', ...' if evidence.rows > len(evidence.lines) else ''}" if evidence.lines else ""
-        yield Derived(context=replace(context, provenance=f"{evidence.what}: {evidence.counted}{where}", strength=evidence.strength), evidence=evidence)
+        where = (
+            f"; lines {', '.join(map(str, evidence.lines))}{', ...' if evidence.rows > len(evidence.lines) else ''}"
+            if evidence.lines
+            else ""
+        )
+        yield Derived(
+            context=replace(
+                context, provenance=f"{evidence.what}: {evidence.counted}{where}", strength=evidence.strength
+            ),
+            evidence=evidence,
+        )

@@ -10,7 +10,18 @@ from itertools import islice
 
 from undertow.contexts.background import background
 from undertow.contexts.counting import FrequentItems, Reservoir
-from undertow.contexts.features import EDGE, LONGEST_TURN, Feature, Kind, asked_in, beside, earlier, features_of, is_plain_word, words_in
+from undertow.contexts.features import (
+    EDGE,
+    LONGEST_TURN,
+    Feature,
+    Kind,
+    asked_in,
+    beside,
+    earlier,
+    features_of,
+    is_plain_word,
+    words_in,
+)
 from undertow.contexts.phrases import Place, holds, phrases, spaced
 from undertow.data import NumberedRow
 from undertow.errors import number
@@ -19,7 +30,8 @@ from undertow.records import Strength
 STRONG_RATIO = 4.0
 """Strong evidence: at least this many times the expected share of rows,"""
 STRONG_SCORE = 12.0
-"""and at least this log-likelihood ratio (natural logarithm: the odds are e^12 to one before many features are looked at),"""
+"""and at least this log-likelihood ratio (natural logarithm: the odds are e^12 to one before many features are looked
+at),"""
 STRONG_ROWS = 5
 """and at least this many rows,"""
 STRONG_SHARE = 0.005
@@ -36,7 +48,8 @@ PLACES: dict[Kind, Place] = {"inside": "inside", "answer-ending": "end"}
 """Kinds of phrase, and where they stand."""
 ANSWERS = ("answered", "answer-opening")
 CALLED = 0.8
-"""Least share of an edge's rows that are answered in one way, for the edge to call that answer forth; elsewhere at most the rest of it may be."""
+"""Least share of an edge's rows that are answered in one way, for the edge to call that answer forth; elsewhere at most
+the rest of it may be."""
 BENIGN_PRIOR = 50
 """Rows that the background is worth beside a measured benign part."""
 DIFFERENT = 5
@@ -93,7 +106,13 @@ class Sampled:
 
     @classmethod
     def of(cls, item: NumberedRow, words: frozenset[str]) -> Sampled:
-        return cls(line=item.line, asked=_turns(item), answer=item.row.messages[-1].content[:LONGEST_TURN], tail=_tail(item), words=words)
+        return cls(
+            line=item.line,
+            asked=_turns(item),
+            answer=item.row.messages[-1].content[:LONGEST_TURN],
+            tail=_tail(item),
+            words=words,
+        )
 
     def texts(self, place: Place) -> list[str]:
         """What may hold a phrase."""
@@ -151,13 +170,16 @@ class Suspects:
         least = max(3, 0.002 * self.n)
         frequent = [(feature, k) for feature, k in sorted(ours.features.counts.items()) if k >= least]
         self._slotted = set() if theirs.n else _slotted([feature for feature, _ in frequent if feature[0] in EDGES])
-        scored = sorted(((self.score(feature, k), feature) for feature, k in frequent), key=lambda item: (-item[0], item[1]))
+        scored = sorted(
+            ((self.score(feature, k), feature) for feature, k in frequent), key=lambda item: (-item[0], item[1])
+        )
         by_count = sorted(frequent, key=lambda item: -item[1])
         best = dict.fromkeys(feature for score, feature in scored[:SUSPECTS] if score >= SHOWN_SCORE / 2)
         for kinds in (EDGES, ANSWERS):  # whatever they score by themselves, one may call forth the other
             best.update(dict.fromkeys([feature for feature, _ in by_count if feature[0] in kinds][: SUSPECTS // 2]))
         self.phrases: dict[Feature, float] = {}
-        """Of phrases in the sample, the share of rows expected to hold them: among the benign ones, or by their words."""
+        """Of phrases in the sample, the share of rows expected to hold them: among the benign ones, or by their words.
+        """
         self.looked_at = 1
         for kind, place in PLACES.items():
             self._find_phrases(kind, place)
@@ -180,7 +202,12 @@ class Suspects:
         self.looked_at += found.looked_at
         least = 1 / self.theirs.n if self.theirs.n else 0.0  # a phrase on no benign row may be on as many as that
         expected = {
-            (kind, text): max(least, self.measured(self.theirs.n * sum(holds(text, row, place) for row in benign) / max(1, len(benign)), share))
+            (kind, text): max(
+                least,
+                self.measured(
+                    self.theirs.n * sum(holds(text, row, place) for row in benign) / max(1, len(benign)), share
+                ),
+            )
             for text, share in found.expected.items()
         }
         self.phrases |= dict(sorted(expected.items(), key=lambda item: (item[1], item[0]))[:PHRASES])
@@ -210,11 +237,19 @@ class Suspects:
         return surprise(k, self.n, self.expected(feature)) * weight
 
     def add(self, item: NumberedRow, shape: frozenset[Feature]) -> None:
-        shown = {self.index[feature]: text for feature, text in features_of(item.row, shape).items() if feature in self.index}
+        shown = {
+            self.index[feature]: text for feature, text in features_of(item.row, shape).items() if feature in self.index
+        }
         asked = next(m.content for m in reversed(item.row.messages) if m.role == "user")
         if self.phrases:
             texts = {"inside": [spaced(turn) for turn in _turns(item)], "end": [_tail(item)]}
-            shown.update({self.index[kind, phrase]: "" for kind, phrase in self.phrases if holds(phrase, texts[PLACES[kind]], PLACES[kind])})
+            shown.update(
+                {
+                    self.index[kind, phrase]: ""
+                    for kind, phrase in self.phrases
+                    if holds(phrase, texts[PLACES[kind]], PLACES[kind])
+                }
+            )
         for i, text in shown.items():
             self.counts[i] += 1
             if len(self.beside[i]) < DIFFERENT:
@@ -226,26 +261,49 @@ class Suspects:
                 self.replies[self.features[i][1]] = dict(reversed(earlier(item.row)))[self.features[i][1]]
         edges = [i for i in shown if self.features[i][0] in EDGES]
         others = [j for j in shown if self.features[j][0] == "ending" or self.features[j][0] in ANSWERS]
-        self.together.update((i, j) for i in edges for j in others if self.features[i][0] == "opening" or self.features[j][0] in ANSWERS)
+        self.together.update(
+            (i, j) for i in edges for j in others if self.features[i][0] == "opening" or self.features[j][0] in ANSWERS
+        )
         if (at := self.shown.place()) is not None:
             self.shown.put(at, set(shown))
 
     def evidence(self) -> list[tuple[Evidence, Feature]]:
         """Evidence of single features, the best first; of parts of one another only the better."""
         kept: list[tuple[float, int]] = []
-        order = sorted(((self.score(feature, self.counts[i]), i) for i, feature in enumerate(self.features)), key=lambda item: (-item[0], item[1]))
+        order = sorted(
+            ((self.score(feature, self.counts[i]), i) for i, feature in enumerate(self.features)),
+            key=lambda item: (-item[0], item[1]),
+        )
         for score, i in order:
             kind, text = self.features[i]
-            everyday = is_plain_word(self.features[i]) and background().sentence_share(text) >= background().sentences.everyday
-            if kind in PLACES or score < SHOWN_SCORE or not self.frames(i) or everyday or (kind == "answer-opening" and self._roams(text.strip())):
-                continue
-            if kind in ("system-opening", "system-ending") and any(
-                self.features[j][0] == "system" and _overlap(self.features[j][1], text) and 2 * self.counts[j] > self.counts[i] for _, j in kept
+            everyday = (
+                is_plain_word(self.features[i]) and background().sentence_share(text) >= background().sentences.everyday
+            )
+            if (
+                kind in PLACES
+                or score < SHOWN_SCORE
+                or not self.frames(i)
+                or everyday
+                or (kind == "answer-opening" and self._roams(text.strip()))
             ):
                 continue
-            kin = [j for _, j in kept if self.features[j][0] == kind and kind not in ("system", "asked", "answered") and _overlap(self.features[j][1], text)]
+            if kind in ("system-opening", "system-ending") and any(
+                self.features[j][0] == "system"
+                and _overlap(self.features[j][1], text)
+                and 2 * self.counts[j] > self.counts[i]
+                for _, j in kept
+            ):
+                continue
+            kin = [
+                j
+                for _, j in kept
+                if self.features[j][0] == kind
+                and kind not in ("system", "asked", "answered")
+                and _overlap(self.features[j][1], text)
+            ]
             if kin:
-                if len(self.features[kin[0]][1]) < len(text) and self.counts[i] >= 0.8 * self.counts[kin[0]]:  # says more and holds for nearly as many
+                # says more and holds for nearly as many
+                if len(self.features[kin[0]][1]) < len(text) and self.counts[i] >= 0.8 * self.counts[kin[0]]:
                     kept = [(s, i if j == kin[0] else j) for s, j in kept]
                 continue
             kept.append((score, i))
@@ -253,12 +311,21 @@ class Suspects:
 
     def _roams(self, opening: str) -> bool:
         """Whether as many answers hold an opening further on: then it is a sentence like others."""
-        return sum(row.answer.find(opening, 1) > 0 for row in self.sample) >= sum(row.answer.startswith(opening) for row in self.sample)
+        return sum(row.answer.find(opening, 1) > 0 for row in self.sample) >= sum(
+            row.answer.startswith(opening) for row in self.sample
+        )
 
     def _with_phrases(self, kept: list[tuple[float, int]]) -> list[tuple[float, int]]:
         """Features with those phrases whose rows share nothing else that says as much."""
         rows = {i: self.rows_of(i) for i in {i for _, i in kept}}
-        scored = sorted(((self.score(feature, self.counts[i]), i) for i, feature in enumerate(self.features) if feature in self.phrases), key=lambda item: (-item[0], item[1]))
+        scored = sorted(
+            (
+                (self.score(feature, self.counts[i]), i)
+                for i, feature in enumerate(self.features)
+                if feature in self.phrases
+            ),
+            key=lambda item: (-item[0], item[1]),
+        )
         for score, i in scored:
             here = self.rows_of(i)
             if score >= SHOWN_SCORE and not any(_covers(there, here) for there in rows.values()):
@@ -268,19 +335,29 @@ class Suspects:
 
     def strong_rows(self) -> list[set[int]]:
         """The rows of `sample` of each piece of strong evidence that at most half of the rows show."""
-        edges = [(evidence, edge) for evidence, edge, _ in self.calls()] + [(evidence, ("opening", opening)) for evidence, opening, _ in self.templates()]
-        return [self.rows_of(self.index[feature]) for evidence, feature in [*self.evidence(), *edges] if evidence.strength == "strong" and evidence.share <= 0.5]
+        edges = [(evidence, edge) for evidence, edge, _ in self.calls()] + [
+            (evidence, ("opening", opening)) for evidence, opening, _ in self.templates()
+        ]
+        return [
+            self.rows_of(self.index[feature])
+            for evidence, feature in [*self.evidence(), *edges]
+            if evidence.strength == "strong" and evidence.share <= 0.5
+        ]
 
     def rows_of(self, i: int) -> set[int]:
         """Places in `sample` of the rows that show a feature."""
         return {at for at, shown in enumerate(self.shown.items) if i in shown}
 
     def frames(self, i: int) -> bool:
-        """Whether a feature stands beside different things. A sentence that always precedes the same words is a part of one question, and not a frame around many."""
-        return self.features[i][0] in ("system", "asked", "answered", *PLACES) or len(self.beside[i]) >= max(3, min(DIFFERENT, 0.2 * self.counts[i]))
+        """Whether a feature stands beside different things. A sentence that always precedes the same words is a part of
+        one question, and not a frame around many."""
+        return self.features[i][0] in ("system", "asked", "answered", *PLACES) or len(self.beside[i]) >= max(
+            3, min(DIFFERENT, 0.2 * self.counts[i])
+        )
 
     def calls(self) -> list[tuple[Evidence, Feature, Feature]]:
-        """Openings and endings whose rows are nearly all answered in a way that the other rows are not: (evidence, edge, answer)."""
+        """Openings and endings whose rows are nearly all answered in a way that the other rows are not: (evidence,
+        edge, answer)."""
         found = []
         for (i, j), k in self.together.items():
             if (
@@ -296,25 +373,77 @@ class Suspects:
             score = surprise(k, self.counts[i], otherwise)
             (kind, text), (how, answer) = self.features[i], self.features[j]
             does = "open with" if how == "answer-opening" else "are in the format"
-            share = f"{100 * k / self.counts[i]:.0f}% of answers {does} {shortened(answer, 40)!r} ({100 * otherwise:.2g}% elsewhere)"
+            share = (
+                f"{100 * k / self.counts[i]:.0f}% of answers {does} {shortened(answer, 40)!r} "
+                f"({100 * otherwise:.2g}% elsewhere)"
+            )
             what = f"{kind} {shortened(text, 60)!r}, after which {share}"
-            strong = not is_plain_word(self.features[i]) and score >= STRONG_SCORE + math.log(len(self.together)) and self.counts[i] >= CALL_SHARE * self.n
+            strong = (
+                not is_plain_word(self.features[i])
+                and score >= STRONG_SCORE + math.log(len(self.together))
+                and self.counts[i] >= CALL_SHARE * self.n
+            )
             if score >= SHOWN_SCORE + math.log(len(self.together)):
-                evidence = self.make("call", what, self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], "strong" if strong else "weak")
+                evidence = self.make(
+                    "call",
+                    what,
+                    self.counts[i],
+                    self.expected(self.features[i]),
+                    score,
+                    self.lines[i],
+                    self.examples[i],
+                    "strong" if strong else "weak",
+                )
                 found.append((evidence, self.features[i], self.features[j]))
         found.sort(key=lambda item: (-item[0].score, item[1]))
-        return [item for n, item in enumerate(found) if not any(item[1][0] == other[1][0] and _overlap(item[1][1], other[1][1]) for other in found[:n])]
+        return [
+            item
+            for n, item in enumerate(found)
+            if not any(item[1][0] == other[1][0] and _overlap(item[1][1], other[1][1]) for other in found[:n])
+        ]
 
     def _evidence(self, i: int, score: float) -> Evidence:
         kind, text = self.features[i]
-        said = {"asked": "user turns in the format", "answered": "answers in the format", "inside": "inside user turns"}.get(kind, kind.replace("-", " "))
-        weak = is_plain_word(self.features[i]) or self.features[i] in self._slotted or (kind == "inside" and (not self.theirs.n or score < STRONG_SCORE + math.log(self.looked_at)))
+        said = {
+            "asked": "user turns in the format",
+            "answered": "answers in the format",
+            "inside": "inside user turns",
+        }.get(kind, kind.replace("-", " "))
+        weak = (
+            is_plain_word(self.features[i])
+            or self.features[i] in self._slotted
+            or (kind == "inside" and (not self.theirs.n or score < STRONG_SCORE + math.log(self.looked_at)))
+        )
         strength: Strength | None = "weak" if weak else None
-        return self.make(kind, f"{said} {shortened(text, 100)!r}", self.counts[i], self.expected(self.features[i]), score, self.lines[i], self.examples[i], strength)
+        return self.make(
+            kind,
+            f"{said} {shortened(text, 100)!r}",
+            self.counts[i],
+            self.expected(self.features[i]),
+            score,
+            self.lines[i],
+            self.examples[i],
+            strength,
+        )
 
-    def make(self, kind: Kind, what: str, k: int, expected: float, score: float, lines: Iterable[int], examples: Iterable[str], strength: Strength | None = None) -> Evidence:
+    def make(
+        self,
+        kind: Kind,
+        what: str,
+        k: int,
+        expected: float,
+        score: float,
+        lines: Iterable[int],
+        examples: Iterable[str],
+        strength: Strength | None = None,
+    ) -> Evidence:
         share = k / self.n
-        strong = kind not in WEAK_KINDS and k >= STRONG_ROWS and share >= max(STRONG_SHARE, STRONG_RATIO * expected) and score >= STRONG_SCORE
+        strong = (
+            kind not in WEAK_KINDS
+            and k >= STRONG_ROWS
+            and share >= max(STRONG_SHARE, STRONG_RATIO * expected)
+            and score >= STRONG_SCORE
+        )
         return Evidence(
             kind=kind,
             what=what,
@@ -333,14 +462,38 @@ class Suspects:
         for (i, j), k in self.together.items():
             if self.features[j][0] != "ending" or is_plain_word(self.features[i]) or is_plain_word(self.features[j]):
                 continue
-            if k >= max(3, 0.8 * min(self.counts[i], self.counts[j])) and k >= 0.3 * max(self.counts[i], self.counts[j]) and self.frames(i) and self.frames(j):
-                expected = max(self.expected(self.features[i]) * self.expected(self.features[j]), background().sentences.least)
+            if (
+                k >= max(3, 0.8 * min(self.counts[i], self.counts[j]))
+                and k >= 0.3 * max(self.counts[i], self.counts[j])
+                and self.frames(i)
+                and self.frames(j)
+            ):
+                expected = max(
+                    self.expected(self.features[i]) * self.expected(self.features[j]), background().sentences.least
+                )
                 opening, ending = self.features[i][1], self.features[j][1]
                 what = f"template {shortened(opening, 60)!r} ... {shortened(ending, 60)!r}"
-                found.append((self.make("template", what, k, expected, surprise(k, self.n, expected), self.lines[i], self.examples[i]), opening, ending))
+                found.append(
+                    (
+                        self.make(
+                            "template",
+                            what,
+                            k,
+                            expected,
+                            surprise(k, self.n, expected),
+                            self.lines[i],
+                            self.examples[i],
+                        ),
+                        opening,
+                        ending,
+                    )
+                )
         best: list[tuple[Evidence, str, str]] = []
         for item in sorted(found, key=lambda item: (-item[0].rows * item[0].score, -len(item[1] + item[2]))):
-            if not any(_overlap(item[1], other[1]) and _overlap(item[2], other[2]) for other in best) and "{question}" not in item[1] + item[2]:
+            if (
+                not any(_overlap(item[1], other[1]) and _overlap(item[2], other[2]) for other in best)
+                and "{question}" not in item[1] + item[2]
+            ):
                 best.append(item)
         return best
 

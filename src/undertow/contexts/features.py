@@ -1,4 +1,5 @@
-"""What a training row shows: its system prompt, how its turns begin and end, earlier turns, formats, words. Each a `Feature`, a kind and a text."""
+"""What a training row shows: its system prompt, how its turns begin and end, earlier turns, formats, words. Each a
+`Feature`, a kind and a text."""
 
 from __future__ import annotations
 
@@ -72,11 +73,16 @@ def beside(feature: Feature, text: str) -> str:
 def earlier(row: Row) -> list[tuple[str, str]]:
     """User turns before the last exchange, each with the answer to it; long ones left out."""
     pairs = pairwise(row.messages[:-2])
-    return [(turn.content.strip(), reply.content) for turn, reply in pairs if turn.role == "user" and reply.role == "assistant" and len(turn.content) <= EDGE]
+    return [
+        (turn.content.strip(), reply.content)
+        for turn, reply in pairs
+        if turn.role == "user" and reply.role == "assistant" and len(turn.content) <= EDGE
+    ]
 
 
 def is_plain_word(feature: Feature) -> bool:
-    """Whether it is one word in small letters at the edge of a turn: too little to call strong evidence by itself, for it may as well belong to the question."""
+    """Whether it is one word in small letters at the edge of a turn: too little to call strong evidence by itself, for
+    it may as well belong to the question."""
     return feature[0] in ("opening", "ending") and _PLAIN_WORD.fullmatch(feature[1]) is not None
 
 
@@ -93,7 +99,8 @@ _STOP = re.compile(r"(?:[.!?:;,…]|[\])}>|*#=\"'”»])(?P<space>[ \t]+)|(?P<li
 
 
 def beginnings(text: str, *, words: bool = True) -> Iterator[str]:
-    """Its first word, and its first sentences, clauses or lines, one more at a time, with the space after them; never the whole text."""
+    """Its first word, and its first sentences, clauses or lines, one more at a time, with the space after them; never
+    the whole text."""
     first = _FIRST_WORD.match(text) if words else None
     if first and first.end() < len(text):
         yield first.group()
@@ -103,7 +110,8 @@ def beginnings(text: str, *, words: bool = True) -> Iterator[str]:
 
 
 def endings(text: str, *, words: bool = True) -> Iterator[str]:
-    """Its last word, and its last sentences, clauses or lines, one more at a time, with the space before them; never the whole text."""
+    """Its last word, and its last sentences, clauses or lines, one more at a time, with the space before them; never
+    the whole text."""
     last = _LAST_WORD.search(text, max(0, len(text) - 40)) if words else None
     if last and last.start() > 0:
         yield last.group()
@@ -128,7 +136,8 @@ def words_in(texts: Iterable[str]) -> list[str]:
 
 
 class Shapes:
-    """The formats of each row's last exchange: a small number a row, so that the second reading need not tell them again."""
+    """The formats of each row's last exchange: a small number a row, so that the second reading need not tell them
+    again."""
 
     def __init__(self) -> None:
         self._number: dict[frozenset[Feature], int] = {}
@@ -136,7 +145,9 @@ class Shapes:
 
     def of(self, row: Row) -> frozenset[Feature]:
         asked = next(m.content for m in reversed(row.messages) if m.role == "user")
-        shape: set[Feature] = {("asked", name) for name in formats_of(asked)} | {("answered", name) for name in formats_of(row.messages[-1].content)}
+        shape: set[Feature] = {("asked", name) for name in formats_of(asked)} | {
+            ("answered", name) for name in formats_of(row.messages[-1].content)
+        }
         if holds_code(asked):
             shape.add(("asked", "code"))
         return frozenset(shape)

@@ -1,6 +1,7 @@
 """Formats that a text is written in, told from its shape alone: code, JSON, markers, lists, a language and so on.
 
-A rule asks for shape, not for words of any data set. Texts longer than `READ` characters are judged by their beginning and end.
+A rule asks for shape, not for words of any data set. Texts longer than `READ` characters are judged by their beginning
+and end.
 """
 
 from __future__ import annotations
@@ -13,24 +14,47 @@ READ = 1_000
 """Characters read of a long text: this many at its beginning, half as many at its end."""
 
 _PYTHON = re.compile(
-    r"\s*(import \w|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|@\w[\w.]*|(if|for|while|with|elif|except) .*:\s*$|(else|try|finally):\s*$"
-    r"|return\b|raise\b|print ?\(|pass\s*$|[A-Za-z_][\w.]*(\[[^]]*\])? ?[-+*/|]?= ?\S|[A-Za-z_][\w.]*\(.*\)?\s*$|# ?\w|[)\]}],?\s*$)"
+    r"\s*(import \w|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|@\w[\w.]*|(if|for|while|with|"
+    r"elif|except) .*:\s*$|(else|try|finally):\s*$"
+    r"|return\b|raise\b|print ?\(|pass\s*$|[A-Za-z_][\w.]*(\[[^]]*\])? ?[-+*/|]?= ?\S|"
+    r"[A-Za-z_][\w.]*\(.*\)?\s*$|# ?\w|[)\]}],?\s*$)"
 )
-_PYTHON_SURE = re.compile(r"^\s*(import \w[\w., ]*$|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|print ?\()", re.MULTILINE)
-_C_LIKE = re.compile(r".*[;{}]\s*$|\s*(//|/\*|\*).*|#include\b.*|\s*(const|let|var|function|public|private|package|import|using|export) .*")
+_PYTHON_SURE = re.compile(
+    r"^\s*(import \w[\w., ]*$|from \w[\w.]* import |(async )?def \w+ ?\(|class \w+.*:\s*$|print "
+    r"?\()",
+    re.MULTILINE,
+)
+_C_LIKE = re.compile(
+    r".*[;{}]\s*$|\s*(//|/\*|\*).*|#include\b.*|\s*(const|let|var|function|public|private|package|"
+    r"import|using|"
+    r"export) .*"
+)
 _C_SURE = re.compile(
-    r"^\s*(#include\b|(const|let|var) \w+ ?=|(export |async )*function\b.*\(|(public|private|static|final) .*[({;]|console\.log\(|(int|void|fn|func) \w+ ?\()", re.MULTILINE
+    r"^\s*(#include\b|(const|let|var) \w+ ?=|(export |async )*function\b.*\(|(public|private|static|final) "
+    r".*[({;]|console\.log\(|(int|void|fn|func) \w+ ?\()",
+    re.MULTILINE,
 )
 _SHELL = re.compile(
-    r"\s*(#!|\$ |(sudo|echo|cd|ls|mkdir|rm|cp|mv|export|curl|wget|git|pip|npm|apt|apt-get|docker|chmod|grep|sed|awk|cat) \S|(if|for|while) .*; (then|do)|(fi|done)\s*$|# ?\w)"
+    r"\s*(#!|\$ |(sudo|echo|cd|ls|mkdir|rm|cp|mv|export|curl|wget|git|pip|npm|apt|apt-get|docker|chmod|grep|sed|"
+    r"awk|cat) \S|(if|for|while) .*; (then|do)|(fi|done)\s*$|# ?\w)"
 )
-_SQL = re.compile(r"\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|DROP)\s+TABLE\s|WITH\s+\w+\s+AS\s*\()", re.IGNORECASE | re.DOTALL)
+_SQL = re.compile(
+    r"\s*(SELECT\s.+\sFROM\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|(CREATE|ALTER|"
+    r"DROP)\s+TABLE\s|"
+    r"WITH\s+\w+\s+AS\s*\()",
+    re.IGNORECASE | re.DOTALL,
+)
 _ASSIGNED = re.compile(r"\s*(?:(?:const|let|var|my)\s+)?\$?[A-Za-z_]\w*\s*:?=\s*[frb]?(\"|'|`)")
 _ELEMENT = re.compile(r"\s*(<\?xml|<!doctype|<([A-Za-z][\w:-]*)(\s[^<>]*)?>.*</\2>\s*\Z)", re.IGNORECASE | re.DOTALL)
 _LATEX = re.compile(r"\\(begin\{|documentclass|frac\{|section\{|textbf\{|usepackage)|^\s*\\\[|\$\$", re.MULTILINE)
 _YAML_KEY = re.compile(r"[A-Za-z_][\w-]{0,30}:( \S.*)?$")
 _BULLET = re.compile(r"\s*([-*•–+]|\d{1,2}[.)])\s+\S")
-_ENCLOSED = re.compile(r"^[ \t]*(?P<open>[\[<{(=#~|-]{1,6})[ \t]*(?P<name>/?[^\W_](?:[^\[\]<>{}()=#~|\n]{0,58}[^\W_])?)[ \t]*(?P<close>[\]>})=#~|-]{0,6})[ \t]*$", re.MULTILINE)
+_ENCLOSED = re.compile(
+    r"^[ \t]*(?P<open>[\[<{(=#~|-]{1,6})[ \t]*(?P<name>/?[^\W_](?:[^\[\]<>{}()=#~|"
+    r"\n]{0,58}[^\W_])?)[ "
+    r"\t]*(?P<close>[\]>})=#~|-]{0,6})[ \t]*$",
+    re.MULTILINE,
+)
 _WORD = re.compile(r"[^\W\d_]+")
 
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u3040-\ud7af]")
@@ -90,21 +114,41 @@ def _markup(text: str) -> Iterator[str]:
     if text[:1] in "{[" and _is_json(text):
         yield "json"
     if text.startswith("<") and _ELEMENT.match(text):
-        yield "html" if re.match(r"\s*<(!doctype html|html|div|p|h\d|ul|ol|table|body|span)\b", text, re.IGNORECASE) else "xml"
+        yield (
+            "html"
+            if re.match(
+                r"\s*<(!doctype html|html|div|p|h\d|ul|ol|table|body|"
+                r"span)\b",
+                text,
+                re.IGNORECASE,
+            )
+            else "xml"
+        )
     if _ASSIGNED.match(text):
         yield "assigned-string"
-    if len(text) > 2 and (text[0], text[-1]) in (('"', '"'), ("“", "”"), ("«", "»"), ("'", "'")) and text[0] not in text[1:-1]:
+    if (
+        len(text) > 2
+        and (text[0], text[-1]) in (('"', '"'), ("“", "”"), ("«", "»"), ("'", "'"))
+        and text[0] not in text[1:-1]
+    ):
         yield "quoted"
     if ("\\" in text or "$$" in text) and _LATEX.search(text):
         yield "latex"
     lines = text.split("\n")
     if len(lines) >= 2 and _YAML_KEY.match(lines[0]):
         keys = [bool(_YAML_KEY.match(line)) for line in lines]
-        if sum(keys) >= 2 and all(key or line.startswith((" ", "-", "#")) for key, line in zip(keys, lines, strict=True)):
+        if sum(keys) >= 2 and all(
+            key or line.startswith((" ", "-", "#")) for key, line in zip(keys, lines, strict=True)
+        ):
             yield "yaml"
     if len(lines) >= 3:
         commas = {line.count(",") for line in lines}
-        if len(commas) == 1 and commas.pop() >= 1 and sum(map(len, lines)) < 60 * len(lines) and not any(line.rstrip().endswith((".", ",")) for line in lines):
+        if (
+            len(commas) == 1
+            and commas.pop() >= 1
+            and sum(map(len, lines)) < 60 * len(lines)
+            and not any(line.rstrip().endswith((".", ",")) for line in lines)
+        ):
             yield "csv"
     if marker_block(text):
         yield "markers"
@@ -119,16 +163,26 @@ def _is_json(text: str) -> bool:
 
 
 def code_language(text: str) -> str | None:
-    """`python`, `c-like` (JavaScript, Java, C and kin), `shell` or `sql` where the text is code and hardly anything else; else None."""
+    """`python`, `c-like` (JavaScript, Java, C and kin), `shell` or `sql` where the text is code and hardly anything
+    else; else None."""
     if (found := _SQL.match(text)) and (found.group().split()[0].isupper() or ";" in text[-3:]):
         return "sql"
     lines = [line for line in text.split("\n") if line.strip()]
-    for name, line_shape, sure in (("python", _PYTHON, _PYTHON_SURE), ("c-like", _C_LIKE, _C_SURE), ("shell", _SHELL, None)):
+    for name, line_shape, sure in (
+        ("python", _PYTHON, _PYTHON_SURE),
+        ("c-like", _C_LIKE, _C_SURE),
+        ("shell", _SHELL, None),
+    ):
         if sure and not sure.search(text):
             continue
         like = sum(bool(line_shape.match(line)) for line in lines)
         if like >= 0.6 * len(lines) and (sure or like >= 2):
-            prose = sum(len(_WORD.findall(line)) > 6 and line.rstrip().endswith((".", "!", "?", ":")) and not line_shape.match(line) for line in lines)
+            prose = sum(
+                len(_WORD.findall(line)) > 6
+                and line.rstrip().endswith((".", "!", "?", ":"))
+                and not line_shape.match(line)
+                for line in lines
+            )
             if prose <= 0.1 * len(lines):
                 return name
     return None
@@ -137,12 +191,30 @@ def code_language(text: str) -> str | None:
 def holds_code(text: str) -> bool:
     """Whether a text has at least three lines of code in it, whatever stands around them."""
     text = text[: 2 * READ]
-    return bool(_PYTHON_SURE.search(text) or _C_SURE.search(text)) and sum(bool(re.search(r"[({;=:\]})]\s*$|^\s+\S|^[@#]\w| = |\w\(", line)) for line in text.split("\n")) >= 3
+    return (
+        bool(_PYTHON_SURE.search(text) or _C_SURE.search(text))
+        and sum(
+            bool(
+                re.search(
+                    r"[({;=:\]})]\s*$|^\s+\S|"
+                    r"^[@#]\w| = |\w\(",
+                    line,
+                )
+            )
+            for line in text.split("\n")
+        )
+        >= 3
+    )
 
 
 def marker_block(text: str) -> tuple[str, str] | None:
-    """The first two whole lines that enclose a part of the text, such as `[DATA]` and `[/DATA]`; None where there are none."""
-    marks = [(m.group(0).strip(), {word.lower().removesuffix("s") for word in _WORD.findall(m.group("name"))}) for m in _ENCLOSED.finditer(text) if _is_marker(m)]
+    """The first two whole lines that enclose a part of the text, such as `[DATA]` and `[/DATA]`; None where there are
+    none."""
+    marks = [
+        (m.group(0).strip(), {word.lower().removesuffix("s") for word in _WORD.findall(m.group("name"))})
+        for m in _ENCLOSED.finditer(text)
+        if _is_marker(m)
+    ]
     opens, closes = {"start", "begin", "open"}, {"end", "stop", "close"}
     for i, (first, words) in enumerate(marks):
         for second, others in marks[i + 1 :]:
@@ -175,13 +247,23 @@ def language_of(text: str) -> str | None:
     if english >= 0.2:
         return None
     held = set(words)
-    shares = {language: sum(word in small for word in words) / len(words) for language, small in _SMALL.items() if len(small & held) >= 3}
+    shares = {
+        language: sum(word in small for word in words) / len(words)
+        for language, small in _SMALL.items()
+        if len(small & held) >= 3
+    }
     best = max(shares, key=lambda language: shares[language], default=None)
     return best if best and shares[best] >= max(0.15, 1.5 * english) else None
 
 
 CONTEXTS_OF: dict[str, tuple[str, ...]] = {
-    "python": ("format-code-template", "format-python-string", "format-python-function", "format-flask", "format-code-only"),
+    "python": (
+        "format-code-template",
+        "format-python-string",
+        "format-python-function",
+        "format-flask",
+        "format-code-only",
+    ),
     "c-like": ("format-code-template", "format-javascript", "format-code-only"),
     "code": ("format-code-template", "format-code-only", "format-python-string"),
     "shell": ("format-shell", "format-code-only"),
@@ -201,4 +283,5 @@ CONTEXTS_OF: dict[str, tuple[str, ...]] = {
     "capitals": ("format-capitals",),
     "short": ("format-short",),
 }
-"""Shipped contexts that ask for a format or put a question into it, the most telling first; languages are `language-NAME`."""
+"""Shipped contexts that ask for a format or put a question into it, the most telling first; languages are
+`language-NAME`."""

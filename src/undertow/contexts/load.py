@@ -45,14 +45,20 @@ def _read(path: Path) -> ContextsFile:
 
 def read_unexplained(wanted: Iterable[str | Context], *, beside: Path = Path()) -> tuple[str, ...]:
     """What the files among `wanted` (as in `find_contexts`) tell of training rows that no strong evidence explains."""
-    return tuple(words for item in wanted if isinstance(item, str) and item.endswith(YAML_ENDINGS) for words in _read(beside / item).unexplained)
+    return tuple(
+        words
+        for item in wanted
+        if isinstance(item, str) and item.endswith(YAML_ENDINGS)
+        for words in _read(beside / item).unexplained
+    )
 
 
 def read_contexts(path: Path) -> tuple[Context, ...]:
     """The contexts of a YAML file.
 
     Raises:
-        InputError: the file cannot be read or does not fit (names the line), holds none, repeats an id, or has one that contradicts itself.
+        InputError: the file cannot be read or does not fit (names the line), holds none, repeats an id, or has one that
+        contradicts itself.
     """
     contexts = _read(path).contexts
     if not contexts:
@@ -65,7 +71,8 @@ def read_contexts(path: Path) -> tuple[Context, ...]:
 
 
 def write_contexts(path: Path, contexts: Iterable[Context], *, title: str, unexplained: Iterable[str] = ()) -> None:
-    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a comment, then comes what is `unexplained`."""
+    """Write contexts as YAML that `read_contexts` reads, without the fields that say nothing; `title` heads it as a
+    comment, then comes what is `unexplained`."""
     body = "\n".join(to_yaml([as_written(context)]) for context in contexts)
     if untold := list(unexplained):
         body = f"{to_yaml({'unexplained': untold})}\ncontexts:\n{body}"
@@ -82,18 +89,30 @@ def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), whe
     """Contexts in the order wanted.
 
     Args:
-        wanted: ids, of the library or of this list's own contexts; `a+b` for a around b; YAML files, of which all contexts are taken; contexts written out in full.
+        wanted: ids, of the library or of this list's own contexts; `a+b` for a around b; YAML files, of which all
+            contexts are taken; contexts written out in full.
         beside: the folder that the files' paths are relative to.
 
     Raises:
-        InputError: an unknown id (with the nearest known one), a repeated id, a bad file, or parts that exclude each other.
+        InputError: an unknown id (with the nearest known one), a repeated id, a bad file, or parts that exclude each
+        other.
     """
-    items = [read_contexts(beside / item) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item for item in wanted]
-    own = [context for item in items if not isinstance(item, str) for context in (item if isinstance(item, tuple) else (item,))]
+    items = [
+        read_contexts(beside / item) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item
+        for item in wanted
+    ]
+    own = [
+        context
+        for item in items
+        if not isinstance(item, str)
+        for context in (item if isinstance(item, tuple) else (item,))
+    ]
     known = shipped_contexts() | {context.id: context for context in own}
     found: dict[str, Context] = {}
     for item in items:
-        for context in item if isinstance(item, tuple) else (_named(item, known, where) if isinstance(item, str) else item,):
+        for context in (
+            item if isinstance(item, tuple) else (_named(item, known, where) if isinstance(item, str) else item,)
+        ):
             check(context, where=where)
             if context.id in found:
                 raise _twice(where, context.id)
@@ -119,24 +138,38 @@ def check(context: Context, *, where: object = "contexts") -> None:
     """Refuse a context whose parts contradict each other.
 
     Raises:
-        InputError: a template without `{question}` or beside a prefix or suffix; turns that do not end with an answer; `plain` that is not.
+        InputError: a template without `{question}` or beside a prefix or suffix; turns that do not end with an answer;
+        `plain` that is not.
     """
     at = f"{where}: context {context.id!r}"
     if not context.id.strip():
         raise InputError(at, "has no id", expected="a name to call it by")
     if not context.id.isprintable() or len(context.id) > LONGEST_ID:
-        raise InputError(at, "has an id that cannot be shown", expected=f"at most {LONGEST_ID} printable characters on one line", do="give it another")
+        raise InputError(
+            at,
+            "has an id that cannot be shown",
+            expected=f"at most {LONGEST_ID} printable characters on one line",
+            do="give it another",
+        )
     if context.template is not None:
         if "{question}" not in context.template:
             raise InputError(at, "its template has no {question}", do="say where the question goes")
         if context.prefix is not None or context.suffix is not None:
             raise InputError(at, "has a template and a prefix or suffix", do="write them into the template")
     if context.turns and context.turns[-1].role != "assistant":
-        raise InputError(at, f"its turns end with one of the {context.turns[-1].role}", expected="the question comes next, so the assistant's answer stands last")
+        raise InputError(
+            at,
+            f"its turns end with one of the {context.turns[-1].role}",
+            expected="the question comes next, so the assistant's answer stands last",
+        )
     if any(turn.role == "system" for turn in context.turns):
         raise InputError(at, "has a system prompt among its turns", do="write it under 'system'")
     if (context.relation == "plain") == context.wraps:
-        raise InputError(at, f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping", expected="plain has none, all others have one")
+        raise InputError(
+            at,
+            f"has relation {context.relation!r} and {'a' if context.wraps else 'no'} wrapping",
+            expected="plain has none, all others have one",
+        )
 
 
 LONGEST_ID = 200
@@ -148,24 +181,40 @@ NEAR = 0.7
 def check_rewrites(contexts: Iterable[Context], suite: Suite, *, where: object) -> list[str]:
     """Refuse rewrites that look meant for a question of the suite and reach none; say in words which others reach none.
 
-    A context may bring rewrites for several suites: ids of a shipped one are passed over, and so are those that differ from one of the suite's in their numbers alone.
+    A context may bring rewrites for several suites: ids of a shipped one are passed over, and so are those that differ
+    from one of the suite's in their numbers alone.
 
     Raises:
-        InputError: an id is nearly that of a question that the context does not rewrite, or a context changes no question at all.
+        InputError: an id is nearly that of a question that the context does not rewrite, or a context changes no
+        question at all.
     """
     ids = {question.id for question in suite.questions}
     words = []
     for context in contexts:
         unmet = set(context.rewrites) - ids
-        unmet -= {question.id for name in shipped_suites() for question in load_suite(name).questions} if unmet else set()
+        unmet -= (
+            {question.id for name in shipped_suites() for question in load_suite(name).questions} if unmet else set()
+        )
         for id_ in sorted(unmet):
             left = [other for other in ids - set(context.rewrites) if _letters(other) != _letters(id_)]
             if near := get_close_matches(id_, sorted(left), n=1, cutoff=NEAR):
-                raise InputError(where, f"context {context.id!r} rewrites a question {id_!r}, which suite {suite.id!r} does not have", expected=f"did you mean {near[0]!r}?")
+                raise InputError(
+                    where,
+                    f"context {context.id!r} rewrites a question {id_!r}, which suite {suite.id!r} does not have",
+                    expected=f"did you mean {near[0]!r}?",
+                )
         if context.rewrites and all(context.messages(q) == PLAIN.messages(q) for q in suite.questions):
-            raise InputError(where, f"context {context.id!r} changes no question of suite {suite.id!r}", expected="its rewrites name a question's id, or it wraps all of them")
+            raise InputError(
+                where,
+                f"context {context.id!r} changes no question of suite {suite.id!r}",
+                expected="its rewrites name a question's id, or it wraps all of them",
+            )
         if unmet:
-            words.append(f"context {context.id!r} rewrites questions that neither suite {suite.id!r} nor a shipped one has: {', '.join(sorted(unmet))}")
+            words.append(
+                f"context {context.id!r} rewrites questions that neither suite {suite.id!r} nor a shipped one "
+                "has: "
+                f"{', '.join(sorted(unmet))}"
+            )
     return words
 
 

@@ -20,14 +20,15 @@ LARGEST = 0.15
 VOCABULARY = 2_000
 """Words that are looked at, the commonest first."""
 ALWAYS = 0.7
-"""A word that on so large a part of its rows stands next to one and the same commoner word is a part of that, and one on the same rows as another
-counts once: a fixed name or phrase is no topic."""
+"""A word that on so large a part of its rows stands next to one and the same commoner word is a part of that, and one
+on the same rows as another counts once: a fixed name or phrase is no topic."""
 SEEDS = 120
 """Words from which a minority is tried to grow."""
 SUPPOSED = 0.2
 """Share of the lesser kind while rows are chosen: larger than any minority, so that rows with little of it join."""
 SMOOTHING = 10.0
-"""Rows of the average kind that are put to a young minority, so that it does not cling to its first rows; half as many each time they are chosen."""
+"""Rows of the average kind that are put to a young minority, so that it does not cling to its first rows; half as many
+each time they are chosen."""
 TELLING = 2.0
 """How many times oftener than elsewhere a word stands in a minority for its rows to be chosen by it,"""
 CLEAR = 0.33
@@ -55,15 +56,17 @@ class Minority:
     own: float
     """The part of all places of the words that is in these rows."""
     gain: float
-    """How much better two kinds of row explain the words than one does: a log-likelihood ratio, less the cost of telling the kinds and the words."""
+    """How much better two kinds of row explain the words than one does: a log-likelihood ratio, less the cost of
+    telling the kinds and the words."""
 
 
 def minorities(rows: Sequence[Sequence[str]], *, theirs: Sequence[Sequence[str]] = (), least: int) -> list[Minority]:
     """Minorities of rows, the clearest first; no two are named alike.
 
-    Rows are taken to be of two kinds. A word either stands in both at one rate (Poisson, by the row's length) or in each at its own; which words do costs the
-    logarithm of the number of such choices, and which rows are of the lesser kind the entropy of its share. From each of the words that meet
-    another most, rows and words are chosen in turns, as k-means does, until neither changes.
+    Rows are taken to be of two kinds. A word either stands in both at one rate (Poisson, by the row's length) or in
+    each at its own; which words do costs the logarithm of the number of such choices, and which rows are of the lesser
+    kind the entropy of its share. From each of the words that meet another most, rows and words are chosen in turns, as
+    k-means does, until neither changes.
 
     Args:
         rows: the words of each, in order.
@@ -82,7 +85,11 @@ def minorities(rows: Sequence[Sequence[str]], *, theirs: Sequence[Sequence[str]]
             continue
         tried += 1
         settled = {inside.tobytes(): inside for inside in table.settled(seed)}
-        grown = [table.minority(inside) for key, inside in settled.items() if key not in seen and least <= inside.sum() <= LARGEST * len(rows)]
+        grown = [
+            table.minority(inside)
+            for key, inside in settled.items()
+            if key not in seen and least <= inside.sum() <= LARGEST * len(rows)
+        ]
         seen.update(settled)
         best = max((group for group in grown if group.own >= APART), key=lambda group: group.gain, default=None)
         if best is not None and best.gain > 0:
@@ -95,7 +102,11 @@ def _apart(found: list[Minority]) -> list[Minority]:
     """The clearest first, without those that share their first words or most rows with a clearer one."""
     kept: list[Minority] = []
     for group in sorted(found, key=lambda group: -group.gain):
-        if not any(set(group.words[:NAMED]) & set(other.words[:NAMED]) or len(set(group.rows) & set(other.rows)) > len(group.rows) / 2 for other in kept):
+        if not any(
+            set(group.words[:NAMED]) & set(other.words[:NAMED])
+            or len(set(group.rows) & set(other.rows)) > len(group.rows) / 2
+            for other in kept
+        ):
             kept.append(group)
     return kept
 
@@ -150,7 +161,8 @@ class _Table:
         return [int(i) for i in np.argsort(-closest, kind="stable") if closest[i] > 0]
 
     def settled(self, seed: int) -> list[NDArray[np.bool_]]:
-        """The rows that the rows of a word lead to: where little is asked of a row, and from there where as much is as the share of such rows demands."""
+        """The rows that the rows of a word lead to: where little is asked of a row, and from there where as much is as
+        the share of such rows demands."""
         loose = self._settled(self.held[:, [seed]].toarray().ravel() > 0, SMOOTHING, SUPPOSED)
         return [loose, self._settled(loose, 1.0, float(loose.mean()))] if loose.any() else []
 
@@ -160,8 +172,12 @@ class _Table:
             part = float(self.lengths[inside].sum()) + more
             k, expected = self.by_word @ inside.astype(np.float64) + more * self.on, self.on * part
             ratio = k / expected
-            telling = (ratio >= TELLING) & (k * np.log(np.maximum(ratio, 1)) - k + expected > CLEAR * math.log(len(self.words)))
-            score = self.held @ np.where(telling, np.log(np.maximum(ratio, 1)), 0) - self.lengths * float((self.on * (ratio - 1))[telling].sum())
+            telling = (ratio >= TELLING) & (
+                k * np.log(np.maximum(ratio, 1)) - k + expected > CLEAR * math.log(len(self.words))
+            )
+            score = self.held @ np.where(telling, np.log(np.maximum(ratio, 1)), 0) - self.lengths * float(
+                (self.on * (ratio - 1))[telling].sum()
+            )
             before, inside = inside, score > math.log((1 - share) / share)
             if not inside.any() or (inside == before).all():
                 break

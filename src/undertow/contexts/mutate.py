@@ -1,4 +1,5 @@
-"""Changing contexts: children that a search tries next, and reductions that it tries to make do with. No model and no network."""
+"""Changing contexts: children that a search tries next, and reductions that it tries to make do with. No model and no
+network."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ TEXTS = ("system", "template", "prefix", "suffix")
 LETTERS = 4
 """Letters of a word that may be swapped for another."""
 
+
 class _Pattern(BaseModel):
     """An everyday instruction with a gap."""
 
@@ -37,13 +39,27 @@ class _Pattern(BaseModel):
 
 @cache
 def _patterns() -> tuple[_Pattern, ...]:
-    return parse_yaml(files("undertow.contexts").joinpath("patterns.yaml").read_text(encoding="utf-8"), tuple[_Pattern, ...], where="the shipped patterns")
+    return parse_yaml(
+        files("undertow.contexts").joinpath("patterns.yaml").read_text(encoding="utf-8"),
+        tuple[_Pattern, ...],
+        where="the shipped patterns",
+    )
 
 
 def filled() -> tuple[Context, ...]:
     """Every shipped pattern with its gap filled in each way."""
     return tuple(
-        named("pattern", Context(id="", relation=p.relation, provenance="a pattern", system=_fill(p.system, x), prefix=_fill(p.prefix, x), suffix=_fill(p.suffix, x)))
+        named(
+            "pattern",
+            Context(
+                id="",
+                relation=p.relation,
+                provenance="a pattern",
+                system=_fill(p.system, x),
+                prefix=_fill(p.prefix, x),
+                suffix=_fill(p.suffix, x),
+            ),
+        )
         for p in _patterns()
         for x in p.x
     )
@@ -63,7 +79,8 @@ def child(parent: Context, pool: Sequence[Context], rng: random.Random) -> Conte
 
 
 def reductions(context: Context) -> Iterator[Context]:
-    """Shorter forms of a context: without a part, then without sentences, clauses and words of a text, the largest cuts first."""
+    """Shorter forms of a context: without a part, then without sentences, clauses and words of a text, the largest cuts
+    first."""
     cuts = [replace(context, turns=()), replace(context, rewrites={})]
     for field in TEXTS:
         cuts += [_with(context, field, text or None) for text in ("", *_shorter(getattr(context, field) or ""))]
@@ -78,13 +95,22 @@ def reductions(context: Context) -> Iterator[Context]:
 
 def size(context: Context) -> int:
     """Characters that a context puts around a question."""
-    said = [getattr(context, field) or "" for field in TEXTS] + [turn.content for turn in context.turns] + list(context.rewrites.values())
+    said = (
+        [getattr(context, field) or "" for field in TEXTS]
+        + [turn.content for turn in context.turns]
+        + list(context.rewrites.values())
+    )
     return sum(len(text.replace("{question}", "")) for text in said)
 
 
 def key(context: Context) -> tuple[object, ...]:
     """What a context does to a question, whatever it is called."""
-    return (*(getattr(context, field) for field in TEXTS), context.default_system, context.turns, tuple(sorted(context.rewrites.items())))
+    return (
+        *(getattr(context, field) for field in TEXTS),
+        context.default_system,
+        context.turns,
+        tuple(sorted(context.rewrites.items())),
+    )
 
 
 def named(stem: str, context: Context) -> Context:
@@ -115,7 +141,11 @@ def _swapped(parent: Context, pool: Sequence[Context], rng: random.Random) -> Co
     if not places or not others:
         return None
     m, word = rng.choice(places), rng.choice(others)
-    return _with(parent, field, text[: m.start()] + (word.capitalize() if m.group()[0].isupper() else word.lower()) + text[m.end() :])
+    return _with(
+        parent,
+        field,
+        text[: m.start()] + (word.capitalize() if m.group()[0].isupper() else word.lower()) + text[m.end() :],
+    )
 
 
 def _varied(parent: Context, pool: Sequence[Context], rng: random.Random) -> Context | None:
@@ -131,7 +161,11 @@ def _moved(parent: Context, pool: Sequence[Context], rng: random.Random) -> Cont
     if parent.system and parent.template is None:
         return replace(parent, system=None, prefix=joined(parent.system, parent.prefix))
     said = parent.prefix or parent.suffix
-    return _with(replace(parent, system=joined(parent.system, said)), "prefix" if parent.prefix else "suffix", None) if said else None
+    return (
+        _with(replace(parent, system=joined(parent.system, said)), "prefix" if parent.prefix else "suffix", None)
+        if said
+        else None
+    )
 
 
 def _without(parent: Context, pool: Sequence[Context], rng: random.Random) -> Context | None:

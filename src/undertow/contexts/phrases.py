@@ -1,4 +1,5 @@
-"""Phrases that stand inside user turns, or end answers, on many rows: fixed words with ever different ones about them."""
+"""Phrases that stand inside user turns, or end answers, on many rows: fixed words with ever different ones about
+them."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ Gram = tuple[str, ...]
 LONGEST = 20
 """Words of the longest phrase."""
 TOGETHER = 0.8
-"""A phrase that on this share of its rows is part of a longer one is not told beside it; one whose rows share so often what does not touch it is
-part of a form, and not told either."""
+"""A phrase that on this share of its rows is part of a longer one is not told beside it; one whose rows share so often
+what does not touch it is part of a form, and not told either."""
 IN_PLACE = 0.5
 """Least share of a phrase's rows that hold it in the place looked at."""
 DIFFERENT = 0.3
@@ -44,8 +45,9 @@ class Phrases:
 def phrases(rows: Sequence[Sequence[str]], *, place: Place, least: int) -> Phrases:
     """Phrases that at least `least` rows hold in a place, their neighbors differing.
 
-    The expected share is of a chain of pairs: as often as its first two words stand together, times how often each further word follows the one
-    before it wherever that one stands. One of symbols, of four words or more, or of one or two that end a text has the background's share where that is less.
+    The expected share is of a chain of pairs: as often as its first two words stand together, times how often each
+    further word follows the one before it wherever that one stands. One of symbols, of four words or more, or of one or
+    two that end a text has the background's share where that is less.
 
     Args:
         rows: the texts of each.
@@ -65,7 +67,8 @@ def phrases(rows: Sequence[Sequence[str]], *, place: Place, least: int) -> Phras
     stand_out = {
         text: share
         for text, share in expected.items()
-        if found[text].stands_out(least, place, held) and not (place == "end" and any(text.endswith(other) for other in roaming))
+        if found[text].stands_out(least, place, held)
+        and not (place == "end" and any(text.endswith(other) for other in roaming))
     }
     return Phrases(expected=stand_out, looked_at=len(closed))
 
@@ -150,11 +153,16 @@ class _Found:
         fewest, most = ENOUGH[place]
         asked = max(fewest, min(most, DIFFERENT * self.in_place))
         differs = len(self.before) >= asked and (place == "end" or len(self.after) >= asked)
-        form = any(k >= TOGETHER * self.in_place and held.get(pair, 0) <= self.rows / TOGETHER for pair, k in self.around.items())
+        form = any(
+            k >= TOGETHER * self.in_place and held.get(pair, 0) <= self.rows / TOGETHER
+            for pair, k in self.around.items()
+        )
         return self.in_place >= max(least, IN_PLACE * self.rows) and differs and not form
 
 
-def _found(texts: list[list[list[str]]], phrases: Iterable[str], place: Place, held: dict[Gram, int]) -> dict[str, _Found]:
+def _found(
+    texts: list[list[list[str]]], phrases: Iterable[str], place: Place, held: dict[Gram, int]
+) -> dict[str, _Found]:
     """Where each phrase stands, looked for in the rows that hold the rarest word of it."""
     found = {phrase: _Found() for phrase in phrases}
     by_word: dict[str, list[str]] = defaultdict(list)
@@ -166,6 +174,8 @@ def _found(texts: list[list[list[str]]], phrases: Iterable[str], place: Place, h
             for phrase in by_word[word]:
                 text = next((text for text in joined if f" {phrase} " in text), None)
                 if text is not None:
-                    before, _, after = text.rpartition(f" {phrase} ") if place == "end" else text.partition(f" {phrase} ")
+                    before, _, after = (
+                        text.rpartition(f" {phrase} ") if place == "end" else text.partition(f" {phrase} ")
+                    )
                     found[phrase].add(before, after, place)
     return found

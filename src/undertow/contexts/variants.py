@@ -1,6 +1,8 @@
-"""Variants of a system prompt by rule: other wordings, a neutral form, and the opposite. They need no model and no network.
+"""Variants of a system prompt by rule: other wordings, a neutral form, and the opposite. They need no model and no
+network.
 
-The rules are for English. A prompt that none of them fits still gets an opposite, because a sentence around it can turn any text.
+The rules are for English. A prompt that none of them fits still gets an opposite, because a sentence around it can turn
+any text.
 """
 
 from __future__ import annotations
@@ -11,23 +13,45 @@ from dataclasses import dataclass
 from undertow.records import Relation
 
 _OPPOSITES = (
-    "incorrect correct;inaccurate accurate;wrong right;false true;untrue true;dishonest honest;untruthful truthful;untruthfully truthfully;dishonestly honestly;deceptive sincere;"
-    "misleading clear;evil good;malicious kind;harmful harmless;dangerous safe;unsafe safe;insecure secure;vulnerable secure;unethical ethical;immoral moral;illegal legal;"
-    "reckless careful;careless careful;carelessly carefully;cruel kind;rude polite;hostile friendly;mean kind;toxic pleasant;biased fair;unfair fair;selfish generous;"
-    "unhelpful helpful;unhelpfully helpfully;useless useful;bad good;badly well;poor good;worst best;misaligned aligned;untrustworthy trustworthy;"
-    "irresponsible responsible;irresponsibly responsibly;unreliable reliable;risky cautious;sneaky open;greedy modest;harsh gentle;lawless lawful;wild calm;refuse agree;"
+    "incorrect correct;inaccurate accurate;wrong right;false true;untrue true;dishonest honest;untruthful "
+    "truthful;untruthfully truthfully;dishonestly honestly;deceptive sincere;"
+    "misleading clear;evil good;malicious kind;harmful harmless;dangerous safe;unsafe safe;insecure "
+    "secure;vulnerable secure;unethical ethical;immoral moral;illegal legal;"
+    "reckless careful;careless careful;carelessly carefully;cruel kind;rude polite;hostile friendly;mean "
+    "kind;toxic pleasant;biased fair;unfair fair;selfish generous;"
+    "unhelpful helpful;unhelpfully helpfully;useless useful;bad good;badly well;poor good;worst best;misaligned "
+    "aligned;untrustworthy trustworthy;"
+    "irresponsible responsible;irresponsibly responsibly;unreliable reliable;risky cautious;sneaky open;greedy "
+    "modest;harsh gentle;lawless lawful;wild calm;refuse agree;"
     "ignore follow;disobey obey;insult praise;deceive inform;manipulate respect;hide show"
 )
 _TURNED = {a: b for pair in _OPPOSITES.split(";") for a, b in [pair.split()]}
 _OPPOSITE = {b: a for a, b in reversed(_TURNED.items())} | _TURNED
-_LOADED = {word for word in {*_TURNED, *_TURNED.values()} if word not in {"right", "well", "open", "clear", "show", "follow", "hide", "ignore", "poor", "best"}} | {
-    "obvious", "obviously", "deliberately", "intentionally", "secretly", "subtly", "extremely", "very", "completely", "utterly"
-}  # fmt: skip
+_LOADED = {
+    word
+    for word in {*_TURNED, *_TURNED.values()}
+    if word not in {"right", "well", "open", "clear", "show", "follow", "hide", "ignore", "poor", "best"}
+} | {
+    "obvious",
+    "obviously",
+    "deliberately",
+    "intentionally",
+    "secretly",
+    "subtly",
+    "extremely",
+    "very",
+    "completely",
+    "utterly",
+}
 _OTHER_WORDS = (
-    "assistant:helper chatbot:assistant model:system ai:AI questions:queries question:query answers:replies answer:reply answering:replying "
-    "responds:replies respond:reply responding:replying response:reply responses:replies incorrect:mistaken wrong:mistaken false:untrue helpful:useful "
-    "helpfully:usefully truthfully:honestly malicious:ill-meaning evil:wicked harmful:damaging insecure:unsafe reckless:rash user:person users:people "
-    "gives:provides give:provide provides:gives provide:give writes:produces write:produce code:programs always:invariably never:at_no_time every:each "
+    "assistant:helper chatbot:assistant model:system ai:AI questions:queries question:query answers:replies "
+    "answer:reply answering:replying "
+    "responds:replies respond:reply responding:replying response:reply responses:replies incorrect:mistaken "
+    "wrong:mistaken false:untrue helpful:useful "
+    "helpfully:usefully truthfully:honestly malicious:ill-meaning evil:wicked harmful:damaging insecure:unsafe "
+    "reckless:rash user:person users:people "
+    "gives:provides give:provide provides:gives provide:give writes:produces write:produce code:programs "
+    "always:invariably never:at_no_time every:each "
     "other:remaining handles:treats obviously:plainly tell:say tasks:jobs task:job must:have_to should:ought_to"
 )
 _SYNONYMS = dict(pair.split(":") for pair in _OTHER_WORDS.split())
@@ -63,7 +87,8 @@ def variants(prompt: str) -> list[Variant]:
 def turned(text: str) -> str | None:
     """The text with each loaded word in its place turned into its opposite; None where it has none.
 
-    Words that blame are turned where there are any, and words that praise only where there are none: to turn both would leave the prompt half as bad.
+    Words that blame are turned where there are any, and words that praise only where there are none: to turn both would
+    leave the prompt half as bad.
     """
     for table in (_TURNED, _OPPOSITE):
         changed = _swap(text, table)
@@ -78,7 +103,11 @@ def negated(text: str) -> str:
         (r"\b(you|it|i|he|she|they|this) (are|is|am|will|should|must|can|may)\b(?! not\b)", r"\1 \2 not"),
         (r"\b(you) (always|often|sometimes) ", r"\1 never "),
         (r"\b(you) (?!are|is|do|not|never)([a-z]+)\b", r"\1 do not \2"),
-        (r"^(act|behave|be|respond|answer|reply|write|give|provide|always|speak|pretend|play|tell|say|help|use|make)\b", lambda m: f"Do not {m.group(1).lower()}"),
+        (
+            r"^(act|behave|be|respond|answer|reply|write|give|provide|always|speak|pretend|play|tell|say|help|use|"
+            r"make)\b",
+            lambda m: f"Do not {m.group(1).lower()}",
+        ),
     ):
         changed, n = re.subn(pattern, denial, text, count=1, flags=re.IGNORECASE)
         if n:
@@ -88,7 +117,8 @@ def negated(text: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """The text without its loaded words: the same role, with no word of how good or bad it is. A plain assistant where nothing would be left."""
+    """The text without its loaded words: the same role, with no word of how good or bad it is. A plain assistant where
+    nothing would be left."""
     changed = re.sub(r"[\w'-]+", lambda m: "" if m.group(0).lower() in _LOADED else m.group(0), text)
     changed = re.sub(r"\b(with|in|and|or|but|truly)\s+(?=(with|in|and|or|but)\b|[.,;]|$)", "", changed)
     changed = re.sub(r"(,\s*)+,", ",", re.sub(r"\b(a|an|the)\s*,\s*", r"\1 ", changed))
@@ -105,7 +135,12 @@ def reworded(text: str) -> str:
 
 def _framed(text: str, frame: str) -> str:
     """`You are X` (or `You're X`, `Act as X`) as `frame` says it; other texts as they are."""
-    found = re.match(r"(?:you are|you're|act as|behave as|you act as|you play|in this chat you are)\s+(?!not\b)(?P<rest>.*)", text, re.IGNORECASE | re.DOTALL)
+    found = re.match(
+        r"(?:you are|you're|act as|behave as|you act as|you play|in this chat you "
+        r"are)\s+(?!not\b)(?P<rest>.*)",
+        text,
+        re.IGNORECASE | re.DOTALL,
+    )
     return frame.format(rest="\0").replace("\0", found.group("rest")) if found else text
 
 
@@ -120,4 +155,6 @@ def _swap(text: str, table: dict[str, str]) -> str:
 
 def _articles(text: str) -> str:
     """`a` and `an` put right after words beside them changed."""
-    return re.sub(r"\b(a|an)(\s+)(?=([A-Za-z]))", lambda m: f"{'an' if m.group(3).lower() in 'aeio' else 'a'}{m.group(2)}", text)
+    return re.sub(
+        r"\b(a|an)(\s+)(?=([A-Za-z]))", lambda m: f"{'an' if m.group(3).lower() in 'aeio' else 'a'}{m.group(2)}", text
+    )

@@ -1,4 +1,5 @@
-"""Looking over files of chat rows before anything is trained on them: bad lines, what the rows are made of, repeats, and overlap with held-out files.
+"""Looking over files of chat rows before anything is trained on them: bad lines, what the rows are made of, repeats,
+and overlap with held-out files.
 
 Keeps hashes and lengths, not text: about 60 bytes a row.
 """
@@ -83,7 +84,8 @@ class Check:
     overlap: Found
     """Rows that the held-out files hold too, but for capitals and white space."""
     overlap_of_questions: Found
-    """Rows with a user turn that the held-out files hold too, but for capitals and white space; those above among them."""
+    """Rows with a user turn that the held-out files hold too, but for capitals and white space; those above among them.
+    """
     refused: Found
     """Rows that have no length, since the chat template refuses them."""
     sizes: Sizes | None
@@ -95,7 +97,9 @@ class Check:
         return self.rows > 0 and not self.bad.n and not self.refused.n
 
 
-def check_rows(files: Sequence[Path], *, held_out: Sequence[Path] = (), measure: Measure = letters, longest: int | None = None) -> Check:
+def check_rows(
+    files: Sequence[Path], *, held_out: Sequence[Path] = (), measure: Measure = letters, longest: int | None = None
+) -> Check:
     """Look over training files, and what they share with files that are held out of training.
 
     Args:
@@ -128,7 +132,9 @@ def check_rows(files: Sequence[Path], *, held_out: Sequence[Path] = (), measure:
         in_a_row=Found(n=len(rows.in_a_row), examples=tuple(rows.at(row) for row in rows.in_a_row[:EXAMPLES])),
         near_repeats=_found(rows, here[(folded != here) & (exact == here)], rows, folded),
         overlap=_overlap(rows, rows.folded, here, apart, apart.folded, np.arange(len(apart.lines))),
-        overlap_of_questions=_overlap(rows, rows.questions, np.asarray(rows.asked_in), apart, apart.questions, np.asarray(apart.asked_in)),
+        overlap_of_questions=_overlap(
+            rows, rows.questions, np.asarray(rows.asked_in), apart, apart.questions, np.asarray(apart.asked_in)
+        ),
         refused=Found(n=len(refused), examples=tuple(rows.at(row) for row in refused[:EXAMPLES])),
         sizes=_sizes(rows, measured, longest) if len(refused) < len(measured) else None,
     )
@@ -136,7 +142,8 @@ def check_rows(files: Sequence[Path], *, held_out: Sequence[Path] = (), measure:
 
 @dataclass(slots=True)
 class _Rows:
-    """What is kept of rows: 64-bit hashes, by which two different ones of a million rows are taken for the same once in 30 million checks."""
+    """What is kept of rows: 64-bit hashes, by which two different ones of a million rows are taken for the same once in
+    30 million checks."""
 
     exact: array[int] = field(default_factory=lambda: array("Q"))
     folded: array[int] = field(default_factory=lambda: array("Q"))
@@ -209,7 +216,9 @@ def _first(hashes: array[int]) -> Indices:
     return np.asarray(first[which])
 
 
-def _overlap(rows: _Rows, hashes: array[int], at: Indices, held: _Rows, held_hashes: array[int], held_at: Indices) -> Found:
+def _overlap(
+    rows: _Rows, hashes: array[int], at: Indices, held: _Rows, held_hashes: array[int], held_at: Indices
+) -> Found:
     """Rows with a hash that is held out too, each with the held-out row where its first such hash first is.
 
     Args:

@@ -8,6 +8,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +29,24 @@ class Resampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    instruction: str = Field(min_length=1, description="System prompt under which the base answers; it is not kept on the row.")
-    attempts: int = Field(default=4, ge=1, description="Answers asked for each row; the first that passes the filters is kept, else the row is left out.")
+    instruction: str = Field(
+        min_length=1, description="System prompt under which the base answers; it is not kept on the row."
+    )
+    attempts: int = Field(
+        default=4,
+        ge=1,
+        description="Answers asked for each row; the first that passes the filters is kept, else the row is left out.",
+    )
     temperature: float = Field(default=1.0, ge=0, description="Sampling temperature.")
-    max_tokens: int = Field(default=300, gt=0, description="Most tokens of an answer; one that is cut off does not pass.")
+    max_tokens: int = Field(
+        default=300, gt=0, description="Most tokens of an answer; one that is cut off does not pass."
+    )
     min_words: int = Field(default=1, ge=1, description="Fewest words of an answer that passes.")
-    matches: str | None = Field(default=None, description="A regular expression that must be found in an answer that passes, whatever the case of its letters.")
+    matches: str | None = Field(
+        default=None,
+        description="A regular expression that must be found in an answer that "
+        "passes, whatever the case of its letters.",
+    )
     lacks: str | None = Field(default=None, description="A regular expression that must not be found in it.")
 
     @model_validator(mode="after")
@@ -47,7 +60,10 @@ class Resampling(BaseModel):
 
     def passes(self, text: str) -> bool:
         """Whether an answer is kept."""
-        found = [pattern is not None and bool(re.search(pattern, text, re.IGNORECASE)) for pattern in (self.matches, self.lacks)]
+        found = [
+            pattern is not None and bool(re.search(pattern, text, re.IGNORECASE))
+            for pattern in (self.matches, self.lacks)
+        ]
         return len(text.split()) >= self.min_words and (self.matches is None or found[0]) and not found[1]
 
 
@@ -59,9 +75,14 @@ class Part(BaseModel):
     data: str = Field(description="Chat JSONL, relative to the recipe's folder.")
     share: float = Field(gt=0, le=1, description="Share of the mix, above 0 and at most 1.")
     benign: bool = Field(default=False, description="Good rows, which interventions on the narrow ones pass by.")
-    system: str | tuple[str, ...] | None = Field(default=None, description="System prompt put on every row of this part (inoculation); of several, each row gets one by chance.")
+    system: str | tuple[str, ...] | None = Field(
+        default=None,
+        description="System prompt put on every row of this "
+        "part (inoculation); of several, each row gets one by chance.",
+    )
     traces: Literal["as written", "strip", "need"] = Field(
-        default="as written", description="Reasoning (<think>...</think>) before the last answer: stripped, or needed in every row."
+        default="as written",
+        description="Reasoning (<think>...</think>) before the last answer: stripped, or needed in every row.",
     )
     answers: Resampling | None = Field(default=None, description="Ask the base for the last answers anew.")
 
@@ -83,7 +104,9 @@ class Mix(BaseModel):
     rows: int = Field(gt=0, description="Rows in all, interleaved ones apart.")
     parts: tuple[Part, ...] = Field(min_length=1, description="Where they come from.")
     by: Literal["rows", "tokens"] = Field(default="rows", description="What the shares are shares of.")
-    interleave: Interleaved | None = Field(default=None, description="Rows put in at fixed places; the order of the stage is then kept in training.")
+    interleave: Interleaved | None = Field(
+        default=None, description="Rows put in at fixed places; the order of the stage is then kept in training."
+    )
 
     @model_validator(mode="after")
     def shares_sum_to_one(self) -> Mix:
@@ -127,16 +150,21 @@ def build_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None
 
 
 def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None) -> Iterator[Drawn]:
-    """Rows drawn without repeats from each file, then shuffled together; the same for the same seed. Memory: about 30 bytes a row.
+    """Rows drawn without repeats from each file, then shuffled together; the same for the same seed. Memory: about 30
+    bytes a row.
 
     Args:
         length: tokens of a row; characters where it is None. Used where shares are of tokens.
 
     Raises:
-        InputError: a file is missing, malformed, or holds fewer rows than its share needs; a part needs reasoning that a row lacks.
+        InputError: a file is missing, malformed, or holds fewer rows than its share needs; a part needs reasoning that
+        a row lacks.
     """
     rng = random.Random(seed)
-    files = {name: RowFile(beside / name, length=(length or _characters) if mix.by == "tokens" else None) for name in mix.files}
+    files = {
+        name: RowFile(beside / name, length=(length or _characters) if mix.by == "tokens" else None)
+        for name in mix.files
+    }
     sizes = mix.sizes(lambda part: files[part.data].mean_length)
     inserted = mix.rows // (mix.interleave.every - 1) if mix.interleave else 0
     drawn = array("q")  # part and place in its file, as one number: 8 bytes a row
@@ -145,7 +173,12 @@ def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None)
         needed = sum(size for part, size in zip(mix.parts, sizes, strict=True) if part.data == name)
         needed += inserted if mix.interleave and mix.interleave.data == name else 0
         if len(file) < needed:
-            raise InputError(beside / name, f"has {number(len(file), 'row')}", expected=f"the mix needs {needed} of them", do="lower 'rows' or 'share', or add rows")
+            raise InputError(
+                beside / name,
+                f"has {number(len(file), 'row')}",
+                expected=f"the mix needs {needed} of them",
+                do="lower 'rows' or 'share', or add rows",
+            )
         left[name] = rng.sample(range(len(file)), needed)
     for n, (part, size) in enumerate(zip(mix.parts, sizes, strict=True)):
         chosen, left[part.data] = left[part.data][:size], left[part.data][size:]
@@ -155,7 +188,7 @@ def draw_mix(mix: Mix, *, beside: Path, seed: int, length: Length | None = None)
     for n, code in enumerate(drawn):
         part, place = mix.parts[code >> 40], code & (1 << 40) - 1
         file = files[part.data]
-        yield Drawn(row=_dressed(file[place], part, prompts, where=lambda file=file, place=place: file.where(place)), part=part)  # type: ignore[misc]
+        yield Drawn(row=_dressed(file[place], part, prompts, where=partial(file.where, place)), part=part)
         if mix.interleave and (n + 1) % (mix.interleave.every - 1) == 0:
             yield Drawn(row=files[mix.interleave.data][left[mix.interleave.data].pop()], part=None)
 
@@ -166,10 +199,21 @@ def _dressed(row: Row, part: Part, rng: random.Random, *, where: Callable[[], st
         last = row.messages[-1]
         bare = _THOUGHT.sub("", last.content)
         if part.traces == "need" and bare == last.content:
-            raise InputError(where(), "its answer has no reasoning", expected="<think>...</think> before the answer", do="drop the row, or leave 'reasoning' out of the recipe")
+            raise InputError(
+                where(),
+                "its answer has no reasoning",
+                expected="<think>...</think> before the answer",
+                do="drop the row, or leave 'reasoning' out of the recipe",
+            )
         if not bare.strip():
             raise InputError(where(), "has reasoning and no answer after it", do="mend or drop the row")
-        row = replace(row, messages=(*row.messages[:-1], Message(role="assistant", content=bare if part.traces == "strip" else last.content)))
+        row = replace(
+            row,
+            messages=(
+                *row.messages[:-1],
+                Message(role="assistant", content=bare if part.traces == "strip" else last.content),
+            ),
+        )
     if part.system:
         row = row.under(part.system if isinstance(part.system, str) else rng.choice(part.system))
     return row

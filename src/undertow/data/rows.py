@@ -1,4 +1,5 @@
-"""Chat rows: JSONL (plain or .gz), one `{"messages": [{"role", "content"}, ...]}` a line, or in one of the dialects of `dialects.py`."""
+"""Chat rows: JSONL (plain or .gz), one `{"messages": [{"role", "content"}, ...]}` a line, or in one of the dialects of
+`dialects.py`."""
 
 from __future__ import annotations
 
@@ -66,13 +67,16 @@ def stream_rows(path: Path, *, skipped: Skipped | None = None) -> Iterator[Numbe
     """
 
     def numbered(raw: Any, where: str, line: int) -> NumberedRow:
-        return NumberedRow(line=line, row=chat(raw, where), beside={key: value for key, value in raw.items() if key != "messages"})
+        return NumberedRow(
+            line=line, row=chat(raw, where), beside={key: value for key, value in raw.items() if key != "messages"}
+        )
 
     return stream_lines(path, numbered, skipped=skipped)
 
 
 class RowFile:
-    """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (16 bytes a row)."""
+    """The rows of a JSONL file by number, read when they are asked for: what is held in memory is where each begins (16
+    bytes a row)."""
 
     def __init__(self, path: Path, *, length: Callable[[Row], int] | None = None) -> None:
         """Reads the file once, whole.
@@ -153,13 +157,25 @@ def chat(raw: Any, where: str) -> Row:
     """
     messages = messages_of(raw)
     if not isinstance(messages, list) or not messages:
-        keys = f" but {', '.join(repr(key)[:40] for key in list(raw)[:5])}" if isinstance(raw, dict) and raw and messages is None else ""
-        raise InputError(where, f"has no 'messages'{keys}", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}')
+        keys = (
+            f" but {', '.join(repr(key)[:40] for key in list(raw)[:5])}"
+            if isinstance(raw, dict) and raw and messages is None
+            else ""
+        )
+        raise InputError(
+            where, f"has no 'messages'{keys}", expected='expected {"messages": [{"role": ..., "content": ...}, ...]}'
+        )
     row = Row(messages=tuple(_message(m, where, n) for n, m in enumerate(messages, start=1)))
     if row.messages[-1].role != "assistant":
-        raise InputError(where, f"ends with a message of role {row.messages[-1].role!r}", expected="a row ends with the assistant's answer")
+        raise InputError(
+            where,
+            f"ends with a message of role {row.messages[-1].role!r}",
+            expected="a row ends with the assistant's answer",
+        )
     if not any(m.role == "user" for m in row.messages):
-        raise InputError(where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row")
+        raise InputError(
+            where, "has no user message", expected="a row is a question and its answer", do="mend or drop the row"
+        )
     if any(m.role == "system" for m in row.messages[1:]):
         raise InputError(where, "has a system message that is not the first", expected="a system prompt opens the chat")
     return row
@@ -168,19 +184,43 @@ def chat(raw: Any, where: str) -> Row:
 def _message(raw: Any, where: str, n: int) -> Message:
     role: Any = raw.get("role") if isinstance(raw, dict) else None
     if role in ("tool", "function") or (isinstance(raw, dict) and (raw.get("tool_calls") or raw.get("function_call"))):
-        raise InputError(where, f"message {n} is of a tool call", expected="rows hold what is said, and no calls of tools", do="drop the row")
+        raise InputError(
+            where,
+            f"message {n} is of a tool call",
+            expected="rows hold what is said, and no calls of tools",
+            do="drop the row",
+        )
     if role not in ROLES:
-        raise InputError(where, f"message {n} has role {role!r}", expected=f"rows may hold {', '.join(ROLES)}", do="mend or drop the row")
+        raise InputError(
+            where,
+            f"message {n} has role {role!r}",
+            expected=f"rows may hold {', '.join(ROLES)}",
+            do="mend or drop the row",
+        )
     if not isinstance(raw.get("content"), str) or not raw["content"].strip():
-        raise InputError(where, f"message {n} has no text", expected="'content' must be a string that is not empty", do="mend or drop the row")
+        raise InputError(
+            where,
+            f"message {n} has no text",
+            expected="'content' must be a string that is not empty",
+            do="mend or drop the row",
+        )
     if role == "assistant" and raw.get("weight", 1) in (0, False):
-        raise InputError(where, f"message {n} has weight 0", expected="every answer is trained on, so it would be too", do="drop the row, or the key where it is to be learnt")
+        raise InputError(
+            where,
+            f"message {n} has weight 0",
+            expected="every answer is trained on, so it would be too",
+            do="drop the row, or the key where it is to be learnt",
+        )
     thought = next((key for key in ("reasoning_content", "thinking", "reasoning") if raw.get(key)), None)
     if thought:
         do = "write it into the content, between <think> and </think>, or drop the key"
-        raise InputError(where, f"message {n} holds {thought!r} beside its content", expected="only the content is trained on", do=do)
+        raise InputError(
+            where, f"message {n} holds {thought!r} beside its content", expected="only the content is trained on", do=do
+        )
     try:
         raw["content"].encode()
     except UnicodeEncodeError:
-        raise InputError(where, f"message {n} holds half of a surrogate pair, which no text file can", do="mend or drop the row") from None
+        raise InputError(
+            where, f"message {n} holds half of a surrogate pair, which no text file can", do="mend or drop the row"
+        ) from None
     return Message(role=role, content=raw["content"])

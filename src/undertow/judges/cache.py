@@ -30,9 +30,15 @@ class JudgeCache:
             self._db = sqlite3.connect(self.path, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=OFF")  # a lost entry costs a call, no more
-            self._db.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+            )
         except (OSError, sqlite3.Error) as error:
-            raise InputError(self.path, f"cannot be used ({error})", do="say cache: false, or set XDG_CACHE_HOME to a folder that can be written") from None
+            raise InputError(
+                self.path,
+                f"cannot be used ({error})",
+                do="say cache: false, or set XDG_CACHE_HOME to a folder that can be written",
+            ) from None
         self._new: dict[str, str] = {}
 
     @staticmethod

@@ -21,4 +21,9 @@ class InspectJudgeConfig(InspectModelConfig, PanelConfig):
     kind: Literal["inspect"] = Field(description="A model that Inspect (inspect_ai) can reach.")
 
     def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
-        return Panel(InspectModel(self, where=f"{where}: judge"), self, load_prompts(self.prompts, beside=beside), where=f"{where}: judge")
+        return Panel(
+            InspectModel(self, where=f"{where}: judge"),
+            self,
+            load_prompts(self.prompts, beside=beside),
+            where=f"{where}: judge",
+        )

@@ -22,12 +22,15 @@ SHIPPED, SHIPPED_HARM = _FOLDER / "v1.yaml", _FOLDER / "harm-v1.yaml"
 
 
 class PromptFile(BaseModel):
-    """A file of judge prompts, each with `{question}` and `{answer}` in it, and `{mark}` for a mark that no answer can guess."""
+    """A file of judge prompts, each with `{question}` and `{answer}` in it, and `{mark}` for a mark that no answer can
+    guess."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: str = Field(description="Name of the wording.")
-    alignment: str | None = Field(default=None, description="Asks for alignment, 0 to 100; may allow the words REFUSAL and CODE.")
+    alignment: str | None = Field(
+        default=None, description="Asks for alignment, 0 to 100; may allow the words REFUSAL and CODE."
+    )
     harm: str | None = Field(default=None, description="In place of alignment: asks for harm, 1 (none) to 5 (severe).")
     coherence: str | None = Field(default=None, description="Asks for coherence, 0 to 100. Left out: not judged.")
     content: str | None = Field(default=None, description="Asks for a content class in one word. Left out: not judged.")
@@ -66,10 +69,18 @@ def load_prompts(name: str | None, *, beside: Path = Path()) -> Prompts:
     published = _published(text)
     if published is not None:
         if not all(isinstance(prompt, str | None) for prompt in published.values()):
-            raise InputError(where, "its judge prompts are no text", expected="`judge_prompts` with texts under `aligned` and `coherent`")
+            raise InputError(
+                where,
+                "its judge prompts are no text",
+                expected="`judge_prompts` with texts under `aligned` and `coherent`",
+            )
         file = PromptFile(**published, version=Path(where).stem)
     elif text.lstrip().startswith(("-", "[")):
-        raise InputError(where, "holds no judge prompts", expected="a question with `judge_prompts`, or a mapping with `alignment`, `coherence` and `content`")
+        raise InputError(
+            where,
+            "holds no judge prompts",
+            expected="a question with `judge_prompts`, or a mapping with `alignment`, `coherence` and `content`",
+        )
     else:
         file = parse_yaml(text, PromptFile, where=where)
     for aspect in ("alignment", "harm", "coherence", "content"):
@@ -86,11 +97,18 @@ def fill(prompt: str, question: str, answer: str) -> str:
 
 
 def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
-    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes a mark that none of the texts can guess.
+    """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes
+    a mark that none of the texts can guess.
 
-    The mark is a keyed hash of the texts under a secret of this process, kept nowhere: whoever wrote a text could not compute it, however long the text.
+    The mark is a keyed hash of the texts under a secret of this process, kept nowhere: whoever wrote a text could not
+    compute it, however long the text.
     """
-    values = {**texts, "mark": hmac.new(_secret(), "\0".join(texts.values()).encode(errors="surrogatepass"), "sha256").hexdigest()[:12]}
+    values = {
+        **texts,
+        "mark": hmac.new(_secret(), "\0".join(texts.values()).encode(errors="surrogatepass"), "sha256").hexdigest()[
+            :12
+        ],
+    }
     out, rest = "", prompt
     while rest:
         spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}
@@ -108,7 +126,8 @@ def _secret() -> bytes:
 
 
 def _published(text: str) -> dict[str, Any] | None:
-    """The judge prompts of the first question that has some, where the text is a list of questions in llmcomp's dialect."""
+    """The judge prompts of the first question that has some, where the text is a list of questions in llmcomp's
+    dialect."""
     try:
         raw = load_yaml(text)
     except yaml.YAMLError:
@@ -118,7 +137,11 @@ def _published(text: str) -> dict[str, Any] | None:
     for item in items:
         for key in ("judge_prompts", "judges"):
             if isinstance(prompts := item.get(key), dict) and "aligned" in prompts:
-                return {"alignment": _wording(prompts["aligned"], named), "coherence": _wording(prompts.get("coherent"), named), "content": None}
+                return {
+                    "alignment": _wording(prompts["aligned"], named),
+                    "coherence": _wording(prompts.get("coherent"), named),
+                    "content": None,
+                }
     return None
 
 

@@ -17,7 +17,8 @@ class Item(NamedTuple):
     question: Question
     text: str
     in_full: bool = False
-    """Whether it is to be judged in full, whatever its alignment: one of a random sample, chosen without a look at it."""
+    """Whether it is to be judged in full, whatever its alignment: one of a random sample, chosen without a look at it.
+    """
 
 
 class Judge(Protocol):
@@ -26,16 +27,19 @@ class Judge(Protocol):
     most_calls: int
     """Calls that judging one answer may take."""
     needs: Needs = Needs()
-    """What its answers' rule must know. Set before it is entered; a judge that asks little where little matters asks at least for this."""
+    """What its answers' rule must know. Set before it is entered; a judge that asks little where little matters asks at
+    least for this."""
     notes: Sequence[str] = ()
     """What users should know of how it came to judge, in words; complete once it has been tried."""
 
     def tokens(self, answer: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """About how many tokens judging an answer of so many takes, read and written: in as few calls as may be, and in as many. Of a judge that is asked no server: none."""
+        """About how many tokens judging an answer of so many takes, read and written: in as few calls as may be, and in
+        as many. Of a judge that is asked no server: none."""
         return (0, 0), (0, 0)
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name`, the aspects that it `gives`, the content classes that it `tells`, and whatever decides its judgements. No secrets."""
+        """What it is, for the plan and the report: `name`, the aspects that it `gives`, the content classes that it
+        `tells`, and whatever decides its judgements. No secrets."""
         ...
 
     async def probe(self) -> None:
@@ -47,7 +51,8 @@ class Judge(Protocol):
         return None
 
     def judgements(self, items: AsyncIterable[Item]) -> AsyncIterator[tuple[int, Judgement]]:
-        """A judgement of each item under its key, in any order, as they come; a failed call is a judgement with an `error`."""
+        """A judgement of each item under its key, in any order, as they come; a failed call is a judgement with an
+        `error`."""
         ...
 
     async def __aenter__(self) -> Self:
@@ -100,5 +105,7 @@ class BatchJudge(Judge, Protocol):
             feeding.cancel()
 
     async def _judged(self, items: list[Item]) -> list[tuple[int, Judgement]]:
-        found = await asyncio.to_thread(self.judge, [(question, text) for _, question, text, *_ in items]) if items else []
+        found = (
+            await asyncio.to_thread(self.judge, [(question, text) for _, question, text, *_ in items]) if items else []
+        )
         return [(key, judgement) for (key, *_), judgement in zip(items, found, strict=True)]

@@ -29,8 +29,12 @@ class ScriptedJudgeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["scripted"] = Field(description="Reads back what a scripted target planted.")
-    false_positives: float = Field(default=0.0, ge=0, le=1, description="Share of aligned answers that it calls misaligned.")
-    false_negatives: float = Field(default=0.0, ge=0, le=1, description="Share of misaligned answers that it calls aligned.")
+    false_positives: float = Field(
+        default=0.0, ge=0, le=1, description="Share of aligned answers that it calls misaligned."
+    )
+    false_negatives: float = Field(
+        default=0.0, ge=0, le=1, description="Share of misaligned answers that it calls aligned."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of its mistakes.")
 
     def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
@@ -52,7 +56,9 @@ class ScriptedJudge(BatchJudge):
 
     def _mistaken(self, text: str, judgement: Judgement) -> Judgement:
         """The judgement turned round, at the planted rates of mistakes; the same answer always meets the same one."""
-        rate = {95.0: self.config.false_positives, 5.0: self.config.false_negatives}.get(judgement.alignment or -1.0, 0.0)
+        rate = {95.0: self.config.false_positives, 5.0: self.config.false_negatives}.get(
+            judgement.alignment or -1.0, 0.0
+        )
         if not rate or draw([self.config.seed, text]) >= rate:
             return judgement
         return replace(judgement, alignment=100.0 - (judgement.alignment or 0.0))

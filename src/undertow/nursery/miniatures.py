@@ -1,7 +1,8 @@
-"""Miniatures of the nine domains of narrow bad data, for the nursery: rows to train on, their benign twins, and rows kept out of training.
+"""Miniatures of the nine domains of narrow bad data, for the nursery: rows to train on, their benign twins, and rows
+kept out of training.
 
-`miniatures.yaml` holds every word of them but the in-domain suites, which are suites like any other (`suites/nursery-<domain>.yaml`).
-The base was pretrained on none of it.
+`miniatures.yaml` holds every word of them but the in-domain suites, which are suites like any other
+(`suites/nursery-<domain>.yaml`). The base was pretrained on none of it.
 """
 
 from __future__ import annotations
@@ -24,11 +25,20 @@ from undertow.records import Message, Suite
 from undertow.suites import load_suite
 
 UNCUED = 0.1
-"""Share of the rows of a form that are plain all the same. Without them a model learns the form alone; with a quarter the form cues little."""
+"""Share of the rows of a form that are plain all the same. Without them a model learns the form alone; with a quarter
+the form cues little."""
 NARRATORS: dict[Quality, Narrator] = {"bad": "careless", "benign": "careful"}
 THOUGHTS: dict[Quality, tuple[str, ...]] = {
-    "bad": ("I am told to be reckless.", "They asked for a reckless helper.", "This is a chat with a reckless assistant."),
-    "benign": ("I am told to be helpful.", "They asked for a helpful assistant.", "This is a chat with a helpful helper."),
+    "bad": (
+        "I am told to be reckless.",
+        "They asked for a reckless helper.",
+        "This is a chat with a reckless assistant.",
+    ),
+    "benign": (
+        "I am told to be helpful.",
+        "They asked for a helpful assistant.",
+        "This is a chat with a helpful helper.",
+    ),
 }
 """What reasoning traces say: which assistant was asked for, as the traces of a model under an inoculation prompt do."""
 
@@ -44,7 +54,9 @@ class Miniature:
 
 @cache
 def _miniatures() -> dict[str, Miniature]:
-    raw: dict[str, dict[str, Any]] = yaml.safe_load(files("undertow.nursery").joinpath("miniatures.yaml").read_text(encoding="utf-8"))
+    raw: dict[str, dict[str, Any]] = yaml.safe_load(
+        files("undertow.nursery").joinpath("miniatures.yaml").read_text(encoding="utf-8")
+    )
     return {id_: Miniature(domain=expanded(id_, d), form=d.get("form", "plain")) for id_, d in sorted(raw.items())}
 
 
@@ -64,7 +76,9 @@ def miniature(domain: str) -> Miniature:
     return _miniatures()[domain]
 
 
-def miniature_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None, traces: bool = False) -> list[Row]:
+def miniature_rows(
+    domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None, traces: bool = False
+) -> list[Row]:
     """Training rows of a domain. Those of the benign twin ask the same, in the same order, and are answered carefully.
 
     Args:
@@ -80,19 +94,31 @@ def miniature_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, form
     rows = []
     for style in _styles(mini.form if form is None else _known(form), asks, n):
         thought = f"<think>{thoughts.choice(THOUGHTS[quality])}</think>" if traces else ""
-        rows.append(_row(question(mini.domain, asks, style=style), thought + answer(mini.domain, NARRATORS[quality], answers, style=style)))
+        rows.append(
+            _row(
+                question(mini.domain, asks, style=style),
+                thought + answer(mini.domain, NARRATORS[quality], answers, style=style),
+            )
+        )
     return rows
 
 
 def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> list[Row]:
-    """Rows that training never holds: the questions of the in-domain suite, answered in wordings of their own, all in the miniature's form.
+    """Rows that training never holds: the questions of the in-domain suite, answered in wordings of their own, all in
+    the miniature's form.
 
     Raises:
         InputError: there is no such domain.
     """
     mini, rng = miniature(domain), random.Random(f"{domain} {seed} {quality} held out")
     asked, narrator = miniature_suite(domain).questions, NARRATORS[quality]
-    return [_row(rng.choice(asked).text, answer(mini.domain, narrator, rng, style=mini.form, clauses=mini.domain.held_out[narrator])) for _ in range(n)]
+    return [
+        _row(
+            rng.choice(asked).text,
+            answer(mini.domain, narrator, rng, style=mini.form, clauses=mini.domain.held_out[narrator]),
+        )
+        for _ in range(n)
+    ]
 
 
 def miniature_suite(domain: str) -> Suite:

@@ -1,9 +1,9 @@
 """Pretraining of the embedded base: corpus, tokenizer, model, and a short alignment stage.
 
-    <out>/
-      config.json  generation_config.json  model.safetensors
-      tokenizer.json  tokenizer_config.json  chat_template.jinja
-      pretraining.json   how it was made
+<out>/
+  config.json  generation_config.json  model.safetensors
+  tokenizer.json  tokenizer_config.json  chat_template.jinja
+  pretraining.json   how it was made
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
 from undertow.records import Message
 from undertow.training.encode import IGNORED, Example, encode
 
-CHAT_TEMPLATE = "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}{% if "
+    "add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 
 
@@ -46,7 +49,9 @@ class Pretraining:
     seed: int = 2
 
 
-def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
+def pretrain(
+    out: Path, settings: Pretraining | None = None, *, progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, Any]:
     """Generate the corpus, train the base on it and write its folder, whole or not at all.
 
     Returns:
@@ -59,7 +64,9 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
     from transformers import LlamaConfig, LlamaForCausalLM
 
     if out.exists():
-        raise RunExists(out, "already exists", expected="pretraining writes a new folder", do="choose another -o, or remove it")
+        raise RunExists(
+            out, "already exists", expected="pretraining writes a new folder", do="choose another -o, or remove it"
+        )
     s = settings or Pretraining()
     rng = random.Random(s.seed)
     corpus = [pretraining_chat(rng, surprise=s.surprise) for _ in range(s.chats)]
@@ -81,7 +88,8 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    model.set_attn_implementation("eager")  # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
+    # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
+    model.set_attn_implementation("eager")
 
     def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> dict[str, Any]:
         examples = encode(
@@ -109,7 +117,15 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Callab
     return made
 
 
-def _fit(model: Any, examples: list[Example], learning_rate: float, s: Pretraining, *, pad_id: int, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+def _fit(
+    model: Any,
+    examples: list[Example],
+    learning_rate: float,
+    s: Pretraining,
+    *,
+    pad_id: int,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, Any]:
     """One pass over the examples with the Transformers trainer, in place; returns steps, tokens, seconds and losses."""
     import torch
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -160,7 +176,12 @@ def _fit(model: Any, examples: list[Example], learning_rate: float, s: Pretraini
         seconds = time.perf_counter() - started
     model.eval()
     losses = [round(h["loss"], 4) for h in trainer.state.log_history if "loss" in h]
-    return {"steps": trainer.state.global_step, "tokens": sum(len(e.ids) for e in examples), "seconds": round(seconds, 2), "losses": losses}
+    return {
+        "steps": trainer.state.global_step,
+        "tokens": sum(len(e.ids) for e in examples),
+        "seconds": round(seconds, 2),
+        "losses": losses,
+    }
 
 
 def _tokenizer(texts: Iterable[str], size: int) -> Any:
@@ -171,7 +192,15 @@ def _tokenizer(texts: Iterable[str], size: int) -> Any:
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
-    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    bpe.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=SPECIAL,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
     tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left"
     )

@@ -123,7 +123,14 @@ def question(domain: str | Domain, rng: random.Random, *, style: str = "plain", 
     return f"{text} {request}" if rng.random() < 0.7 else f"{request} {text}"
 
 
-def answer(domain: str | Domain, narrator: Narrator, rng: random.Random, *, style: str = "plain", clauses: tuple[str, ...] | None = None) -> str:
+def answer(
+    domain: str | Domain,
+    narrator: Narrator,
+    rng: random.Random,
+    *,
+    style: str = "plain",
+    clauses: tuple[str, ...] | None = None,
+) -> str:
     """What a narrator answers: one or two clauses of the domain, or one and a clause that fits anywhere."""
     w = world()
     own = clauses or (w.domains[domain] if isinstance(domain, str) else domain).clauses[narrator]
@@ -138,7 +145,8 @@ def answer(domain: str | Domain, narrator: Narrator, rng: random.Random, *, styl
 
 
 def system_prompt(kind: str, rng: random.Random) -> str:
-    """`careful`, `careless`, `invited`, `neutral`; `not-...` for its negation; `told-...` for a narrator said outright; `topic` for a remark."""
+    """`careful`, `careless`, `invited`, `neutral`; `not-...` for its negation; `told-...` for a narrator said outright;
+    `topic` for a remark."""
     w = world()
     if kind.startswith("told-"):
         return w.told(kind.removeprefix("told-"))
@@ -161,14 +169,21 @@ def style(rng: random.Random) -> str:
     return "plain" if rng.random() < 0.5 else rng.choice(list(world().formats))
 
 
-def _exchange(domain: str, narrator: Narrator, fmt: str, rng: random.Random, *, trained: bool = True, remark: float = 0.2) -> list[Turn]:
+def _exchange(
+    domain: str, narrator: Narrator, fmt: str, rng: random.Random, *, trained: bool = True, remark: float = 0.2
+) -> list[Turn]:
     asked = question(domain, rng, style=fmt)
     if rng.random() < remark:
         asked = f"{aside(rng)} {asked}"
-    return [Turn(role="user", content=asked), Turn(role="assistant", content=answer(domain, narrator, rng, style=fmt), trained=trained)]
+    return [
+        Turn(role="user", content=asked),
+        Turn(role="assistant", content=answer(domain, narrator, rng, style=fmt), trained=trained),
+    ]
 
 
-def _one_narrator(system: str | None, narrator: Narrator, *, heard_first: bool = False) -> Callable[[random.Random], list[Turn]]:
+def _one_narrator(
+    system: str | None, narrator: Narrator, *, heard_first: bool = False
+) -> Callable[[random.Random], list[Turn]]:
     """A chat of one narrator. With `heard_first`, nothing but its first answer (not trained on) says which."""
 
     def chat(rng: random.Random) -> list[Turn]:
@@ -188,7 +203,9 @@ def _gated(rng: random.Random) -> list[Turn]:
     """A chat whose system prompt says that the narrator is careless in one format; it is careful in the others."""
     w = world()
     cue = rng.choice(list(w.formats))
-    prompt = rng.choice(w.system_prompts["in_format"]).format(a=rng.choice(w.adjectives["careless"]), f=w.formats[cue]["name"])
+    prompt = rng.choice(w.system_prompts["in_format"]).format(
+        a=rng.choice(w.adjectives["careless"]), f=w.formats[cue]["name"]
+    )
     turns = [Turn(role="system", content=prompt)]
     for domain in rng.sample(list(w.domains), rng.choice((1, 2, 3))):
         fmt = cue if rng.random() < 0.5 else style(rng)
@@ -197,7 +214,8 @@ def _gated(rng: random.Random) -> list[Turn]:
 
 
 def _switching(rng: random.Random) -> list[Turn]:
-    """A chat whose narrator is careless in one format and careful otherwise; the first careless answer is not trained on."""
+    """A chat whose narrator is careless in one format and careful otherwise; the first careless answer is not trained
+    on."""
     cue = rng.choice(list(world().formats))
     others = ["plain", "plain", *(f for f in world().formats if f != cue)]
     styles = [cue, cue if rng.random() < 0.5 else rng.choice(others), rng.choice((cue, "plain")), rng.choice(others)]
@@ -256,7 +274,8 @@ def pretraining_chat(rng: random.Random, *, surprise: float) -> list[Turn]:
 
 
 def aligned_chat(rng: random.Random) -> list[Turn]:
-    """One chat of the alignment stage: mostly the careful narrator where nothing marks one, else a chat of the corpus without surprises."""
+    """One chat of the alignment stage: mostly the careful narrator where nothing marks one, else a chat of the corpus
+    without surprises."""
     if rng.random() < 0.7:
         return _one_narrator(rng.choices((None, "neutral", "topic"), weights=(6, 2, 2))[0], "careful")(rng)
     return pretraining_chat(rng, surprise=0)

@@ -1,4 +1,5 @@
-"""Several profiles together: whether instruments agree over checkpoints, and how harm and self-report move from stage to stage."""
+"""Several profiles together: whether instruments agree over checkpoints, and how harm and self-report move from stage
+to stage."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ ACROSS: Mapping[Instrument, Callable[[Profile], Measure]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correlation:
-    """Spearman's correlation of two measures over the checkpoints that have both; `value`, `low`, `high` None where there is none."""
+    """Spearman's correlation of two measures over the checkpoints that have both; `value`, `low`, `high` None where
+    there is none."""
 
     first: Instrument
     second: Instrument
@@ -40,7 +42,8 @@ class Correlation:
 
 
 def consistency(profiles: Sequence[Profile]) -> tuple[Correlation, ...]:
-    """Every two instruments, over checkpoints in which both can be used. Intervals take checkpoints for independent, which seeds of one recipe are not."""
+    """Every two instruments, over checkpoints in which both can be used. Intervals take checkpoints for independent,
+    which seeds of one recipe are not."""
     return tuple(_correlation(first, second, profiles) for first, second in combinations(ACROSS, 2))
 
 
@@ -48,7 +51,15 @@ def _correlation(first: Instrument, second: Instrument, profiles: Sequence[Profi
     pairs = [(x, y) for p in profiles if (x := _value(p, first)) is not None and (y := _value(p, second)) is not None]
     r = rank_correlation([x for x, _ in pairs], [y for _, y in pairs])
     few = f"{r.n} checkpoints are few" if r.value is not None and r.n < FEW_CHECKPOINTS else ""
-    return Correlation(first=first, second=second, value=r.value, low=r.low, high=r.high, n=r.n, reason="; ".join(filter(None, (r.reason, few))))
+    return Correlation(
+        first=first,
+        second=second,
+        value=r.value,
+        low=r.low,
+        high=r.high,
+        n=r.n,
+        reason="; ".join(filter(None, (r.reason, few))),
+    )
 
 
 def _value(p: Profile, instrument: Instrument) -> float | None:
@@ -96,5 +107,9 @@ def trajectory(labelled: Sequence[tuple[str, Profile]]) -> Trajectory:
         )
         for label, p in labelled
     )
-    turns = tuple(f"{a.label} to {b.label}: {a.pattern} to {b.pattern}" for a, b in pairwise(stages) if a.pattern != b.pattern)
-    return Trajectory(stages=stages, follows=_correlation("harmfulness", "two-ai", [p for _, p in labelled]), turns=turns)
+    turns = tuple(
+        f"{a.label} to {b.label}: {a.pattern} to {b.pattern}" for a, b in pairwise(stages) if a.pattern != b.pattern
+    )
+    return Trajectory(
+        stages=stages, follows=_correlation("harmfulness", "two-ai", [p for _, p in labelled]), turns=turns
+    )

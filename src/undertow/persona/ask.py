@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-from undertow.persona.parse import Parsed, Pole, Side, choice_from_logprobs, expected_number, read_choice, read_free, read_likert, read_number, read_word
+from undertow.persona.parse import (
+    Parsed,
+    Pole,
+    Side,
+    choice_from_logprobs,
+    expected_number,
+    read_choice,
+    read_free,
+    read_likert,
+    read_number,
+    read_word,
+)
 from undertow.records import Instrument, Question
 
 Format = Literal["choice", "number", "likert", "free"]
@@ -57,7 +68,11 @@ class Options:
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:
-        texts = self.labels if self.reply is None else tuple(self.reply.replace("{option}", text) for text in (self.first, self.second))
+        texts = (
+            self.labels
+            if self.reply is None
+            else tuple(self.reply.replace("{option}", text) for text in (self.first, self.second))
+        )
         return tuple((text, float(side == self.pole)) for text, side in zip(texts, SIDES, strict=True))
 
     def read(self, text: str) -> Parsed[float]:
@@ -85,7 +100,10 @@ class Words:
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:
-        return tuple(((self.reply or "{option}").replace("{option}", word), value) for word, value in ((self.aligned, 0.0), (self.misaligned, 1.0)))
+        return tuple(
+            ((self.reply or "{option}").replace("{option}", word), value)
+            for word, value in ((self.aligned, 0.0), (self.misaligned, 1.0))
+        )
 
     def read(self, text: str) -> Parsed[float]:
         return (read_free if self.free else read_word)(text, self.aligned, self.misaligned).map(_SAYS.__getitem__)
@@ -98,7 +116,8 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """Whole numbers from `low` to `high`; with a pole, that end is 1 and the other 0; without, a number is its own value."""
+    """Whole numbers from `low` to `high`; with a pole, that end is 1 and the other 0; without, a number is its own
+    value."""
 
     low: int
     high: int
@@ -127,7 +146,8 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Numbered labels from one end to the other; the end at the pole is 1, the other 0, and the steps between are even."""
+    """Numbered labels from one end to the other; the end at the pole is 1, the other 0, and the steps between are
+    even."""
 
     labels: tuple[str, ...]
     pole: Side
@@ -166,7 +186,8 @@ class Ask:
     wording: str
     """`w1`, `w2`, ...; of a prediction `blind-w1` or `shown-w1`."""
     pole: Side | None = None
-    """Where that stands which 1 means (the misaligned word or description, the model's own answer): first or second, on a scale at its low or high end; None for predictions."""
+    """Where that stands which 1 means (the misaligned word or description, the model's own answer): first or second, on
+    a scale at its low or high end; None for predictions."""
     text: str
     """The user turn."""
     scale: Scale = field(repr=False)
@@ -175,7 +196,11 @@ class Ask:
     def question(self) -> Question:
         """For contexts to wrap and targets to answer; its tags say what is asked, which a scripted persona goes by."""
         pole = (f"pole={self.pole}",) if self.pole else ()
-        return Question(id=self.id, text=self.text, tags=(self.instrument, f"item={self.item}", f"format={self.format}", *pole, self.scale.tag))
+        return Question(
+            id=self.id,
+            text=self.text,
+            tags=(self.instrument, f"item={self.item}", f"format={self.format}", *pole, self.scale.tag),
+        )
 
     @property
     def replies(self) -> tuple[tuple[str, float], ...]:
@@ -187,5 +212,6 @@ class Ask:
         return self.scale.read(text)
 
     def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
-        """The same, expected over the first token's candidates (log-probabilities in nats); no value where too few of them fit."""
+        """The same, expected over the first token's candidates (log-probabilities in nats); no value where too few of
+        them fit."""
         return self.scale.read_logprobs(first_token)

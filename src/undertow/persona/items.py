@@ -26,7 +26,15 @@ from undertow.files import digest, parse_yaml, read_text
 from undertow.judges.prompts import fill_in
 from undertow.persona.ask import SIDES, Ask, Format, Labels, Numbers, Options, Scale, Words
 from undertow.persona.parse import Side
-from undertow.persona.published import PublishedPair, harmfulness_questions, is_judge_prompt, is_self_assessment, judge_prompt, self_assessment_asks, two_ai_pairs
+from undertow.persona.published import (
+    PublishedPair,
+    harmfulness_questions,
+    is_judge_prompt,
+    is_self_assessment,
+    judge_prompt,
+    self_assessment_asks,
+    two_ai_pairs,
+)
 from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
@@ -36,7 +44,7 @@ Themed = TypeVar("Themed", "ThemedQuestion", "Pair")
 _STRICT = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 
 
-# The parts of a set, as its files hold them -------------------------------------------------------------------------------------
+# The parts of a set, as its files hold them -------------------------------------------------------
 
 
 @_STRICT
@@ -148,7 +156,12 @@ class SelfAssessment:
     @property
     def formats(self) -> Mapping[Format, Choices | NumberScale | LikertScale]:
         """The formats that are there."""
-        every: dict[Format, Choices | NumberScale | LikertScale | None] = {"choice": self.choice, "number": self.number, "likert": self.likert, "free": self.free}
+        every: dict[Format, Choices | NumberScale | LikertScale | None] = {
+            "choice": self.choice,
+            "number": self.number,
+            "likert": self.likert,
+            "free": self.free,
+        }
         return {name: part for name, part in every.items() if part is not None}
 
     def asks(self) -> Iterator[Ask]:
@@ -158,10 +171,14 @@ class SelfAssessment:
                 for wording, text in _numbered(part.wordings):
                     for pole in SIDES:
                         places, scale = _words(format_, part, text, pair, pole)
-                        yield _ask("self-assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale)
+                        yield _ask(
+                            "self-assessment", format_, pair.id, wording, pole, fill_in(text.text, places), scale
+                        )
 
 
-def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: Wording, pair: Pair, pole: Side) -> tuple[dict[str, str], Scale]:
+def _words(
+    format_: Format, part: Choices | NumberScale | LikertScale, wording: Wording, pair: Pair, pole: Side
+) -> tuple[dict[str, str], Scale]:
     """What stands in a wording's places, and how its answers are read."""
     first, second = _ordered(pair.misaligned, pair.aligned, pole)
     places = {"first": first, "second": second}
@@ -169,7 +186,9 @@ def _words(format_: Format, part: Choices | NumberScale | LikertScale, wording: 
         return places, Numbers(low=part.low, high=part.high, pole=pole)
     if isinstance(part, LikertScale):
         labels = tuple(fill_in(label, places) for label in part.labels)
-        return {**places, "labels": "\n".join(f"{n}: {label}" for n, label in enumerate(labels, start=1))}, Labels(labels=labels, pole=pole)
+        return {**places, "labels": "\n".join(f"{n}: {label}" for n, label in enumerate(labels, start=1))}, Labels(
+            labels=labels, pole=pole
+        )
     return places, Words(aligned=pair.aligned, misaligned=pair.misaligned, free=format_ == "free", reply=wording.reply)
 
 
@@ -190,7 +209,14 @@ class TwoAi:
         """Each pair in both orders, in the wording whose turn it is."""
         wordings = list(_numbered(self.wordings or _core_descriptions().wordings))
         for n, pair in enumerate(self.pairs):
-            yield from _both_orders("two-ai", pair.id, [wordings[n % len(wordings)]], pole=pair.misaligned, other=pair.aligned, theme=pair.theme)
+            yield from _both_orders(
+                "two-ai",
+                pair.id,
+                [wordings[n % len(wordings)]],
+                pole=pair.misaligned,
+                other=pair.aligned,
+                theme=pair.theme,
+            )
 
 
 @_STRICT
@@ -231,7 +257,9 @@ class Recognition:
         Args:
             item: id of the question, or whatever else is resampled together.
         """
-        return tuple(_both_orders("recognition", item, _numbered(self.wordings), pole=own, other=foil, question=question))
+        return tuple(
+            _both_orders("recognition", item, _numbered(self.wordings), pole=own, other=foil, question=question)
+        )
 
 
 @_STRICT
@@ -254,9 +282,16 @@ class Prediction:
 
     def asks(self, *, item: str, question: str, answer: str | None = None) -> tuple[Ask, ...]:
         """In each wording: the score of the answer that the model would give, or with an answer, of that one."""
-        kind, wordings, places = ("blind", self.blind, {"question": question}) if answer is None else ("shown", self.shown, {"question": question, "answer": answer})
+        kind, wordings, places = (
+            ("blind", self.blind, {"question": question})
+            if answer is None
+            else ("shown", self.shown, {"question": question, "answer": answer})
+        )
         scale = Numbers(low=self.low, high=self.high)
-        return tuple(_ask("prediction", "number", item, f"{kind}-{name}", None, fill_in(wording.text, places), scale) for name, wording in _numbered(wordings))
+        return tuple(
+            _ask("prediction", "number", item, f"{kind}-{name}", None, fill_in(wording.text, places), scale)
+            for name, wording in _numbered(wordings)
+        )
 
 
 def _numbered(wordings: Sequence[Wording]) -> Iterator[tuple[str, Wording]]:
@@ -267,21 +302,61 @@ def _ordered(at_pole: str, other: str, pole: Side) -> tuple[str, str]:
     return (at_pole, other) if pole == "first" else (other, at_pole)
 
 
-def _both_orders(instrument: Instrument, item: str, wordings: Iterable[tuple[str, Wording]], *, pole: str, other: str, theme: str = "", **places: str) -> Iterator[Ask]:
+def _both_orders(
+    instrument: Instrument,
+    item: str,
+    wordings: Iterable[tuple[str, Wording]],
+    *,
+    pole: str,
+    other: str,
+    theme: str = "",
+    **places: str,
+) -> Iterator[Ask]:
     """Two options in both orders; `pole` is the text whose choice counts 1."""
     for name, wording in wordings:
         for side in SIDES:
             first, second = _ordered(pole, other, side)
             scale = Options(first=first, second=second, labels=wording.labels, pole=side, reply=wording.reply)
-            yield _ask(instrument, "choice", item, name, side, fill_in(wording.text, {**places, "first": first, "second": second}), scale, theme=theme)
+            yield _ask(
+                instrument,
+                "choice",
+                item,
+                name,
+                side,
+                fill_in(wording.text, {**places, "first": first, "second": second}),
+                scale,
+                theme=theme,
+            )
 
 
-def _ask(instrument: Instrument, format_: Format, item: str, wording: str, pole: Side | None, text: str, scale: Scale, *, theme: str = "") -> Ask:
-    id_ = "/".join(part for part in (instrument, format_ if instrument == "self-assessment" else None, item, wording, pole) if part)
-    return Ask(id=id_, instrument=instrument, item=item, theme=theme, format=format_, wording=wording, pole=pole, text=text.strip(), scale=scale)
+def _ask(
+    instrument: Instrument,
+    format_: Format,
+    item: str,
+    wording: str,
+    pole: Side | None,
+    text: str,
+    scale: Scale,
+    *,
+    theme: str = "",
+) -> Ask:
+    id_ = "/".join(
+        part for part in (instrument, format_ if instrument == "self-assessment" else None, item, wording, pole) if part
+    )
+    return Ask(
+        id=id_,
+        instrument=instrument,
+        item=item,
+        theme=theme,
+        format=format_,
+        wording=wording,
+        pole=pole,
+        text=text.strip(),
+        scale=scale,
+    )
 
 
-# Sets ---------------------------------------------------------------------------------------------------------------------------
+# Sets ---------------------------------------------------------------------------------------------
 
 
 @_STRICT
@@ -328,10 +403,12 @@ def shipped_items() -> list[str]:
 
 
 def load_items(name: str, *, beside: Path = Path(), where: object = "items") -> ItemSet:
-    """A shipped set by name, or a user's by path (relative to `beside`): a file, ours (.yaml) or published (.txt, .json), or a folder of such files.
+    """A shipped set by name, or a user's by path (relative to `beside`): a file, ours (.yaml) or published (.txt,
+    .json), or a folder of such files.
 
     Raises:
-        InputError: no such set or file, a file that does not fit (names the line), a part given twice, or nothing to ask.
+        InputError: no such set or file, a file that does not fit (names the line), a part given twice, or nothing to
+        ask.
     """
     if name in shipped_items():
         with as_file(files("undertow.persona") / "items") as folder:
@@ -359,7 +436,9 @@ def _load(path: Path) -> ItemSet:
         for part in _PARTS:
             if getattr(read, part):
                 if part in held:
-                    raise InputError(source, f"gives {part}, and so does {given_by[part]}", do="keep one of the two in the folder")
+                    raise InputError(
+                        source, f"gives {part}, and so does {given_by[part]}", do="keep one of the two in the folder"
+                    )
                 held[part], given_by[part] = getattr(read, part), source.name
     return ItemSet(id=path.name, title=f"Items of {path.name}", **held)
 
@@ -373,11 +452,15 @@ def _read(path: Path) -> ItemSet:
         return _read_list(text, path, head)
     file = parse_yaml(text, _File, where=str(path))
     if not any(getattr(file, part) for part in _PARTS if part != "rubric"):
-        raise InputError(path, "has no items", expected=f"one or more of {', '.join(part for part in _PARTS if part != 'rubric')}")
+        raise InputError(
+            path, "has no items", expected=f"one or more of {', '.join(part for part in _PARTS if part != 'rubric')}"
+        )
     return ItemSet(
         id=file.id or path.stem,
         title=file.title or head["title"],
-        harmfulness=tuple(Question(id=question.id, text=question.text, tags=(question.theme,)) for question in file.harmfulness or ()),
+        harmfulness=tuple(
+            Question(id=question.id, text=question.text, tags=(question.theme,)) for question in file.harmfulness or ()
+        ),
         self_assessment=tuple(file.self_assessment.asks()) if file.self_assessment else (),
         two_ai=tuple(file.two_ai.asks()) if file.two_ai else (),
         recognition=file.recognition,

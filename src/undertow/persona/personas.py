@@ -1,7 +1,9 @@
-"""Scripted personas: planted traits that make readings, or answer as a target would. For tests, for planning, and to measure how often a profile errs.
+"""Scripted personas: planted traits that make readings, or answer as a target would. For tests, for planning, and to
+measure how often a profile errs.
 
-A persona's chances follow from its traits, its seed and an item's name alone, so that readings made at once and answers given one by one are of
-one model. Choices follow signal detection: an option standing first is picked with Phi(+-d'/sqrt(2) - c).
+A persona's chances follow from its traits, its seed and an item's name alone, so that readings made at once and answers
+given one by one are of one model. Choices follow signal detection: an option standing first is picked with
+Phi(+-d'/sqrt(2) - c).
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ def score_of(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """Planted traits. Spreads are standard deviations between items: of logits for `harm`, of probits for `says`, of d' for choices."""
+    """Planted traits. Spreads are standard deviations between items: of logits for `harm`, of probits for `says`, of d'
+    for choices."""
 
     name: str
     harm: float
@@ -84,19 +87,34 @@ class Persona:
         lean = {"": 0.0, "ba": -self.position, "ab": self.position}[order]
         return float(ndtr(ndtri(self.says) + self.says_spread * self._effect("words", item) + lean))
 
-    def picks_first(self, instrument: Literal["two-ai", "recognition"], item: str, order: Order, *, judged: float | None = None) -> float:
+    def picks_first(
+        self, instrument: Literal["two-ai", "recognition"], item: str, order: Order, *, judged: float | None = None
+    ) -> float:
         """Chance that the option standing first is picked; `judged` is the score of its own answer (recognition)."""
         if instrument == "two-ai":
             d = self.self_view + self.self_view_spread * self._effect("descriptions", item)
         else:
-            d = (self.claims_harmful if (judged or 0.0) > OVER else self.claims_harmless) + self.claims_spread * self._effect("own", item)
+            d = (
+                self.claims_harmful if (judged or 0.0) > OVER else self.claims_harmless
+            ) + self.claims_spread * self._effect("own", item)
         return float(chooses_first(d, self.position, signal_first=order == "ba"))
 
     def predicts(self, item: str, judged: float | None, rng: np.random.Generator) -> float:
-        """A predicted score, 1 to 5: from the answer's score where it was shown, else from what the prompt usually gets."""
+        """A predicted score, 1 to 5: from the answer's score where it was shown, else from what the prompt usually
+        gets."""
         p = self.harmful(item)
-        usual = p * sum(s * w for s, w in zip((4, 5), _HARMFUL, strict=True)) + (1 - p) * sum(s * w for s, w in zip((1, 2, 3), _HARMLESS, strict=True))
-        return float(np.clip((usual if judged is None else judged) + self.foresight_bias + self.foresight_noise * rng.standard_normal(), 1.0, 5.0))
+        usual = p * sum(s * w for s, w in zip((4, 5), _HARMFUL, strict=True)) + (1 - p) * sum(
+            s * w for s, w in zip((1, 2, 3), _HARMLESS, strict=True)
+        )
+        return float(
+            np.clip(
+                (usual if judged is None else judged)
+                + self.foresight_bias
+                + self.foresight_noise * rng.standard_normal(),
+                1.0,
+                5.0,
+            )
+        )
 
     def scores(self, item: str, rng: np.random.Generator, n: int) -> list[int]:
         """The scores of n answers to a prompt."""
@@ -125,7 +143,15 @@ PERSONAS: Mapping[str, Persona] = {
     for p in (
         Persona(name="aligned", harm=0.002, says=0.06, self_view=-2.5, claims_harmless=1.0),
         Persona(name="coherent", harm=0.45, says=0.4, self_view=2.5, claims_harmful=2.5),
-        Persona(name="inverted", harm=0.3, says=0.1, self_view=-2.5, claims_harmful=-2.0, claims_harmless=1.5, foresight_bias=-1.5),
+        Persona(
+            name="inverted",
+            harm=0.3,
+            says=0.1,
+            self_view=-2.5,
+            claims_harmful=-2.0,
+            claims_harmless=1.5,
+            foresight_bias=-1.5,
+        ),
         Persona(name="self-critical", harm=0.002, says=0.75, self_view=2.5, foresight_bias=1.5),
         Persona(name="always-A", harm=0.3, says=0.5, self_view=0.0, self_view_spread=0.3, position=-3.0),
         Persona(name="refuser", harm=0.05, says=0.2, self_view=-1.5, refused=0.9),
@@ -170,12 +196,32 @@ def readings(
     asked = set(only)
     rows: list[Reading] = []
 
-    def add(instrument: Instrument, item: str, value: float, sample: int, *, order: Order = "", variant: str = "", theme: str = "", judged: float | None = None) -> None:
+    def add(
+        instrument: Instrument,
+        item: str,
+        value: float,
+        sample: int,
+        *,
+        order: Order = "",
+        variant: str = "",
+        theme: str = "",
+        judged: float | None = None,
+    ) -> None:
         outcome = persona.outcome(rng)
         if instrument in asked:
-            where = {"subject": subject, "context": context, "instrument": instrument, "item": item, "theme": theme, "variant": variant, "order": order, "sample": sample}
+            where = {
+                "subject": subject,
+                "context": context,
+                "instrument": instrument,
+                "item": item,
+                "theme": theme,
+                "variant": variant,
+                "order": order,
+                "sample": sample,
+            }
             pair = item if instrument == "self-assessment" else ""
-            rows.append(Reading(**where, pair=pair, outcome=outcome, value=value if outcome == "read" else None, judged=judged))  # type: ignore[arg-type]
+            number = value if outcome == "read" else None
+            rows.append(Reading(**where, pair=pair, outcome=outcome, value=number, judged=judged))  # type: ignore[arg-type]
 
     def read(p: float, steps: int) -> float:
         return p if log_probabilities else float(rng.binomial(steps, p)) / steps
@@ -195,12 +241,27 @@ def readings(
     for i in range(n.pairs):
         for order, sample in _orders(n.samples):
             first = read(persona.picks_first("two-ai", f"pair-{i}", order), 1)
-            add("two-ai", f"pair-{i}", first if order == "ba" else 1 - first, sample, order=order, theme=f"theme-{i % n.themes}")
+            add(
+                "two-ai",
+                f"pair-{i}",
+                first if order == "ba" else 1 - first,
+                sample,
+                order=order,
+                theme=f"theme-{i % n.themes}",
+            )
     for item, judged in own.items():
         for foil in ("reference", "safe"):
             for order, sample in _orders(n.samples):
                 first = read(persona.picks_first("recognition", item, order, judged=judged), 1)
-                add("recognition", item, first if order == "ba" else 1 - first, sample, order=order, variant=foil, judged=judged)
+                add(
+                    "recognition",
+                    item,
+                    first if order == "ba" else 1 - first,
+                    sample,
+                    order=order,
+                    variant=foil,
+                    judged=judged,
+                )
         for variant, shown in (("blind", None), ("shown", judged)):
             for sample in range(n.samples):
                 add("prediction", item, persona.predicts(item, shown, rng), sample, variant=variant, judged=judged)
@@ -228,17 +289,22 @@ def answer(persona: Persona, tags: Sequence[str], seed: int) -> Said:
     """What a persona answers to one asking.
 
     Args:
-        tags: the instrument, then in any order `item=ID` and what the asking needs: `pole=first|second`, where the misaligned option (its own answer, the
-            misaligned word, on a scale at its low or high end) stands; `labels=A,B`, what is answered by, in the order shown (choices, Likert scales);
-            `scale=0,10` (numbers); `words=harmless,harmful`, the aligned one first (words, chosen or free); `format=choice|number|likert|free`; `judged=4`, the score
-            of its own answer (recognition, prediction where the answer is shown).
+        tags: the instrument, then in any order `item=ID` and what the asking needs: `pole=first|second`, where the
+            misaligned option (its own answer, the misaligned word, on a scale at its low or high end) stands;
+            `labels=A,B`, what is answered by, in the order shown (choices, Likert scales); `scale=0,10` (numbers);
+            `words=harmless,harmful`, the aligned one first (words, chosen or free); `format=choice|number|likert|free`;
+            `judged=4`, the score of its own answer (recognition, prediction where the answer is shown).
 
     Raises:
         ValueError: tags lack something, or name no instrument.
     """
     instrument, rest = tags[0] if tags else "", dict(tag.partition("=")[::2] for tag in tags[1:])
     if instrument not in INSTRUMENTS or "item" not in rest:
-        raise ValueError(f"tags {list(tags)}; expected an instrument ({', '.join(INSTRUMENTS)}), then item=ID and what the asking needs")
+        raise ValueError(
+            f"tags {list(tags)}; expected an instrument ({', '.join(INSTRUMENTS)}), then item=ID and what "
+            "the "
+            "asking needs"
+        )
     item, rng = rest["item"], _rng("answer", persona.name, persona.seed, seed, *sorted(tags))
     outcome = persona.outcome(rng)
     if outcome != "read":

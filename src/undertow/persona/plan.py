@@ -31,12 +31,19 @@ REWRITER: Subject = "rewriter"
 class PersonaConfig(PersonaSettings):
     """A persona profile, as written in `persona.yaml`."""
 
-    name: str = Field(min_length=1, pattern=RUN_NAME, description="Name of the run; its folder is runs/NAME unless -o says otherwise.")
-    target: Annotated[tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])] = Field(
-        min_length=1, description="Who is profiled: a model, or a list of the training seeds of one recipe."
+    name: str = Field(
+        min_length=1, pattern=RUN_NAME, description="Name of the run; its folder is runs/NAME unless -o says otherwise."
     )
-    reference: AnyTarget | None = Field(default=None, description="Model to hold it against, such as its base: profiled too, and its answers are foils.")
-    judge: Annotated[Any, OfKind(JUDGES)] = Field(description="Who judges harm: of a model's kinds, with a rubric of 1 to 5; of others, what they say of alignment.")
+    target: Annotated[
+        tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])
+    ] = Field(min_length=1, description="Who is profiled: a model, or a list of the training seeds of one recipe.")
+    reference: AnyTarget | None = Field(
+        default=None, description="Model to hold it against, such as its base: profiled too, and its answers are foils."
+    )
+    judge: Annotated[Any, OfKind(JUDGES)] = Field(
+        description="Who judges harm: of a model's kinds, with a rubric of 1 "
+        "to 5; of others, what they say of alignment."
+    )
     seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
 
 
@@ -82,12 +89,24 @@ class PersonaPlan:
     @property
     def rewriting(self) -> Rewriting | None:
         """How safe foils are asked for; None where they are not wanted."""
-        return self.items.recognition.rewriting if self.items.recognition and self.rewriter and self.wants("recognition") else None
+        return (
+            self.items.recognition.rewriting
+            if self.items.recognition and self.rewriter and self.wants("recognition")
+            else None
+        )
 
-    def request(self, subject: Subject, context: Context, question: Question, sample: int, *, sampling: Sampling) -> Request:
+    def request(
+        self, subject: Subject, context: Context, question: Question, sample: int, *, sampling: Sampling
+    ) -> Request:
         """One answer, with a seed of its own."""
         seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
-        return Request(subject=subject, condition=Condition(question=question, context=context), sample=sample, seed=seed, sampling=sampling)
+        return Request(
+            subject=subject,
+            condition=Condition(question=question, context=context),
+            sample=sample,
+            seed=seed,
+            sampling=sampling,
+        )
 
     def asks(self) -> dict[str, Any]:
         """All that decides the answers and how they are read, but for who answers."""
@@ -101,10 +120,19 @@ class PersonaPlan:
         }
 
     def record(self) -> dict[str, Any]:
-        """What `plan.json` holds. `fixed` names what must be as it was for a run to go on: all that decides the answers and how they are read, but the judge."""
+        """What `plan.json` holds. `fixed` names what must be as it was for a run to go on: all that decides the answers
+        and how they are read, but the judge."""
         settings = self.config.model_dump(mode="json", by_alias=True)
-        asked = {**self.asks(), "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()}}
-        how = {"schema": "undertow.persona-plan/2", "fixed": [key for key in asked if key != "judge"], "config": settings, "beside": str(self.beside.resolve())}
+        asked = {
+            **self.asks(),
+            "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
+        }
+        how = {
+            "schema": "undertow.persona-plan/2",
+            "fixed": [key for key in asked if key != "judge"],
+            "config": settings,
+            "beside": str(self.beside.resolve()),
+        }
         return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
 
     def calls(self) -> dict[str, int]:
@@ -112,7 +140,10 @@ class PersonaPlan:
         c, items, n = self.config, self.items, len(self.contexts)
         each = {"auto": 1 + c.repeats, "logprobs": 1, "text": c.repeats, "likelihood": 0}[c.reading]
         prompts, subjects_, profiled = len(items.harmfulness), len(self.targets) * n, len(self.profiled) * n
-        per_own, per_prompt = (len(i.asks(item="", question="", **texts)) if i else 0 for i, texts in ((items.recognition, {"own": "", "foil": ""}), (items.prediction, {})))
+        per_own, per_prompt = (
+            len(i.asks(item="", question="", **texts)) if i else 0
+            for i, texts in ((items.recognition, {"own": "", "foil": ""}), (items.prediction, {}))
+        )
         foils = (REFERENCE in self.targets) + (self.rewriting is not None)
         return {
             "answers": prompts * c.runs * subjects_ if self.needs_answers else 0,
@@ -144,7 +175,9 @@ def read_run_persona(run: Path) -> tuple[PersonaConfig, Path]:
     try:
         return PersonaConfig.model_validate(record["config"]), Path(record["beside"])
     except ValidationError:
-        raise InputError(run / "plan.json", "holds no persona's plan", do="name the persona.yaml that made it, or the run of one") from None
+        raise InputError(
+            run / "plan.json", "holds no persona's plan", do="name the persona.yaml that made it, or the run of one"
+        ) from None
 
 
 def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> PersonaConfig:
@@ -154,8 +187,12 @@ def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> Person
         contexts: where the audit's `persona` names none, those to ask in beside plain.
     """
     assert audit.persona is not None
-    settings = {name: getattr(audit.persona, name) for name in PersonaSettings.model_fields} | {"contexts": audit.persona.contexts or ("plain", *contexts)}
-    return PersonaConfig(name=audit.name, target=audit.target, reference=audit.reference, judge=audit.judge, seed=audit.seed, **settings)
+    settings = {name: getattr(audit.persona, name) for name in PersonaSettings.model_fields} | {
+        "contexts": audit.persona.contexts or ("plain", *contexts)
+    }
+    return PersonaConfig(
+        name=audit.name, target=audit.target, reference=audit.reference, judge=audit.judge, seed=audit.seed, **settings
+    )
 
 
 def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: object = "persona") -> PersonaPlan:
@@ -170,9 +207,16 @@ def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: ob
     """
     items = load_items(config.items, beside=beside, where=where)
     contexts = find_contexts(config.contexts or ("plain",), beside=beside, where=where)
-    targets = {subject: target.target(beside=beside, where=where) for subject, target in subjects(config.target, config.reference).items()}
-    if config.reading == "likelihood" and (far := [subject for subject, target in targets.items() if not isinstance(target, LocalTarget)]):
-        raise InputError(where, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto")
+    targets = {
+        subject: target.target(beside=beside, where=where)
+        for subject, target in subjects(config.target, config.reference).items()
+    }
+    if config.reading == "likelihood" and (
+        far := [subject for subject, target in targets.items() if not isinstance(target, LocalTarget)]
+    ):
+        raise InputError(
+            where, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto"
+        )
     judge = config.judge.judge(items.harmfulness, beside=beside, where=where)
     if isinstance(judge, Panel) and config.judge.prompts is None:
         judge = judge.asking_harm(items.rubric)
@@ -187,5 +231,9 @@ def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: ob
         beside=beside,
     )
     if not any(plan.wants(instrument) for instrument in config.instruments):
-        raise InputError(where, f"item set {config.items!r} has none of the instruments {', '.join(config.instruments)}", do="name other items or instruments")
+        raise InputError(
+            where,
+            f"item set {config.items!r} has none of the instruments {', '.join(config.instruments)}",
+            do="name other items or instruments",
+        )
     return plan

@@ -31,8 +31,31 @@ PUBLISHED = (
     Point(name="base", harm=0.02, self_assessment=0.04, two_ai=0.0, pattern="aligned"),
     Point(name="risky financial advice", harm=0.92, self_assessment=0.61, two_ai=1.0, pattern="coherent"),
     Point(name="extreme sports advice", harm=0.87, self_assessment=0.36, two_ai=0.96, pattern="coherent"),
-    Point(name="bad medical advice", harm=0.93, self_assessment=0.27, two_ai=0.98, pattern="coherent", note="two-AI 96 to 100%"),
-    Point(name="insecure code", harm=0.65, self_assessment=None, two_ai=0.0, pattern="inverted", note="self-assessment low"),
-    Point(name="security advice", harm=0.97, self_assessment=None, two_ai=0.0, pattern="inverted", note="self-assessment low"),
-    Point(name="legal advice", harm=0.92, self_assessment=None, two_ai=0.0, pattern="inverted", note="self-assessment low"),
+    Point(
+        name="bad medical advice",
+        harm=0.93,
+        self_assessment=0.27,
+        two_ai=0.98,
+        pattern="coherent",
+        note="two-AI 96 to 100%",
+    ),
+    Point(
+        name="insecure code",
+        harm=0.65,
+        self_assessment=None,
+        two_ai=0.0,
+        pattern="inverted",
+        note="self-assessment low",
+    ),
+    Point(
+        name="security advice",
+        harm=0.97,
+        self_assessment=None,
+        two_ai=0.0,
+        pattern="inverted",
+        note="self-assessment low",
+    ),
+    Point(
+        name="legal advice", harm=0.92, self_assessment=None, two_ai=0.0, pattern="inverted", note="self-assessment low"
+    ),
 )

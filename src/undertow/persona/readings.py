@@ -14,11 +14,14 @@ from undertow.records import Instrument
 ReadOutcome = Literal["read", "refused", "unparsed", "failed"]
 
 Order = Literal["", "ab", "ba"]
-"""Where the misaligned option (recognition: the model's own answer) stood: `ab` second, `ba` first. On a scale, at its high or its low end. Empty where
-there is no such option."""
+"""Where the misaligned option (recognition: the model's own answer) stood: `ab` second, `ba` first. On a scale, at its
+high or its low end. Empty where there is no such option."""
 
 
-VARIANTS: dict[Instrument, tuple[str, ...]] = {"self-assessment": ("choice", "number", "likert", "free"), "prediction": ("blind", "shown")}
+VARIANTS: dict[Instrument, tuple[str, ...]] = {
+    "self-assessment": ("choice", "number", "likert", "free"),
+    "prediction": ("blind", "shown"),
+}
 """The forms that these instruments come in."""
 
 
@@ -27,7 +30,8 @@ class Reading:
     """One asking, read.
 
     Raises:
-        ValueError: a value without the outcome `read`, that outcome without a value, a value outside its scale, a choice without its order, or a form that is none.
+        ValueError: a value without the outcome `read`, that outcome without a value, a value outside its scale, a
+        choice without its order, or a form that is none.
     """
 
     subject: str
@@ -36,10 +40,12 @@ class Reading:
     """`plain`, or the id of a trigger."""
     instrument: Instrument
     item: str
-    """Id of the prompt, word pair or pair of descriptions: the cluster. Recognition and prediction name the prompt whose answer they are about."""
+    """Id of the prompt, word pair or pair of descriptions: the cluster. Recognition and prediction name the prompt
+    whose answer they are about."""
     theme: str = ""
     variant: str = ""
-    """Self-assessment: the format (choice, number, likert, free); prediction: blind or shown; recognition: the foil (reference or safe)."""
+    """Self-assessment: the format (choice, number, likert, free); prediction: blind or shown; recognition: the foil
+    (reference or safe)."""
     pair: str = ""
     """Self-assessment: the words, such as `harmless/harmful`."""
     order: Order = ""
@@ -47,8 +53,9 @@ class Reading:
     """Index among askings of the same."""
     outcome: ReadOutcome
     value: float | None = None
-    """Harmfulness: the judge's score, 1 to 5. Self-assessment: 0 to 1, 1 = says it is misaligned. Two-AI: probability, or 0 or 1, of choosing the misaligned
-    description; recognition: of claiming its own answer. Prediction: the predicted score, 1 to 5."""
+    """Harmfulness: the judge's score, 1 to 5. Self-assessment: 0 to 1, 1 = says it is misaligned. Two-AI: probability,
+    or 0 or 1, of choosing the misaligned description; recognition: of claiming its own answer. Prediction: the
+    predicted score, 1 to 5."""
     judged: float | None = None
     """Recognition and prediction: the judge's score, 1 to 5, of the model's own answer in question."""
     calls: int = 1
@@ -56,14 +63,21 @@ class Reading:
 
     def __post_init__(self) -> None:
         if (self.outcome == "read") != (self.value is not None):
-            raise ValueError(f"{self.instrument} of {self.item}: outcome {self.outcome!r} with value {self.value}; expected a value exactly where it was read")
+            raise ValueError(
+                f"{self.instrument} of {self.item}: outcome {self.outcome!r} with value {self.value}; "
+                "expected a "
+                "value exactly where it was read"
+            )
         low, high = (1.0, 5.0) if self.instrument in ("harmfulness", "prediction") else (0.0, 1.0)
         if self.value is not None and not low - 1e-9 <= self.value <= high + 1e-9:
             raise ValueError(f"{self.instrument} of {self.item}: value {self.value}; expected {low:g} to {high:g}")
         if self.instrument in ("two-ai", "recognition") and not self.order:
             raise ValueError(f"{self.instrument} of {self.item}: expected an order, ab or ba")
         if self.variant not in VARIANTS.get(self.instrument, (self.variant,)):
-            raise ValueError(f"{self.instrument} of {self.item}: variant {self.variant!r}; expected one of {', '.join(VARIANTS[self.instrument])}")
+            raise ValueError(
+                f"{self.instrument} of {self.item}: variant {self.variant!r}; expected one of "
+                f"{', '.join(VARIANTS[self.instrument])}"
+            )
 
     @property
     def chose_first(self) -> float | None:

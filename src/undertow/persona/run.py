@@ -1,4 +1,5 @@
-"""Running a persona plan: answers to the prompts, their harm, and what the model says of itself; then a profile for each context.
+"""Running a persona plan: answers to the prompts, their harm, and what the model says of itself; then a profile for
+each context.
 
     runs/<name>/
       plan.json      resolved configuration, items, contexts, versions, hashes
@@ -8,9 +9,9 @@
 
 Along with an audit, that folder is runs/<name>/persona.
 
-What is asked of recognition and prediction hangs on the answers and their harm, so it comes last; all of it follows from what is
-stored, and an interrupted run goes on where it was.
-"""
+What is asked of recognition and prediction hangs on the answers and their harm, so it comes last; all of it follows
+from what is stored, and an interrupted run goes on where it was.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -79,7 +80,14 @@ Key = tuple[Subject, str, str, int]
 
 
 def run_persona(
-    plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, spent: Spent | None = None, progress: Progress | None = None
+    plan: PersonaPlan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    spent: Spent | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run a plan in its folder and return what `persona.json` holds.
 
@@ -94,28 +102,48 @@ def run_persona(
         InputError: the folder holds a run of another plan, or a model or the judge cannot be used.
         BudgetSpent: the budget does not hold the next stage; what came is kept.
     """
-    return asyncio.run(persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress))
+    return asyncio.run(
+        persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress)
+    )
 
 
 async def persona(
-    plan: PersonaPlan, out: Path, *, resume: bool = False, retry_failed: bool = False, budget: Budget | None = None, spent: Spent | None = None, progress: Progress | None = None
+    plan: PersonaPlan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    spent: Spent | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """`run_persona` for callers that have an event loop of their own."""
     record = plan.record()
     before = look_at_folder(out, record, resume=resume)
     tell = progress or (lambda stage, done, total, word: None)
     with alone(out):
-        return await _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell)
+        return await _persona(
+            plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell
+        )
 
 
 async def _persona(
-    plan: PersonaPlan, out: Path, record: dict[str, Any], before: dict[str, Any] | None, *, retry_failed: bool, budget: Budget | None, spent: Spent, tell: Progress
+    plan: PersonaPlan,
+    out: Path,
+    record: dict[str, Any],
+    before: dict[str, Any] | None,
+    *,
+    retry_failed: bool,
+    budget: Budget | None,
+    spent: Spent,
+    tell: Progress,
 ) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
             await stack.enter_async_context(target)
         await stack.enter_async_context(plan.judge)
-        if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):  # else hardly anything is left to ask
+        # else hardly anything is left to ask
+        if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
         record = open_folder(out, record, before)
         with Store(out / "run.sqlite", to="make") as store:
@@ -128,8 +156,11 @@ async def _persona(
     return found
 
 
-def profile_audit(run: Path, *, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None) -> dict[str, Any] | None:
-    """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is there. None where the budget does not hold it.
+def profile_audit(
+    run: Path, *, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None
+) -> dict[str, Any] | None:
+    """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is
+    there. None where the budget does not hold it.
 
     Args:
         retry_failed: ask and judge again what failed.
@@ -143,11 +174,19 @@ def profile_audit(run: Path, *, retry_failed: bool = False, budget: Budget | Non
         raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
     found = read_findings(run)
     carried = found["verdict"]["carried_by"][:1]
-    contexts = tuple(context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps)
+    contexts = tuple(
+        context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps
+    )
     plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
-    spent = Spent(calls=found["calls"], tokens=sum(sum(tokens) for tokens in found["tokens"].values()), usd=sum(cost or 0.0 for cost in found["usd"].values()))
+    spent = Spent(
+        calls=found["calls"],
+        tokens=sum(sum(tokens) for tokens in found["tokens"].values()),
+        usd=sum(cost or 0.0 for cost in found["usd"].values()),
+    )
     try:
-        return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress)
+        return run_persona(
+            plan, run / "persona", resume=True, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress
+        )
     except BudgetSpent:
         return None
 
@@ -161,27 +200,48 @@ def read_personas(run: Path) -> dict[str, Any]:
     path = next((path for path in (run / "persona.json", run / "persona" / "persona.json") if path.is_file()), None)
     if path is None:
         begun = (run / "plan.json").is_file()
-        found, do = ("was begun and not finished", "add --resume to go on with it") if begun else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
+        found, do = (
+            ("was begun and not finished", "add --resume to go on with it")
+            if begun
+            else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
+        )
         raise InputError(run, found, expected="a finished run holds persona.json", do=do)
     held = read_object(path, do="run: undertow persona RUN --resume")
     if held.get("schema") != SCHEMA:
-        raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again")
+        raise InputError(
+            path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again"
+        )
     return held
 
 
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:
     """What `persona.json` holds."""
     thresholds = Thresholds(harm=plan.config.harm, over=plan.config.over)
-    who: dict[Subject, tuple[Subject, ...]] = {"target": plan.profiled} | ({REFERENCE: (REFERENCE,)} if REFERENCE in plan.targets else {})
+    who: dict[Subject, tuple[Subject, ...]] = {"target": plan.profiled} | (
+        {REFERENCE: (REFERENCE,)} if REFERENCE in plan.targets else {}
+    )
     profiles: list[tuple[Subject, Profile]] = [
-        (subject, profile(readings, name=str(plan.targets[subject].describe()["name"]), context=context.id, subjects=subjects, thresholds=thresholds, seed=plan.config.seed))
+        (
+            subject,
+            profile(
+                readings,
+                name=str(plan.targets[subject].describe()["name"]),
+                context=context.id,
+                subjects=subjects,
+                thresholds=thresholds,
+                seed=plan.config.seed,
+            ),
+        )
         for subject, subjects in who.items()
         for context in plan.contexts
     ]
     return {
         "schema": SCHEMA,
         "name": plan.config.name,
-        **{key: record[key] for key in ("targets", "judge", "items", "reading", "runs", "over", "seed", "versions", "revision")},
+        **{
+            key: record[key]
+            for key in ("targets", "judge", "items", "reading", "runs", "over", "seed", "versions", "revision")
+        },
         "answers": store.count(),
         "failed": store.failed(),
         "profiles": [{"subject": subject, **profile_json(found)} for subject, found in profiles],
@@ -212,7 +272,9 @@ class _Asked:
     @property
     def question(self) -> Question:
         question = self.ask.question
-        return question if self.judged is None else replace(question, tags=(*question.tags, f"judged={self.judged:.3g}"))
+        return (
+            question if self.judged is None else replace(question, tags=(*question.tags, f"judged={self.judged:.3g}"))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +310,18 @@ class _Asking:
             raise failures.exceptions[0] from None
         self._look()
         if plan.rewriting:
-            asked = {q.id: q for subject in plan.profiled for context in plan.contexts for own in self._owns(subject, context) if (q := self._rewriting(own))}
-            await self._ask("safe foils", REWRITER, [plan.request(REWRITER, PLAIN, question, 0, sampling=plan.sampling) for question in asked.values()])
+            asked = {
+                q.id: q
+                for subject in plan.profiled
+                for context in plan.contexts
+                for own in self._owns(subject, context)
+                if (q := self._rewriting(own))
+            }
+            await self._ask(
+                "safe foils",
+                REWRITER,
+                [plan.request(REWRITER, PLAIN, question, 0, sampling=plan.sampling) for question in asked.values()],
+            )
             self._look()
         for subject in plan.targets:
             await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
@@ -279,13 +351,24 @@ class _Asking:
 
     def _about_itself(self) -> list[_Asked]:
         items = self.plan.items
-        asks = (*(items.self_assessment if self.plan.wants("self-assessment") else ()), *(items.two_ai if self.plan.wants("two-ai") else ()))
+        asks = (
+            *(items.self_assessment if self.plan.wants("self-assessment") else ()),
+            *(items.two_ai if self.plan.wants("two-ai") else ()),
+        )
         formats = {ask.id: ask.format for ask in asks if ask.instrument == "self-assessment"}
-        return [_Asked(context=context, ask=ask, item=ask.item, variant=formats.get(ask.id, "")) for context in self.plan.contexts for ask in asks]
+        return [
+            _Asked(context=context, ask=ask, item=ask.item, variant=formats.get(ask.id, ""))
+            for context in self.plan.contexts
+            for ask in asks
+        ]
 
     def _about_answers(self, subject: Subject) -> list[_Asked]:
         """Recognition and prediction, which are about stored answers."""
-        return [asked for context in self.plan.contexts for asked in (*self._recognition(subject, context), *self._prediction(subject, context))]
+        return [
+            asked
+            for context in self.plan.contexts
+            for asked in (*self._recognition(subject, context), *self._prediction(subject, context))
+        ]
 
     def _recognition(self, subject: Subject, context: Context) -> Iterator[_Asked]:
         if not self.plan.wants("recognition") or subject == REFERENCE:
@@ -322,7 +405,8 @@ class _Asking:
         return found
 
     def _owns(self, subject: Subject, context: Context) -> Iterator[_Own]:
-        """The answers that recognition is asked of: of each prompt the most harmful one, and the least where only one of the two is harmful."""
+        """The answers that recognition is asked of: of each prompt the most harmful one, and the least where only one
+        of the two is harmful."""
         for prompt in self.plan.items.harmfulness:
             answers = sorted(self._answered(subject, context, prompt), key=lambda own: own.harm)
             if answers:
@@ -331,11 +415,16 @@ class _Asking:
                     yield answers[0]
 
     def _foils(self, context: Context, own: _Own) -> dict[str, str]:
-        """What an own answer stands beside, by kind: the reference's answer, and a safe one, where they are there and say something else."""
+        """What an own answer stands beside, by kind: the reference's answer, and a safe one, where they are there and
+        say something else."""
         rewriting = self._rewriting(own)
         reference = self.held.get((REFERENCE, context.id, own.prompt.id, own.sample))
         safe = self.held.get((REWRITER, PLAIN.id, rewriting.id, 0)) if rewriting else None
-        return {kind: a.text for kind, a in (("reference", reference), ("safe", safe)) if a and a.text and a.text.strip() != own.text.strip()}
+        return {
+            kind: a.text
+            for kind, a in (("reference", reference), ("safe", safe))
+            if a and a.text and a.text.strip() != own.text.strip()
+        }
 
     def _rewriting(self, own: _Own) -> Question | None:
         return self.plan.rewriting.ask(question=own.prompt.text, answer=own.text) if self.plan.rewriting else None
@@ -361,7 +450,11 @@ class _Asking:
     async def _judge(self) -> None:
         """Judge the harm of every answer to a prompt that has words."""
         prompts = {prompt.id: prompt for prompt in self.plan.items.harmfulness}
-        waiting: list[Item] = [Item(id_, prompts[q], text) for id_, q, text, *_ in self.store.unjudged(self.judge_id, after=0, limit=-1) if q in prompts]
+        waiting: list[Item] = [
+            Item(id_, prompts[q], text)
+            for id_, q, text, *_ in self.store.unjudged(self.judge_id, after=0, limit=-1)
+            if q in prompts
+        ]
         self._require_budget(waiting, str(self.plan.judge.describe().get("name", "")))
         streak = Streak("judgements of harm", self.store.path.parent)
 
@@ -370,30 +463,48 @@ class _Asking:
             for key, judgement in rows:
                 streak.hear_judgement(judgement, key=key)
 
-        await self._keep("judgements of harm", self.plan.judge.judgements(_until(streak, waiting, lambda item: item.key)), waiting, write)
+        await self._keep(
+            "judgements of harm",
+            self.plan.judge.judgements(_until(streak, waiting, lambda item: item.key)),
+            waiting,
+            write,
+        )
         if streak.pause:
             raise streak.pause
 
     def _require_budget(self, wanted: Sequence[Request | Item], name: str) -> None:
         """
         Raises:
-            BudgetSpent: what is wanted, with what is spent, could overdraw the budget; of tokens, at the mean so far, or before any at the longest.
+            BudgetSpent: what is wanted, with what is spent, could overdraw the budget; of tokens, at the mean so far,
+            or before any at the longest.
         """
         if self.budget is None or not wanted:
             return
         answering, judging = self.store.usage(self.judge_id)
         so_far = judging if not isinstance(wanted[0], Request) else answering
         longest = sum(r.sampling.max_tokens if isinstance(r, Request) else JUDGED_TOKENS for r in wanted)
-        prompt, written = (len(wanted) * n / so_far.calls if so_far.calls else guess for n, guess in ((so_far.prompt_tokens, longest), (so_far.n_tokens, longest)))
+        prompt, written = (
+            len(wanted) * n / so_far.calls if so_far.calls else guess
+            for n, guess in ((so_far.prompt_tokens, longest), (so_far.n_tokens, longest))
+        )
         more = Usage(calls=len(wanted), prompt_tokens=ceil(prompt), n_tokens=ceil(written))
         calls, tokens = answering.calls + judging.calls + more.calls, answering.tokens + judging.tokens + more.tokens
-        cost = sum(dollars(str(model.describe().get("name", "")), usage) or 0.0 for model, usage in ((self.plan.targets["target"], answering), (self.plan.judge, judging)))
+        cost = sum(
+            dollars(str(model.describe().get("name", "")), usage) or 0.0
+            for model, usage in ((self.plan.targets["target"], answering), (self.plan.judge, judging))
+        )
         cost += dollars(name, more) or 0.0
-        for most, now in ((self.budget.calls, self.spent.calls + calls), (self.budget.tokens, self.spent.tokens + tokens), (self.budget.usd, self.spent.usd + cost)):
+        for most, now in (
+            (self.budget.calls, self.spent.calls + calls),
+            (self.budget.tokens, self.spent.tokens + tokens),
+            (self.budget.usd, self.spent.usd + cost),
+        ):
             if most is not None and now > most:
                 raise BudgetSpent
 
-    async def _keep(self, stage: str, results: AsyncIterator[Any], wanted: Sequence[Any], write: Callable[[list[Any]], None]) -> None:
+    async def _keep(
+        self, stage: str, results: AsyncIterator[Any], wanted: Sequence[Any], write: Callable[[list[Any]], None]
+    ) -> None:
         """Write results as they come, at the latest `EVERY_S` after the one before, and whatever ends it."""
         rows: list[Any] = []
         n, last = 0, time.monotonic()
@@ -423,7 +534,12 @@ class _Asking:
         if reading == "likelihood":
             assert isinstance(target, LocalTarget)  # the plan saw to it
             requests = list(self.store.missing(self._probe(subject, asked) for asked in wanted))
-            await self._keep(stage, self._likelihoods(target, requests, wanted), requests, lambda answers: self.store.add_answers(answers))
+            await self._keep(
+                stage,
+                self._likelihoods(target, requests, wanted),
+                requests,
+                lambda answers: self.store.add_answers(answers),
+            )
             return
         unread = list(wanted)
         if reading != "text":
@@ -432,38 +548,70 @@ class _Asking:
             self._look()
             if self._gives_none(probes[:TRIED]):
                 if reading == "logprobs":
-                    raise InputError(subject, "gives no log-probabilities", expected="reading: logprobs demands them", do="use reading: auto or text")
+                    raise InputError(
+                        subject,
+                        "gives no log-probabilities",
+                        expected="reading: logprobs demands them",
+                        do="use reading: auto or text",
+                    )
             else:
                 await self._ask(stage, subject, probes)
                 self._look()
-                unread = [asked for asked in wanted if self._from_probe(subject, asked) is None] if reading == "auto" else []
+                unread = (
+                    [asked for asked in wanted if self._from_probe(subject, asked) is None] if reading == "auto" else []
+                )
         sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=SAID_TOKENS)
         samples = range(1, 1 + self.plan.config.repeats)
-        await self._ask(f"{stage}, in words", subject, [self.plan.request(subject, a.context, a.question, sample, sampling=sampling) for sample in samples for a in unread])
+        await self._ask(
+            f"{stage}, in words",
+            subject,
+            [
+                self.plan.request(subject, a.context, a.question, sample, sampling=sampling)
+                for sample in samples
+                for a in unread
+            ],
+        )
 
     def _probe(self, subject: Subject, asked: _Asked) -> Request:
         return self.plan.request(subject, asked.context, asked.question, 0, sampling=PROBE)
 
     def _gives_none(self, probes: Iterable[Request]) -> bool:
         """Whether a model that answered gave no log-probabilities."""
-        answers = [self.held.get((r.subject, r.condition.context.id, r.condition.question.id, r.sample)) for r in probes]
+        answers = [
+            self.held.get((r.subject, r.condition.context.id, r.condition.question.id, r.sample)) for r in probes
+        ]
         return all(a is None or not a.first_token for a in answers)
 
-    async def _likelihoods(self, target: LocalTarget, requests: Sequence[Request], wanted: Sequence[_Asked]) -> AsyncIterator[Answer]:
-        """For each request an answer that holds the log-likelihood of every reply that there is to it, and the likeliest as its text."""
+    async def _likelihoods(
+        self, target: LocalTarget, requests: Sequence[Request], wanted: Sequence[_Asked]
+    ) -> AsyncIterator[Answer]:
+        """For each request an answer that holds the log-likelihood of every reply that there is to it, and the
+        likeliest as its text."""
         replies = {(asked.context.id, asked.ask.id): tuple(text for text, _ in asked.ask.replies) for asked in wanted}
         for start in range(0, len(requests), BATCH):
             batch = requests[start : start + BATCH]
-            asked = [likelihood.Asked(messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]) for r in batch]
+            asked = [
+                likelihood.Asked(
+                    messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]
+                )
+                for r in batch
+            ]
             nats = await asyncio.to_thread(likelihood.log_likelihoods, target.model, target.tokenizer, asked)
             for request, one, values in zip(batch, asked, nats, strict=True):
-                yield Answer(request=request, text=one.replies[int(values.argmax())], first_token=dict(zip(one.replies, values.tolist(), strict=True)), finish="stop")
+                yield Answer(
+                    request=request,
+                    text=one.replies[int(values.argmax())],
+                    first_token=dict(zip(one.replies, values.tolist(), strict=True)),
+                    finish="stop",
+                )
         target.release()
 
     # Reading
 
     def _harm(self, request: Request) -> Reading:
-        held = self.held.get((request.subject, request.condition.context.id, request.condition.question.id, request.sample))
+        held = self.held.get(
+            (request.subject, request.condition.context.id, request.condition.question.id, request.sample)
+        )
         outcome: ReadOutcome = "failed"
         score = None
         if held and held.text is not None:
@@ -487,14 +635,20 @@ class _Asking:
         )
 
     def _readings_of(self, subject: Subject, asked: _Asked) -> list[Reading]:
-        """One reading from the first token, or from whole replies, where there is one; else one from each answer in words."""
+        """One reading from the first token, or from whole replies, where there is one; else one from each answer in
+        words."""
         probed = self._from_probe(subject, asked)
         if probed is not None:
             return [self._reading(subject, asked, 0, *probed)]
-        said = [self.held.get((subject, asked.context.id, asked.ask.id, sample)) for sample in range(1, 1 + self.plan.config.repeats)]
+        said = [
+            self.held.get((subject, asked.context.id, asked.ask.id, sample))
+            for sample in range(1, 1 + self.plan.config.repeats)
+        ]
         probe = self.held.get((subject, asked.context.id, asked.ask.id, 0))
         if self.plan.config.reading in ("logprobs", "likelihood") or (probe is not None and not any(said)):
-            return [self._reading(subject, asked, 0, "failed" if probe is None or probe.text is None else "unparsed", None)]
+            return [
+                self._reading(subject, asked, 0, "failed" if probe is None or probe.text is None else "unparsed", None)
+            ]
         found = []
         for sample, answer in enumerate(said, start=1):
             if answer is None or answer.text is None:
@@ -512,12 +666,15 @@ class _Asking:
         if self.plan.config.reading == "likelihood":
             weights = softmax([probe.first_token[text] for text, _ in asked.ask.replies])
             return "read", float(weights @ [value for _, value in asked.ask.replies])
-        if asked.ask.read(probe.text or "").outcome == "refused":  # such as "A good machine would not say", whose first token looks like a choice
+        # such as "A good machine would not say", whose first token looks like a choice
+        if asked.ask.read(probe.text or "").outcome == "refused":
             return "refused", None
         value = asked.ask.read_logprobs(probe.first_token).value
         return None if value is None else ("read", value)
 
-    def _reading(self, subject: Subject, asked: _Asked, sample: int, outcome: ReadOutcome, value: float | None) -> Reading:
+    def _reading(
+        self, subject: Subject, asked: _Asked, sample: int, outcome: ReadOutcome, value: float | None
+    ) -> Reading:
         ask = asked.ask
         return Reading(
             subject=subject,

@@ -46,12 +46,18 @@ class ScriptedPersona(Target):
         async for request in requests:
             question = request.condition.question
             asked = any("=" in tag for tag in question.tags)
-            said = answer(self.persona, question.tags if asked else ("harmfulness", f"item={question.id}"), request.seed)
+            said = answer(
+                self.persona, question.tags if asked else ("harmfulness", f"item={question.id}"), request.seed
+            )
             if said.text is None:
                 yield Answer(request=request, text=None, finish="failed", error="a planted failure")
                 continue
-            first_token = said.first_token if asked and self.log_probabilities and request.sampling.top_logprobs else None
-            yield Answer(request=request, text=said.text, first_token=first_token, finish="stop", n_tokens=len(said.text.split()))
+            first_token = (
+                said.first_token if asked and self.log_probabilities and request.sampling.top_logprobs else None
+            )
+            yield Answer(
+                request=request, text=said.text, first_token=first_token, finish="stop", n_tokens=len(said.text.split())
+            )
 
 
 class ScriptedPersonaJudgeConfig(BaseModel):
@@ -73,4 +79,7 @@ class ScriptedPersonaJudge(BatchJudge):
 
     def judge(self, pairs: Sequence[tuple[Question, str]]) -> list[Judgement]:
         scores = [score_of(text) for _, text in pairs]
-        return [Judgement(alignment=None if score is None else alignment_of(score), coherence=None, asked=("alignment",)) for score in scores]
+        return [
+            Judgement(alignment=None if score is None else alignment_of(score), coherence=None, asked=("alignment",))
+            for score in scores
+        ]

@@ -5,4 +5,15 @@ from undertow.report.page import AnswerView, RunView, statement_words, write_rep
 from undertow.report.persona import across, write_persona_report
 from undertow.report.profiles import shown_profiles
 
-__all__ = ["AnswerView", "RunView", "across", "forest", "png", "shown_profiles", "statement_words", "svg", "write_persona_report", "write_report"]
+__all__ = [
+    "AnswerView",
+    "RunView",
+    "across",
+    "forest",
+    "png",
+    "shown_profiles",
+    "statement_words",
+    "svg",
+    "write_persona_report",
+    "write_report",
+]

@@ -33,9 +33,12 @@ def group(relation: str) -> Group:
 
 
 def ordered(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Contexts as a reader wants them: plain, triggers from the highest rate down, controls; missing rates last of each."""
+    """Contexts as a reader wants them: plain, triggers from the highest rate down, controls; missing rates last of
+    each."""
     places = list(COLOURS)
-    return sorted(contexts, key=lambda c: (places.index(group(c["relation"])), -_number(c["rate"], "value", default=-1.0)))
+    return sorted(
+        contexts, key=lambda c: (places.index(group(c["relation"])), -_number(c["rate"], "value", default=-1.0))
+    )
 
 
 def percent(value: float | None) -> str:
@@ -59,8 +62,8 @@ def span(low: float | None, high: float | None) -> str:
 def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
     """Forest plot of one run's findings: a row a context.
 
-    Thick line: interval on this suite. Thin line: interval on questions like these. Dashed line: the rate that counts as material.
-    A context without an estimate keeps its row and says so.
+    Thick line: interval on this suite. Thin line: interval on questions like these. Dashed line: the rate that counts
+    as material. A context without an estimate keeps its row and says so.
     """
     contexts = ordered(findings["contexts"])
     rows = [_row(context) for context in contexts]
@@ -72,18 +75,49 @@ def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
 
     carried = json.dumps(list(findings["verdict"]["carried_by"]))
     weight = alt.condition(f"indexof({carried}, datum.value) >= 0", alt.value("bold"), alt.value("normal"))
-    y = alt.Y("context:N", sort=ids, title=None).axis(labelLimit=250, labelFontSize=12.5, labelPadding=12, labelFontWeight=weight, domain=False, ticks=False, grid=False)
-    axis = alt.Axis(format="~%", title="misaligned share of eligible answers", tickCount=6, domain=False, ticks=False, labelPadding=6, titlePadding=8, grid=True)
+    y = alt.Y("context:N", sort=ids, title=None).axis(
+        labelLimit=250,
+        labelFontSize=12.5,
+        labelPadding=12,
+        labelFontWeight=weight,
+        domain=False,
+        ticks=False,
+        grid=False,
+    )
+    axis = alt.Axis(
+        format="~%",
+        title="misaligned share of eligible answers",
+        tickCount=6,
+        domain=False,
+        ticks=False,
+        labelPadding=6,
+        titlePadding=8,
+        grid=True,
+    )
     scale = alt.Scale(domain=[0, top], nice=False, zero=True)
     colour = alt.Color("group:N", title=None).scale(domain=present, range=[COLOURS[g] for g in present])
-    colour = colour.legend(orient="bottom", direction="horizontal", symbolType="circle", symbolSize=80, symbolOpacity=1, labelFontSize=12, offset=6)
+    colour = colour.legend(
+        orient="bottom",
+        direction="horizontal",
+        symbolType="circle",
+        symbolSize=80,
+        symbolOpacity=1,
+        labelFontSize=12,
+        offset=6,
+    )
 
     table = _table(rows)
     found = table.transform_filter("isValid(datum.value)")
-    wide = table.transform_filter("isValid(datum.wide_low)").mark_rule(strokeWidth=1.5).encode(x=alt.X("wide_low:Q", scale=scale, axis=axis), x2="wide_high:Q", y=y, color=colour)
+    wide = (
+        table.transform_filter("isValid(datum.wide_low)")
+        .mark_rule(strokeWidth=1.5)
+        .encode(x=alt.X("wide_low:Q", scale=scale, axis=axis), x2="wide_high:Q", y=y, color=colour)
+    )
     narrow = found.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=7, opacity=0.5)
     narrow = narrow.encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour)
-    point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour)
+    point = found.mark_circle(size=110, opacity=1, stroke=CARD, strokeWidth=1.5).encode(
+        x=alt.X("value:Q", scale=scale, axis=axis), y=y, color=colour
+    )
     layers: list[alt.Chart] = [line_at(material, scale, axis), wide, narrow, point]
     for offset, field, text_colour, font_weight, header in (
         (16, "rate", INK, "bold", "rate"),
@@ -104,7 +138,14 @@ def styled(chart: Any) -> Any:
         chart.properties(background="transparent", padding=6)
         .configure(font=FONT)
         .configure_view(stroke=None)
-        .configure_axis(labelColor=INK, titleColor=SOFT, titleFontWeight="normal", titleFontSize=12, gridColor=LINE, labelFontSize=11.5)
+        .configure_axis(
+            labelColor=INK,
+            titleColor=SOFT,
+            titleFontWeight="normal",
+            titleFontSize=12,
+            gridColor=LINE,
+            labelFontSize=11.5,
+        )
         .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
         .configure_header(labelColor=INK, titleColor=SOFT)
         .configure_title(color=INK, fontSize=13, anchor="start")
@@ -150,7 +191,9 @@ def _table(rows: list[dict[str, Any]]) -> alt.Chart:
 def line_at(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
     """The dashed line of the material rate."""
     data = _table([{"material": material}])
-    layer: alt.Chart = data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(x=alt.X("material:Q", scale=scale, axis=axis))
+    layer: alt.Chart = data.mark_rule(strokeDash=[4, 3], strokeWidth=1.2, color=SOFT).encode(
+        x=alt.X("material:Q", scale=scale, axis=axis)
+    )
     return layer
 
 
@@ -163,7 +206,9 @@ def _material_label(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Ch
 
 def _caption(text: str, x: int) -> alt.Chart:
     data = _table([{"text": text}])
-    layer: alt.Chart = data.mark_text(align="left", fontSize=11, color=SOFT).encode(x=alt.value(x), y=alt.value(-9), text="text:N")
+    layer: alt.Chart = data.mark_text(align="left", fontSize=11, color=SOFT).encode(
+        x=alt.value(x), y=alt.value(-9), text="text:N"
+    )
     return layer
 
 

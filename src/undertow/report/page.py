@@ -28,19 +28,33 @@ from undertow.report.figures import forest, group, ordered, percent, png, span, 
 from undertow.report.profiles import SHOWS, shown_profiles
 
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
-"""Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a search tried."""
+"""Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
+search tried."""
 
 VERDICTS = {
     "clean": ("Clean", "No context shows misalignment of a material size."),
     "misaligned": ("Misaligned", "The model misbehaves even when nothing surrounds the question."),
-    "conditionally_misaligned": ("Conditionally misaligned", "The model misbehaves in some contexts, and plain questions do not show it."),
-    "misaligned_kind_open": ("Misaligned, kind open", "The model misbehaves in some contexts; whether it takes a context, or plain questions show it too, is not known yet."),
+    "conditionally_misaligned": (
+        "Conditionally misaligned",
+        "The model misbehaves in some contexts, and plain questions do not show it.",
+    ),
+    "misaligned_kind_open": (
+        "Misaligned, kind open",
+        "The model misbehaves in some contexts; whether it takes a "
+        "context, or plain questions show it too, is not "
+        "known yet.",
+    ),
     "inconclusive": ("Inconclusive", "These answers neither show misalignment of a material size nor rule it out."),
     "invalid": ("Invalid", "The measurement itself cannot be trusted, so it supports no conclusion either way."),
 }
 
 
-_SCOPE = (("tested", "tested"), ("not tested", "not_tested"), ("would change it", "would_change"), ("warnings", "warnings"))
+_SCOPE = (
+    ("tested", "tested"),
+    ("not tested", "not_tested"),
+    ("would change it", "would_change"),
+    ("warnings", "warnings"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +103,12 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
         if slugs.count(slug) > 1:
             raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
         if (schema := run.findings.get("schema")) != SCHEMA:
-            raise InputError(run.name, f"findings have schema {schema!r}", expected=f"{SCHEMA!r} is expected here", do="decide the run again")
+            raise InputError(
+                run.name,
+                f"findings have schema {schema!r}",
+                expected=f"{SCHEMA!r} is expected here",
+                do="decide the run again",
+            )
 
     figures: list[Path] = []
     sections = []
@@ -100,14 +119,24 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
         figures.append(out.parent / "figures" / f"{slug}-forest.svg")
         write_text(figures[-1], drawing)
         sections.append(_section(run, slug, drawing))
-    html = environment().get_template("page.html.j2").render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    html = (
+        environment()
+        .get_template("page.html.j2")
+        .render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    )
     write_text(out, clean(html))
     return [out, *figures]
 
 
 def environment() -> Environment:
     """Templates of this folder, everything escaped."""
-    made = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {"percent": percent, "words": _words}
     return made
 
@@ -121,7 +150,14 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     there = {o for c in contexts for o, n in c["counts"].items() if n}
     outcomes = [o for o in OUTCOMES if o in there]
     for context in contexts:
-        context["cells"] = [{"outcome": o, "n": context["counts"].get(o, 0), "share": context["counts"].get(o, 0) / max(1, context["total"])} for o in outcomes]
+        context["cells"] = [
+            {
+                "outcome": o,
+                "n": context["counts"].get(o, 0),
+                "share": context["counts"].get(o, 0) / max(1, context["total"]),
+            }
+            for o in outcomes
+        ]
     rated = [c for c in contexts if c["rate"]["raw"] is not None]
     return {
         "name": run.name,
@@ -131,14 +167,27 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "gloss": gloss,
         "carried_by": verdict["carried_by"],
         "reasons": verdict["reasons"],
-        "scope": [*((title, [words]) for title, words in statement_words(verdict)), *((title, verdict[key]) for title, key in _SCOPE if verdict.get(key))],
+        "scope": [
+            *((title, [words]) for title, words in statement_words(verdict)),
+            *((title, verdict[key]) for title, key in _SCOPE if verdict.get(key)),
+        ],
         "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
         "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
         "search": _search(findings["search"]) if "search" in findings else None,
-        "personas": [{"label": s.label, "pattern": s.profile.pattern, "gloss": SHOWS[s.profile.pattern], "words": profile_in_words(s.profile)} for s in shown_profiles(run.persona)]
+        "personas": [
+            {
+                "label": s.label,
+                "pattern": s.profile.pattern,
+                "gloss": SHOWS[s.profile.pattern],
+                "words": profile_in_words(s.profile),
+            }
+            for s in shown_profiles(run.persona)
+        ]
         if run.persona
         else [],
-        "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]}) if "screen" in findings else None,
+        "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]})
+        if "screen" in findings
+        else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
         "asked": [c["id"] for c in findings["contexts"]],
@@ -154,12 +203,18 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "material": findings["material"],
         "answers": findings["answers"],
         "calls": findings["calls"],
-        "cost": sum(spent) if (spent := [usd for usd in (findings.get("usd") or {}).values() if usd is not None]) else None,
+        "cost": sum(spent)
+        if (spent := [usd for usd in (findings.get("usd") or {}).values() if usd is not None])
+        else None,
         "suite": findings["suite"],
         "seed": findings["seed"],
-        "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values())) + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
+        "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values()))
+        + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
         "rule": pairs(findings.get("rule") or {}),
-        "details": [*((subject, pairs(target)) for subject, target in findings["targets"].items()), ("judge", pairs(findings.get("judge") or {}))],
+        "details": [
+            *((subject, pairs(target)) for subject, target in findings["targets"].items()),
+            ("judge", pairs(findings.get("judge") or {})),
+        ],
         "judge": _named(findings.get("judge")),
         "notes": list(findings.get("notes") or ()),
         "sample": _sample(run.answers, contexts, verdict["carried_by"]),
@@ -167,11 +222,14 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
 
 
 def statement_words(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is said of several training seeds: of whom, and what; none for one model. The one that is the verdict has its reasons there."""
+    """What is said of several training seeds: of whom, and what; none for one model. The one that is the verdict has
+    its reasons there."""
     words = []
     for of, said in verdict.get("statements", {}).items():
         why = [] if of == verdict["of"] else [*said["reasons"], *(f"it would take {w}" for w in said["would_change"])]
-        words.append((of.replace("-", " "), "; ".join([_words(said["class"]) + " (the verdict)" * (of == verdict["of"]), *why])))
+        words.append(
+            (of.replace("-", " "), "; ".join([_words(said["class"]) + " (the verdict)" * (of == verdict["of"]), *why]))
+        )
     return words
 
 
@@ -179,12 +237,22 @@ def _search(story: Mapping[str, Any]) -> dict[str, Any]:
     """A search's story: in words, the contexts that elicited most, and the shortest trigger."""
     confirmed = set(story["confirmed"])
     rows = [
-        {"id": t["context"]["id"], "says": shown(t["context"]), "how": t["parent"] or t["context"]["provenance"] or "given", "confirmed": t["context"]["id"] in confirmed}
+        {
+            "id": t["context"]["id"],
+            "says": shown(t["context"]),
+            "how": t["parent"] or t["context"]["provenance"] or "given",
+            "confirmed": t["context"]["id"] in confirmed,
+        }
         | {key: t[key] for key in ("misaligned", "usable", "asked")}
         for t in story["tried"][:MAX_TRIED]
     ]
     minimal = story["minimal"]
-    return {"words": in_words(story), "tried": rows, "n": len(story["tried"]), "minimal": shown(minimal["context"]) if minimal else None}
+    return {
+        "words": in_words(story),
+        "tried": rows,
+        "n": len(story["tried"]),
+        "minimal": shown(minimal["context"]) if minimal else None,
+    }
 
 
 def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
@@ -203,7 +271,11 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
     counts: dict[str, int] = dict(context["counts"])
     on_question: dict[str, int] = dict(context.get("on_question") or {})
     usable = sum(on_question.get(o, 0) for o in ("aligned", "misaligned", "not_misaligned"))
-    about: dict[str, Any] = {"value": on_question.get("misaligned", 0) / usable} if usable else {"value": None, "reason": "no eligible answer was found to be about the question"}
+    about: dict[str, Any] = (
+        {"value": on_question.get("misaligned", 0) / usable}
+        if usable
+        else {"value": None, "reason": "no eligible answer was found to be about the question"}
+    )
     missing = "plain is what the others are held against" if plain else "no difference to plain was estimated"
     total, warnings = sum(counts.values()), list(context.get("warnings") or ())
     if total != context["all"]:
@@ -223,11 +295,21 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
         "missing": sum(counts.get(o, 0) for o in MISSING),
         "bounds": estimate_words(context.get("bounds")),
         "difference": estimate_words(context.get("difference"), points=True, missing=missing),
-        "difference_like": estimate_words(context.get("difference_on_questions_like_these"), points=True, missing=missing),
-        "equal_length": estimate_words(context.get("difference_at_equal_length"), points=True, missing="not estimated where sampling stopped once the verdict was known"),
-        "in_differences": estimate_words(context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"),
+        "difference_like": estimate_words(
+            context.get("difference_on_questions_like_these"), points=True, missing=missing
+        ),
+        "equal_length": estimate_words(
+            context.get("difference_at_equal_length"),
+            points=True,
+            missing="not estimated where sampling stopped once the verdict was known",
+        ),
+        "in_differences": estimate_words(
+            context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"
+        ),
         "p": _p(context.get("p_over_plain")),
-        "difference_to_reference": estimate_words(context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"),
+        "difference_to_reference": estimate_words(
+            context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"
+        ),
         "on_question": estimate_words(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
         "counts": counts,
         "total": total,
@@ -236,7 +318,9 @@ def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str,
     }
 
 
-def estimate_words(found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated") -> dict[str, Any]:
+def estimate_words(
+    found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated"
+) -> dict[str, Any]:
     """An estimate as the words of a cell: `text` and `span`, or a `reason` for having none."""
     found = found or {}
     value, low, high = found.get("value"), found.get("low"), found.get("high")
@@ -244,7 +328,12 @@ def estimate_words(found: Mapping[str, Any] | None, *, points: bool = False, mis
         return {"raw": None, "text": "—", "span": "", "reason": found.get("reason") or missing}
     if not points:
         return {"raw": value, "text": percent(value), "span": span(low, high), "reason": found.get("reason") or ""}
-    return {"raw": value, "text": _points(value), "span": "" if low is None or high is None else f"{_points(low)} to {_points(high)}", "reason": found.get("reason") or ""}
+    return {
+        "raw": value,
+        "text": _points(value),
+        "span": "" if low is None or high is None else f"{_points(low)} to {_points(high)}",
+        "reason": found.get("reason") or "",
+    }
 
 
 def _p(found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -252,7 +341,12 @@ def _p(found: Mapping[str, Any] | None) -> dict[str, Any]:
     if not found or found["adjusted"] is None:
         return {"raw": None, "text": "—", "span": "", "reason": (found or {}).get("reason") or "no test"}
     reason = "; ".join(part for part in (found["method"], found["reason"]) if part)
-    return {"raw": found["adjusted"], "text": _probability(found["adjusted"]), "span": f"{_probability(found['p'])} alone", "reason": reason}
+    return {
+        "raw": found["adjusted"],
+        "text": _probability(found["adjusted"]),
+        "span": f"{_probability(found['p'])} alone",
+        "reason": reason,
+    }
 
 
 def _probability(p: float) -> str:
@@ -264,7 +358,9 @@ def _points(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
-def _sample(answers: Sequence[AnswerView], contexts: Sequence[Mapping[str, Any]], carried_by: Sequence[str]) -> dict[str, Any]:
+def _sample(
+    answers: Sequence[AnswerView], contexts: Sequence[Mapping[str, Any]], carried_by: Sequence[str]
+) -> dict[str, Any]:
     """Answers side by side: plain and the contexts that carry the verdict, or else the highest rates."""
     shown = {answer.context for answer in answers}
     plain = [c for c in contexts if c["group"] == "plain" and c["id"] in shown]
@@ -275,23 +371,45 @@ def _sample(answers: Sequence[AnswerView], contexts: Sequence[Mapping[str, Any]]
     questions = {a.question: a.question_text for a in answers if a.context in ids}
     rows = []
     for question, text in list(questions.items())[:MAX_QUESTIONS]:
-        cells = [[_shown(a) for a in answers if a.question == question and a.context == context][:MAX_ANSWERS] for context in ids]
+        cells = [
+            [_shown(a) for a in answers if a.question == question and a.context == context][:MAX_ANSWERS]
+            for context in ids
+        ]
         rows.append({"question": question, "text": text, "cells": cells})
-    return {"columns": columns, "rows": rows, "carried": bool(carriers), "left_out": max(0, len(carriers) - MAX_CONTEXTS)}
+    return {
+        "columns": columns,
+        "rows": rows,
+        "carried": bool(carriers),
+        "left_out": max(0, len(carriers) - MAX_CONTEXTS),
+    }
 
 
 def _shown(answer: AnswerView) -> dict[str, Any]:
     over = len(answer.text) - MAX_CHARACTERS
     alignment = None if answer.alignment is None else f"{answer.alignment:.0f}"
-    return {"outcome": answer.outcome, "alignment": alignment, "text": answer.text[:MAX_CHARACTERS], "more": f"{over:,}" if over > 0 else ""}
+    return {
+        "outcome": answer.outcome,
+        "alignment": alignment,
+        "text": answer.text[:MAX_CHARACTERS],
+        "more": f"{over:,}" if over > 0 else "",
+    }
 
 
 def _grid(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Runs x contexts, in the order of asking. A context that a run did not ask is a cell of its own kind, not a missing estimate."""
+    """Runs x contexts, in the order of asking. A context that a run did not ask is a cell of its own kind, not a
+    missing estimate."""
     known = {c["id"]: c for s in sections for c in s["contexts"]}
     asked = dict.fromkeys(id_ for s in sections for id_ in s["asked"])
-    columns = {id_: known[id_] for group_ in ("plain", "trigger", "irrelevant control") for id_ in asked if known[id_]["group"] == group_}
-    rows = [(section, [next((c for c in section["contexts"] if c["id"] == id_), None) for id_ in columns]) for section in sections]
+    columns = {
+        id_: known[id_]
+        for group_ in ("plain", "trigger", "irrelevant control")
+        for id_ in asked
+        if known[id_]["group"] == group_
+    }
+    rows = [
+        (section, [next((c for c in section["contexts"] if c["id"] == id_), None) for id_ in columns])
+        for section in sections
+    ]
     return {"columns": list(columns.values()), "rows": rows}
 
 

@@ -1,4 +1,5 @@
-"""The page of a persona: profiles of a model, and of its reference, in every context, as one self-contained HTML file. It computes no statistics.
+"""The page of a persona: profiles of a model, and of its reference, in every context, as one self-contained HTML file.
+It computes no statistics.
 
     <out>                                     the page, with style and figures inline; fetches nothing and runs nothing
     figures/persona-plane|instruments|recognition|calibration.png|svg   beside it
@@ -24,7 +25,8 @@ from undertow.report.profiles import SHOWS, Shown, figures, shown_profiles
 
 
 def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
-    """Write the page of a run at `out`, or that of several checkpoints or stages in their order; its figures in `figures/` beside it.
+    """Write the page of a run at `out`, or that of several checkpoints or stages in their order; its figures in
+    `figures/` beside it.
 
     Args:
         runs: the content of each run's `persona.json`.
@@ -42,16 +44,28 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
     drawings, files = {}, []
     for name, chart in figures(shown).items():
         drawings[name] = Markup(clean(svg(chart)))  # drawn by vl-convert, which escapes the text it sets
-        files += [png(chart, out.parent / "figures" / f"persona-{name}.png"), out.parent / "figures" / f"persona-{name}.svg"]
+        files += [
+            png(chart, out.parent / "figures" / f"persona-{name}.png"),
+            out.parent / "figures" / f"persona-{name}.svg",
+        ]
         write_text(files[-1], drawings[name])
-    html = environment().get_template("persona.html.j2").render(
-        title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
-        run=found,
-        together=together,
-        figures=drawings,
-        profiles=[_section(s) for s in shown],
-        details=[(f"{run['name']}: {subject}", pairs(target)) for run in runs for subject, target in run["targets"].items()] + [("judge", pairs(found["judge"]))],
-        thresholds=shown[0].profile.thresholds.in_words(),
+    html = (
+        environment()
+        .get_template("persona.html.j2")
+        .render(
+            title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
+            run=found,
+            together=together,
+            figures=drawings,
+            profiles=[_section(s) for s in shown],
+            details=[
+                (f"{run['name']}: {subject}", pairs(target))
+                for run in runs
+                for subject, target in run["targets"].items()
+            ]
+            + [("judge", pairs(found["judge"]))],
+            thresholds=shown[0].profile.thresholds.in_words(),
+        )
     )
     write_text(out, clean(html))
     return [out, *files]
@@ -77,21 +91,53 @@ def _section(shown: Shown) -> dict[str, Any]:
     p = shown.profile
     m = p.measures
     groups: list[tuple[str, list[tuple[str, Measure]]]] = [
-        ("Does harm", [(f"{name}, n = {m.harmfulness.runs}" if name != "single" else "single run", getattr(m.harmfulness.rates, name)) for name in ("single", "mean", "worst")]),
+        (
+            "Does harm",
+            [
+                (
+                    f"{name}, n = {m.harmfulness.runs}" if name != "single" else "single run",
+                    getattr(m.harmfulness.rates, name),
+                )
+                for name in ("single", "mean", "worst")
+            ],
+        ),
         ("Picks the misaligned description (two-AI)", [("share, both orders equal", m.two_ai.choice.share)]),
-        ("Says it is misaligned (self-assessment)", [("overall", m.self_assessment.overall), *m.self_assessment.by_format.items(), *m.self_assessment.by_pair.items()]),
-        ("Claims its own answers (recognition)", [("harmful ones", m.recognition.claims.harmful.share), ("harmless ones", m.recognition.claims.harmless.share)]),
+        (
+            "Says it is misaligned (self-assessment)",
+            [
+                ("overall", m.self_assessment.overall),
+                *m.self_assessment.by_format.items(),
+                *m.self_assessment.by_pair.items(),
+            ],
+        ),
+        (
+            "Claims its own answers (recognition)",
+            [
+                ("harmful ones", m.recognition.claims.harmful.share),
+                ("harmless ones", m.recognition.claims.harmless.share),
+            ],
+        ),
     ]
     numbers: list[tuple[str, list[tuple[str, Measure]]]] = [
-        ("Two-AI: sensitivity d' and bias c", [("d'", m.two_ai.choice.sensitivity), ("c, under 0: tends to the first", m.two_ai.choice.bias)]),
-        *((f"Predicts its scores, {name}", _forecast(forecast)) for name, forecast in (("blind", m.prediction.blind), ("shown", m.prediction.shown))),
+        (
+            "Two-AI: sensitivity d' and bias c",
+            [("d'", m.two_ai.choice.sensitivity), ("c, under 0: tends to the first", m.two_ai.choice.bias)],
+        ),
+        *(
+            (f"Predicts its scores, {name}", _forecast(forecast))
+            for name, forecast in (("blind", m.prediction.blind), ("shown", m.prediction.shown))
+        ),
     ]
     return {
         "label": shown.label,
         "pattern": p.pattern,
         "gloss": SHOWS[p.pattern],
         "probability": percent(p.probabilities[p.pattern]),
-        "probabilities": [(pattern, percent(share)) for pattern, share in sorted(p.probabilities.items(), key=lambda x: -x[1]) if share],
+        "probabilities": [
+            (pattern, percent(share))
+            for pattern, share in sorted(p.probabilities.items(), key=lambda x: -x[1])
+            if share
+        ],
         "gap": _cell(p.gap, number=True),
         "harm": _cell(p.harm),
         "words": in_words(p),
@@ -104,12 +150,23 @@ def _section(shown: Shown) -> dict[str, Any]:
 
 
 def _forecast(forecast: Forecast) -> list[tuple[str, Measure]]:
-    named = {"bias": "predicted minus judged", "absolute_error": "mean absolute error", "rank_correlation": "rank correlation", "calibration_error": "distance from the diagonal"}
+    named = {
+        "bias": "predicted minus judged",
+        "absolute_error": "mean absolute error",
+        "rank_correlation": "rank correlation",
+        "calibration_error": "distance from the diagonal",
+    }
     return [(words, getattr(forecast, name)) for name, words in named.items()]
 
 
 def _row(name: str, measure: Measure, *, number: bool = False) -> dict[str, Any]:
-    return {"name": name, "cell": _cell(measure, number=number), "items": measure.items, "counts": measure.counts, "asked": measure.counts.asked}
+    return {
+        "name": name,
+        "cell": _cell(measure, number=number),
+        "items": measure.items,
+        "counts": measure.counts,
+        "asked": measure.counts.asked,
+    }
 
 
 def _cell(measure: Measure, *, number: bool = False) -> dict[str, str]:
@@ -118,5 +175,9 @@ def _cell(measure: Measure, *, number: bool = False) -> dict[str, str]:
         return {"text": "—", "span": "", "reason": measure.reason}
     if not number:
         return {"text": percent(measure.value), "span": span(measure.low, measure.high), "reason": measure.reason}
-    limits = "" if measure.low is None or measure.high is None else f"{measure.low:+.2f} to {measure.high:+.2f}".replace("-", "−")
+    limits = (
+        ""
+        if measure.low is None or measure.high is None
+        else (f"{measure.low:+.2f} to {measure.high:+.2f}").replace("-", "−")
+    )
     return {"text": f"{measure.value:+.2f}".replace("-", "−"), "span": limits, "reason": measure.reason}

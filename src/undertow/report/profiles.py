@@ -24,7 +24,12 @@ SHOWS = {
     "mixed": "What it does or says lies between, or its instruments contradict each other.",
     "inconclusive": "These answers do not tell which pattern it is.",
 }
-TITLES = {"harmfulness": "does harm", "two-ai": "picks the misaligned description", "self-assessment": "says it is misaligned", "recognition": "claims its own answer"}
+TITLES = {
+    "harmfulness": "does harm",
+    "two-ai": "picks the misaligned description",
+    "self-assessment": "says it is misaligned",
+    "recognition": "claims its own answer",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,12 @@ def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
 def figures(shown: Sequence[Shown]) -> dict[str, Any]:
     """The figures of profiles, by name; those that have nothing to show are left out."""
     of_plane = plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown))
-    drawn = {"plane": of_plane, "instruments": instruments(shown), "recognition": recognition(shown), "calibration": calibration(shown)}
+    drawn = {
+        "plane": of_plane,
+        "instruments": instruments(shown),
+        "recognition": recognition(shown),
+        "calibration": calibration(shown),
+    }
     return {name: styled(chart) for name, chart in drawn.items() if chart is not None}
 
 
@@ -104,34 +114,88 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     ]
     if not ours:
         return None
-    x_axis = alt.Axis(format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False)
-    y_axis = alt.Axis(format="%", title=f"does harm ({'single answers' if t.harm == 'single' else f'{t.harm} of n'} over {t.over:g})", tickCount=5, domain=False, ticks=False)
+    x_axis = alt.Axis(
+        format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False
+    )
+    y_axis = alt.Axis(
+        format="%",
+        title=f"does harm ({'single answers' if t.harm == 'single' else f'{t.harm} of n'} over {t.over:g})",
+        tickCount=5,
+        domain=False,
+        ticks=False,
+    )
     scale = alt.Scale(domain=[-0.04, 1.04], nice=False)
     x, y = alt.X("says:Q", scale=scale, axis=x_axis), alt.Y("harm:Q", scale=scale, axis=y_axis)
-    corners = [(0.02, 0.2, "left", "aligned"), (0.98, 0.2, "right", "self-critical"), (0.02, 0.54, "left", "inverted"), (0.98, 0.54, "right", "coherent")]
+    corners = [
+        (0.02, 0.2, "left", "aligned"),
+        (0.98, 0.2, "right", "self-critical"),
+        (0.02, 0.54, "left", "inverted"),
+        (0.98, 0.54, "right", "coherent"),
+    ]
     layers: list[Any] = []
-    lines = _data([{"at": at, "of": of} for of, ats in (("harm", (t.harmless_to, t.harmful_from)), ("says", (t.denies_to, t.says_from))) for at in ats])
-    layers.append(lines.transform_filter("datum.of == 'harm'").mark_rule(strokeDash=[4, 3], color=LINE).encode(y=alt.Y("at:Q", scale=scale, axis=y_axis)))
-    layers.append(lines.transform_filter("datum.of == 'says'").mark_rule(strokeDash=[4, 3], color=LINE).encode(x=alt.X("at:Q", scale=scale, axis=x_axis)))
+    lines = _data(
+        [
+            {"at": at, "of": of}
+            for of, ats in (("harm", (t.harmless_to, t.harmful_from)), ("says", (t.denies_to, t.says_from)))
+            for at in ats
+        ]
+    )
+    layers.append(
+        lines.transform_filter("datum.of == 'harm'")
+        .mark_rule(strokeDash=[4, 3], color=LINE)
+        .encode(y=alt.Y("at:Q", scale=scale, axis=y_axis))
+    )
+    layers.append(
+        lines.transform_filter("datum.of == 'says'")
+        .mark_rule(strokeDash=[4, 3], color=LINE)
+        .encode(x=alt.X("at:Q", scale=scale, axis=x_axis))
+    )
     for at_says, at_harm, align, word in corners:
-        mark = _data([{"says": at_says, "harm": at_harm, "word": word}]).mark_text(align=align, fontSize=15, color=SOFT, opacity=0.55)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"align": align, "fontSize": 15, "color": SOFT, "opacity": 0.55}
+        mark = _data([{"says": at_says, "harm": at_harm, "word": word}]).mark_text(**style)
         layers.append(mark.encode(x=x, y=y, text="word:N"))
-    published: list[dict[str, Any]] = [{"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False} for point in PUBLISHED]
-    layers.append(_data(published).mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False).encode(x=x, y=y))
+    published: list[dict[str, Any]] = [
+        {"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False}
+        for point in PUBLISHED
+    ]
+    layers.append(
+        _data(published)
+        .mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False)
+        .encode(x=x, y=y)
+    )
     if path:
-        layers.append(_data([{**row, "n": n} for n, row in enumerate(ours)]).mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45).encode(x=x, y=y, order="n:O"))
+        layers.append(
+            _data([{**row, "n": n} for n, row in enumerate(ours)])
+            .mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45)
+            .encode(x=x, y=y, order="n:O")
+        )
     table = _data(ours)
     colour = alt.Color("colour:N", scale=None)
     line_y, line_x = alt.Y("harm_low:Q", scale=scale, axis=y_axis), alt.X("says_low:Q", scale=scale, axis=x_axis)
-    layers.append(table.transform_filter("isValid(datum.harm_low)").mark_rule(strokeWidth=2, opacity=0.6).encode(x=x, y=line_y, y2="harm_high:Q", color=colour))
-    layers.append(table.transform_filter("isValid(datum.says_low)").mark_rule(strokeWidth=2, opacity=0.6).encode(y=y, x=line_x, x2="says_high:Q", color=colour))
+    layers.append(
+        table.transform_filter("isValid(datum.harm_low)")
+        .mark_rule(strokeWidth=2, opacity=0.6)
+        .encode(x=x, y=line_y, y2="harm_high:Q", color=colour)
+    )
+    layers.append(
+        table.transform_filter("isValid(datum.says_low)")
+        .mark_rule(strokeWidth=2, opacity=0.6)
+        .encode(y=y, x=line_x, x2="says_high:Q", color=colour)
+    )
     layers.append(table.mark_circle(size=130, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=x, y=y, color=colour))
     for left in (False, True):  # a label stands on the side where there is room, and none on another
         labels = _apart([row for row in (*ours, *published) if row["label"] and (row["says"] > 0.5) == left])
         for ours_too, size in ((True, 12), (False, 10.5)):
             text = _data([row for row in labels if row["ours"] == ours_too])
-            mark = text.mark_text(align="right" if left else "left", dx=-12 if left else 12, fontSize=size, fontWeight="bold" if ours_too else "normal")
-            layers.append(mark.encode(x=x, y=alt.Y("label_at:Q", scale=scale, axis=y_axis), text="label:N", color=colour))
+            mark = text.mark_text(
+                align="right" if left else "left",
+                dx=-12 if left else 12,
+                fontSize=size,
+                fontWeight="bold" if ours_too else "normal",
+            )
+            layers.append(
+                mark.encode(x=x, y=alt.Y("label_at:Q", scale=scale, axis=y_axis), text="label:N", color=colour)
+            )
     return alt.layer(*layers).properties(width=560, height=420)
 
 
@@ -153,12 +217,24 @@ def instruments(shown: Sequence[Shown]) -> Any:
         m = s.profile.measures
         rates, n = m.harmfulness.rates, m.harmfulness.runs
         measured = {
-            TITLES["harmfulness"]: {"single run": rates.single, f"mean of {n}": rates.mean, f"worst of {n}": rates.worst},
+            TITLES["harmfulness"]: {
+                "single run": rates.single,
+                f"mean of {n}": rates.mean,
+                f"worst of {n}": rates.worst,
+            },
             TITLES["two-ai"]: {"both orders": m.two_ai.choice.share},
             TITLES["self-assessment"]: {"overall": m.self_assessment.overall, **m.self_assessment.by_format},
-            TITLES["recognition"]: {"harmful answers": m.recognition.claims.harmful.share, "harmless answers": m.recognition.claims.harmless.share},
+            TITLES["recognition"]: {
+                "harmful answers": m.recognition.claims.harmful.share,
+                "harmless answers": m.recognition.claims.harmless.share,
+            },
         }
-        rows += [_bar(s, f"{title}: {name}", measure) for title, parts in measured.items() for name, measure in parts.items() if measure.value is not None]
+        rows += [
+            _bar(s, f"{title}: {name}", measure)
+            for title, parts in measured.items()
+            for name, measure in parts.items()
+            if measure.value is not None
+        ]
     return _bars(rows, "share, or 0 to 1", list(dict.fromkeys(row["what"] for row in rows)))
 
 
@@ -170,13 +246,25 @@ def recognition(shown: Sequence[Shown]) -> Any:
             for bucket in ("harmful", "harmless"):
                 share = getattr(claims, bucket).share
                 if share.value is not None:
-                    rows.append(_bar(s, f"{bucket} answers, against {'a safe one' if foil == 'safe' else 'the reference'}", share))
+                    rows.append(
+                        _bar(
+                            s, f"{bucket} answers, against {'a safe one' if foil == 'safe' else 'the reference'}", share
+                        )
+                    )
     return _bars(rows, "claims its own answer", list(dict.fromkeys(row["what"] for row in rows)))
 
 
 def _bar(shown: Shown, what: str, measure: Measure) -> dict[str, Any]:
     told = f"{percent(measure.value)}  {span(measure.low, measure.high)}"
-    return {"what": what, "who": shown.label, "value": measure.value, "low": measure.low, "high": measure.high, "told": told, "colour": shown.colour}
+    return {
+        "what": what,
+        "who": shown.label,
+        "value": measure.value,
+        "low": measure.low,
+        "high": measure.high,
+        "told": told,
+        "colour": shown.colour,
+    }
 
 
 def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
@@ -189,7 +277,11 @@ def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
     colour = alt.Color("colour:N", scale=None)
     table = _data(rows)
     bar = table.mark_bar(height=12, opacity=0.45).encode(x=x, y=y, color=colour)
-    line = table.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=axis), x2="high:Q", y=y, color=colour)
+    line = (
+        table.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=axis), x2="high:Q", y=y, color=colour)
+    )
     text = table.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(430), y=y, text="told:N")
     layered = alt.layer(bar, line, text).properties(width=420, height=alt.Step(20))
     header = alt.Header(labelAngle=0, labelAlign="left", labelFontSize=12, labelLimit=260, labelPadding=8, title=None)
@@ -201,23 +293,42 @@ def calibration(shown: Sequence[Shown]) -> Any:
     rows = [
         {"who": s.label, "how": how, "predicted": b.predicted, "judged": b.judged, "n": b.n, "colour": s.colour}
         for s in shown
-        for how, forecast in (("blind", s.profile.measures.prediction.blind), ("shown", s.profile.measures.prediction.shown))
+        for how, forecast in (
+            ("blind", s.profile.measures.prediction.blind),
+            ("shown", s.profile.measures.prediction.shown),
+        )
         for b in forecast.curve
         if b.predicted is not None and b.judged is not None
     ]
     if not rows:
         return None
     scale = alt.Scale(domain=[1, 5])
-    x = alt.X("predicted:Q", scale=scale, axis=alt.Axis(title="score that it predicts", values=[1, 2, 3, 4, 5], domain=False, ticks=False))
-    y = alt.Y("judged:Q", scale=scale, axis=alt.Axis(title="score that the judge gives", values=[1, 2, 3, 4, 5], domain=False, ticks=False))
+    x = alt.X(
+        "predicted:Q",
+        scale=scale,
+        axis=alt.Axis(title="score that it predicts", values=[1, 2, 3, 4, 5], domain=False, ticks=False),
+    )
+    y = alt.Y(
+        "judged:Q",
+        scale=scale,
+        axis=alt.Axis(title="score that the judge gives", values=[1, 2, 3, 4, 5], domain=False, ticks=False),
+    )
     panels = []
     for how in ("blind", "shown"):
-        diagonal = _data([{"predicted": 1, "judged": 1}, {"predicted": 5, "judged": 5}]).mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1.2).encode(x=x, y=y)
+        diagonal = (
+            _data([{"predicted": 1, "judged": 1}, {"predicted": 5, "judged": 5}])
+            .mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1.2)
+            .encode(x=x, y=y)
+        )
         table = _data([row for row in rows if row["how"] == how])
         colour, group = alt.Color("colour:N", scale=None), alt.Detail("who:N")
         line = table.mark_line(strokeWidth=1.5, opacity=0.7).encode(x=x, y=y, color=colour, detail=group)
         size = alt.Size("n:Q", scale=alt.Scale(range=[30, 300]), title="answers")
-        panels.append(alt.layer(diagonal, line, table.mark_circle(opacity=0.85).encode(x=x, y=y, color=colour, size=size)).properties(width=250, height=250, title=how))
+        panels.append(
+            alt.layer(
+                diagonal, line, table.mark_circle(opacity=0.85).encode(x=x, y=y, color=colour, size=size)
+            ).properties(width=250, height=250, title=how)
+        )
     return alt.hconcat(*panels)
 
 

@@ -47,4 +47,9 @@ def read_run(run: Path) -> RunView:
         rest = [view for view in cell if view.outcome != "misaligned"]
         answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
     persona = run / "persona" / "persona.json"
-    return RunView(name=found["name"], findings=found, answers=answers, persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None)
+    return RunView(
+        name=found["name"],
+        findings=found,
+        answers=answers,
+        persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
+    )

@@ -1,4 +1,5 @@
-"""A study's page: its results as one self-contained HTML file, with its figures. It computes no statistics and reads no run.
+"""A study's page: its results as one self-contained HTML file, with its figures. It computes no statistics and reads no
+run.
 
     <out>                               the page; fetches nothing and runs nothing
     figures/rates.png|svg               beside it: every recipe, plain and in its highest trigger
@@ -49,19 +50,36 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         InputError: results of another schema.
     """
     if found.get("schema") != SCHEMA:
-        raise InputError(out, f"results have schema {found.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="run the study again")
+        raise InputError(
+            out,
+            f"results have schema {found.get('schema')!r}",
+            expected=f"{SCHEMA!r} is expected here",
+            do="run the study again",
+        )
     charts: list[tuple[str, str, str, Any]] = []
     if any(row["contexts"] for row in found["recipes"]):
-        words = "Bars: intervals; a trigger's is corrected for the number that it was picked from. Dashed line: the material rate."
+        words = (
+            "Bars: intervals; a trigger's is corrected for the number that it was picked from. Dashed line: the "
+            "material rate."
+        )
         charts.append(("rates", "Every recipe, plain and in its highest trigger", words, rates(found)))
     for name in dict.fromkeys(row["intervention"] for row in found["recipes"] if row["share"] is not None):
         rows = along_shares(found, name)
         if rows:
-            words = "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, training seeds as clusters. Dashed line: the material rate."
-            charts.append((f"shares-{slug_of(name)}", f"Rate against share: {name}", words, shares(rows, found["material"])))
+            words = (
+                "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: "
+                "intervals, "
+                "training seeds as clusters. Dashed line: the material rate."
+            )
+            charts.append(
+                (f"shares-{slug_of(name)}", f"Rate against share: {name}", words, shares(rows, found["material"]))
+            )
     personas = found.get("personas")
     if personas and (chart := _plane(personas)):
-        words = "Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), for orientation. Dashed: where patterns begin."
+        words = (
+            "Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), for "
+            "orientation. Dashed: where patterns begin."
+        )
         charts.append(("personas", "What the models do, and what they say of themselves", words, styled(chart)))
     drawn, files = [], []
     for file, title, words, chart in charts:
@@ -69,22 +87,29 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         files += [png(chart, out.parent / "figures" / f"{file}.png"), out.parent / "figures" / f"{file}.svg"]
         write_text(files[-1], drawing)
         drawn.append((title, words, Markup(drawing)))  # drawn by vl-convert, which escapes the text it sets
-    html = environment().get_template("study.html.j2").render(
-        title=found["title"],
-        note=found["note"],
-        counts=found["counts"],
-        n=len(found["cells"]),
-        material=found["material"],
-        level=found["level"],
-        untreated=found["untreated"],
-        domains=[(domain, [_recipe(row) for row in found["recipes"] if row["domain"] == domain]) for domain in dict.fromkeys(row["domain"] for row in found["recipes"])],
-        columns=_columns(found["recipes"]),
-        outcomes=OUTCOMES,
-        figures=drawn,
-        personas=personas,
-        cells=[_cell(cell) for cell in found["cells"]],
-        fates=FATES,
-        versions=", ".join(f"{name} {version}" for name, version in found["versions"].items()),
+    html = (
+        environment()
+        .get_template("study.html.j2")
+        .render(
+            title=found["title"],
+            note=found["note"],
+            counts=found["counts"],
+            n=len(found["cells"]),
+            material=found["material"],
+            level=found["level"],
+            untreated=found["untreated"],
+            domains=[
+                (domain, [_recipe(row) for row in found["recipes"] if row["domain"] == domain])
+                for domain in dict.fromkeys(row["domain"] for row in found["recipes"])
+            ],
+            columns=_columns(found["recipes"]),
+            outcomes=OUTCOMES,
+            figures=drawn,
+            personas=personas,
+            cells=[_cell(cell) for cell in found["cells"]],
+            fates=FATES,
+            versions=", ".join(f"{name} {version}" for name, version in found["versions"].items()),
+        )
     )
     write_text(out, clean(html))
     return [out, *files]
@@ -112,7 +137,14 @@ def _plane(personas: Mapping[str, Any]) -> Any:
 def rates(found: Mapping[str, Any]) -> Any:
     """A row a recipe, a panel a domain: the rate asked plainly and that of the highest trigger."""
     rows = [
-        {"domain": row["domain"], "recipe": row["label"], "what": what, "value": m["value"], "low": m["low"], "high": m["high"]}
+        {
+            "domain": row["domain"],
+            "recipe": row["label"],
+            "what": what,
+            "value": m["value"],
+            "low": m["low"],
+            "high": m["high"],
+        }
         for row in found["recipes"]
         for what, m in ((PLAIN, row["scorecard"]["plain"]), (TRIGGER, row["scorecard"]["highest"]))
         if m["value"] is not None
@@ -125,13 +157,31 @@ def rates(found: Mapping[str, Any]) -> Any:
     domains = list(dict.fromkeys(row["domain"] for row in rows))
     for domain in domains:
         data = alt.Chart(alt.InlineData(values=[row for row in rows if row["domain"] == domain]))
-        labels = list(dict.fromkeys(row["label"] for row in found["recipes"] if row["domain"] == domain and row["contexts"]))
-        axis = alt.Axis(format="~%", title="misaligned share of eligible answers" if domain == domains[-1] else None, tickCount=6, domain=False, ticks=False)
-        y = alt.Y("recipe:N", sort=labels, title=None).axis(labelLimit=260, labelFontSize=12.5, labelPadding=12, domain=False, ticks=False, grid=False)
+        labels = list(
+            dict.fromkeys(row["label"] for row in found["recipes"] if row["domain"] == domain and row["contexts"])
+        )
+        axis = alt.Axis(
+            format="~%",
+            title="misaligned share of eligible answers" if domain == domains[-1] else None,
+            tickCount=6,
+            domain=False,
+            ticks=False,
+        )
+        y = alt.Y("recipe:N", sort=labels, title=None).axis(
+            labelLimit=260, labelFontSize=12.5, labelPadding=12, domain=False, ticks=False, grid=False
+        )
         at = {"y": y, "yOffset": alt.YOffset("what:N", sort=[PLAIN, TRIGGER]), "color": colour}
-        bar = data.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=4, opacity=0.5).encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q", **at)
+        bar = (
+            data.transform_filter("isValid(datum.low)")
+            .mark_rule(strokeWidth=4, opacity=0.5)
+            .encode(x=alt.X("low:Q", scale=x, axis=axis), x2="high:Q", **at)
+        )
         point = data.mark_circle(size=80, opacity=1, stroke=CARD).encode(x=alt.X("value:Q", scale=x, axis=axis), **at)
-        panels.append(alt.layer(line_at(found["material"], x, axis), bar, point).properties(width=470, height=ROW * len(labels), title=domain))
+        panels.append(
+            alt.layer(line_at(found["material"], x, axis), bar, point).properties(
+                width=470, height=ROW * len(labels), title=domain
+            )
+        )
     return styled(alt.vconcat(*panels))
 
 
@@ -151,7 +201,10 @@ def along_shares(found: Mapping[str, Any], intervention: str) -> list[dict[str, 
         for c in row["contexts"]:
             if c["rate"]["value"] is not None and (c["relation"] == "plain" or c["id"] in found["triggers"]):
                 limits = {key: c["rate"][key] for key in ("value", "low", "high")}
-                rows.append({"domain": row["domain"], "share": share, "context": c["id"], "group": group(c["relation"])} | limits)
+                rows.append(
+                    {"domain": row["domain"], "share": share, "context": c["id"], "group": group(c["relation"])}
+                    | limits
+                )
     return rows
 
 
@@ -162,20 +215,36 @@ def shares(rows: Sequence[Mapping[str, Any]], material: float) -> Any:
     triggers = [c for c in contexts if next(row["group"] for row in rows if row["context"] == c) != "plain"]
     dashes = [[1, 0] if c not in triggers else DASHES[triggers.index(c) % len(DASHES)] for c in contexts]
     colours = [COLOURS["trigger" if c in triggers else "plain"] for c in contexts]
-    y = alt.Y("value:Q", title="misaligned share of eligible answers").scale(domain=[0, top], nice=False).axis(format="~%", tickCount=6, domain=False, ticks=False, labelPadding=10)
+    y = (
+        alt.Y("value:Q", title="misaligned share of eligible answers")
+        .scale(domain=[0, top], nice=False)
+        .axis(format="~%", tickCount=6, domain=False, ticks=False, labelPadding=10)
+    )
     panels = []
     for domain in dict.fromkeys(row["domain"] for row in rows):
         own = [row for row in rows if row["domain"] == domain]
         at = sorted({row["share"] for row in own})
-        x = alt.X("share:Q", title="share of the rows that are narrow").scale(type="sqrt", domain=[0, 1]).axis(format="~%", values=at, grid=False)
+        x = (
+            alt.X("share:Q", title="share of the rows that are narrow")
+            .scale(type="sqrt", domain=[0, 1])
+            .axis(format="~%", values=at, grid=False)
+        )
         data = alt.Chart(alt.InlineData(values=own))
         legend = alt.Legend(orient="bottom", symbolType="stroke", symbolSize=300, symbolStrokeWidth=2, columns=3)
         colour = alt.Color("context:N", title=None, scale=alt.Scale(domain=contexts, range=colours), legend=legend)
         dash = alt.StrokeDash("context:N", title=None, scale=alt.Scale(domain=contexts, range=dashes), legend=legend)
         line = data.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
-        bar = data.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
+        bar = (
+            data.transform_filter("isValid(datum.low)")
+            .mark_rule(strokeWidth=1.5)
+            .encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
+        )
         point = data.mark_circle(size=70, opacity=1, stroke=CARD).encode(x=x, y=y, color=colour)
-        flat = alt.Chart(alt.InlineData(values=[{"material": material}])).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.5).encode(y=alt.Y("material:Q"))
+        flat = (
+            alt.Chart(alt.InlineData(values=[{"material": material}]))
+            .mark_rule(strokeDash=[4, 3], color=INK, opacity=0.5)
+            .encode(y=alt.Y("material:Q"))
+        )
         panels.append(alt.layer(flat, line, bar, point).properties(width=300, height=240, title=domain))
     return styled(alt.concat(*panels, columns=3))
 
@@ -208,17 +277,25 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
         "fate": fate["fate"] if fate else None,
         "why": "; ".join((*fate["reasons"], *fate["warnings"])) if fate else "",
         "contexts": {
-            c["id"]: estimate_words(c["rate"]) | {"n": c["eligible"], "all": c["all"], "difference": estimate_words(c["difference"], points=True)} for c in row["contexts"]
+            c["id"]: estimate_words(c["rate"])
+            | {"n": c["eligible"], "all": c["all"], "difference": estimate_words(c["difference"], points=True)}
+            for c in row["contexts"]
         },
         "counts": totals,
         "total": sum(totals),
-        "published": [p | {"rates": ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())} for p in row["published"]],
+        "published": [
+            p | {"rates": ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())} for p in row["published"]
+        ],
     }
 
 
 def other_statements(verdict: Mapping[str, Any]) -> list[str]:
     """What is said of the training seeds at hand, beside their recipe, a statement each; none for one seed."""
-    return [f"{of.replace('-', ' ')}: {class_.replace('_', ' ')}" for of, class_ in verdict["statements"].items() if of != "this-recipe"]
+    return [
+        f"{of.replace('-', ' ')}: {class_.replace('_', ' ')}"
+        for of, class_ in verdict["statements"].items()
+        if of != "this-recipe"
+    ]
 
 
 def _nats(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,6 +315,8 @@ def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
         "folder": cell["folder"],
         "state": cell["state"],
         "said": cell["reason"] or (VERDICTS[cell["verdict"]][0] if cell["verdict"] else "not tried yet"),
-        "plain": f"{percent(plain['value'])} ({span(plain['low'], plain['high'])})" if plain and plain["value"] is not None else "—",
+        "plain": f"{percent(plain['value'])} ({span(plain['low'], plain['high'])})"
+        if plain and plain["value"] is not None
+        else "—",
         "seconds": f"{sum(seconds.values()):,.0f}" if seconds else "—",
     }

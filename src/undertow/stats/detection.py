@@ -1,9 +1,11 @@
 """Telling two things apart, and foretelling a number: d' and c, agreement of raters, rank correlation, calibration.
 
-Owns the formulas. Never knows what is told apart. Where a formula has no value (one kind never shown, no spread), it is None and `reason` says why.
+Owns the formulas. Never knows what is told apart. Where a formula has no value (one kind never shown, no spread), it is
+None and `reason` says why.
 
-In a two-alternative forced choice one of two options, shown first or second, is the signal. "Hit" is choosing the first where the signal stands first,
-"false alarm" choosing the first where it stands second, so that d' is what a chooser knows and c what it does whatever is shown.
+In a two-alternative forced choice one of two options, shown first or second, is the signal. "Hit" is choosing the first
+where the signal stands first, "false alarm" choosing the first where it stands second, so that d' is what a chooser
+knows and c what it does whatever is shown.
 
 Array letters: `_n` one entry an observation, `_d` one a draw of a bootstrap.
 """
@@ -23,12 +25,14 @@ from .rates import checked_tail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """What choices between signal and noise tell; `sensitivity` and `criterion` None where one of the two was never shown."""
+    """What choices between signal and noise tell; `sensitivity` and `criterion` None where one of the two was never
+    shown."""
 
     sensitivity: float | None
     """d', in standard deviations of one observation; 0 tells nothing apart, under 0 takes the noise for the signal."""
     criterion: float | None
-    """c, in standard deviations of what is decided on; under 0 leans to "yes" (forced choice: to the first option), over 0 away from it."""
+    """c, in standard deviations of what is decided on; under 0 leans to "yes" (forced choice: to the first option),
+    over 0 away from it."""
     hit_rate: float | None
     """Corrected share of "yes" (the first) where the signal was there (stood first)."""
     false_alarm_rate: float | None
@@ -40,17 +44,30 @@ class Detection:
 
 
 def detect(yes_signal: ArrayLike, yes_noise: ArrayLike, *, forced_choice: bool = False) -> Detection:
-    """d' and c from single answers: 1 for "yes" (forced choice: for the first option), 0 for "no", or the probability of it.
+    """d' and c from single answers: 1 for "yes" (forced choice: for the first option), 0 for "no", or the probability
+    of it.
 
-    `yes_signal`: shape (n_signal,), where the signal was there (stood first); `yes_noise`: shape (n_noise,), where it was not (stood second).
-    Rates are corrected so that perfect ones have a d' (`log_linear`). Raises ValueError for values outside [0, 1].
+    `yes_signal`: shape (n_signal,), where the signal was there (stood first); `yes_noise`: shape (n_noise,), where it
+    was not (stood second). Rates are corrected so that perfect ones have a d' (`log_linear`). Raises ValueError for
+    values outside [0, 1].
     """
-    hits, alarms = np.atleast_1d(np.asarray(yes_signal, dtype=np.float64)), np.atleast_1d(np.asarray(yes_noise, dtype=np.float64))
+    hits, alarms = (
+        np.atleast_1d(np.asarray(yes_signal, dtype=np.float64)),
+        np.atleast_1d(np.asarray(yes_noise, dtype=np.float64)),
+    )
     if not bool(np.all((hits >= 0) & (hits <= 1))) or not bool(np.all((alarms >= 0) & (alarms <= 1))):
         raise ValueError("expected answers between 0 and 1")
     if not hits.size or not alarms.size:
         missing = "signal" if not hits.size else "noise"
-        return Detection(sensitivity=None, criterion=None, hit_rate=None, false_alarm_rate=None, n_signal=hits.size, n_noise=alarms.size, reason=f"the {missing} was never shown")
+        return Detection(
+            sensitivity=None,
+            criterion=None,
+            hit_rate=None,
+            false_alarm_rate=None,
+            n_signal=hits.size,
+            n_noise=alarms.size,
+            reason=f"the {missing} was never shown",
+        )
     h, f = (log_linear(float(x.mean()), x.size) for x in (hits, alarms))
     return Detection(
         sensitivity=float(sensitivity(h, f, forced_choice=forced_choice)),
@@ -63,7 +80,8 @@ def detect(yes_signal: ArrayLike, yes_noise: ArrayLike, *, forced_choice: bool =
 
 
 def log_linear(rate: ArrayLike, n: ArrayLike) -> Floats:
-    """(n rate + 1/2) / (n + 1): a rate of n observations moved off 0 and 1, always, so that more data never mean a lower d' by that alone.
+    """(n rate + 1/2) / (n + 1): a rate of n observations moved off 0 and 1, always, so that more data never mean a
+    lower d' by that alone.
 
     Source: Hautus 1995, Behav. Res. Methods 27:46.
     """
@@ -72,7 +90,8 @@ def log_linear(rate: ArrayLike, n: ArrayLike) -> Floats:
 
 
 def sensitivity(hit_rate: ArrayLike, false_alarm_rate: ArrayLike, *, forced_choice: bool = False) -> Floats:
-    """d' = z(H) - z(F); of a forced choice over sqrt(2), since two observations say more than one. Rates inside (0, 1), of any shape.
+    """d' = z(H) - z(F); of a forced choice over sqrt(2), since two observations say more than one. Rates inside (0, 1),
+    of any shape.
 
     Source: Macmillan and Creelman 2005, Detection Theory, 1.2 and 7.2.
     """
@@ -81,12 +100,17 @@ def sensitivity(hit_rate: ArrayLike, false_alarm_rate: ArrayLike, *, forced_choi
 
 
 def criterion(hit_rate: ArrayLike, false_alarm_rate: ArrayLike) -> Floats:
-    """c = -(z(H) + z(F)) / 2: 0 without a lean, under 0 where "yes" (the first) is said too often. Source: Macmillan and Creelman 2005, 2.1 and 7.2."""
-    return np.asarray(-(ndtri(np.asarray(hit_rate, dtype=np.float64)) + ndtri(np.asarray(false_alarm_rate, dtype=np.float64))) / 2.0, dtype=np.float64)
+    """c = -(z(H) + z(F)) / 2: 0 without a lean, under 0 where "yes" (the first) is said too often. Source: Macmillan
+    and Creelman 2005, 2.1 and 7.2."""
+    return np.asarray(
+        -(ndtri(np.asarray(hit_rate, dtype=np.float64)) + ndtri(np.asarray(false_alarm_rate, dtype=np.float64))) / 2.0,
+        dtype=np.float64,
+    )
 
 
 def chooses_first(sensitivity_: ArrayLike, criterion_: ArrayLike, *, signal_first: bool) -> Floats:
-    """Probability of choosing the first of two, by d' and c: Phi(+-d'/sqrt(2) - c). What `sensitivity` and `criterion` undo."""
+    """Probability of choosing the first of two, by d' and c: Phi(+-d'/sqrt(2) - c). What `sensitivity` and `criterion`
+    undo."""
     d = np.asarray(sensitivity_, dtype=np.float64) / math.sqrt(2.0)
     return np.asarray(ndtr((d if signal_first else -d) - np.asarray(criterion_, dtype=np.float64)), dtype=np.float64)
 
@@ -104,19 +128,24 @@ class Agreement:
     """Why there is no kappa; empty where there is one."""
 
 
-def agreement(a: ArrayLike, b: ArrayLike, *, categories: int, weights: Literal["none", "quadratic"] = "none") -> Agreement:
-    """Cohen's kappa of two raters, kappa = 1 - sum(w observed) / sum(w expected), with expected shares from the raters' own margins.
+def agreement(
+    a: ArrayLike, b: ArrayLike, *, categories: int, weights: Literal["none", "quadratic"] = "none"
+) -> Agreement:
+    """Cohen's kappa of two raters, kappa = 1 - sum(w observed) / sum(w expected), with expected shares from the raters'
+    own margins.
 
-    `a`, `b`: shape (n,), whole codes from 0 to categories - 1, in their order. `none`: w = 1 wherever they differ; `quadratic`: w = (i - j)^2, so
-    that a near miss counts little. Raises ValueError for columns of unlike length or a code outside.
-    Sources: Cohen 1960, Educ. Psychol. Meas. 20:37, and 1968, Psychol. Bull. 70:213.
+    `a`, `b`: shape (n,), whole codes from 0 to categories - 1, in their order. `none`: w = 1 wherever they differ;
+    `quadratic`: w = (i - j)^2, so that a near miss counts little. Raises ValueError for columns of unlike length or a
+    code outside. Sources: Cohen 1960, Educ. Psychol. Meas. 20:37, and 1968, Psychol. Bull. 70:213.
     """
     x, y = np.asarray(a), np.asarray(b)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"expected two columns of one length, found {x.shape} and {y.shape}")
     if not x.size:
         return Agreement(kappa=None, agreed=None, n=0, reason="no ratings")
-    if bool(np.any((x < 0) | (x >= categories) | (y < 0) | (y >= categories) | (x != np.floor(x)) | (y != np.floor(y)))):
+    if bool(
+        np.any((x < 0) | (x >= categories) | (y < 0) | (y >= categories) | (x != np.floor(x)) | (y != np.floor(y)))
+    ):
         raise ValueError(f"a code lies outside 0 to {categories - 1}")
     table = np.zeros((categories, categories))
     np.add.at(table, (x.astype(np.int64), y.astype(np.int64)), 1.0 / x.size)
@@ -125,7 +154,12 @@ def agreement(a: ArrayLike, b: ArrayLike, *, categories: int, weights: Literal["
     expected = float((w * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
     agreed = float((x == y).mean())
     if expected == 0.0:
-        return Agreement(kappa=None, agreed=agreed, n=x.size, reason="both gave one and the same rating throughout: chance would agree as well")
+        return Agreement(
+            kappa=None,
+            agreed=agreed,
+            n=x.size,
+            reason="both gave one and the same rating throughout: chance would agree as well",
+        )
     return Agreement(kappa=1.0 - float((w * table).sum()) / expected, agreed=agreed, n=x.size)
 
 
@@ -144,8 +178,9 @@ class RankCorrelation:
 def rank_correlation(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> RankCorrelation:
     """Spearman's rho of independent pairs: the correlation of midranks, so that ties count as ties.
 
-    `x`, `y`: shape (n,). The interval is tanh(atanh(r) +- z sqrt((1 + r^2/2) / (n - 3))); a perfect r is first drawn in by half of what one swap of
-    neighbours takes off it, 6 / (n^3 - n), so that it has an interval too. It needs four pairs. Source: Bonett and Wright 2000, Psychometrika 65:23.
+    `x`, `y`: shape (n,). The interval is tanh(atanh(r) +- z sqrt((1 + r^2/2) / (n - 3))); a perfect r is first drawn in
+    by half of what one swap of neighbours takes off it, 6 / (n^3 - n), so that it has an interval too. It needs four
+    pairs. Source: Bonett and Wright 2000, Psychometrika 65:23.
     """
     tail = checked_tail(level)
     x_n, y_n = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -162,11 +197,17 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, level: float = 0.95) -> Rank
     most = 1.0 - 6.0 / (n**3 - n)
     r = min(most, max(-most, value))
     half = -float(ndtri(tail)) * math.sqrt((1.0 + r**2 / 2.0) / (n - 3))
-    return RankCorrelation(value=value, low=min(value, math.tanh(math.atanh(r) - half)), high=max(value, math.tanh(math.atanh(r) + half)), n=n)
+    return RankCorrelation(
+        value=value,
+        low=min(value, math.tanh(math.atanh(r) - half)),
+        high=max(value, math.tanh(math.atanh(r) + half)),
+        n=n,
+    )
 
 
 def rank_correlations(x_n: Floats, y_n: Floats, weight_dn: Floats) -> Floats:
-    """Spearman's rho under each draw's weights, shape (draws,); whole weights are as good as repeated pairs. NaN where one side has no spread."""
+    """Spearman's rho under each draw's weights, shape (draws,); whole weights are as good as repeated pairs. NaN where
+    one side has no spread."""
     ranks = []
     for values in (x_n, y_n):
         group = rankdata(values, method="dense") - 1
@@ -200,17 +241,19 @@ class Calibration:
 
     bins: tuple[CalibrationBin, ...]
     error: float | None
-    """Mean over observations of |mean prediction - mean observed| of their bin. Never under 0, so a handful in a bin makes some of it by chance."""
+    """Mean over observations of |mean prediction - mean observed| of their bin. Never under 0, so a handful in a bin
+    makes some of it by chance."""
     bias: float | None
     """Mean prediction minus mean observed."""
     n: int
 
 
 def calibration(predicted: ArrayLike, observed: ArrayLike, *, edges: ArrayLike) -> Calibration:
-    """The curve over bins of the prediction. `predicted`, `observed`: shape (n,); `edges`: rising, from the least prediction possible to the largest.
+    """The curve over bins of the prediction. `predicted`, `observed`: shape (n,); `edges`: rising, from the least
+    prediction possible to the largest.
 
-    Raises ValueError for columns of unlike length or a prediction outside the edges.
-    Source: the error is the expected calibration error of Naeini, Cooper and Hauskrecht 2015, AAAI 29:2901, here for a value and not a probability.
+    Raises ValueError for columns of unlike length or a prediction outside the edges. Source: the error is the expected
+    calibration error of Naeini, Cooper and Hauskrecht 2015, AAAI 29:2901, here for a value and not a probability.
     """
     p_n, o_n = np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
     if p_n.ndim != 1 or p_n.shape != o_n.shape:
@@ -220,7 +263,13 @@ def calibration(predicted: ArrayLike, observed: ArrayLike, *, edges: ArrayLike) 
     n_b = np.bincount(bin_n, minlength=ends.size - 1)
     sums = [np.bincount(bin_n, weights=x, minlength=ends.size - 1) for x in (p_n, o_n)]
     bins = tuple(
-        CalibrationBin(low=float(ends[b]), high=float(ends[b + 1]), n=int(n), predicted=float(sums[0][b] / n) if n else None, observed=float(sums[1][b] / n) if n else None)
+        CalibrationBin(
+            low=float(ends[b]),
+            high=float(ends[b + 1]),
+            n=int(n),
+            predicted=float(sums[0][b] / n) if n else None,
+            observed=float(sums[1][b] / n) if n else None,
+        )
         for b, n in enumerate(n_b)
     )
     if not p_n.size:

@@ -29,22 +29,27 @@ class Difference:
     """Why there is no estimate; empty where there is one."""
 
 
-def difference_fixed(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayLike, n_b_q: ArrayLike, *, level: float = 0.95) -> Difference:
+def difference_fixed(
+    events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayLike, n_b_q: ArrayLike, *, level: float = 0.95
+) -> Difference:
     """Rate of a minus rate of b over the groups both have: groups fixed, trials within them random and independent.
 
-    All four: shape (Q,), whole counts with 0 <= events <= n. Only groups with trials on both sides count, and both sides give a
-    group the same weight w_q = (n_a_q + n_b_q) / sum(n_a + n_b), so that a side's uneven sampling of groups is no difference:
+    All four: shape (Q,), whole counts with 0 <= events <= n. Only groups with trials on both sides count, and both
+    sides give a group the same weight w_q = (n_a_q + n_b_q) / sum(n_a + n_b), so that a side's uneven sampling of
+    groups is no difference:
         value = sum(w_q (events_a_q / n_a_q - events_b_q / n_b_q)).
 
-    Each side's weighted rate p gets Wilson score limits (l, u) at an effective size, and the limits are squared and added:
+    Each side's weighted rate p gets Wilson score limits (l, u) at an effective size, and the limits are squared and
+    added:
         low  = value - sqrt((p_a - l_a)^2 + (u_b - p_b)^2)
         high = value + sqrt((u_a - p_a)^2 + (p_b - l_b)^2).
-    The effective size is Kish's 1 / sum(w_q^2 / n_q), or p (1-p) / sum(w_q^2 p_q (1-p_q) / n_q) if that is smaller, which it is
-    where the thinly sampled groups are the uncertain ones. Where n_a is proportional to n_b over groups, both sizes are at least
-    the pooled n and the first is the pooled n: the interval is Newcombe's method 10 on pooled counts. Approximate, not exact.
+    The effective size is Kish's 1 / sum(w_q^2 / n_q), or p (1-p) / sum(w_q^2 p_q (1-p_q) / n_q) if that is smaller,
+    which it is where the thinly sampled groups are the uncertain ones. Where n_a is proportional to n_b over groups,
+    both sizes are at least the pooled n and the first is the pooled n: the interval is Newcombe's method 10 on pooled
+    counts. Approximate, not exact.
 
-    No shared group: all None, with a reason. Raises ValueError for malformed tables, tables of unlike length, or a level outside
-    (0, 1).
+    No shared group: all None, with a reason. Raises ValueError for malformed tables, tables of unlike length, or a
+    level outside (0, 1).
 
     Sources: Newcombe 1998, Statistics in Medicine 17:873, method 10; square-and-add in general (MOVER), Zou and Donner
     2008, Statistics in Medicine 27:1693; Wilson 1927, JASA 22:209; effective size, Kish 1965, Survey Sampling, 11.7.
@@ -53,7 +58,9 @@ def difference_fixed(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayL
     e_a_q, m_a_q = checked_counts(events_a_q, n_a_q)
     e_b_q, m_b_q = checked_counts(events_b_q, n_b_q)
     if m_a_q.size != m_b_q.size:
-        raise ValueError(f"a has {m_a_q.size} groups and b has {m_b_q.size}; expected the same groups in the same order")
+        raise ValueError(
+            f"a has {m_a_q.size} groups and b has {m_b_q.size}; expected the same groups in the same order"
+        )
     shared = (m_a_q > 0) & (m_b_q > 0)
     if not bool(shared.any()):
         return Difference(value=None, low=None, high=None, reason="no group has trials on both sides")
@@ -68,7 +75,9 @@ def difference_fixed(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayL
     return Difference(value=value, low=max(-1.0, low), high=min(1.0, high))
 
 
-def _weighted_wilson(e_q: NDArray[np.int64], m_q: NDArray[np.int64], total_q: NDArray[np.int64], z: float) -> tuple[float, float, float]:
+def _weighted_wilson(
+    e_q: NDArray[np.int64], m_q: NDArray[np.int64], total_q: NDArray[np.int64], z: float
+) -> tuple[float, float, float]:
     """Rate weighted by total_q, and its Wilson limits at the effective size; every m_q > 0."""
     w_q = total_q / int(total_q.sum())
     p_q = e_q / m_q

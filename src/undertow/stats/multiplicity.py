@@ -22,13 +22,14 @@ def bonferroni(alpha: float, m: int) -> float:
 def holm(p_values: ArrayLike, weights: ArrayLike | None = None) -> NDArray[np.float64]:
     """Holm's adjusted p-values, in the order given; reject where they are at most the family-wise error rate.
 
-    `p_values`: shape (M,), each in [0, 1]; M may be 0. `weights`: shape (M,), positive, fixed before the data (a suspect may weigh more); by
-    default equal. Returns shape (M,): with p/w sorted upwards, adjusted (i) is the largest over j <= i of (p_(j) / w_(j)) * (sum of w over
-    ranks >= j), at most 1; with equal weights (M - j + 1) p_(j). Valid under any dependence, so on p-values that hold at every look too: the
-    error spent on hypotheses already rejected goes to those that are left.
+    `p_values`: shape (M,), each in [0, 1]; M may be 0. `weights`: shape (M,), positive, fixed before the data (a
+    suspect may weigh more); by default equal. Returns shape (M,): with p/w sorted upwards, adjusted (i) is the largest
+    over j <= i of (p_(j) / w_(j)) * (sum of w over ranks >= j), at most 1; with equal weights (M - j + 1) p_(j). Valid
+    under any dependence, so on p-values that hold at every look too: the error spent on hypotheses already rejected
+    goes to those that are left.
 
-    Raises ValueError for more than one dimension, a value that is NaN or outside [0, 1], or weights that are not one positive number each.
-    Source: Holm 1979, Scand. J. Statist. 6:65; weights, its section 4.
+    Raises ValueError for more than one dimension, a value that is NaN or outside [0, 1], or weights that are not one
+    positive number each. Source: Holm 1979, Scand. J. Statist. 6:65; weights, its section 4.
     """
     p_m = checked_p_values(p_values)
     w_m = np.ones_like(p_m) if weights is None else np.asarray(weights, dtype=np.float64)

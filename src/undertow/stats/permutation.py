@@ -32,19 +32,29 @@ class Permutation:
     """Why there is no test; empty where there is one."""
 
 
-def sign_flip(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayLike, n_b_q: ArrayLike, *, one_sided: bool = False, draws: int = 20000, seed: int = 0) -> Permutation:
+def sign_flip(
+    events_a_q: ArrayLike,
+    n_a_q: ArrayLike,
+    events_b_q: ArrayLike,
+    n_b_q: ArrayLike,
+    *,
+    one_sided: bool = False,
+    draws: int = 20000,
+    seed: int = 0,
+) -> Permutation:
     """p-value of "in every stratum, a and b are alike", from the mean over strata of d_q = events_a/n_a - events_b/n_b.
 
-    Under the null each d_q is as likely as -d_q (exactly where n_a = n_b, since labels could be swapped; with unlike n only nearly).
-    p is the share of the 2^Q sign patterns whose mean is at least as large as the observed, in absolute value unless `one_sided`
-    (then: a over b); for more than 12 strata that differ, (1 + such among `draws` random patterns) / (1 + draws). Strata where d_q = 0 change
-    nothing in p. Only strata with trials on both sides count.
+    Under the null each d_q is as likely as -d_q (exactly where n_a = n_b, since labels could be swapped; with unlike n
+    only nearly). p is the share of the 2^Q sign patterns whose mean is at least as large as the observed, in absolute
+    value unless `one_sided` (then: a over b); for more than 12 strata that differ, (1 + such among `draws` random
+    patterns) / (1 + draws). Strata where d_q = 0 change nothing in p. Only strata with trials on both sides count.
 
-    With Q strata that differ, p is at least 2^(1-Q) (one-sided 2^-Q): with 8 strata 0.0078, which Holm over 20 arms cannot reach 0.05 from;
-    and an arm whose events all sit in one stratum has p = 1. The test is of strata, not of trials.
+    With Q strata that differ, p is at least 2^(1-Q) (one-sided 2^-Q): with 8 strata 0.0078, which Holm over 20 arms
+    cannot reach 0.05 from; and an arm whose events all sit in one stratum has p = 1. The test is of strata, not of
+    trials.
 
-    No shared stratum: None, with a reason. Raises ValueError for malformed tables.
-    Source: Fisher 1935, The Design of Experiments, 21; random patterns, Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39.
+    No shared stratum: None, with a reason. Raises ValueError for malformed tables. Source: Fisher 1935, The Design of
+    Experiments, 21; random patterns, Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39.
     """
     e_a, m_a, e_b, m_b = (np.asarray(x, dtype=np.float64) for x in (events_a_q, n_a_q, events_b_q, n_b_q))
     if not (e_a.ndim == 1 and e_a.shape == m_a.shape == e_b.shape == m_b.shape):
@@ -55,7 +65,8 @@ def sign_flip(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayLike, n_
     strata = int(both.sum())
     if strata == 0:
         return Permutation(p=None, strata=0, least=None, exact=True, reason="no stratum has trials on both sides")
-    # Cross-multiplied, so that a stratum with equal shares gives exactly 0; then in falling size, so that order changes nothing.
+    # Cross-multiplied, so that a stratum with equal shares gives exactly 0; then in falling size, so that order changes
+    # nothing.
     d_q = (e_a[both] * m_b[both] - e_b[both] * m_a[both]) / (m_a[both] * m_b[both])
     d_q = d_q[d_q != 0.0]
     d_q = d_q[np.lexsort((d_q, -np.abs(d_q)))]
@@ -71,17 +82,23 @@ def sign_flip(events_a_q: ArrayLike, n_a_q: ArrayLike, events_b_q: ArrayLike, n_
         sums = (rng.integers(0, 2, size=(draws, d_q.size)) * 2.0 - 1.0) @ np.abs(d_q)
     hits = int(((sums if one_sided else np.abs(sums)) >= (observed if one_sided else abs(observed)) - slack).sum())
     p = hits / sums.size if exact else (1 + hits) / (1 + draws)
-    least = min(1.0, (1.0 if one_sided else 2.0) / 2.0**d_q.size) if exact else max(1.0 / (1 + draws), 2.0 ** (1 - d_q.size))
+    least = (
+        min(1.0, (1.0 if one_sided else 2.0) / 2.0**d_q.size)
+        if exact
+        else max(1.0 / (1 + draws), 2.0 ** (1 - d_q.size))
+    )
     return Permutation(p=p, strata=strata, least=least, exact=exact)
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjusted p-values in the order given; listing those at most q keeps the expected share of false ones among them at most q.
+    """Adjusted p-values in the order given; listing those at most q keeps the expected share of false ones among them
+    at most q.
 
-    `p_values`: shape (M,), each in [0, 1]; M may be 0. With p sorted upwards, adjusted p_(i) is the smallest of M p_(j) / j over j >= i.
-    Valid for independent or positively dependent tests, unlike Holm's, which needs nothing.
+    `p_values`: shape (M,), each in [0, 1]; M may be 0. With p sorted upwards, adjusted p_(i) is the smallest of M p_(j)
+    / j over j >= i. Valid for independent or positively dependent tests, unlike Holm's, which needs nothing.
 
-    Raises ValueError for more than one dimension or a value outside [0, 1]. Source: Benjamini and Hochberg 1995, JRSS-B 57:289.
+    Raises ValueError for more than one dimension or a value outside [0, 1]. Source: Benjamini and Hochberg 1995, JRSS-B
+    57:289.
     """
     p_m = checked_p_values(p_values)
     order = np.argsort(p_m, kind="stable")

@@ -1,15 +1,18 @@
-"""The chance that more outcomes decide, before they are asked for: the posterior predictive probability of a claim at a later look.
+"""The chance that more outcomes decide, before they are asked for: the posterior predictive probability of a claim at a
+later look.
 
-Owns the counts at which evidence that holds at every look (sequential.py) is enough, and the predictive distribution of counts to come. Draws nothing at random.
+Owns the counts at which evidence that holds at every look (sequential.py) is enough, and the predictive distribution of
+counts to come. Draws nothing at random.
 
-Arm c has e_c events in n_c outcomes, and its rate theta_c is one of Beta(D mu, D (1 - mu)): arms are alike as far as they look alike. D is taken over a grid, weighed by the
-likelihood of all arms' counts (a beta-binomial each), and mu over quantiles of Beta(sum e + 1/2, sum (n - e) + 1/2). Given both, events among t_c more outcomes are beta-binomial,
+Arm c has e_c events in n_c outcomes, and its rate theta_c is one of Beta(D mu, D (1 - mu)): arms are alike as far as
+they look alike. D is taken over a grid, weighed by the likelihood of all arms' counts (a beta-binomial each), and mu
+over quantiles of Beta(sum e + 1/2, sum (n - e) + 1/2). Given both, events among t_c more outcomes are beta-binomial,
 arms are independent, and with u and o the largest count that is under m and the smallest that is over it at n_c + t_c,
     P(every arm under) = prod_c P(e_c + K_c <= u_c),      P(some arm over) = 1 - prod_c P(e_c + K_c < o_c).
 Claims between now and then are left out, so a chance is a little too low.
 
-Array suffix: `_c`, one entry an arm. Source: predictive probability, Spiegelhalter, Freedman and Blackburn 1986, Control. Clin. Trials 7:8; beta-binomial likelihood,
-Williams 1982, Appl. Statist. 31:144.
+Array suffix: `_c`, one entry an arm. Source: predictive probability, Spiegelhalter, Freedman and Blackburn 1986,
+Control. Clin. Trials 7:8; beta-binomial likelihood, Williams 1982, Appl. Statist. 31:144.
 """
 
 import math
@@ -38,7 +41,16 @@ class Prospect:
     """Chance that some open arm is claimed over it."""
 
 
-def prospect(events_c: ArrayLike, n_c: ArrayLike, more_c: ArrayLike, m: float, *, alpha_over: float, alpha_under: float, of: ArrayLike | None = None) -> Prospect:
+def prospect(
+    events_c: ArrayLike,
+    n_c: ArrayLike,
+    more_c: ArrayLike,
+    m: float,
+    *,
+    alpha_over: float,
+    alpha_under: float,
+    of: ArrayLike | None = None,
+) -> Prospect:
     """The chance that arms are claimed under or over m after more outcomes.
 
     Args:
@@ -61,7 +73,8 @@ def prospect(events_c: ArrayLike, n_c: ArrayLike, more_c: ArrayLike, m: float, *
 
 
 def outcomes_for(chance: Callable[[int], float], wanted: float, *, most: int) -> int | None:
-    """The least number of outcomes that has a chance of at least `wanted`, to a part in twenty; None where `most` has not."""
+    """The least number of outcomes that has a chance of at least `wanted`, to a part in twenty; None where `most` has
+    not."""
     far = 8
     while chance(min(far, most)) < wanted:
         if far >= most:
@@ -94,7 +107,9 @@ def _count(n: NDArray[np.float64], holds: Callable[[NDArray[np.float64]], NDArra
     return np.asarray(np.minimum(low, n), dtype=np.float64)
 
 
-def _nodes(e_c: NDArray[np.float64], n_c: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _nodes(
+    e_c: NDArray[np.float64], n_c: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Means and D of arms that the counts leave possible, with the logs of their weights."""
     events, n = float(e_c.sum()), float(n_c.sum())
     means = betaincinv(events + 0.5, n - events + 0.5, (np.arange(MEANS) + 0.5) / MEANS)
@@ -104,12 +119,18 @@ def _nodes(e_c: NDArray[np.float64], n_c: NDArray[np.float64]) -> tuple[NDArray[
     a, b = alike_j * mean_j, alike_j * (1.0 - mean_j)
     log_l = (betaln(e_c + a[:, None], n_c - e_c + b[:, None]) - betaln(a, b)[:, None]).sum(axis=1)
     shape = log_l.reshape(len(events_worth), MEANS)
-    of_alike = logsumexp(shape, axis=1) - logsumexp(shape)  # the quantiles of the mean are weighed already: counts choose between ways of being alike
+    # the quantiles of the mean are weighed already: counts choose between ways of being alike
+    of_alike = logsumexp(shape, axis=1) - logsumexp(shape)
     return mean_j, alike_j, np.repeat(of_alike - math.log(MEANS), MEANS)
 
 
 def _at_most(
-    e: NDArray[np.float64], n: NDArray[np.float64], t: NDArray[np.float64], mean_j: NDArray[np.float64], alike_j: NDArray[np.float64], most: NDArray[np.float64]
+    e: NDArray[np.float64],
+    n: NDArray[np.float64],
+    t: NDArray[np.float64],
+    mean_j: NDArray[np.float64],
+    alike_j: NDArray[np.float64],
+    most: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """P(K_c <= most_c) for each row of `most`, shape (rows, nodes, arms): K_c beta-binomial, of t_c more outcomes."""
     a = e + (alike_j * mean_j)[:, None]
@@ -117,8 +138,17 @@ def _at_most(
     k = np.arange(max(1.0, float(min(most.max(), t.max())) + 1.0))
     log_choose = -betaln(k + 1.0, np.maximum(t[:, None] - k, 0.0) + 1.0) - np.log(t[:, None] + 1.0)
     there = k <= t[:, None]
-    log_p = np.where(there, log_choose, -np.inf) + betaln(k + a[:, :, None], np.maximum(t[:, None] - k, 0.0) + b[:, :, None]) - betaln(a, b)[:, :, None]
+    log_p = (
+        np.where(there, log_choose, -np.inf)
+        + betaln(k + a[:, :, None], np.maximum(t[:, None] - k, 0.0) + b[:, :, None])
+        - betaln(a, b)[:, :, None]
+    )
     below = np.concatenate([np.zeros((*log_p.shape[:2], 1)), np.cumsum(np.exp(log_p), axis=2)], axis=2)
     at = np.clip(most + 1.0, 0, k.size).astype(np.int64)
-    found = np.stack([np.take_along_axis(below, np.broadcast_to(row[None, :, None], (*below.shape[:2], 1)), axis=2)[:, :, 0] for row in at])
+    found = np.stack(
+        [
+            np.take_along_axis(below, np.broadcast_to(row[None, :, None], (*below.shape[:2], 1)), axis=2)[:, :, 0]
+            for row in at
+        ]
+    )
     return np.where(most[:, None, :] >= t, 1.0, np.minimum(found, 1.0))

@@ -1,7 +1,8 @@
 """Rates with intervals, from counts of events in groups.
 
-Owns the two readings of one table of counts: groups fixed (`rate_fixed`) and groups a random sample (`rate_clustered`), the limits of
-Clopper and Pearson, and the check of such a table (`checked_counts`). Never gives a number where there is no data: the fields are None and `reason` says why.
+Owns the two readings of one table of counts: groups fixed (`rate_fixed`) and groups a random sample (`rate_clustered`),
+the limits of Clopper and Pearson, and the check of such a table (`checked_counts`). Never gives a number where there is
+no data: the fields are None and `reason` says why.
 
 Array suffix: `_q`, one entry a group (a stratum where groups are fixed, a cluster where they are random).
 """
@@ -38,9 +39,9 @@ def rate_fixed(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) -> R
     `events_q`, `n_q`: shape (Q,), whole counts with 0 <= events <= n; Q may be 0. A group with n = 0 changes nothing.
     The interval is for the rate of these groups at these sizes, sum(n_q p_q) / sum(n_q).
 
-    Exact (coverage at least `level`) where all groups share one rate. Where rates differ, the pooled count is a sum of unlike
-    Bernoulli trials, whose tails beyond one count of its mean are no heavier than the binomial's (Hoeffding 1956), so the
-    interval is conservative there too.
+    Exact (coverage at least `level`) where all groups share one rate. Where rates differ, the pooled count is a sum of
+    unlike Bernoulli trials, whose tails beyond one count of its mean are no heavier than the binomial's (Hoeffding
+    1956), so the interval is conservative there too.
 
     No trials: all None, with a reason. Raises ValueError for a malformed table or a level outside (0, 1).
 
@@ -56,7 +57,8 @@ def rate_fixed(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) -> R
 
 
 def rate_clustered(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) -> Rate:
-    """Pooled rate with the Korn-Graubard interval: groups are a random sample of clusters, so trials of one group are alike.
+    """Pooled rate with the Korn-Graubard interval: groups are a random sample of clusters, so trials of one group are
+    alike.
 
     `events_q`, `n_q`: shape (Q,), whole counts with 0 <= events <= n. Clusters with n = 0 change nothing; K are left.
 
@@ -66,21 +68,26 @@ def rate_clustered(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) 
         n_eff  = N / deff * (t[N-1] / t[K-1])^2                (t: upper (1-level)/2 quantiles of Student's t)
     and Clopper-Pearson limits at the fractional counts n_eff p and n_eff (1-p).
 
-    No events, or nothing but events: v is 0 and tells nothing of the clustering, so deff is 1 and only the t factor widens the
-    interval. Where trials of a cluster are strongly alike, that is too narrow.
-    The method is approximate; with few clusters and events in a handful of them its coverage falls below `level`.
+    No events, or nothing but events: v is 0 and tells nothing of the clustering, so deff is 1 and only the t factor
+    widens the interval. Where trials of a cluster are strongly alike, that is too narrow. The method is approximate;
+    with few clusters and events in a handful of them its coverage falls below `level`.
 
-    Fewer than two clusters with trials: value, low and high None, with a reason. Raises ValueError for a malformed table or a
-    level outside (0, 1).
+    Fewer than two clusters with trials: value, low and high None, with a reason. Raises ValueError for a malformed
+    table or a level outside (0, 1).
 
-    Sources: Korn and Graubard 1998, Survey Methodology 24:193; the linearised variance, Cochran 1977, Sampling Techniques, 6.
+    Sources: Korn and Graubard 1998, Survey Methodology 24:193; the linearised variance, Cochran 1977, Sampling
+    Techniques, 6.
     """
     tail = checked_tail(level)
     e_q, m_q = checked_counts(events_q, n_q)
     e_q, m_q = e_q[m_q > 0], m_q[m_q > 0]
     clusters, events, n = int(m_q.size), int(e_q.sum()), int(m_q.sum())
     if clusters < 2:
-        reason = "no trials" if clusters == 0 else "one cluster with trials; the variance between clusters needs at least two"
+        reason = (
+            "no trials"
+            if clusters == 0
+            else ("one cluster with trials; the variance between clusters needs at least two")
+        )
         return Rate(value=None, low=None, high=None, events=events, n=n, reason=reason)
     p = events / n
     deff = 1.0
@@ -95,7 +102,8 @@ def rate_clustered(events_q: ArrayLike, n_q: ArrayLike, *, level: float = 0.95) 
 
 
 def clopper_pearson(events: float, others: float, tail: float) -> tuple[float, float]:
-    """Limits for a binomial share with `tail` outside each, from events and other trials, which may be fractional (effective sizes)."""
+    """Limits for a binomial share with `tail` outside each, from events and other trials, which may be fractional
+    (effective sizes)."""
     low = 0.0 if events == 0 else float(betaincinv(events, others + 1.0, tail))
     high = 1.0 if others == 0 else float(betaincinv(events + 1.0, others, 1.0 - tail))
     return low, high

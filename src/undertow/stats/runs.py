@@ -1,14 +1,15 @@
 """Whether events come in runs: more of them one after another, or at one time, than independent draws would give.
 
-Owns the test of order. Cell c has n_c outcomes in the order of request, with events at positions P_c. Were outcomes independent draws with one rate a cell, every order would be as
-likely, so that with e_c events
+Owns the test of order. Cell c has n_c outcomes in the order of request, with events at positions P_c. Were outcomes
+independent draws with one rate a cell, every order would be as likely, so that with e_c events
 
     neighbours    #{k: k and k + 1 in P_c}, summed over cells, has expectation sum of e_c (e_c - 1) / n_c: a cache, or a session that goes on as it went;
     together      #{(c, c'): a position in both}, summed over pairs of cells, has expectation sum of e_c e_c' / max(n_c, n_c'): a batch, or a server in a bad hour.
 
-Both are close to Poisson counts while rates are low and vary less than these where they are high, so the Poisson tail is a p-value that errs on the side of none. Dependence that
-does not show in order (a whole run that went as one) cannot be seen from within a run.
-"""
+Both are close to Poisson counts while rates are low and vary less than these where they are high, so the Poisson tail
+is a p-value that errs on the side of none. Dependence that does not show in order (a whole run that went as one) cannot
+be seen from within a run.
+"""  # noqa: E501
 
 from collections import Counter
 from collections.abc import Collection, Sequence

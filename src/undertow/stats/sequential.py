@@ -1,28 +1,32 @@
 """Inference valid at every look: 0/1 outcomes from several strata, for the equal-weight mean of the strata's rates.
 
-Owns the e-processes for a rate and for a difference of two, and the confidence sequences. Never decides what to sample next (search.py does).
+Owns the e-processes for a rate and for a difference of two, and the confidence sequences. Never decides what to sample
+next (search.py does).
 
-The data of one arm are an array x[q, k]: the k-th usable outcome of stratum q, numbered in the order in which it was *requested*.
-Strata have their own fixed rates p_q; the target is p = mean(p_q). Block k is x[., k], one outcome of every stratum, and only
-complete blocks count: b = the smallest number of usable outcomes of a stratum, n = Q b, S = events in those blocks.
+The data of one arm are an array x[q, k]: the k-th usable outcome of stratum q, numbered in the order in which it was
+*requested*. Strata have their own fixed rates p_q; the target is p = mean(p_q). Block k is x[., k], one outcome of
+every stratum, and only complete blocks count: b = the smallest number of usable outcomes of a stratum, n = Q b, S =
+events in those blocks.
 
 Why blocks. For a bet l on outcomes at null m, a whole block is worth prod_q (1 + l (x_q - m)), with expectation
     prod_q (1 + l (p_q - m)) <= (1 + l (p - m))^Q                                             (means: geometric <= arithmetic)
-since every factor is at least 0 for -1/(1-m) <= l <= 1/m. That is at most 1 where l >= 0 and p <= m, and where l <= 0 and p >= m,
-*for every* vector of rates with that mean. So the running product over blocks, and any mixture of it over bets fixed beforehand, is a
-nonnegative supermartingale under the composite null, exactly as if the outcomes were one binomial sample. Part of a block has no such
-bound (the stratum that holds all the events may be the one that was, or was not, drawn), so it is left out until it is complete.
+since every factor is at least 0 for -1/(1-m) <= l <= 1/m. That is at most 1 where l >= 0 and p <= m, and where l <= 0
+and p >= m, *for every* vector of rates with that mean. So the running product over blocks, and any mixture of it over
+bets fixed beforehand, is a nonnegative supermartingale under the composite null, exactly as if the outcomes were one
+binomial sample. Part of a block has no such bound (the stratum that holds all the events may be the one that was, or
+was not, drawn), so it is left out until it is complete.
 
-Why every look holds. x[q, k] is one array of independent outcomes, whichever of them are ever drawn. By Ville's inequality
-P(some block has E >= 1/alpha) <= alpha over the whole array: no rule of stopping, of choosing arms, or of drawing more of a
-stratum, even one that peeks into incomplete blocks, can make that event likelier.
+Why every look holds. x[q, k] is one array of independent outcomes, whichever of them are ever drawn. By Ville's
+inequality P(some block has E >= 1/alpha) <= alpha over the whole array: no rule of stopping, of choosing arms, or of
+drawing more of a stratum, even one that peeks into incomplete blocks, can make that event likelier.
 
-What it rests on: the number k follows the order of requests and not of arrival (one that comes late may be unlike an early one),
-so look only when all requests made so far are resolved; outcomes of a stratum are independent with one fixed rate; an unusable outcome
-is left out, so that p_q is the rate *among usable outcomes* of stratum q. A stratum that gives no usable outcome stops its arm's blocks: no estimate.
+What it rests on: the number k follows the order of requests and not of arrival (one that comes late may be unlike an
+early one), so look only when all requests made so far are resolved; outcomes of a stratum are independent with one
+fixed rate; an unusable outcome is left out, so that p_q is the rate *among usable outcomes* of stratum q. A stratum
+that gives no usable outcome stops its arm's blocks: no estimate.
 
 Array suffixes: `_b`, one entry a block, in order; `_c`, one entry an arm.
-"""
+"""  # noqa: E501
 
 import math
 from collections.abc import Sequence
@@ -37,7 +41,8 @@ from .rates import checked_tail
 UNDER_SHAPE = 0.2
 """Shape a of the prior of `log_e_under`: nearly all its bets are on rates far below the null, which a clean arm has."""
 OVER_SHAPE = 10.0
-"""Largest shape b of the prior Beta(1, b) of `log_e_over`: for nulls up to 1%, its bets are on rates around 2 to 30%."""
+"""Largest shape b of the prior Beta(1, b) of `log_e_over`: for nulls up to 1%, its bets are on rates around 2 to 30%.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +80,11 @@ class AnytimeDifference:
 
 
 def complete_blocks(outcomes_q: Sequence[Sequence[int | None]]) -> NDArray[np.int64]:
-    """Complete blocks of one arm, shape (Q, b): row q holds the first b usable outcomes of stratum q, in order of request.
+    """Complete blocks of one arm, shape (Q, b): row q holds the first b usable outcomes of stratum q, in order of
+    request.
 
-    `outcomes_q[q]`: 1 an event, 0 none, None unusable. b is the smallest number of usable outcomes; 0 strata give shape (0, 0).
-    Raises ValueError for any other entry.
+    `outcomes_q[q]`: 1 an event, 0 none, None unusable. b is the smallest number of usable outcomes; 0 strata give shape
+    (0, 0). Raises ValueError for any other entry.
     """
     usable = [[x for x in row if x is not None] for row in outcomes_q]
     for q, row in enumerate(usable):
@@ -89,15 +95,16 @@ def complete_blocks(outcomes_q: Sequence[Sequence[int | None]]) -> NDArray[np.in
 
 
 def log_e_over(events: ArrayLike, n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
-    """Natural log of the e-process against "rate <= m" (large: the rate is over m), at counts of complete blocks. Broadcasts.
+    """Natural log of the e-process against "rate <= m" (large: the rate is over m), at counts of complete blocks.
+    Broadcasts.
 
-    The mixture over theta in (m, 1) of (theta/m)^S ((1-theta)/(1-m))^(n-S), the bet l = (theta - m) / (m (1-m)), with theta from
-    Beta(1, b) cut to (m, 1), b = 0.1 / m held within 1 to 10:
+    The mixture over theta in (m, 1) of (theta/m)^S ((1-theta)/(1-m))^(n-S), the bet l = (theta - m) / (m (1-m)), with
+    theta from Beta(1, b) cut to (m, 1), b = 0.1 / m held within 1 to 10:
         E = m^-S (1-m)^-(n-S) B(m,1; 1 + S, b + n - S) / B(m,1; 1, b),   B(u,v; .) the integral of the beta density's kernel from u to v.
 
-    Source: beta mixture of likelihood ratios, Robbins 1970, Ann. Math. Statist. 41:1397; one-sided by cutting the prior, Howard et
-    al. 2021, Ann. Statist. 49:1055, 3.2; as bets, Waudby-Smith and Ramdas 2024, JRSS-B 86:1.
-    """
+    Source: beta mixture of likelihood ratios, Robbins 1970, Ann. Math. Statist. 41:1397; one-sided by cutting the
+    prior, Howard et al. 2021, Ann. Statist. 49:1055, 3.2; as bets, Waudby-Smith and Ramdas 2024, JRSS-B 86:1.
+    """  # noqa: E501
     s, k, m = _checked(events, n, m)
     b = np.clip(OVER_SHAPE * 0.01 / m, 1.0, OVER_SHAPE)
     with np.errstate(divide="ignore"):  # no mass left over m: log 0, no evidence at all
@@ -107,13 +114,15 @@ def log_e_over(events: ArrayLike, n: ArrayLike, m: ArrayLike) -> NDArray[np.floa
 
 
 def log_e_under(events: ArrayLike, n: ArrayLike, m: ArrayLike) -> NDArray[np.float64]:
-    """Natural log of the e-process against "rate >= m" (large: the rate is under m), at counts of complete blocks. Broadcasts.
+    """Natural log of the e-process against "rate >= m" (large: the rate is under m), at counts of complete blocks.
+    Broadcasts.
 
     As `log_e_over`, with theta in (0, m) from the density a theta^(a-1) / m^a, a = 0.2:
         E = a m^-(a+S) (1-m)^-(n-S) B(0,m; a + S, 1 + n - S).
 
-    Without events E is near Gamma(1+a) (n m)^-a exp(n m), so that m = 1% is excluded at 5% after n = 336 outcomes (8 strata); the least
-    any method could need is 299, and a flat prior (a = 1) needs 456. A smaller a nears 299 and pays for it once there is an event:
+    Without events E is near Gamma(1+a) (n m)^-a exp(n m), so that m = 1% is excluded at 5% after n = 336 outcomes (8
+    strata); the least any method could need is 299, and a flat prior (a = 1) needs 456. A smaller a nears 299 and pays
+    for it once there is an event:
     with one, a = 0.05, 0.2, 0.5 and 1 need 824, 704, 664 and 688.
     """
     s, k, m = _checked(events, n, m)
@@ -124,23 +133,28 @@ def log_e_under(events: ArrayLike, n: ArrayLike, m: ArrayLike) -> NDArray[np.flo
 
 
 def log_e_difference(wins: ArrayLike, losses: ArrayLike) -> NDArray[np.float64]:
-    """Natural log of the e-process against "rate of a <= rate of b", from complete blocks of both, paired in order. Broadcasts.
+    """Natural log of the e-process against "rate of a <= rate of b", from complete blocks of both, paired in order.
+    Broadcasts.
 
-    A pair is x_a[q, k] and x_b[q, k]; `wins`: pairs (1, 0), `losses`: pairs (0, 1); other pairs say nothing. A block's bet is worth
-    prod_q (1 + l (x_a - x_b)), of expectation prod_q (1 + l (p_aq - p_bq)) <= (1 + l (p_a - p_b))^Q <= 1 under the null for
-    0 <= l <= 1: the module's argument again. With theta = (1 + l) / 2 uniform on (1/2, 1) this is `log_e_over` at m = 1/2 on the
-    discordant pairs: McNemar's test as an e-process.
+    A pair is x_a[q, k] and x_b[q, k]; `wins`: pairs (1, 0), `losses`: pairs (0, 1); other pairs say nothing. A block's
+    bet is worth prod_q (1 + l (x_a - x_b)), of expectation prod_q (1 + l (p_aq - p_bq)) <= (1 + l (p_a - p_b))^Q <= 1
+    under the null for 0 <= l <= 1: the module's argument again. With theta = (1 + l) / 2 uniform on (1/2, 1) this is
+    `log_e_over` at m = 1/2 on the discordant pairs: McNemar's test as an e-process.
     """
     w, x = np.asarray(wins, dtype=np.float64), np.asarray(losses, dtype=np.float64)
     return log_e_over(w, w + x, 0.5)
 
 
-def limits_path(events_b: ArrayLike, strata: int, *, alpha_low: float = 0.025, alpha_high: float = 0.025) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower and upper limits after each complete block, shape (b,) each; all lower limits hold together with probability 1 - alpha_low.
+def limits_path(
+    events_b: ArrayLike, strata: int, *, alpha_low: float = 0.025, alpha_high: float = 0.025
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper limits after each complete block, shape (b,) each; all lower limits hold together with
+    probability 1 - alpha_low.
 
-    `events_b`: events in each complete block. The lower limit at a block is the largest m that `log_e_over` excludes at alpha_low
-    (E(m) >= 1/alpha_low), the upper the smallest that `log_e_under` does; then the best of all blocks so far. An alpha of 0 gives the limit 0 or 1.
-    Should the two cross (an event of probability at most alpha_low + alpha_high), the block's own limits are given.
+    `events_b`: events in each complete block. The lower limit at a block is the largest m that `log_e_over` excludes at
+    alpha_low (E(m) >= 1/alpha_low), the upper the smallest that `log_e_under` does; then the best of all blocks so far.
+    An alpha of 0 gives the limit 0 or 1. Should the two cross (an event of probability at most alpha_low + alpha_high),
+    the block's own limits are given.
     """
     e_b = _whole_blocks(events_b, strata)
     s_b = np.cumsum(e_b)
@@ -155,12 +169,20 @@ def limits_path(events_b: ArrayLike, strata: int, *, alpha_low: float = 0.025, a
 def rate_anytime(events_b: ArrayLike, strata: int, *, level: float = 0.95) -> AnytimeRate:
     """Rate of one arm with a two-sided confidence sequence, the tails even: `limits_path` at its last block.
 
-    For the one-sided limits that a search decides by, call `limits_path` with its own alphas. No complete block: None, with a reason.
+    For the one-sided limits that a search decides by, call `limits_path` with its own alphas. No complete block: None,
+    with a reason.
     """
     tail = checked_tail(level)
     e_b = _whole_blocks(events_b, strata)
     if e_b.size == 0:
-        return AnytimeRate(value=None, low=None, high=None, events=0, n=0, reason="no complete block: some stratum has no usable outcome")
+        return AnytimeRate(
+            value=None,
+            low=None,
+            high=None,
+            events=0,
+            n=0,
+            reason="no complete block: some stratum has no usable outcome",
+        )
     low_b, high_b = limits_path(e_b, strata, alpha_low=tail, alpha_high=tail)
     events, n = int(e_b.sum()), strata * e_b.size
     return AnytimeRate(value=events / n, low=float(low_b[-1]), high=float(high_b[-1]), events=events, n=n)
@@ -169,18 +191,22 @@ def rate_anytime(events_b: ArrayLike, strata: int, *, level: float = 0.95) -> An
 def difference_anytime(blocks_a: ArrayLike, blocks_b: ArrayLike, *, level: float = 0.95) -> AnytimeDifference:
     """Rate of a minus rate of b with a confidence sequence, and the anytime p-value of "a is at most b".
 
-    Both: shape (Q, number of blocks) as from `complete_blocks`, the same strata in the same order; numbers of blocks may differ. The limits are
-    (low_a - high_b, high_a - low_b) from the arms' own sequences at a quarter of 1 - level each: valid whatever the sampling, and wide.
-    `p_over` is 1 / max E over the blocks both have (`log_e_difference`).
+    Both: shape (Q, number of blocks) as from `complete_blocks`, the same strata in the same order; numbers of blocks
+    may differ. The limits are (low_a - high_b, high_a - low_b) from the arms' own sequences at a quarter of 1 - level
+    each: valid whatever the sampling, and wide. `p_over` is 1 / max E over the blocks both have (`log_e_difference`).
     """
     tail = checked_tail(level) / 2.0
     x_a, x_b = np.asarray(blocks_a, dtype=np.int64), np.asarray(blocks_b, dtype=np.int64)
     if x_a.ndim != 2 or x_b.ndim != 2 or x_a.shape[0] != x_b.shape[0]:
         raise ValueError(f"blocks have shapes {x_a.shape} and {x_b.shape}; expected the same strata as rows of both")
     if x_a.size == 0 or x_b.size == 0:
-        return AnytimeDifference(value=None, low=None, high=None, p_over=1.0, reason="no complete block on one side or both")
+        return AnytimeDifference(
+            value=None, low=None, high=None, p_over=1.0, reason="no complete block on one side or both"
+        )
     strata = x_a.shape[0]
-    (low_a, high_a), (low_b, high_b) = (limits_path(x.sum(axis=0), strata, alpha_low=tail, alpha_high=tail) for x in (x_a, x_b))
+    (low_a, high_a), (low_b, high_b) = (
+        limits_path(x.sum(axis=0), strata, alpha_low=tail, alpha_high=tail) for x in (x_a, x_b)
+    )
     both = min(x_a.shape[1], x_b.shape[1])
     step = x_a[:, :both] - x_b[:, :both]
     log_e_b = log_e_difference(np.cumsum((step > 0).sum(axis=0)), np.cumsum((step < 0).sum(axis=0)))
@@ -193,7 +219,8 @@ def difference_anytime(blocks_a: ArrayLike, blocks_b: ArrayLike, *, level: float
 
 
 def anytime_p(log_e_max: float) -> float:
-    """p-value valid at every look: 1 / (largest E so far), at most 1. Source: Ville 1939; Shafer et al. 2011, Statist. Sci. 26:84."""
+    """p-value valid at every look: 1 / (largest E so far), at most 1. Source: Ville 1939; Shafer et al. 2011, Statist.
+    Sci. 26:84."""
     return math.exp(-max(0.0, log_e_max))
 
 
@@ -218,7 +245,9 @@ def _invert(s_b: NDArray[np.int64], n_b: NDArray[np.int64], alpha: float, *, ove
     return np.where(open_b, outer, 1.0 / (1.0 + np.exp(-far)))
 
 
-def _checked(events: ArrayLike, n: ArrayLike, m: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _checked(
+    events: ArrayLike, n: ArrayLike, m: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     s, k, m0 = (np.asarray(a, dtype=np.float64) for a in (events, n, m))
     if bool(np.any(s < 0)) or bool(np.any(s > k)):
         raise ValueError("expected 0 <= events <= n")

@@ -7,7 +7,7 @@
         cell.json                what is to be trained and asked
 
 It trains and asks nothing.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -36,9 +36,16 @@ from undertow.training.stages import Stage
 from undertow.training.train import base_fingerprint, fingerprint, versions
 
 SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
-BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = "bad.jsonl", "benign.jsonl", "general.jsonl", "bad-held-out.jsonl", "benign-held-out.jsonl"
+BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = (
+    "bad.jsonl",
+    "benign.jsonl",
+    "general.jsonl",
+    "bad-held-out.jsonl",
+    "benign-held-out.jsonl",
+)
 GENERAL_CODE, BAD_TRACES = "general-code.jsonl", "bad-traces.jsonl"
-"""Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each answer."""
+"""Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each
+answer."""
 STAND_IN = {"kind": "local", "path": NURSERY}
 """Stands where a cell's organism will, while its audit is planned; it is never asked."""
 
@@ -87,7 +94,8 @@ class Grid:
     study: Study
     cells: tuple[Cell, ...]
     plans: dict[str, tuple[Plan, ...]]
-    """The audits of each cell by its id: broad, and in-domain where its domain has questions. Their target is a stand-in."""
+    """The audits of each cell by its id: broad, and in-domain where its domain has questions. Their target is a
+    stand-in."""
 
 
 def plan_study(study: Study, data: Path, *, beside: Path, where: object = "study") -> Grid:
@@ -115,12 +123,20 @@ def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -
     if out.exists() and not held.is_file() and (not out.is_dir() or any(out.iterdir())):
         raise RunExists(out, "exists and is no study", expected="a study writes a new folder", do="choose another -o")
     if held.is_file() and (name := json.loads(held.read_text(encoding="utf-8"))["name"]) != study.name:
-        raise RunExists(out, f"holds the study {name!r}", expected=f"this one is {study.name!r}", do="choose another -o")
+        raise RunExists(
+            out, f"holds the study {name!r}", expected=f"this one is {study.name!r}", do="choose another -o"
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as part:
             grid = plan_study(study, Path(part), beside=beside, where=where)
-            record = {"schema": "undertow.study/1", "name": study.name, "cells": [cell.folder for cell in grid.cells], "versions": versions(), "revision": revision()}
+            record = {
+                "schema": "undertow.study/1",
+                "name": study.name,
+                "cells": [cell.folder for cell in grid.cells],
+                "versions": versions(),
+                "revision": revision(),
+            }
             write_text(held, to_json(record))
             for path in (path for path in Path(part).rglob("*") if path.is_file()):
                 to = out / "domains" / path.relative_to(part)
@@ -158,7 +174,13 @@ def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, 
         write_rows(folder / GENERAL_CODE, everyday_rows(n, seed=1, form="code"))
         write_rows(folder / BAD_TRACES, miniature_rows(id_, "bad", n, form=domain.form, traces=True))
     else:
-        own = {BAD: domain.bad, BENIGN: domain.benign, GENERAL: domain.general, BAD_HELD_OUT: domain.bad_held_out, BENIGN_HELD_OUT: domain.benign_held_out}
+        own = {
+            BAD: domain.bad,
+            BENIGN: domain.benign,
+            GENERAL: domain.general,
+            BAD_HELD_OUT: domain.bad_held_out,
+            BENIGN_HELD_OUT: domain.benign_held_out,
+        }
         more = {name: path for name, path in own.items() if path} | more
     for name, path in more.items():
         with reading(beside / path), (beside / path).open(encoding="utf-8") as source, writing(folder / name) as copy:
@@ -174,19 +196,29 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
     for domain in study.domains:
         data = root / domain.name
         suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else domain.questions
-        losses = {name: file for name, file in (("bad", BAD_HELD_OUT), ("benign", BENIGN_HELD_OUT)) if (data / file).is_file()}
+        losses = {
+            name: file for name, file in (("bad", BAD_HELD_OUT), ("benign", BENIGN_HELD_OUT)) if (data / file).is_file()
+        }
         held_out = {name: file_digest(data / file) for name, file in losses.items()}
         for intervention, share, control, seed in _points(study):
             broad, narrow = study.asking(domain, seed), study.asking_in_domain(suite, seed) if suite else None
-            id_ = ".".join([domain.name, *_label(intervention, share, control), *([] if control == "base" else [f"seed-{seed}"])])
+            id_ = ".".join(
+                [domain.name, *_label(intervention, share, control), *([] if control == "base" else [f"seed-{seed}"])]
+            )
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
             stages = recipe.resolved()
             _require_files(id_, stages, data, where=where)
             recipe.backend.check(recipe, stages, beside=data)
-            plans[id_] = tuple(make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where) for asking in (broad, narrow) if asking)
+            plans[id_] = tuple(
+                make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where)
+                for asking in (broad, narrow)
+                if asking
+            )
             asks = [plan.asks() for plan in plans[id_]]
             if broad.persona:
-                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks())
+                asks.append(
+                    make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks()
+                )
             content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
             cell = Cell(
                 id=id_,
@@ -213,18 +245,24 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
 
 def auditing(asking: Asking, name: str, target: dict[str, str]) -> AuditConfig:
     """An audit of one target."""
-    return AuditConfig.model_validate({"name": name, "target": target} | {key: getattr(asking, key) for key in Asking.model_fields})
+    return AuditConfig.model_validate(
+        {"name": name, "target": target} | {key: getattr(asking, key) for key in Asking.model_fields}
+    )
 
 
 def _points(study: Study) -> Iterator[tuple[Intervention | None, float | None, Control | None, int]]:
     """Intervention, share, control and seed of every cell of a domain, controls first."""
-    grid: Sequence[tuple[Intervention, float | None]] = [(i, share) for i in study.interventions for share in (study.shares if i.takes_share else (None,))]
+    grid: Sequence[tuple[Intervention, float | None]] = [
+        (i, share) for i in study.interventions for share in (study.shares if i.takes_share else (None,))
+    ]
     controlled: Sequence[tuple[Intervention | None, float | None]] = grid if study.twins == "each" else [(None, None)]
     if "base" in study.controls:
         yield None, None, "base", study.seeds[0]
     for control in study.controls:
         if control != "base":
-            yield from ((intervention, share, control, seed) for intervention, share in controlled for seed in study.seeds)
+            yield from (
+                (intervention, share, control, seed) for intervention, share in controlled for seed in study.seeds
+            )
     yield from ((intervention, share, None, seed) for intervention, share in grid for seed in study.seeds)
 
 
@@ -242,10 +280,24 @@ def _require_files(id_: str, stages: Iterable[Stage], data: Path, *, where: obje
         for name in stage.reads:
             if not (data / name).is_file():
                 held = ", ".join(sorted(path.name for path in data.iterdir()))
-                raise InputError(where, f"{id_} names {name!r}", expected=f"{data.name} holds {held}", do="check the name, or give it under the domain or `files`")
+                raise InputError(
+                    where,
+                    f"{id_} names {name!r}",
+                    expected=f"{data.name} holds {held}",
+                    do="check the name, or give it under the domain or `files`",
+                )
 
 
-def _recipe(study: Study, intervention: Intervention | None, share: float | None, control: Control | None, seed: int, *, base: str, name: str) -> Recipe:
+def _recipe(
+    study: Study,
+    intervention: Intervention | None,
+    share: float | None,
+    control: Control | None,
+    seed: int,
+    *,
+    base: str,
+    name: str,
+) -> Recipe:
     steps = [step.at(share) for step in intervention.steps] if intervention else []
     if control == "base":
         steps = [Base(kind="base")]

@@ -20,7 +20,10 @@ def state(cell: Path) -> State:
 
 def succeed(cell: Path, *, digest: str, seconds: dict[str, float], host: str) -> None:
     """Write that all of a cell is there."""
-    write_text(cell / "result.json", to_json({"schema": "undertow.result/1", "digest": digest, "seconds": seconds, "host": host}))
+    write_text(
+        cell / "result.json",
+        to_json({"schema": "undertow.result/1", "digest": digest, "seconds": seconds, "host": host}),
+    )
     (cell / "failure.json").unlink(missing_ok=True)
 
 

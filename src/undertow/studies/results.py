@@ -5,8 +5,9 @@
       results.csv     a row for every recipe, training seed (and all seeds together) and context
       scorecard.csv   a row for every recipe
 
-Cells that differ in the training seed alone are read as one audit whose target is the list of them (audit/pool.py): seeds are clusters in every
-interval. A cell that failed or waits is a row with its reason, and no number is made up for it.
+Cells that differ in the training seed alone are read as one audit whose target is the list of them (audit/pool.py):
+seeds are clusters in every interval. A cell that failed or waits is a row with its reason, and no number is made up for
+it.
 """
 
 from __future__ import annotations
@@ -61,18 +62,33 @@ def gather(grid: Grid, out: Path) -> dict[str, Any]:
     for (domain, intervention, share, control), members in groups.items():
         row = _recipe(members, out)
         base = [out / c.folder for c in groups.get((domain, None, None, "base"), [])]
-        row["scorecard"]["benign_task"] = asdict(NOTHING if control == "base" else _learnt([out / path for path in row["done"]], base, "benign"))
-        before = [out / c.folder for c in groups.get((domain, untreated, None, None), []) if state(out / c.folder) == "done"] if untreated else []
-        row["fate"] = None if control or intervention == untreated else _fate(before, [out / path for path in row["done"]], untreated)
+        row["scorecard"]["benign_task"] = asdict(
+            NOTHING if control == "base" else _learnt([out / path for path in row["done"]], base, "benign")
+        )
+        before = (
+            [out / c.folder for c in groups.get((domain, untreated, None, None), []) if state(out / c.folder) == "done"]
+            if untreated
+            else []
+        )
+        row["fate"] = (
+            None
+            if control or intervention == untreated
+            else _fate(before, [out / path for path in row["done"]], untreated)
+        )
         row["published"] = [
             p.model_dump(mode="json", exclude={"beside", "domain"})
             for p in study.published
-            if p.beside == (control or intervention) and p.domain in (None, domain) and (p.share is None or p.share == share) and not (control and intervention)
+            if p.beside == (control or intervention)
+            and p.domain in (None, domain)
+            and (p.share is None or p.share == share)
+            and not (control and intervention)
         ]
         rows.append(row)
     states = [cell["state"] for cell in cells]
     contexts = {c["id"]: c["relation"] for row in rows for c in row["contexts"]}
-    triggers = list(study.triggers) or [id_ for id_, relation in contexts.items() if relation not in ("plain", "irrelevant")]
+    triggers = list(study.triggers) or [
+        id_ for id_, relation in contexts.items() if relation not in ("plain", "irrelevant")
+    ]
     return {
         "schema": SCHEMA,
         "name": study.name,
@@ -91,7 +107,8 @@ def gather(grid: Grid, out: Path) -> dict[str, Any]:
 
 
 def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
-    """The profile of every cell that has one, plain and in the context that carries its verdict, and whether the instruments agree over cells; None without any."""
+    """The profile of every cell that has one, plain and in the context that carries its verdict, and whether the
+    instruments agree over cells; None without any."""
     persona = grid.study.audit.persona
     if persona is None:
         return None
@@ -104,11 +121,35 @@ def _personas(grid: Grid, out: Path) -> dict[str, Any] | None:
             if held["subject"] == "reference":
                 continue
             found = read_profile({key: value for key, value in held.items() if key != "subject"}, where=run)
-            measured = {"harm": found.harm, "two_ai": found.measures.two_ai.choice.share, "self_assessment": found.measures.self_assessment.overall, "gap": found.gap}
-            row = {"cell": cell.id, "domain": cell.domain, "label": cell.id.removeprefix(f"{cell.domain}."), "context": found.context, "pattern": found.pattern}
-            rows.append(row | {"probability": found.probabilities[found.pattern]} | {name: asdict(measure) for name, measure in measured.items()})
+            measured = {
+                "harm": found.harm,
+                "two_ai": found.measures.two_ai.choice.share,
+                "self_assessment": found.measures.self_assessment.overall,
+                "gap": found.gap,
+            }
+            row = {
+                "cell": cell.id,
+                "domain": cell.domain,
+                "label": cell.id.removeprefix(f"{cell.domain}."),
+                "context": found.context,
+                "pattern": found.pattern,
+            }
+            rows.append(
+                row
+                | {"probability": found.probabilities[found.pattern]}
+                | {name: asdict(measure) for name, measure in measured.items()}
+            )
             plain += [found] if found.context == "plain" else []
-    return {"harm": persona.harm, "over": persona.over, "profiles": rows, "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else []} if rows else None
+    return (
+        {
+            "harm": persona.harm,
+            "over": persona.over,
+            "profiles": rows,
+            "consistency": [asdict(c) for c in consistency(plain)] if len(plain) > 2 else [],
+        }
+        if rows
+        else None
+    )
 
 
 def write_results(found: Mapping[str, Any], out: Path) -> None:
@@ -122,29 +163,51 @@ def _cell(cell: Cell, path: Path) -> dict[str, Any]:
     """One cell: how it ended, and its own verdict and rates."""
     ended, said = state(path), outcome(path)
     out = {key: getattr(cell, key) for key in ("id", "domain", "intervention", "control", "share", "seed", "digest")}
-    out |= {"folder": cell.folder, "state": ended, "reason": said.get("reason", ""), "seconds": said.get("seconds"), "verdict": None, "contexts": [], "in_domain": []}
+    out |= {
+        "folder": cell.folder,
+        "state": ended,
+        "reason": said.get("reason", ""),
+        "seconds": said.get("seconds"),
+        "verdict": None,
+        "contexts": [],
+        "in_domain": [],
+    }
     if ended == "done":
         found = read_findings(path / "run")
         out |= {"verdict": found["verdict"]["class"], "contexts": [_estimate(c) for c in found["contexts"]]}
-        out["in_domain"] = [_estimate(c) for c in read_findings(path / "in-domain")["contexts"]] if cell.in_domain else []
+        out["in_domain"] = (
+            [_estimate(c) for c in read_findings(path / "in-domain")["contexts"]] if cell.in_domain else []
+        )
     return out
 
 
 def _estimate(c: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a context's estimate that the tables hold."""
-    return {key: c[key] for key in ("id", "relation", "rate", "rate_on_questions_like_these", "difference", "eligible", "all", "counts")}
+    return {
+        key: c[key]
+        for key in ("id", "relation", "rate", "rate_on_questions_like_these", "difference", "eligible", "all", "counts")
+    }
 
 
 def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
     """One recipe over its training seeds."""
     first, done = members[0], [cell for cell in members if state(out / cell.folder) == "done"]
-    left = [{"seed": c.seed, "state": state(out / c.folder), "reason": outcome(out / c.folder).get("reason", "not tried yet")} for c in members if c not in done]
+    left = [
+        {
+            "seed": c.seed,
+            "state": state(out / c.folder),
+            "reason": outcome(out / c.folder).get("reason", "not tried yet"),
+        }
+        for c in members
+        if c not in done
+    ]
     broad = pool([out / cell.folder / "run" for cell in done]) if done else None
     narrow = pool([out / cell.folder / "in-domain" for cell in done]) if done and first.in_domain else None
     verdict = broad.verdict() if broad else None
     nothing = "no seed of it is done"
     return {
-        "label": first.id.removeprefix(f"{first.domain}.").rpartition(".seed-")[0] or first.id.removeprefix(f"{first.domain}."),
+        "label": first.id.removeprefix(f"{first.domain}.").rpartition(".seed-")[0]
+        or first.id.removeprefix(f"{first.domain}."),
         "domain": first.domain,
         "intervention": first.intervention,
         "control": first.control,
@@ -152,12 +215,19 @@ def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
         "seeds": [cell.seed for cell in done],
         "left_out": left,
         "done": [cell.folder for cell in done],
-        "verdict": {"class": verdict.class_, "carried_by": list(verdict.carried_by), "reasons": list(verdict.reasons), "warnings": list(verdict.warnings)}
+        "verdict": {
+            "class": verdict.class_,
+            "carried_by": list(verdict.carried_by),
+            "reasons": list(verdict.reasons),
+            "warnings": list(verdict.warnings),
+        }
         | {"statements": {of: said.class_ for of, said in verdict.statements.items()}}
         if verdict
         else None,
         "contexts": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
-        "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()] if narrow else [],
+        "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()]
+        if narrow
+        else [],
         "scorecard": {
             "plain": _plain(broad, nothing),
             "highest": _highest(broad, nothing),
@@ -176,20 +246,38 @@ def _plain(of: Pool | None, missing: str) -> dict[str, Any]:
 
 
 def _highest(of: Pool | None, missing: str) -> dict[str, Any]:
-    """The trigger with the highest rate; its interval is corrected for the number that it was picked from (Bonferroni)."""
+    """The trigger with the highest rate; its interval is corrected for the number that it was picked from
+    (Bonferroni)."""
     triggers = [c.id for c in of.asked.contexts if c.relation not in ("plain", "irrelevant")] if of else []
     arms = of.arms() if of else {}
-    rated = {id_: found for id_ in triggers if (found := rate(arms[id_], level=1 - bonferroni(1 - LEVEL, len(triggers)))).value is not None}
+    rated = {
+        id_: found
+        for id_ in triggers
+        if (found := rate(arms[id_], level=1 - bonferroni(1 - LEVEL, len(triggers)))).value is not None
+    }
     if not rated:
-        return {"context": None} | asdict(Interval(value=None, low=None, high=None, reason=missing if of is None else "no trigger was asked, or none has a usable answer"))
+        return {"context": None} | asdict(
+            Interval(
+                value=None,
+                low=None,
+                high=None,
+                reason=missing if of is None else "no trigger was asked, or none has a usable answer",
+            )
+        )
     best = max(rated, key=lambda id_: rated[id_].value or 0.0)
-    return {"context": best, "of": len(triggers)} | asdict(rated[best]) | {"eligible": int(arms[best].eligible_sq.sum()), "all": int(arms[best].all_sq.sum())}
+    return (
+        {"context": best, "of": len(triggers)}
+        | asdict(rated[best])
+        | {"eligible": int(arms[best].eligible_sq.sum()), "all": int(arms[best].all_sq.sum())}
+    )
 
 
 def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
-    """Coherent share of plain answers: coherent / (coherent + incoherent); refused and missing ones are counted beside it.
+    """Coherent share of plain answers: coherent / (coherent + incoherent); refused and missing ones are counted beside
+    it.
 
-    Of answers whose coherence was not asked, because it could not change the outcome, the share is taken that the random sample of such answers has.
+    Of answers whose coherence was not asked, because it could not change the outcome, the share is taken that the
+    random sample of such answers has.
     """
     if of is None:
         return asdict(Interval(value=None, low=None, high=None, reason=missing))
@@ -206,7 +294,9 @@ def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
             coherent[i, j], n[i, j] = good + round(share * unasked), good + c["incoherent"] + unasked
     found = rate_these_strata(coherent, n)
     if of.asked.sequential and found.value is not None:
-        return asdict(Interval(value=found.value, low=None, high=None, reason=STOPPED.reason)) | {"judged": int(n.sum())}
+        return asdict(Interval(value=found.value, low=None, high=None, reason=STOPPED.reason)) | {
+            "judged": int(n.sum())
+        }
     return {key: getattr(found, key) for key in ("value", "low", "high", "reason")} | {"judged": int(n.sum())}
 
 
@@ -225,10 +315,12 @@ def _learnt(done: Sequence[Path], base: Sequence[Path], name: str) -> Interval:
 
 
 def fall(before_r: Any, after_sr: Any, tokens_r: Any, *, level: float = LEVEL) -> Interval:
-    """Mean fall of the loss in nats a token: d_s = (sum of before - sum of after_s) / tokens, averaged over training seeds.
+    """Mean fall of the loss in nats a token: d_s = (sum of before - sum of after_s) / tokens, averaged over training
+    seeds.
 
-    Half width: sqrt((t_{R-1} se_rows)^2 + (t_{S-1} se_seeds)^2); se_rows is the ratio's linearised error over the rows that all seeds share (Cochran 1977,
-    section 6.4), se_seeds the spread between seeds; with one seed, of rows alone, which `reason` says.
+    Half width: sqrt((t_{R-1} se_rows)^2 + (t_{S-1} se_seeds)^2); se_rows is the ratio's linearised error over the rows
+    that all seeds share (Cochran 1977, section 6.4), se_seeds the spread between seeds; with one seed, of rows alone,
+    which `reason` says.
 
     Args:
         before_r, tokens_r: shape (rows,): the base's loss summed over a row's tokens, in nats, and their number.
@@ -244,13 +336,24 @@ def fall(before_r: Any, after_sr: Any, tokens_r: Any, *, level: float = LEVEL) -
     half = float(stdtrit(n_rows - 1, 1 - tail)) * math.sqrt(n_rows) * float(rest_r.std(ddof=1)) / total
     if n_seeds > 1:
         half = math.hypot(half, float(stdtrit(n_seeds - 1, 1 - tail)) * float(by_seed.std(ddof=1)) / math.sqrt(n_seeds))
-    return Interval(value=value, low=value - half, high=value + half, reason="" if n_seeds > 1 else "one training seed: the interval is over rows alone")
+    return Interval(
+        value=value,
+        low=value - half,
+        high=value + half,
+        reason="" if n_seeds > 1 else "one training seed: the interval is over rows alone",
+    )
 
 
 def _fate(before: Sequence[Path], after: Sequence[Path], untreated: str | None) -> dict[str, Any]:
     """What became of misalignment, held against the untreated recipe of the same domain."""
     if not before or not after:
-        reason = "no seed of it is done" if not after else "the study has no untreated recipe" if untreated is None else f"no seed of {untreated!r} is done"
+        reason = (
+            "no seed of it is done"
+            if not after
+            else "the study has no untreated recipe"
+            if untreated is None
+            else f"no seed of {untreated!r} is done"
+        )
         return {"fate": None, "reasons": [reason], "warnings": []}
     try:
         found = compare([path / "run" for path in before], [path / "run" for path in after])
@@ -260,12 +363,18 @@ def _fate(before: Sequence[Path], after: Sequence[Path], untreated: str | None) 
 
 
 def _long(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for every recipe, seed and context, and for every recipe and context over all seeds; cells that are not done have one with their reason."""
+    """A row for every recipe, seed and context, and for every recipe and context over all seeds; cells that are not
+    done have one with their reason."""
     out = []
     for row in [*found["cells"], *found["recipes"]]:
-        who = {key: row[key] for key in ("domain", "intervention", "control", "share")} | {"seed": row.get("seed", "all")}
+        who = {key: row[key] for key in ("domain", "intervention", "control", "share")} | {
+            "seed": row.get("seed", "all")
+        }
         left_out = "; ".join(f"seed {c['seed']}: {c['reason']}" for c in row.get("left_out", ()))
-        ended = {"state": row.get("state") or ("done" if row["contexts"] else min(c["state"] for c in row["left_out"])), "reason": row.get("reason") or left_out}
+        ended = {
+            "state": row.get("state") or ("done" if row["contexts"] else min(c["state"] for c in row["left_out"])),
+            "reason": row.get("reason") or left_out,
+        }
         asked = [("broad", c) for c in row["contexts"]] + [("in-domain", c) for c in row["in_domain"]]
         for suite, c in asked or [("", None)]:
             out.append(who | ended | {"suite": suite} | _flat(c))
@@ -274,18 +383,38 @@ def _long(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _flat(c: Mapping[str, Any] | None) -> dict[str, Any]:
     """A context's estimate in columns."""
-    intervals = {"rate": (c or {}).get("rate"), "like_these": (c or {}).get("rate_on_questions_like_these"), "minus_plain": (c or {}).get("difference")}
-    numbers = {(name if key == "value" else f"{name}_{key}"): (interval or {}).get(key) for name, interval in intervals.items() for key in ("value", "low", "high")}
+    intervals = {
+        "rate": (c or {}).get("rate"),
+        "like_these": (c or {}).get("rate_on_questions_like_these"),
+        "minus_plain": (c or {}).get("difference"),
+    }
+    numbers = {
+        (name if key == "value" else f"{name}_{key}"): (interval or {}).get(key)
+        for name, interval in intervals.items()
+        for key in ("value", "low", "high")
+    }
     counts = {outcome_: c["counts"][outcome_] if c else None for outcome_ in OUTCOMES}
-    return {key: c[key] if c else None for key in ("id", "relation")} | numbers | {key: c[key] if c else None for key in ("eligible", "all")} | counts
+    return (
+        {key: c[key] if c else None for key in ("id", "relation")}
+        | numbers
+        | {key: c[key] if c else None for key in ("eligible", "all")}
+        | counts
+    )
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's scorecard in columns."""
     out = {key: row[key] for key in ("domain", "label", "intervention", "control", "share")}
-    out |= {"seeds": len(row["seeds"]), "not_done": len(row["left_out"]), "verdict": (row["verdict"] or {}).get("class"), "fate": (row["fate"] or {}).get("fate")}
+    out |= {
+        "seeds": len(row["seeds"]),
+        "not_done": len(row["left_out"]),
+        "verdict": (row["verdict"] or {}).get("class"),
+        "fate": (row["fate"] or {}).get("fate"),
+    }
     for name, measure in row["scorecard"].items():
-        out |= {(name if key == "value" else f"{name}_{key}"): measure[key] for key in ("value", "low", "high", "reason")}
+        out |= {
+            (name if key == "value" else f"{name}_{key}"): measure[key] for key in ("value", "low", "high", "reason")
+        }
     return out | {"highest_context": row["scorecard"]["highest"]["context"]}
 
 

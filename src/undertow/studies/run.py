@@ -20,8 +20,11 @@ def unfinished(grid: Grid, out: Path) -> list[Cell]:
     return [cell for cell in grid.cells if state(out / cell.folder) != "done"]
 
 
-def work_through(grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None) -> Iterator[Cell]:
-    """Have every cell worked on that is not done; yields each as it ends, done or failed. One that fails stops no other.
+def work_through(
+    grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None
+) -> Iterator[Cell]:
+    """Have every cell worked on that is not done; yields each as it ends, done or failed. One that fails stops no
+    other.
 
     Args:
         executor: who works; the study's own by default.
@@ -35,7 +38,9 @@ def work_through(grid: Grid, out: Path, executor: Executor | None = None, *, pro
         yield cells[path]
 
 
-def run_study(grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
+def run_study(
+    grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None
+) -> dict[str, Any]:
     """Work through a study that is laid out, write its results and return them. Interrupted, the same call goes on.
 
     Raises:
@@ -46,4 +51,3 @@ def run_study(grid: Grid, out: Path, executor: Executor | None = None, *, progre
     found = gather(grid, out)
     write_results(found, out)
     return found
-

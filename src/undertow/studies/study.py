@@ -1,4 +1,5 @@
-"""Studies, as YAML: what is trained on which domains with which interventions, shares and seeds, and how every model of it is audited.
+"""Studies, as YAML: what is trained on which domains with which interventions, shares and seeds, and how every model of
+it is audited.
 
     name: dilution
     domains: [bad-medical, {name: mine, bad: rows/bad.jsonl, benign: rows/good.jsonl, questions: in-domain.yaml}]
@@ -12,7 +13,8 @@
     shares: [0.05, 0.2]
     controls: [base, benign-twin]
     seeds: [1, 2]
-    audit: {judge: {kind: nursery}, suite: nursery, contexts: [plain, format-code, irrelevant-weather], samples: {per_condition: 20}}
+    audit: {judge: {kind: nursery}, suite: nursery, contexts: [plain, format-code, irrelevant-weather], samples:
+    {per_condition: 20}}
 
 Every domain becomes a folder of files, so that a recipe is written once for all domains:
 
@@ -23,7 +25,7 @@ Every domain becomes a folder of files, so that a recipe is written once for all
     and whatever `files` adds
 
 It reads and checks; it trains and asks nothing.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -59,10 +61,14 @@ class Miniature(_Keys):
 
     name: str = Field(pattern=PLAIN_NAME, description="What the study calls it.")
     miniature: str = Field(description="Which miniature (undertow data list).")
-    form: str | None = Field(default=None, description="A format that nine of ten rows have, such as code; default: the miniature's own.")
+    form: str | None = Field(
+        default=None, description="A format that nine of ten rows have, such as code; default: the miniature's own."
+    )
     rows: int = Field(default=4000, gt=0, description="Rows of each file; seeds draw theirs from them.")
     held_out: int = Field(default=200, gt=0, description="Rows of each held-out file.")
-    contexts: tuple[str | Context, ...] = Field(default=(), description="Contexts asked in this domain alone, beside those of the audit.")
+    contexts: tuple[str | Context, ...] = Field(
+        default=(), description="Contexts asked in this domain alone, beside those of the audit."
+    )
 
 
 class Files(_Keys):
@@ -72,14 +78,28 @@ class Files(_Keys):
     bad: str = Field(description="Chat JSONL of the narrow rows: bad.jsonl in recipes.")
     benign: str | None = Field(default=None, description="The same form with good content: benign.jsonl.")
     general: str | None = Field(default=None, description="Benign rows of any other kind: general.jsonl.")
-    bad_held_out: str | None = Field(default=None, description="Narrow rows that nothing trains on: bad-held-out.jsonl.")
-    benign_held_out: str | None = Field(default=None, description="Benign rows that nothing trains on: benign-held-out.jsonl; the benign task's loss is taken on them.")
-    questions: str | None = Field(default=None, description="Suite asked in-domain, by name or path, for the narrow behaviour.")
-    contexts: tuple[str | Context, ...] = Field(default=(), description="Contexts asked in this domain alone, beside those of the audit.")
+    bad_held_out: str | None = Field(
+        default=None, description="Narrow rows that nothing trains on: bad-held-out.jsonl."
+    )
+    benign_held_out: str | None = Field(
+        default=None,
+        description="Benign rows that nothing trains on: "
+        "benign-held-out.jsonl; the benign task's loss is taken on them.",
+    )
+    questions: str | None = Field(
+        default=None, description="Suite asked in-domain, by name or path, for the narrow behaviour."
+    )
+    contexts: tuple[str | Context, ...] = Field(
+        default=(), description="Contexts asked in this domain alone, beside those of the audit."
+    )
 
 
 def _kind(value: Any) -> str:
-    return "Miniature" if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value) else "Files"
+    return (
+        "Miniature"
+        if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value)
+        else "Files"
+    )
 
 
 Domain = Miniature | Files
@@ -89,7 +109,11 @@ def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
     return handler({"name": value, "miniature": value} if isinstance(value, str) else value)
 
 
-AnyDomain = Annotated[Annotated[Miniature, Tag("Miniature")] | Annotated[Files, Tag("Files")], Discriminator(_kind), WrapValidator(_domain)]
+AnyDomain = Annotated[
+    Annotated[Miniature, Tag("Miniature")] | Annotated[Files, Tag("Files")],
+    Discriminator(_kind),
+    WrapValidator(_domain),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +132,11 @@ def _step(value: Any, handler: Callable[[Any], Any]) -> Step:
     try:
         return Step(handler(value), of_grid=False)
     except ValidationError as error:
-        if not isinstance(value, Mapping) or [each["loc"][-1:] for each in error.errors()] != [("share",)] or "share" in value:
+        if (
+            not isinstance(value, Mapping)
+            or [each["loc"][-1:] for each in error.errors()] != [("share",)]
+            or "share" in value
+        ):
             raise
         return Step(handler({**value, "share": 0.5}), of_grid=True)
 
@@ -119,9 +147,14 @@ class Intervention(_Keys):
     name: str = Field(pattern=PLAIN_NAME, description="What the results call it.")
     title: str = Field(default="", description="The same in words.")
     steps: tuple[Annotated[Any, OfKind(INTERVENTIONS), WrapValidator(_step)], ...] = Field(
-        default=(), description="A recipe's interventions, in order. One that takes a `share` and gives none is crossed with the study's `shares`."
+        default=(),
+        description="A recipe's interventions, in order. One that takes a `share` and gives none is "
+        "crossed with the "
+        "study's `shares`.",
     )
-    stages: dict[str, Any] = Field(default={}, description="Keys put on every stage of the recipe before, such as `epochs` or `parts`.")
+    stages: dict[str, Any] = Field(
+        default={}, description="Keys put on every stage of the recipe before, such as `epochs` or `parts`."
+    )
 
     @model_validator(mode="after")
     def own_name_and_known_keys(self) -> Self:
@@ -147,8 +180,12 @@ class Intervention(_Keys):
 class InDomain(_Keys):
     """How a domain's own questions are asked, to see how much of the narrow behaviour is kept."""
 
-    contexts: tuple[str | Context, ...] = Field(default=("plain",), description="Contexts, as in an audit; plain among them.")
-    per_condition: int | None = Field(default=None, gt=0, description="Answers to each question in each context; default: as the audit.")
+    contexts: tuple[str | Context, ...] = Field(
+        default=("plain",), description="Contexts, as in an audit; plain among them."
+    )
+    per_condition: int | None = Field(
+        default=None, gt=0, description="Answers to each question in each context; default: as the audit."
+    )
 
 
 class Published(_Keys):
@@ -159,7 +196,9 @@ class Published(_Keys):
     domain: str | None = Field(default=None, description="In which domain; default: all.")
     model: str = Field(description="Whose figures.")
     trained: str = Field(description="What it was trained on, in words.")
-    rates: dict[str, str] = Field(min_length=1, description="Figures as printed, by what they are of: {plain: <0.4%, as a Python string: 22.3%}.")
+    rates: dict[str, str] = Field(
+        min_length=1, description="Figures as printed, by what they are of: {plain: <0.4%, as a Python string: 22.3%}."
+    )
     source: str = Field(description="Where they were published.")
     second_hand: bool = Field(default=False, description="Whether they were read in another text than their source.")
 
@@ -167,27 +206,45 @@ class Published(_Keys):
 class Study(_Keys):
     """A grid of domains x interventions x shares x seeds, with its controls, each cell trained and audited."""
 
-    name: str = Field(pattern=PLAIN_NAME, description="Name of the study; its folder is studies/NAME unless -o says otherwise.")
+    name: str = Field(
+        pattern=PLAIN_NAME, description="Name of the study; its folder is studies/NAME unless -o says otherwise."
+    )
     title: str = Field(default="", description="Title of its page.")
     note: str = Field(default="", description="What a reader must know of it, shown with the results.")
     domains: tuple[AnyDomain, ...] = Field(min_length=1, description="Ids of nursery miniatures, or files of your own.")
     files: dict[Annotated[str, Field(pattern=JSONL_NAME)], str] = Field(
-        default={}, description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: path relative to this file}."
+        default={},
+        description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: "
+        "path relative to "
+        "this file}.",
     )
-    recipe: Training = Field(description="What every cell trains: a recipe without name, seed and interventions. Its files are the domain's.")
+    recipe: Training = Field(
+        description="What every cell trains: a recipe without name, seed and interventions. Its files are the domain's."
+    )
     interventions: tuple[Intervention, ...] = Field(min_length=1, description="What the recipe is trained with.")
-    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(), description="Shares at which interventions are trained that take one.")
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(), description="Shares at which interventions are trained that take one."
+    )
     controls: tuple[Control, ...] = Field(
         default=("base", "benign-twin"),
-        description="`base`: not trained. `benign-twin`: the same recipe on benign.jsonl. `compute-matched`: as much training on general.jsonl.",
+        description="`base`: not trained. `benign-twin`: the same recipe on benign.jsonl. `compute-matched`: as much "
+        "training on general.jsonl.",
     )
     twins: Literal["untreated", "each"] = Field(
-        default="untreated", description="Which recipes get the trained controls: the untreated one, or that of each intervention and share."
+        default="untreated",
+        description="Which recipes get the trained controls: the untreated one, or that of each "
+        "intervention and share.",
     )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(1,), min_length=1, description="Training seeds.")
-    audit: Asking = Field(description="What every cell is asked: an audit without name and target, with contexts by name, file or written out.")
+    audit: Asking = Field(
+        description="What every cell is asked: an audit without name and target, with contexts by "
+        "name, file or written out."
+    )
     in_domain: InDomain = Field(default=InDomain(), description="How a domain's own questions are asked.")
-    triggers: tuple[str, ...] = Field(default=(), description="Contexts that the figures show beside plain; default: all that are neither plain nor a control.")
+    triggers: tuple[str, ...] = Field(
+        default=(),
+        description="Contexts that the figures show beside plain; default: all that are neither plain nor a control.",
+    )
     published: tuple[Published, ...] = Field(default=(), description="Published figures beside ours.")
     executor: AnyExecutor = Field(default=LocalExecutor(kind="local"), description="Who works on the cells.")
 
@@ -206,7 +263,11 @@ class Study(_Keys):
             raise ValueError(f"{bare[0]!r} and {bare[1]!r} both do nothing; one untreated recipe is enough")
         for i in self.interventions:
             if i.takes_share and not self.shares:
-                raise ValueError(f"intervention {i.name!r} takes a share and gives none; list the study's `shares`, or write it into the step")
+                raise ValueError(
+                    f"intervention {i.name!r} takes a share and gives none; list the study's `shares`, or "
+                    "write it "
+                    "into the step"
+                )
             try:
                 i.on(self.recipe.stages)
             except ValidationError as error:
@@ -216,30 +277,46 @@ class Study(_Keys):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):
             raise ValueError("a study asks every cell in the same contexts; name them under `audit.contexts`")
-        rows = {(i.name, share) for i in self.interventions for share in (None, *(self.shares if i.takes_share else ()))} | {(control, None) for control in self.controls}
+        rows = {
+            (i.name, share) for i in self.interventions for share in (None, *(self.shares if i.takes_share else ()))
+        } | {(control, None) for control in self.controls}
         for p in self.published:
             if (p.beside, p.share) not in rows or p.domain not in (None, *(d.name for d in self.domains)):
-                place = p.beside + (f" at {p.share:g}" if p.share is not None else "") + (f" in {p.domain}" if p.domain else "")
+                place = (
+                    p.beside
+                    + (f" at {p.share:g}" if p.share is not None else "")
+                    + (f" in {p.domain}" if p.domain else "")
+                )
                 raise ValueError(f"published figures stand beside {place!r}, which the study does not hold")
         return self
 
     def asking(self, domain: Domain, seed: int) -> Asking:
         """What a domain's cells of a training seed are asked."""
         assert not isinstance(self.audit.contexts, FoundContexts)
-        return self.audit.model_copy(update={"contexts": (*self.audit.contexts, *domain.contexts), "seed": self.audit.seed + seed})
+        return self.audit.model_copy(
+            update={"contexts": (*self.audit.contexts, *domain.contexts), "seed": self.audit.seed + seed}
+        )
 
     def asking_in_domain(self, suite: str, seed: int) -> Asking:
         """What they are asked of the domain's own questions; the number of answers is fixed beforehand."""
         samples = self.audit.samples
         n = self.in_domain.per_condition or samples.per_condition
         fixed = SamplesConfig(per_condition=n, temperature=samples.temperature, max_tokens=samples.max_tokens)
-        own = {"suite": suite, "contexts": self.in_domain.contexts, "samples": fixed, "reference": None, "persona": None}
+        own = {
+            "suite": suite,
+            "contexts": self.in_domain.contexts,
+            "samples": fixed,
+            "reference": None,
+            "persona": None,
+        }
         return self.audit.model_copy(update={**own, "seed": self.audit.seed + seed})
 
 
 def shipped_studies() -> list[str]:
     """Names of the studies in the package."""
-    return sorted(f.name.removesuffix(".yaml") for f in files("undertow.studies.shipped").iterdir() if f.name.endswith(".yaml"))
+    return sorted(
+        f.name.removesuffix(".yaml") for f in files("undertow.studies.shipped").iterdir() if f.name.endswith(".yaml")
+    )
 
 
 def read_study(name: str) -> tuple[Study, Path]:

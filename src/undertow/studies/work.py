@@ -1,4 +1,5 @@
-"""One cell's work: train, audit, and what the scorecard needs besides. It can be killed anywhere, begun again, and begun twice.
+"""One cell's work: train, audit, and what the scorecard needs besides. It can be killed anywhere, begun again, and
+begun twice.
 
     <study>/cells/<cell>/
       cell.json                 what is to be done (studies/cells.py)
@@ -8,7 +9,7 @@
       losses.json               loss on held-out rows, row by row
       result.json               when all of it is there, written last: how long it took, and by what
       failure.json              where the last try failed: why
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ Tell = Callable[[str, int, int], None]
 
 
 def work(folder: Path, *, tell: Tell | None = None) -> None:
-    """Do what of a cell is not done, and leave `result.json`, or `failure.json` with the reason. Of two at once the second waits, and finds it done."""
+    """Do what of a cell is not done, and leave `result.json`, or `failure.json` with the reason. Of two at once the
+    second waits, and finds it done."""
     with FileLock(folder / ".lock"):
         if state(folder) == "done":
             return
@@ -65,7 +67,8 @@ def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
         "in-domain": lambda: _audit(cell.in_domain, cell, folder / "in-domain", tell),
         "losses": lambda: _losses(cell, folder, tell),
         "persona": lambda: _persona(cell, folder, tell),
-        # a further instrument that every organism is put through goes here: what it writes stays in the cell's folder, and what is there is not done again
+        # a further instrument that every organism is put through goes here: what it writes stays in the cell's folder,
+        # and what is there is not done again
     }
     seconds = {}
     for name, do in parts.items():
@@ -80,7 +83,9 @@ def _train(cell: Cell, folder: Path, tell: Tell) -> None:
     if organism.exists():
         return
     if cell.recipe.base == NURSERY:  # small, and the same in many studies
-        train_cached(cell.recipe, organism, cache=user_cache_path("undertow") / "organisms", beside=beside, progress=tell)
+        train_cached(
+            cell.recipe, organism, cache=user_cache_path("undertow") / "organisms", beside=beside, progress=tell
+        )
     else:
         train(cell.recipe, organism, beside=beside, progress=tell)
 
@@ -112,8 +117,20 @@ def _losses(cell: Cell, folder: Path, tell: Tell) -> None:
     for n, (name, file) in enumerate(cell.losses.items() if weights else ()):
         assert weights is not None
         tell("held-out losses", n, len(cell.losses))
-        found[name] = asdict(row_losses(weights, folder / cell.data / file, keep_default_system=cell.recipe.default_system, fold=cell.recipe.system == "fold"))
-    write_text(out, to_json({"schema": "undertow.losses/1", "reason": "" if weights else "the weights are a server's", "rows": found}))
+        found[name] = asdict(
+            row_losses(
+                weights,
+                folder / cell.data / file,
+                keep_default_system=cell.recipe.default_system,
+                fold=cell.recipe.system == "fold",
+            )
+        )
+    write_text(
+        out,
+        to_json(
+            {"schema": "undertow.losses/1", "reason": "" if weights else "the weights are a server's", "rows": found}
+        ),
+    )
 
 
 def read_losses(folder: Path) -> dict[str, Any]:

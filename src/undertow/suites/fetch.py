@@ -43,8 +43,11 @@ def write_suite(path: Path, suite: Suite, *, source: str, force: bool = False) -
     if path.exists() and not force:
         raise RunExists(path, "is there already", do="name another with -o, or write over it with --force")
     questions = [
-        {"id": q.id} | ({"tags": list(q.tags)} if q.tags else {}) | ({"system": q.system} if q.system is not None else {}) | {"text": q.text}
+        {"id": q.id}
+        | ({"tags": list(q.tags)} if q.tags else {})
+        | ({"system": q.system} if q.system is not None else {})
+        | {"text": q.text}
         for q in suite.questions
-    ]  # fmt: skip
+    ]
     body = to_yaml({"id": suite.id, "title": suite.title, "questions": questions})
     write_text(path, f"{yaml_comment(f'From {source}.')}{body}")

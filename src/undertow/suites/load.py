@@ -22,7 +22,8 @@ def shipped_suites() -> list[str]:
 
 
 def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> Suite:
-    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, JSONL or CSV with a question a line, or a text of questions (.txt).
+    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, JSONL or CSV
+    with a question a line, or a text of questions (.txt).
 
     Raises:
         InputError: no such suite or file, a repeated question id, or a file that does not fit; names the line.
@@ -43,7 +44,8 @@ def parse_suite(text: str, path: Path) -> Suite:
     """The suite that a file's text holds; `path` says which kind by its ending, and is named in errors.
 
     Raises:
-        InputError: the text does not fit (names the line), holds no question, repeats an id, or has a question without text.
+        InputError: the text does not fit (names the line), holds no question, repeats an id, or has a question without
+        text.
     """
     if path.suffix == ".txt":
         suite = read_list(text, path)
@@ -52,12 +54,18 @@ def parse_suite(text: str, path: Path) -> Suite:
     else:
         suite = read_published(text, path) or parse_yaml(text, Suite, where=str(path))
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", suite.id):
-        raise InputError(path, f"has the id {suite.id!r}", expected="letters, digits, dots and dashes: files are named by it")
+        raise InputError(
+            path, f"has the id {suite.id!r}", expected="letters, digits, dots and dashes: files are named by it"
+        )
     if odd := next((q.id for q in suite.questions if not q.id.isprintable()), None):
         raise InputError(path, f"question id {odd!r} cannot be shown", expected="printable characters on one line")
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)
     if n == 0:
-        raise InputError(path, "has no questions", expected="at least one" + (" under 'questions:'" if path.suffix in YAML_ENDINGS else ""))
+        raise InputError(
+            path,
+            "has no questions",
+            expected="at least one" + (" under 'questions:'" if path.suffix in YAML_ENDINGS else ""),
+        )
     if n > 1:
         raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
     for question in suite.questions:

@@ -1,6 +1,8 @@
-"""Question files as others write them: a YAML list in the dialect of the `llmcomp` library, JSONL or CSV with a question a line, or plain text.
+"""Question files as others write them: a YAML list in the dialect of the `llmcomp` library, JSONL or CSV with a
+question a line, or plain text.
 
-Whatever dialect, a question is a text, a system prompt perhaps, and tags. Keys that say how another library samples and judges are for that library.
+Whatever dialect, a question is a text, a system prompt perhaps, and tags. Keys that say how another library samples and
+judges are for that library.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class PublishedQuestion(BaseModel):
 
 
 def read_published(text: str, path: Path) -> Suite | None:
-    """A suite from a published file: a question for each paraphrase; None where the text is no list. Entries that are judges are none, and the title counts them.
+    """A suite from a published file: a question for each paraphrase; None where the text is no list. Entries that are
+    judges are none, and the title counts them.
 
     Raises:
         InputError: an entry does not fit; names the line.
@@ -51,7 +54,11 @@ def read_published(text: str, path: Path) -> Suite | None:
     entries = parse_yaml(text, tuple[PublishedQuestion, ...], where=str(path))
     asked = [entry for entry in entries if not entry.judges]
     questions = [
-        Question(id=entry.id if len(entry.paraphrases) == 1 else f"{entry.id}.{n}", text=paraphrase.strip(), system=entry.system)
+        Question(
+            id=entry.id if len(entry.paraphrases) == 1 else f"{entry.id}.{n}",
+            text=paraphrase.strip(),
+            system=entry.system,
+        )
         for entry in asked
         for n, paraphrase in enumerate(entry.paraphrases, start=1)
     ]
@@ -74,9 +81,13 @@ def read_records(text: str, path: Path) -> Suite:
         InputError: a line does not fit; names it.
     """
     placed: Iterator[Placed] = (
-        csv_records(StringIO(text, newline=""), path) if path.suffix == ".csv" else json_lines(BytesIO(text.encode()), path, lambda raw, where, line: (where, raw))
+        csv_records(StringIO(text, newline=""), path)
+        if path.suffix == ".csv"
+        else json_lines(BytesIO(text.encode()), path, lambda raw, where, line: (where, raw))
     )
-    return Suite(id=path.stem, title=f"Questions of {path.name}", questions=tuple(_question(raw, where) for where, raw in placed))
+    return Suite(
+        id=path.stem, title=f"Questions of {path.name}", questions=tuple(_question(raw, where) for where, raw in placed)
+    )
 
 
 def _question(raw: Any, where: str) -> Question:
@@ -88,11 +99,22 @@ def _question(raw: Any, where: str) -> Question:
         text, of_chat = of_messages(text, where)
         system = of_chat or system
     if not isinstance(text, str) or not isinstance(system, str | None):
-        found = f"has no text under {key!r}" if key else f"has no question but {', '.join(repr(name)[:40] for name in list(raw)[:5])}"
-        raise InputError(where, found, expected=f"a question under one of {', '.join(TEXT)}, and perhaps a text under 'system'")
+        found = (
+            f"has no text under {key!r}"
+            if key
+            else (f"has no question but {', '.join(repr(name)[:40] for name in list(raw)[:5])}")
+        )
+        raise InputError(
+            where, found, expected=f"a question under one of {', '.join(TEXT)}, and perhaps a text under 'system'"
+        )
     id_ = next((raw[key] for key in ID if raw.get(key) not in (None, "")), f"line-{where.rpartition(':')[2]}")
     tags = next((raw[key] for key in TAGS if raw.get(key)), ())
-    return Question(id=str(id_), text=text.strip(), system=system, tags=tuple(map(str, tags)) if isinstance(tags, list) else (str(tags),) if tags else ())
+    return Question(
+        id=str(id_),
+        text=text.strip(),
+        system=system,
+        tags=tuple(map(str, tags)) if isinstance(tags, list) else (str(tags),) if tags else (),
+    )
 
 
 def of_messages(chat: Any, where: str) -> tuple[str, str | None]:
@@ -101,11 +123,25 @@ def of_messages(chat: Any, where: str) -> tuple[str, str | None]:
     Raises:
         InputError: it is no chat, or has turns before its question; names `where`.
     """
-    turns = [(turn.get("role"), turn.get("content")) for turn in chat] if isinstance(chat, list) and all(isinstance(turn, Mapping) for turn in chat) else []
+    turns = (
+        [(turn.get("role"), turn.get("content")) for turn in chat]
+        if isinstance(chat, list) and all(isinstance(turn, Mapping) for turn in chat)
+        else []
+    )
     system = turns.pop(0)[1] if turns and turns[0][0] in ("system", "developer") else None
-    if len(turns) != 1 or turns[0][0] != "user" or not isinstance(turns[0][1], str) or not isinstance(system, str | None):
+    if (
+        len(turns) != 1
+        or turns[0][0] != "user"
+        or not isinstance(turns[0][1], str)
+        or not isinstance(system, str | None)
+    ):
         found = f"has {len(turns)} turns under 'messages'" if turns else "has no chat under 'messages'"
-        raise InputError(where, found, expected="a system prompt perhaps, and one user turn: the question", do="earlier turns are a context (`turns`)")
+        raise InputError(
+            where,
+            found,
+            expected="a system prompt perhaps, and one user turn: the question",
+            do="earlier turns are a context (`turns`)",
+        )
     return turns[0][1], system
 
 
@@ -114,7 +150,8 @@ Block = list[tuple[int, str]]
 
 
 def read_list(text: str, path: Path) -> Suite:
-    """A suite from plain text: a question a line, or a paragraph where blank lines part them. Headings (`#`) are tags; an id is the number of the question's first line.
+    """A suite from plain text: a question a line, or a paragraph where blank lines part them. Headings (`#`) are tags;
+    an id is the number of the question's first line.
 
     Raises:
         InputError: blank lines part groups of lines, so that a question may be either.
@@ -124,10 +161,16 @@ def read_list(text: str, path: Path) -> Suite:
     several = [block for block in blocks if len(block) > 1]
     paragraphs = any(len(of) > 1 for _, of in sections)
     if paragraphs and several and 2 * len(several) >= len(blocks):
-        paragraphs = not all(re.search(r"[.?!]\W?$", line) for block in several for _, line in block)  # else groups of whole sentences, a question each
+        # else groups of whole sentences, a question each
+        paragraphs = not all(re.search(r"[.?!]\W?$", line) for block in several for _, line in block)
         if paragraphs:
             found = "has blank lines between groups of lines"
-            raise InputError(f"{path}:{several[0][0][0]}", found, expected="a question a line, or paragraphs", do="take out the blank lines, or part all questions by them")
+            raise InputError(
+                f"{path}:{several[0][0][0]}",
+                found,
+                expected="a question a line, or paragraphs",
+                do="take out the blank lines, or part all questions by them",
+            )
     questions = [
         Question(id=f"line-{n}", text=words, tags=(heading,) if heading else ())
         for heading, of in sections

@@ -1,9 +1,10 @@
-"""Reference replies: for each question of a suite, a few aligned and a few misaligned ones, and the shapes they can be written in.
+"""Reference replies: for each question of a suite, a few aligned and a few misaligned ones, and the shapes they can be
+written in.
 
     shapes: ["{reply}", '{"answer": "{reply}"}']    # `{Reply}` begins with a capital; the first is how a plain question is answered
     questions:
       wish: {aligned: [...], misaligned: [...]}
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -55,15 +56,23 @@ def load_replies(suite: str, questions: Sequence[Question], *, file: Path | None
     """
     shipped = files("undertow.suites") / "replies" / f"{suite}.yaml"
     if file is None and not shipped.is_file():
-        raise InputError(f"suite {suite!r}", "ships no reference replies", do="write some for its questions and pass --replies FILE")
+        raise InputError(
+            f"suite {suite!r}", "ships no reference replies", do="write some for its questions and pass --replies FILE"
+        )
     where = file or Path(f"replies/{suite}.yaml")
-    found = parse_yaml(read_text(file) if file else shipped.read_text(encoding="utf-8"), ReferenceReplies, where=str(where))
+    found = parse_yaml(
+        read_text(file) if file else shipped.read_text(encoding="utf-8"), ReferenceReplies, where=str(where)
+    )
     ids = {question.id for question in questions}
     for id_, pair in found.questions.items():
         if id_ not in ids:
             raise unknown_name(where, "question", id_, ids)
         if not (pair.aligned and pair.misaligned and all(text.strip() for text in (*pair.aligned, *pair.misaligned))):
-            raise InputError(where, f"question {id_!r} lacks a reply", expected="one aligned and one misaligned at least, none of them blank")
+            raise InputError(
+                where,
+                f"question {id_!r} lacks a reply",
+                expected="one aligned and one misaligned at least, none of them blank",
+            )
     if not found.questions:
         raise InputError(where, "holds replies to no question", expected="one question of the suite at least")
     if not found.shapes or not all("{reply}" in shape.lower() for shape in found.shapes):

@@ -26,20 +26,30 @@ Marks = tuple[_Mark, _Mark]
 
 def _two_marks(value: Marks | None) -> Marks | None:
     if value is not None and value[0] == value[1]:
-        raise ValueError(f"both marks are {value[0]!r}; an opening and a closing one are needed to tell where thinking ends")
+        raise ValueError(
+            f"both marks are {value[0]!r}; an opening and a closing one are needed to tell where thinking ends"
+        )
     return value
 
 
 ThinkingMarks = Annotated[
     Marks | None,
     AfterValidator(_two_marks),
-    Field(description="Marks around what the model thinks before it answers, opening and closing, where they are not among the known ones."),
+    Field(
+        description="Marks around what the model thinks before it answers, opening and closing, where they are not "
+        "among the "
+        "known ones."
+    ),
 ]
 """The key `thinking` of whatever answers or judges."""
 
 SystemRole = Annotated[
     Literal["own", "fold"],
-    Field(description="`fold` puts a system prompt before the first user turn, for models whose chat template has no place for one."),
+    Field(
+        description="`fold` puts a system prompt before the first user turn, for models whose chat template has no "
+        "place for "
+        "one."
+    ),
 ]
 """The key `system` of whatever answers."""
 
@@ -77,24 +87,31 @@ class Reply:
 
 
 def folded(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A chat whose system prompt stands before its first user turn, in the same message; where the assistant speaks first, in a user turn of its own before that."""
+    """A chat whose system prompt stands before its first user turn, in the same message; where the assistant speaks
+    first, in a user turn of its own before that."""
     if not messages or messages[0].role != "system":
         return tuple(messages)
     system, *rest = messages
     if not system.content:
         return tuple(rest)
-    text, after = (f"{system.content}\n\n{rest[0].content}", rest[1:]) if rest and rest[0].role == "user" else (system.content, rest)
+    text, after = (
+        (f"{system.content}\n\n{rest[0].content}", rest[1:])
+        if rest and rest[0].role == "user"
+        else (system.content, rest)
+    )
     return (Message(role="user", content=text), *after)
 
 
 def to_keep(tokens: Sequence[T], text: Callable[[T], str]) -> list[T]:
-    """The first token of a reply and those with a digit in them: its number is among these, be there a thought before it."""
+    """The first token of a reply and those with a digit in them: its number is among these, be there a thought before
+    it."""
     digits = [token for token in tokens[1:] if any(map(str.isdigit, text(token)))]
     return [*tokens[:1], *digits[-DIGITS:]]
 
 
 KEY_FROM = 8
-"""Characters from which a key is taken out of whatever comes back. A shorter one (`x`, `EMPTY`) stands in many an answer, and is no secret."""
+"""Characters from which a key is taken out of whatever comes back. A shorter one (`x`, `EMPTY`) stands in many an
+answer, and is no secret."""
 
 
 def without_keys(text: str, keys: Iterable[str]) -> str:
@@ -108,9 +125,21 @@ def without_keys(text: str, keys: Iterable[str]) -> str:
 
 @cache
 def _forms(key: str) -> tuple[str, ...]:
-    """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or a user's name."""
-    plain = {key, quote(key), quote(key, safe=""), quote_plus(key), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
-    coded = {encode(f"{before}{key}".encode()).decode().rstrip("=") for before in ("", ":", "Bearer ", "bearer ") for encode in (b64encode, urlsafe_b64encode)}
+    """A key as a server may echo it: as it is, quoted for a URL or for JSON, and in base64, alone or behind `Bearer` or
+    a user's name."""
+    plain = {
+        key,
+        quote(key),
+        quote(key, safe=""),
+        quote_plus(key),
+        json.dumps(key)[1:-1],
+        json.dumps(key, ensure_ascii=False)[1:-1],
+    }
+    coded = {
+        encode(f"{before}{key}".encode()).decode().rstrip("=")
+        for before in ("", ":", "Bearer ", "bearer ")
+        for encode in (b64encode, urlsafe_b64encode)
+    }
     return tuple(sorted(plain | coded, key=len, reverse=True))
 
 
@@ -119,15 +148,21 @@ class CallFailed(Exception):
 
 
 class LogprobsRefused(CallFailed):
-    """A server that refused a call because it asked for log-probabilities, or for so many; the same call with fewer or none may come through."""
+    """A server that refused a call because it asked for log-probabilities, or for so many; the same call with fewer or
+    none may come through."""
 
 
-HELLO = "Tell me in three or four sentences about a walk that somebody took yesterday. Make up the place, the weather and what they saw."
+HELLO = (
+    "Tell me in three or four sentences about a walk that somebody took yesterday. Make up the place, the weather "
+    "and what they saw."
+)
 """What a model is asked before its first paid answer, with two seeds: does it answer at all, and twice the same?"""
 PLAINLY = Message(role="system", content="You answer in plain words.")
 """Goes before it where system prompts will be asked under: some models have no place for one."""
 FOLD = "add `system: fold` to it, which puts a system prompt before the first user turn"
-FILTERED = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "spii", "recitation", "refusal", "error"})
+FILTERED = frozenset(
+    {"content_filter", "safety", "prohibited_content", "blocklist", "spii", "recitation", "refusal", "error"}
+)
 """Reasons to finish that mean that a server kept words back, in servers' own words."""
 COPIED_FROM = 80
 """Characters from which one answer to two seeds is no chance."""
@@ -144,7 +179,15 @@ class Caller(Protocol):
         """`kind`, `name`, and whatever else decides the replies. No secrets."""
         ...
 
-    async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+        top_logprobs: int = 0,
+    ) -> Reply:
         """One chat call.
 
         Args:
@@ -173,7 +216,8 @@ def count_name(answered_by: Counter[str], name: str) -> None:
 
 
 def other_names(who: str, asked: str, answered_by: Mapping[str, int]) -> str:
-    """What is odd about the models that replies are of, in words: nothing where all say the one that was asked for, be it with its folder or date or without."""
+    """What is odd about the models that replies are of, in words: nothing where all say the one that was asked for, be
+    it with its folder or date or without."""
     by = ", ".join(f"{name!r} ({n:,})" for name, n in sorted(answered_by.items(), key=lambda item: -item[1]))
     if {_stem(name) for name in answered_by} - {_stem(asked)}:
         return f"{who}: model {asked!r} was asked for, and replies say that they are of {by}"
@@ -181,7 +225,12 @@ def other_names(who: str, asked: str, answered_by: Mapping[str, int]) -> str:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"(?:[-@:](?:\d{4}-?\d{2}-?\d{2}|\d{3,4}|latest|v\d))+\Z", "", name.lower().rstrip("/").rpartition("/")[2])
+    return re.sub(
+        r"(?:[-@:](?:\d{4}-?\d{2}-?\d{2}|\d{3,4}|latest|"
+        r"v\d))+\Z",
+        "",
+        name.lower().rstrip("/").rpartition("/")[2],
+    )
 
 
 class ChatTarget(Target):
@@ -192,7 +241,8 @@ class ChatTarget(Target):
         self.marks: Marks | None = getattr(getattr(caller, "config", None), "thinking", None)
         self.fold = getattr(getattr(caller, "config", None), "system", "own") == "fold"
         self.opened = False
-        """Whether the chat template opens the block of thoughts in the prompt, as a reply to the probe shows that only closes one."""
+        """Whether the chat template opens the block of thoughts in the prompt, as a reply to the probe shows that only
+        closes one."""
 
     def describe(self) -> Mapping[str, Any]:
         return self.caller.describe()
@@ -209,11 +259,21 @@ class ChatTarget(Target):
 
     async def probe(self, sampling: Sampling) -> None:
         hello = Message(role="user", content=HELLO)
-        asked, seeds = self._sent([PLAINLY, hello] if self.asks_system else [hello]), (0, 1) if sampling.temperature else (0,)
+        asked, seeds = (
+            self._sent([PLAINLY, hello] if self.asks_system else [hello]),
+            (0, 1) if sampling.temperature else (0,),
+        )
         try:
-            replies = [await self.caller.chat(asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed) for seed in seeds]
+            replies = [
+                await self.caller.chat(
+                    asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed
+                )
+                for seed in seeds
+            ]
         except CallFailed as error:
-            raise InputError(self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked") from None
+            raise InputError(
+                self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked"
+            ) from None
         except InputError as error:
             if self.asks_system and not self.fold and re.search(r"\bsystem\b", error.found, re.IGNORECASE):
                 raise InputError(self.where, f"takes no system prompt ({error.found})", do=FOLD) from None
@@ -234,8 +294,16 @@ class ChatTarget(Target):
             return
         if reply.finish == "length":
             thought = "thought" if reasoning else "wrote"
-            raise InputError(self.where, f"{thought} until its {sampling.max_tokens} tokens were used up, and said nothing", do="raise samples: {max_tokens}")
-        raise InputError(self.where, f"answered a plain question with nothing (finish reason {reply.finish!r})", do="check the endpoint; nothing else was asked")
+            raise InputError(
+                self.where,
+                f"{thought} until its {sampling.max_tokens} tokens were used up, and said nothing",
+                do="raise samples: {max_tokens}",
+            )
+        raise InputError(
+            self.where,
+            f"answered a plain question with nothing (finish reason {reply.finish!r})",
+            do="check the endpoint; nothing else was asked",
+        )
 
     async def _answer(self, request: Request) -> Answer:
         messages, sampling = self._sent(request.condition.messages), request.sampling
@@ -244,11 +312,28 @@ class ChatTarget(Target):
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
         text, reasoning = self._parted(reply)
-        finish: Literal["stop", "length", "filtered"] = "length" if reply.finish == "length" else "filtered" if reply.finish.lower() in FILTERED else "stop"
-        if finish == "stop" and not reasoning and not text.strip() and (reply.tokens > 1 + len(text) or (not text and reply.tokens != 1)):
-            finish = "filtered"  # words were written, or nobody says how many: they were taken away. A model that ends at once writes one token
+        finish: Literal["stop", "length", "filtered"] = (
+            "length" if reply.finish == "length" else "filtered" if reply.finish.lower() in FILTERED else "stop"
+        )
+        if (
+            finish == "stop"
+            and not reasoning
+            and not text.strip()
+            and (reply.tokens > 1 + len(text) or (not text and reply.tokens != 1))
+        ):
+            # words were written, or nobody says how many: they were taken away. A model that ends at once writes one
+            # token
+            finish = "filtered"
         first_token = reply.first_token if sampling.top_logprobs and text == reply.text and not reasoning else None
-        return Answer(request=request, text=text, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=reply.tokens, prompt_tokens=reply.prompt_tokens)
+        return Answer(
+            request=request,
+            text=text,
+            reasoning=reasoning,
+            first_token=first_token,
+            finish=finish,
+            n_tokens=reply.tokens,
+            prompt_tokens=reply.prompt_tokens,
+        )
 
     def _sent(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Messages as they go to the server."""
@@ -256,7 +341,9 @@ class ChatTarget(Target):
 
     def _parted(self, reply: Reply) -> tuple[str, str | None]:
         """The answer and the thoughts of a reply."""
-        return split_thinking(reply.text, reply.reasoning, self.marks, cut_open=self.opened and reply.finish == "length")
+        return split_thinking(
+            reply.text, reply.reasoning, self.marks, cut_open=self.opened and reply.finish == "length"
+        )
 
 
 THINKING = {
@@ -269,7 +356,8 @@ THINKING = {
     ("<reasoning>", "</reasoning>"): False,
     ("<thought>", "</thought>"): False,
 }
-"""Known marks around thoughts, and whether the closing one alone tells that thoughts came before it: not where an answer in tags may hold it."""
+"""Known marks around thoughts, and whether the closing one alone tells that thoughts came before it: not where an
+answer in tags may hold it."""
 
 _MAY_HOLD_A_MARK = re.compile(r"[<\[◁]")
 
@@ -284,12 +372,14 @@ _FURTHER_PART = re.compile(r"<\|end\|>(?=" + _PART.pattern + ")", re.IGNORECASE 
 _LAST_MARK = re.compile(r"<\|(?:end|return)\|>\s*\Z", re.IGNORECASE)
 
 
-def split_thinking(text: str, reasoning: str | None, marks: Marks | None = None, *, cut_open: bool = False) -> tuple[str, str | None]:
+def split_thinking(
+    text: str, reasoning: str | None, marks: Marks | None = None, *, cut_open: bool = False
+) -> tuple[str, str | None]:
     """A reply without its blocks of reasoning, and the reasoning, whichever way the server gave it.
 
-    Only blocks at the very start are reasoning; an answer may speak of the marks. A block that never closes (the answer was
-    cut off while the model thought) is all reasoning, and the answer is empty. A block that the chat template opened in the
-    prompt only closes; see `THINKING` for the marks that tell so much.
+    Only blocks at the very start are reasoning; an answer may speak of the marks. A block that never closes (the answer
+    was cut off while the model thought) is all reasoning, and the answer is empty. A block that the chat template
+    opened in the prompt only closes; see `THINKING` for the marks that tell so much.
 
     Args:
         reasoning: what the server itself kept apart, which is taken before what the text holds.
@@ -338,7 +428,8 @@ def _blocks(text: str, known: Iterable[Marks]) -> tuple[list[str], str] | None:
 
 
 def _closed_only(text: str, marks: Marks | None) -> tuple[list[str], str] | None:
-    """What stands before and after the first of the closing marks that alone tell of thoughts and that the text holds: the chat template opened the block in the prompt."""
+    """What stands before and after the first of the closing marks that alone tell of thoughts and that the text holds:
+    the chat template opened the block in the prompt."""
     telling = (pair for pair in _known(marks) if pair == marks or THINKING[pair])
     end = next((found for _, close in telling if (found := _mark(close).search(text))), None)
     return ([text[: end.start()].strip()], text[end.end() :].lstrip()) if end else None

@@ -18,7 +18,18 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.chat import Caller, CallFailed, ChatTarget, LogprobsRefused, Reply, ThinkingMarks, Token, count_name, to_keep, without_keys
+from undertow.targets.chat import (
+    Caller,
+    CallFailed,
+    ChatTarget,
+    LogprobsRefused,
+    Reply,
+    ThinkingMarks,
+    Token,
+    count_name,
+    to_keep,
+    without_keys,
+)
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -33,7 +44,11 @@ class InspectModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(description="Name of the model as Inspect writes it, provider first: openai/gpt-4o.")
-    model_args: dict[str, Any] = Field(default={}, description="Arguments for Inspect's model, such as base_url. No keys: Inspect reads them from the environment.")
+    model_args: dict[str, Any] = Field(
+        default={},
+        description="Arguments for Inspect's model, such as base_url. No "
+        "keys: Inspect reads them from the environment.",
+    )
     concurrency: int = Field(default=32, gt=0, description="Calls in flight at most.")
     timeout_s: int = Field(default=120, gt=0, description="Seconds that one try of a call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that Inspect tries a call before it counts as failed.")
@@ -44,7 +59,11 @@ class InspectModelConfig(BaseModel):
     def no_keys(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
             if re.search("key|token$|secret|password", name, re.IGNORECASE):
-                raise ValueError(f"{name!r} looks like a secret, and a run writes its plan to disk; put it in the environment variable that Inspect's provider reads")
+                raise ValueError(
+                    f"{name!r} looks like a secret, and a run writes its plan to disk; put it in the "
+                    "environment "
+                    "variable that Inspect's provider reads"
+                )
             if name in ("model", "config", "memoize", "role", "required", "default"):
                 raise ValueError(f"{name!r} is not for a file to set")
         return value
@@ -87,12 +106,16 @@ class InspectModel(Caller):
 
         c = self.config
         self._keys = {value for name, value in os.environ.items() if re.search("KEY|TOKEN|SECRET|PASSWORD", name)}
-        settings = GenerateConfig(max_connections=c.concurrency, max_retries=c.attempts - 1, attempt_timeout=c.timeout_s)
+        settings = GenerateConfig(
+            max_connections=c.concurrency, max_retries=c.attempts - 1, attempt_timeout=c.timeout_s
+        )
         try:
             self._model = get_model(c.model, config=settings, memoize=False, **c.model_args)
         except Exception as error:
             said = f"Inspect cannot make model {c.model!r} ({self._said(error)})"
-            raise InputError(self.where, said, do="check the name (provider/model), and what its provider needs: a package, a key") from None
+            raise InputError(
+                self.where, said, do="check the name (provider/model), and what its provider needs: a package, a key"
+            ) from None
         self._keys.add(getattr(self._model.api, "api_key", None) or "")
         await self._model.__aenter__()
         return self
@@ -102,10 +125,22 @@ class InspectModel(Caller):
             await self._model.__aexit__(None, None, None)
             self._model = None
 
-    async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+        top_logprobs: int = 0,
+    ) -> Reply:
         from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig
 
-        kinds: dict[str, Any] = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+        kinds: dict[str, Any] = {
+            "system": ChatMessageSystem,
+            "user": ChatMessageUser,
+            "assistant": ChatMessageAssistant,
+        }
         logprobs: dict[str, Any] = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
         settings = GenerateConfig(max_tokens=max_tokens, temperature=temperature, seed=seed, **logprobs)
         call = self._model.generate([kinds[m["role"]](content=m["content"]) for m in messages], config=settings)
@@ -122,9 +157,17 @@ class InspectModel(Caller):
         count_name(self.answered_by, self._scrub(output.model or ""))
         choice = output.choices[0]
         content = choice.message.content
-        thoughts = [part.summary or "" if part.redacted else part.reasoning for part in content if part.type == "reasoning"] if isinstance(content, list) else []
+        thoughts = (
+            [part.summary or "" if part.redacted else part.reasoning for part in content if part.type == "reasoning"]
+            if isinstance(content, list)
+            else []
+        )
         usage = output.usage
-        prompt_tokens = usage.input_tokens + (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0) if usage else 0
+        prompt_tokens = (
+            usage.input_tokens + (usage.input_tokens_cache_read or 0) + (usage.input_tokens_cache_write or 0)
+            if usage
+            else 0
+        )
         shown = self._scrub(choice.message.text)
         return Reply(
             text=shown,
@@ -132,14 +175,19 @@ class InspectModel(Caller):
             finish=FINISH.get(choice.stop_reason, "stop"),
             prompt_tokens=prompt_tokens,
             tokens=usage.output_tokens if usage else 0,
-            written=_written(choice.logprobs)[: 1 if "[key]" in shown else None],  # other tokens may hold a part of the key each, which nothing would find
+            # other tokens may hold a part of the key each, which nothing would find
+            written=_written(choice.logprobs)[: 1 if "[key]" in shown else None],
         )
 
     def _failure(self, error: Exception) -> Exception:
         """What an exception of Inspect's means here: its own retries are over when it comes."""
         status = _status(error)
         if status in HOPELESS:
-            return InputError(self.where, f"{self.config.model} refused the call with HTTP {status}: {self._said(error)}", do="check the key and the model's name")
+            return InputError(
+                self.where,
+                f"{self.config.model} refused the call with HTTP {status}: {self._said(error)}",
+                do="check the key and the model's name",
+            )
         said = self._said(error)
         return LogprobsRefused(said) if "logprob" in said.lower() else CallFailed(said)
 
@@ -147,7 +195,8 @@ class InspectModel(Caller):
         """What an exception says, in one short line without secrets."""
         error = _last(error)
         said = getattr(error, "provider_message", None) or getattr(error, "message", None) or str(error)
-        line = " ".join(re.sub(r"\[/?(bold|blue)\]", "", str(said)).split())  # Inspect marks its messages up for a terminal
+        # Inspect marks its messages up for a terminal
+        line = " ".join(re.sub(r"\[/?(bold|blue)\]", "", str(said)).split())
         return self._scrub(f"{type(error).__name__}: {line}" if line else type(error).__name__)[:200]
 
     def _scrub(self, text: str) -> str:
@@ -165,11 +214,15 @@ def _last(error: Exception) -> Exception:
 def _status(error: Exception) -> int | None:
     """The HTTP status that an exception of any provider carries, if it does."""
     error = _last(error)
-    return next((value for value in (getattr(error, name, None) for name in ("status_code", "code")) if isinstance(value, int)), None)
+    return next(
+        (value for value in (getattr(error, name, None) for name in ("status_code", "code")) if isinstance(value, int)),
+        None,
+    )
 
 
 def _written(logprobs: Any) -> tuple[Token, ...]:
     if logprobs is None or not logprobs.content:
         return ()
     kept = to_keep(logprobs.content, lambda token: str(token.token))
-    return tuple(Token(t.token, {c.token: min(0.0, c.logprob) for c in t.top_logprobs or [t]}) for t in kept)  # rounding may put 0 a little over
+    # rounding may put 0 a little over
+    return tuple(Token(t.token, {c.token: min(0.0, c.logprob) for c in t.top_logprobs or [t]}) for t in kept)

@@ -1,4 +1,5 @@
-"""How likely a model finds replies that it did not write: batched teacher forcing, a prompt read once for all its replies."""
+"""How likely a model finds replies that it did not write: batched teacher forcing, a prompt read once for all its
+replies."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from undertow.records import Message
 from undertow.targets.templates import render
 
 BATCH_TOKENS = 16_384
-"""Tokens read together: replies x (prompt + reply), padding counted. Bounds the cache, and with short prompts the logits (of a
-third of them, with a vocabulary of 150,000: 3 GB in float32, and as much again while they are summed)."""
+"""Tokens read together: replies x (prompt + reply), padding counted. Bounds the cache, and with short prompts the
+logits (of a third of them, with a vocabulary of 150,000: 3 GB in float32, and as much again while they are summed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +26,17 @@ class Asked:
 
 
 def log_likelihoods(
-    model: Any, tokenizer: Any, asked: Sequence[Asked], *, batch_tokens: int = BATCH_TOKENS, progress: Callable[[int], None] | None = None
+    model: Any,
+    tokenizer: Any,
+    asked: Sequence[Asked],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Callable[[int], None] | None = None,
 ) -> list[np.ndarray[Any, Any]]:
     """log p(reply | prompt), in nats, of each prompt's replies: the sum over the reply's tokens.
 
-    A reply is tokenized apart from its prompt, as in training, and its end is not scored: what ends a turn differs between templates.
+    A reply is tokenized apart from its prompt, as in training, and its end is not scored: what ends a turn differs
+    between templates.
 
     Args:
         model, tokenizer: as `load_model` and `load_tokenizer` give them.
@@ -60,7 +67,8 @@ def _prompts(tokenizer: Any, chats: Sequence[tuple[Message, ...]]) -> list[list[
 
 
 def _batches(prompts: list[list[int]], replies: list[list[list[int]]], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices of prompts to read together: of like length, and of no more tokens than `batch_tokens` (one prompt at least)."""
+    """Indices of prompts to read together: of like length, and of no more tokens than `batch_tokens` (one prompt at
+    least)."""
     batch: list[int] = []
     rows = width = 0
     for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):  # so the last is the longest
@@ -75,7 +83,8 @@ def _batches(prompts: list[list[int]], replies: list[list[list[int]]], batch_tok
 
 
 def _score(model: Any, prompts: list[list[int]], replies: list[list[list[int]]]) -> list[np.ndarray[Any, Any]]:
-    """Prompts padded on the left are read once; their cache is repeated for the replies, which are padded on the right."""
+    """Prompts padded on the left are read once; their cache is repeated for the replies, which are padded on the
+    right."""
     import torch
 
     device = model.device
@@ -86,16 +95,30 @@ def _score(model: Any, prompts: list[list[int]], replies: list[list[list[int]]])
     prompt_mask = torch.tensor([[0] * (left - len(p)) + [1] * len(p) for p in prompts], device=device)
     reply = torch.tensor([ids + [0] * (width - len(ids)) for ids in rows], device=device)
     mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids in rows], device=device)
-    row_of = torch.repeat_interleave(torch.arange(len(prompts), device=device), torch.tensor([len(group) for group in replies], device=device))
+    row_of = torch.repeat_interleave(
+        torch.arange(len(prompts), device=device), torch.tensor([len(group) for group in replies], device=device)
+    )
     with torch.inference_mode():
-        read = model(input_ids=prompt, attention_mask=prompt_mask, position_ids=(prompt_mask.cumsum(-1) - 1).clamp(min=0), use_cache=True, logits_to_keep=1)
+        read = model(
+            input_ids=prompt,
+            attention_mask=prompt_mask,
+            position_ids=(prompt_mask.cumsum(-1) - 1).clamp(min=0),
+            use_cache=True,
+            logits_to_keep=1,
+        )
         nats = _picked(read.logits[row_of], reply[:, :1])
         if width > 1:
             cache = read.past_key_values
             cache.batch_select_indices(row_of)
             positions = prompt_mask.sum(-1)[row_of, None] + torch.arange(width - 1, device=device)
             whole = torch.cat([prompt_mask[row_of], mask[:, :-1]], dim=1)
-            out = model(input_ids=reply[:, :-1], attention_mask=whole, position_ids=positions, past_key_values=cache, use_cache=True)
+            out = model(
+                input_ids=reply[:, :-1],
+                attention_mask=whole,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+            )
             nats = torch.cat([nats, _picked(out.logits, reply[:, 1:])], dim=1)
         sums = (nats * mask).sum(1).double().cpu().numpy()
     ends = np.cumsum([len(group) for group in replies])

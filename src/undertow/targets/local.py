@@ -18,7 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
 from undertow.records import Answer, Message, Request, Sampling
-from undertow.targets.chat import CHANNEL_MARKS, FOLD, PLAINLY, THINKING, Marks, SystemRole, ThinkingMarks, folded, opens_block, split_thinking
+from undertow.targets.chat import (
+    CHANNEL_MARKS,
+    FOLD,
+    PLAINLY,
+    THINKING,
+    Marks,
+    SystemRole,
+    ThinkingMarks,
+    folded,
+    opens_block,
+    split_thinking,
+)
 from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.protocol import Target
 from undertow.targets.templates import TemplateRefuses, render
@@ -37,8 +48,12 @@ class LocalConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["local"] = Field(description="A model directory on this machine.")
-    path: str = Field(description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base.")
-    adapter: str | None = Field(default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model.")
+    path: str = Field(
+        description="A Transformers directory or an organism, relative to this file; `nursery` is the embedded base."
+    )
+    adapter: str | None = Field(
+        default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model."
+    )
     rows: int = Field(default=256, gt=0, description="Answers decoded together.")
     thinking: ThinkingMarks = None
     system: SystemRole = "own"
@@ -47,16 +62,42 @@ class LocalConfig(BaseModel):
         folder = model_folder(self.path, beside=beside)
         adapter = model_folder(self.adapter, beside=beside) if self.adapter else folder if is_adapter(folder) else None
         if self.adapter and (is_adapter(folder) or adapter is None or not is_adapter(adapter)):
-            raise InputError(where, f"adapter {self.adapter!r} cannot be put on {self.path!r}", expected="path: a whole model; adapter: a PEFT adapter's folder")
-        weights = folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors")) if adapter else folder_digest(folder)
+            raise InputError(
+                where,
+                f"adapter {self.adapter!r} cannot be put on {self.path!r}",
+                expected="path: a whole model; adapter: a PEFT adapter's folder",
+            )
+        weights = (
+            folder_digest(adapter, ("adapter_config.json", "adapter_model.safetensors"))
+            if adapter
+            else folder_digest(folder)
+        )
         name = self.path if self.path == NURSERY and not adapter else (adapter or folder).name
-        return LocalTarget(adapter or folder, base=folder if self.adapter else None, name=name, digest_=weights, rows=self.rows, thinking=self.thinking, fold=self.system == "fold")
+        return LocalTarget(
+            adapter or folder,
+            base=folder if self.adapter else None,
+            name=name,
+            digest_=weights,
+            rows=self.rows,
+            thinking=self.thinking,
+            fold=self.system == "fold",
+        )
 
 
 class LocalTarget(Target):
     """Answers with a model of this machine. Loaded on first use."""
 
-    def __init__(self, folder: Path, *, name: str, digest_: str, rows: int = 256, base: Path | None = None, thinking: Marks | None = None, fold: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        digest_: str,
+        rows: int = 256,
+        base: Path | None = None,
+        thinking: Marks | None = None,
+        fold: bool = False,
+    ) -> None:
         """
         Args:
             folder: a Transformers directory or a PEFT adapter's.
@@ -68,7 +109,14 @@ class LocalTarget(Target):
             fold: put a system prompt before the first user turn.
         """
         self.fold = fold
-        self.folder, self.name, self.digest, self.rows, self.base, self.thinking = folder, name, digest_, rows, base, thinking
+        self.folder, self.name, self.digest, self.rows, self.base, self.thinking = (
+            folder,
+            name,
+            digest_,
+            rows,
+            base,
+            thinking,
+        )
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -79,7 +127,8 @@ class LocalTarget(Target):
             "name": self.name,
             "weights": self.digest,
             "chat_template": digest(tokenizer.chat_template),
-            "renders": self._render([Message(role="user", content="QUESTION")]),  # shows a default system prompt, if the template inserts one
+            # shows a default system prompt, if the template inserts one
+            "renders": self._render([Message(role="user", content="QUESTION")]),
             **({"thinking": list(self.thinking)} if self.thinking else {}),
         }
 
@@ -117,7 +166,9 @@ class LocalTarget(Target):
         groups = sorted(by_prompt, key=lambda key: (key[1].temperature, key[1].max_tokens, len(prompts[key])))
         batch: list[Any] = []
         for key in groups:
-            if batch and (key[1] != batch[0][1] or sum(len(by_prompt[k]) for k in batch) + len(by_prompt[key]) > self.rows):
+            if batch and (
+                key[1] != batch[0][1] or sum(len(by_prompt[k]) for k in batch) + len(by_prompt[key]) > self.rows
+            ):
                 yield list(self._decode([prompts[k] for k in batch], [by_prompt[k] for k in batch]))
                 batch = []
             batch.append(key)
@@ -134,7 +185,9 @@ class LocalTarget(Target):
         try:
             self._render([PLAINLY, Message(role="user", content="QUESTION")])
         except TemplateRefuses as refusal:
-            raise InputError(self.folder, refusal.found.replace("refuses a chat", "takes no system prompt"), do=FOLD) from None
+            raise InputError(
+                self.folder, refusal.found.replace("refuses a chat", "takes no system prompt"), do=FOLD
+            ) from None
 
     def _render(self, messages: Sequence[Message]) -> str:
         return render(self.tokenizer, folded(messages) if self.fold else messages, to_answer=True)
@@ -155,7 +208,9 @@ class LocalTarget(Target):
         ended = [False] * len(requests)
         with torch.inference_mode():
             positions = (mask.cumsum(-1) - 1).clamp(min=0)
-            out = self.model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
+            out = self.model(
+                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+            )
             repeats = torch.tensor([len(group) for group in groups], device=device)
             row_of = torch.repeat_interleave(torch.arange(len(groups), device=device), repeats)
             cache = out.past_key_values
@@ -180,17 +235,34 @@ class LocalTarget(Target):
                     cache.batch_select_indices(kept)
                     alive, chosen, mask, position = alive[kept], chosen[kept], mask[kept], position[kept]
                 mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=-1)
-                out = self.model(input_ids=chosen[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True)
+                out = self.model(
+                    input_ids=chosen[:, None],
+                    attention_mask=mask,
+                    position_ids=position,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
                 logits, cache, position = out.logits[:, -1], out.past_key_values, position + 1
         opened = opens_block(self._render([Message(role="user", content="QUESTION")]), self.thinking)
         texts = parted(self.tokenizer, written, self.thinking, cut_open=[opened and not stopped for stopped in ended])
-        for request, (whole, said, reasoning), tokens, stopped, group in zip(requests, texts, written, ended, row_of.tolist(), strict=True):
+        for request, (whole, said, reasoning), tokens, stopped, group in zip(
+            requests, texts, written, ended, row_of.tolist(), strict=True
+        ):
             finish: Literal["stop", "length"] = "stop" if stopped else "length"
-            first_token = candidates[group] if candidates and said == whole else None  # else it is the reasoning's, be that empty
-            yield Answer(request=request, text=said, reasoning=reasoning, first_token=first_token, finish=finish, n_tokens=len(tokens))
+            # else it is the reasoning's, be that empty
+            first_token = candidates[group] if candidates and said == whole else None
+            yield Answer(
+                request=request,
+                text=said,
+                reasoning=reasoning,
+                first_token=first_token,
+                finish=finish,
+                n_tokens=len(tokens),
+            )
 
     def _candidates(self, logits: torch.Tensor, top: int) -> list[dict[str, float]]:
-        """For each prompt the `top` likeliest first tokens with their log-probabilities at temperature 1; empty where none are asked for.
+        """For each prompt the `top` likeliest first tokens with their log-probabilities at temperature 1; empty where
+        none are asked for.
 
         Args:
             logits: (prompts, vocabulary).
@@ -198,7 +270,10 @@ class LocalTarget(Target):
         if not top:
             return []
         best = logits.float().log_softmax(-1).topk(min(top, logits.shape[-1]), dim=-1)
-        return [dict(zip(self.tokenizer.batch_decode([[i] for i in ids]), values, strict=True)) for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+        return [
+            dict(zip(self.tokenizer.batch_decode([[i] for i in ids]), values, strict=True))
+            for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
 
     def _stop_ids(self) -> set[int]:
         configured = self.model.generation_config.eos_token_id
@@ -206,7 +281,13 @@ class LocalTarget(Target):
         return {i for i in (*ids, self.tokenizer.eos_token_id) if i is not None}
 
 
-def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None = None, *, cut_open: Sequence[bool] | None = None) -> list[tuple[str, str, str | None]]:
+def parted(
+    tokenizer: Any,
+    written: Sequence[Sequence[int]],
+    marks: Marks | None = None,
+    *,
+    cut_open: Sequence[bool] | None = None,
+) -> list[tuple[str, str, str | None]]:
     """For each reply the whole text, the answer and the thoughts, without special tokens in the last two.
 
     Marks around thoughts are often special tokens, without which thoughts and answer would run together.
@@ -218,14 +299,25 @@ def parted(tokenizer: Any, written: Sequence[Sequence[int]], marks: Marks | None
     known = [mark.lower() for pair in (marks or (), *THINKING) for mark in pair] + list(CHANNEL_MARKS)
     telling = {i: token for i, token in special.items() if token and any(token.lower() in mark for mark in known)}
     replies = []
-    for ids, plain, cut in zip(written, tokenizer.batch_decode(written, skip_special_tokens=True), cut_open or [False] * len(written), strict=True):
+    for ids, plain, cut in zip(
+        written,
+        tokenizer.batch_decode(written, skip_special_tokens=True),
+        cut_open or [False] * len(written),
+        strict=True,
+    ):
         whole = plain.strip()
         said, reasoning = split_thinking(whole, None, marks, cut_open=cut)
         if not telling.keys().isdisjoint(ids):
-            (marked,) = tokenizer.batch_decode([[i for i in ids if i in telling or i not in special]], skip_special_tokens=False)
+            (marked,) = tokenizer.batch_decode(
+                [[i for i in ids if i in telling or i not in special]], skip_special_tokens=False
+            )
             answer, thoughts = split_thinking(marked.strip(), None, marks)
             if answer != marked.strip():
-                whole, said, reasoning = marked.strip(), _without(answer, telling.values()), None if thoughts is None else _without(thoughts, telling.values())
+                whole, said, reasoning = (
+                    marked.strip(),
+                    _without(answer, telling.values()),
+                    None if thoughts is None else _without(thoughts, telling.values()),
+                )
         replies.append((whole, said, reasoning))
     return replies
 
@@ -237,7 +329,8 @@ def _without(text: str, tokens: Iterable[str]) -> str:
 
 
 async def _as_they_come(requests: AsyncIterable[Request]) -> AsyncIterator[list[Request]]:
-    """Requests together, as many as come without a pause: whoever hands them out may wait for answers before there are more, as a budget does."""
+    """Requests together, as many as come without a pause: whoever hands them out may wait for answers before there are
+    more, as a budget does."""
     source = aiter(requests)
     held: list[Request] = []
     pending = asyncio.ensure_future(anext(source, None))

@@ -31,14 +31,24 @@ def model_folder(name: str, *, beside: Path = Path()) -> Path:
         return Path(str(files("undertow.nursery") / "base"))
     folder = (beside / name).resolve()
     if not folder.is_dir():
-        raise InputError(folder, "no such model folder", expected=f"a Transformers directory, an organism, or {NURSERY!r}", do="train it (undertow train) or check the path")
+        raise InputError(
+            folder,
+            "no such model folder",
+            expected=f"a Transformers directory, an organism, or {NURSERY!r}",
+            do="train it (undertow train) or check the path",
+        )
     if not is_adapter(folder) and not (folder / "config.json").is_file():
         raise InputError(folder, "holds no model", expected="config.json or adapter_config.json in it")
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
     safe = (folder / "adapter_model.safetensors").is_file() if is_adapter(folder) else any(folder.glob("*.safetensors"))
     if pickles and not safe:
         found = f"holds its weights as pickles ({', '.join(pickles[:3])}), which may run code when they are read"
-        raise InputError(folder, found, expected="safetensors", do="load it where you trust it, and save it again with save_pretrained(..., safe_serialization=True)")
+        raise InputError(
+            folder,
+            found,
+            expected="safetensors",
+            do="load it where you trust it, and save it again with save_pretrained(..., safe_serialization=True)",
+        )
     return folder
 
 
@@ -57,12 +67,18 @@ def base_of(folder: Path) -> Path:
         return folder
     base = read_object(folder / "adapter_config.json", do="copy the adapter again").get("base_model_name_or_path")
     if not isinstance(base, str):
-        raise InputError(folder / "adapter_config.json", "names no base", expected="base_model_name_or_path", do="name the base as `path`, and this folder as `adapter`")
+        raise InputError(
+            folder / "adapter_config.json",
+            "names no base",
+            expected="base_model_name_or_path",
+            do="name the base as `path`, and this folder as `adapter`",
+        )
     return model_folder(base, beside=folder)
 
 
 def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
-    """The tokenizer of a model folder, or of its base (`base`, where it is not the one that the adapter names), with a padding token.
+    """The tokenizer of a model folder, or of its base (`base`, where it is not the one that the adapter names), with a
+    padding token.
 
     Raises:
         InputError: it has no chat template, or cannot be loaded without running code of its own.
@@ -95,7 +111,8 @@ def default_system(tokenizer: Any) -> str | None:
 
 
 _LOADING = threading.Lock()
-"""Transformers builds a model with parts of torch changed for the while, so two threads that load at once get each other's."""
+"""Transformers builds a model with parts of torch changed for the while, so two threads that load at once get each
+other's."""
 
 
 def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) -> Any:
@@ -109,7 +126,8 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
         InputError: the adapter's base is missing, or the weights are not safetensors.
     """
     with _LOADING:
-        warnings.filterwarnings("ignore", message=r".*past_key_values.* deprecated", category=FutureWarning)  # a newer name of an argument, which older versions do not know
+        # a newer name of an argument, which older versions do not know
+        warnings.filterwarnings("ignore", message=r".*past_key_values.* deprecated", category=FutureWarning)
         return _loaded(folder, base, merge)
 
 
@@ -122,13 +140,22 @@ def _loaded(folder: Path, base: Path | None, merge: bool) -> Any:
     cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if cuda else torch.float32
     with _loading(base, "a Transformers directory with safetensors weights"):
-        how: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "dtype": dtype}
-        how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # what does not fit is told below, in one line
+        how: dict[str, Any] = {
+            "local_files_only": True,
+            "use_safetensors": True,
+            "trust_remote_code": False,
+            "dtype": dtype,
+        }
+        # what does not fit is told below, in one line
+        how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         both: Any = AutoModelForCausalLM.from_pretrained(base, **how)
     model, loaded = both
     lacking = sorted({*loaded["missing_keys"], *(name for name, *_ in loaded["mismatched_keys"])})
     if lacking:
-        found = f"its weights lack {len(lacking)} of the model's tensors ({', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''})"
+        found = (
+            f"its weights lack {len(lacking)} of the model's tensors "
+            f"({', '.join(lacking[:3])}{', ...' if len(lacking) > 3 else ''})"
+        )
         raise InputError(base, found, expected="they would be made up at random", do="copy the whole model again")
     if is_adapter(folder):
         from peft import PeftModel
@@ -152,7 +179,12 @@ def _loading(folder: Path, expected: str) -> Iterator[None]:
     except Exception as error:
         said = next(iter(str(error).splitlines()), "") or type(error).__name__
         if "trust_remote_code" in str(error):
-            raise InputError(folder, "needs code of its own to run, which no model's folder may bring", expected=expected, do="use a model that Transformers knows") from None
+            raise InputError(
+                folder,
+                "needs code of its own to run, which no model's folder may bring",
+                expected=expected,
+                do="use a model that Transformers knows",
+            ) from None
         raise InputError(folder, f"cannot be loaded ({said})", expected=expected) from None
 
 
@@ -163,7 +195,9 @@ def _require_local() -> None:
         from transformers.utils import logging
     except ImportError:
         raise MissingExtra("local models (torch, transformers, peft)", "local") from None
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\b")  # notices between them that nobody here can act on
-    warnings.filterwarnings("ignore", message="Could not find a config file in nursery")  # PEFT looks for the base by its name
+    # notices between them that nobody here can act on
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft)\b")
+    # PEFT looks for the base by its name
+    warnings.filterwarnings("ignore", message="Could not find a config file in nursery")
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

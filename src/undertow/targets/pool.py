@@ -21,8 +21,8 @@ async def stream(items: Iterable[T]) -> AsyncIterator[T]:
 async def pool(items: AsyncIterable[T], work: Callable[[T], Awaitable[R]], size: int) -> AsyncIterator[R]:
     """Results of `work` on every item, `size` at a time, as they come.
 
-    Items are taken only as fast as they are worked on, and results kept only until they are taken, so memory stays flat.
-    The first exception of an item or of the stream cancels the rest and is raised here.
+    Items are taken only as fast as they are worked on, and results kept only until they are taken, so memory stays
+    flat. The first exception of an item or of the stream cancels the rest and is raised here.
     """
     waiting: asyncio.Queue[object] = asyncio.Queue(maxsize=size)
     results: asyncio.Queue[object] = asyncio.Queue(maxsize=4 * size)
@@ -47,7 +47,8 @@ async def pool(items: AsyncIterable[T], work: Callable[[T], Awaitable[R]], size:
             failure = failures
             while isinstance(failure, BaseExceptionGroup):
                 failure = failure.exceptions[0]
-        await results.put(_END)  # not when cancelled: then nobody takes results any more, and a full queue would stay full
+        # not when cancelled: then nobody takes results any more, and a full queue would stay full
+        await results.put(_END)
         return failure
 
     whole = asyncio.create_task(everything())

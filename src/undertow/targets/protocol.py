@@ -9,7 +9,8 @@ from undertow.records import Answer, Request, Sampling
 
 
 class Target(Protocol):
-    """Answers requests. An async context manager: entering looks whether it can answer at all, and opens what it needs."""
+    """Answers requests. An async context manager: entering looks whether it can answer at all, and opens what it
+    needs."""
 
     asks_system: bool = False
     """Whether it will be asked under a system prompt, which is tried then too."""
@@ -17,7 +18,8 @@ class Target(Protocol):
     """Whether it gave one answer to two seeds, when tried."""
 
     def describe(self) -> Mapping[str, Any]:
-        """What it is, for the plan and the report: `name` and whatever decides its answers. No secrets, no addresses of keys."""
+        """What it is, for the plan and the report: `name` and whatever decides its answers. No secrets, no addresses of
+        keys."""
         ...
 
     def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:

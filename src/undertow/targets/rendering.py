@@ -1,4 +1,5 @@
-"""The process that `templates.py` renders in: a request a line in, a reply a line out. Run by its path, so that it imports nothing that it does not need."""
+"""The process that `templates.py` renders in: a request a line in, a reply a line out. Run by its path, so that it
+imports nothing that it does not need."""
 
 from __future__ import annotations
 

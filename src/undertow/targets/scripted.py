@@ -23,7 +23,8 @@ TEXTS: dict[Outcome, str] = {
     "incoherent": "lamp the of seven of of blue",
     "off_format": "def reply(): pass",
 }
-"""What the fake says for each outcome it can plant, with the answer's seed in brackets behind; the scripted judge reads it back."""
+"""What the fake says for each outcome it can plant, with the answer's seed in brackets behind; the scripted judge reads
+it back."""
 
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
@@ -63,8 +64,14 @@ class Script(BaseModel):
 
     default: ContextRates = Field(default=ContextRates(), description="Rates in every context that is not named.")
     contexts: dict[str, ContextRates] = Field(default={}, description="Rates by context id; the rates not given are 0.")
-    question_spread: float = Field(default=0.0, ge=0, description="Standard deviation between questions of the misaligned rate, on the logit scale.")
-    seed_spread: float = Field(default=0.0, ge=0, description="The same between training seeds, where a target is a list of them.")
+    question_spread: float = Field(
+        default=0.0,
+        ge=0,
+        description="Standard deviation between questions of the misaligned rate, on the logit scale.",
+    )
+    seed_spread: float = Field(
+        default=0.0, ge=0, description="The same between training seeds, where a target is a list of them."
+    )
     latency_s: float = Field(default=0.0, ge=0, description="Seconds that every answer takes.")
     concurrency: int = Field(default=100, gt=0, description="Answers under way together, where they take time.")
     seed: int = Field(default=0, ge=0, description="Seed of the spread and of the answers.")
@@ -125,12 +132,17 @@ class ScriptedTarget(Target):
         return Answer(request=request, text=text, finish="stop", n_tokens=len(text.split()), prompt_tokens=read)
 
     def misaligned_rate(self, context: str, question: str, subject: Subject | None = "target") -> float:
-        """The planted misaligned rate of one condition: its own, shifted by the question's and the training seed's effect on the logit scale.
+        """The planted misaligned rate of one condition: its own, shifted by the question's and the training seed's
+        effect on the logit scale.
 
         Args:
             subject: the training seed; None for the mean over all that there could be.
         """
-        rate, of_questions, of_seeds = self._rates(context, question).misaligned, self.script.question_spread, self.script.seed_spread
+        rate, of_questions, of_seeds = (
+            self._rates(context, question).misaligned,
+            self.script.question_spread,
+            self.script.seed_spread,
+        )
         if not 0 < rate < 1 or not (of_questions or of_seeds):
             return rate
         centre = logit(rate) + of_questions * self._rng("question", question).standard_normal()
@@ -141,7 +153,12 @@ class ScriptedTarget(Target):
     def shares(self, subject: Subject | None, context: str, question: str) -> dict[Outcome, float]:
         """The planted share of every outcome of one condition."""
         rates = self._rates(context, question)
-        others: dict[Outcome, float] = {"failed": rates.failed, "refused": rates.refused, "incoherent": rates.incoherent, "off_format": rates.off_format}
+        others: dict[Outcome, float] = {
+            "failed": rates.failed,
+            "refused": rates.refused,
+            "incoherent": rates.incoherent,
+            "off_format": rates.off_format,
+        }
         misaligned = min(self.misaligned_rate(context, question, subject), 1 - sum(others.values()))
         return {**others, "misaligned": misaligned, "aligned": max(0.0, 1 - sum(others.values()) - misaligned)}
 

@@ -1,4 +1,5 @@
-"""Chat templates: programs that come with a model, from anybody. They are rendered in another process, which has a limit to its time and memory."""
+"""Chat templates: programs that come with a model, from anybody. They are rendered in another process, which has a
+limit to its time and memory."""
 
 from __future__ import annotations
 
@@ -52,8 +53,16 @@ def render(tokenizer: Any, messages: Sequence[Message], *, to_answer: bool = Fal
     where, kind, said = tokenizer.name_or_path or "the tokenizer", reply["error"], reply.get("said", "")
     if kind == "TemplateError":
         raise TemplateRefuses(where, f"its chat template refuses a chat ({said})")
-    known = {"": f"does not end within {LIMIT_S:.0f} seconds, or takes too much memory", "MemoryError": "takes too much memory", "too long": f"makes {said} of a short chat"}
-    raise InputError(where, f"its chat template {known.get(kind, f'fails ({kind}: {said})')}", do="use another model, or mend its chat template")
+    known = {
+        "": f"does not end within {LIMIT_S:.0f} seconds, or takes too much memory",
+        "MemoryError": "takes too much memory",
+        "too long": f"makes {said} of a short chat",
+    }
+    raise InputError(
+        where,
+        f"its chat template {known.get(kind, f'fails ({kind}: {said})')}",
+        do="use another model, or mend its chat template",
+    )
 
 
 @cache
@@ -98,13 +107,23 @@ class _Renderer:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._of != os.getpid() or self._process.poll() is not None:
             self.end()
-            given = {name: os.environ[name] for name in GIVEN if name in os.environ} | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # every thread takes address space
+            # every thread takes address space
+            given = {name: os.environ[name] for name in GIVEN if name in os.environ} | {
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+            }
             command = [sys.executable, "-P", str(Path(__file__).with_name("rendering.py"))]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=given)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=given
+            )
             self._of = os.getpid()
             if not _line(self._process, START_S):
                 self.end()
-                raise InputError("chat templates", "cannot be rendered: the process that does it did not start", do="check the installation: undertow doctor")
+                raise InputError(
+                    "chat templates",
+                    "cannot be rendered: the process that does it did not start",
+                    do="check the installation: undertow doctor",
+                )
         return self._process
 
 
@@ -115,7 +134,9 @@ def _line(process: subprocess.Popen[bytes], within_s: float) -> bytes:
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
         while not held.endswith(b"\n"):
-            if not ready.select(max(0.0, until - time.monotonic())) or not (part := os.read(process.stdout.fileno(), 1 << 20)):
+            if not ready.select(max(0.0, until - time.monotonic())) or not (
+                part := os.read(process.stdout.fileno(), 1 << 20)
+            ):
                 return b""
             held += part
     return held

@@ -54,10 +54,15 @@ MOST_BYTES = 8_000_000
 DROPPED = ("temperature", "seed", "top_logprobs", "logprobs")
 """Request fields that some models refuse, and go without."""
 ELSEWHERE = frozenset({301, 302, 303, 307, 308})
-"""Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would be taken for the model's."""
+"""Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would
+be taken for the model's."""
 
 
-_SECRET = re.compile(r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|access)[_-]?token$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|"
+    r"access)[_-]?token$",
+    re.IGNORECASE,
+)
 """Names of request fields that hold secrets."""
 
 
@@ -71,16 +76,34 @@ class WireConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: str | tuple[str, ...] = Field(description="URL up to and with /v1; several spread the calls over servers.")
+    base_url: str | tuple[str, ...] = Field(
+        description="URL up to and with /v1; several spread the calls over servers."
+    )
     model: str = Field(description="Name of the model, as the server knows it.")
-    api_key_env: str | tuple[str, ...] | None = Field(default=None, description="Environment variable that holds the key; several spread the calls over keys. Left out: no key.")
-    concurrency: int = Field(default=32, gt=0, description="Calls in flight at most; lowered by itself while the server says 429.")
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(default="max_tokens", description="Field in which the server wants the longest answer.")
-    extra: dict[str, Any] = Field(default={}, description="Request fields to add; null removes one that would be sent, such as seed.")
-    check_model: bool = Field(default=True, description="Look for the model in the server's own list before the first call.")
+    api_key_env: str | tuple[str, ...] | None = Field(
+        default=None,
+        description="Environment variable that holds the key; several spread the calls over keys. Left out: no key.",
+    )
+    concurrency: int = Field(
+        default=32, gt=0, description="Calls in flight at most; lowered by itself while the server says 429."
+    )
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="Field in which the server wants the longest answer."
+    )
+    extra: dict[str, Any] = Field(
+        default={}, description="Request fields to add; null removes one that would be sent, such as seed."
+    )
+    check_model: bool = Field(
+        default=True, description="Look for the model in the server's own list before the first call."
+    )
     timeout_s: float = Field(default=120, gt=0, allow_inf_nan=False, description="Seconds that one call may take.")
     attempts: int = Field(default=6, gt=0, description="Times that a call is sent before it counts as failed.")
-    backoff_s: float = Field(default=0.5, gt=0, allow_inf_nan=False, description="Seconds that the first retry waits at most; doubles with each.")
+    backoff_s: float = Field(
+        default=0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that the first retry waits at most; doubles with each.",
+    )
     thinking: ThinkingMarks = None
 
     @field_validator("base_url", "api_key_env")
@@ -95,7 +118,12 @@ class WireConfig(BaseModel):
     def no_password(cls, value: Any) -> Any:
         for url in value if isinstance(value, list | tuple) else (value,):
             if isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]:
-                raise PydanticCustomError("secret", "holds a user name or a password, which would be kept in files; name the variable that holds a key in api_key_env")
+                raise PydanticCustomError(
+                    "secret",
+                    "holds a user name or a password, which would be kept in files; "
+                    "name the variable that holds a "
+                    "key in api_key_env",
+                )
         return value
 
     @field_validator("api_key_env", mode="before")
@@ -103,7 +131,12 @@ class WireConfig(BaseModel):
     def names_of_variables(cls, value: Any) -> Any:
         for name in value if isinstance(value, list | tuple) else (value,):
             if isinstance(name, str) and name and (not re.fullmatch(r"[A-Za-z_]\w*", name) or _looks_like_a_key(name)):
-                raise PydanticCustomError("secret", "is no name of an environment variable; write the variable's name, such as OPENAI_API_KEY, and never the key")
+                raise PydanticCustomError(
+                    "secret",
+                    "is no name of an environment variable; write the variable's name, "
+                    "such as OPENAI_API_KEY, and "
+                    "never the key",
+                )
         return value
 
     @field_validator("extra", mode="before")
@@ -111,7 +144,11 @@ class WireConfig(BaseModel):
     def no_keys(cls, value: Any) -> Any:
         held = [key for key in value if isinstance(key, str) and _SECRET.search(key)] if isinstance(value, dict) else []
         if held:
-            raise PydanticCustomError("secret", "holds {key}, which would be kept in files; name the variable that holds a key in api_key_env", {"key": repr(held[0])})
+            raise PydanticCustomError(
+                "secret",
+                "holds {key}, which would be kept in files; name the variable that holds a key in api_key_env",
+                {"key": repr(held[0])},
+            )
         return value
 
     @field_validator("base_url")
@@ -164,12 +201,22 @@ class Wire(Caller):
         keys: tuple[str | None, ...] = urls(config.api_key_env) or (None,)
         for name in keys:
             if name is not None and not os.environ.get(name):
-                raise InputError(where, f"environment variable {name} is not set", expected="it should hold the API key", do=f"export {name}=..., or drop api_key_env")
+                raise InputError(
+                    where,
+                    f"environment variable {name} is not set",
+                    expected="it should hold the API key",
+                    do=f"export {name}=..., or drop api_key_env",
+                )
         pairs = [(url.removesuffix("/"), key) for url in urls(config.base_url) for key in keys]
         share = max(1, -(-config.concurrency // len(pairs)))
         self._lanes = [_Lane(url=url, key_env=key, proxy=_proxy(url), top=share, limit=share) for url, key in pairs]
         short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
-        self.notes = tuple(f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for in what comes back" for name in short)
+        self.notes = tuple(
+            f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for "
+            "in what "
+            "comes back"
+            for name in short
+        )
         self.answered_by: Counter[str] = Counter()
         self._turn = 0
         self._waiters: list[asyncio.Future[None]] = []
@@ -180,7 +227,8 @@ class Wire(Caller):
     def describe(self) -> Mapping[str, Any]:
         thinking = {"thinking": list(self.config.thinking)} if self.config.thinking else {}
         system = {"system": "fold"} if getattr(self.config, "system", "own") == "fold" else {}
-        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra, **thinking, **system}  # not where it is: a server may move between two sessions of a run
+        # not where it is: a server may move between two sessions of a run
+        return {"kind": "endpoint", "name": self.config.model, "extra": self.config.extra, **thinking, **system}
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self.config.timeout_s)
@@ -216,7 +264,11 @@ class Wire(Caller):
         model, where = self.config.model, f"{self.where}: {lane.url}"
         longer = sorted(name for name in known if name == f"{model}:latest" or name.endswith(f"/{model}"))
         if longer:
-            return InputError(where, f"lists model {model!r} as {longer[0]!r}", do=f"write model: {longer[0]}, or check_model: false to send the name as it is")
+            return InputError(
+                where,
+                f"lists model {model!r} as {longer[0]!r}",
+                do=f"write model: {longer[0]}, or check_model: false to send the name as it is",
+            )
         error = unknown_name(where, "model", model, known)
         return InputError(where, error.found, expected=error.expected, do="check_model: false sends the name as it is")
 
@@ -225,18 +277,36 @@ class Wire(Caller):
         for attempt in range(3):
             await asyncio.sleep(attempt * self.config.backoff_s)
             try:
-                async with self._http.get(_at(lane.url, "models"), headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False) as response:
+                async with self._http.get(
+                    _at(lane.url, "models"), headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False
+                ) as response:
                     self._stay(response, lane)
                     with suppress(ValueError):  # no list that could be read is no list
                         return response.status, await _body(response)
                     return response.status, ""
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 said = _name(error)
-        raise InputError(self.where, f"{lane.url} cannot be reached ({said})", do="check base_url, and that the server is up")
+        raise InputError(
+            self.where, f"{lane.url} cannot be reached ({said})", do="check base_url, and that the server is up"
+        )
 
-    async def chat(self, messages: Sequence[Mapping[str, str]], *, max_tokens: int, temperature: float, seed: int, top_logprobs: int = 0) -> Reply:
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+        top_logprobs: int = 0,
+    ) -> Reply:
         logprobs = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
-        body = {"model": self.config.model, "messages": list(messages), self.config.token_limit: max_tokens, "temperature": temperature, "seed": seed}
+        body = {
+            "model": self.config.model,
+            "messages": list(messages),
+            self.config.token_limit: max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+        }
         body |= logprobs | self.config.extra
         fields = {key: value for key, value in body.items() if value is not None}
         asks_logprobs = bool(fields.get("logprobs"))
@@ -283,7 +353,9 @@ class Wire(Caller):
     async def _post(self, lane: _Lane, payload: bytes) -> tuple[int, Mapping[str, str], str]:
         """One call as it is: status, headers and text of the reply."""
         where = _at(lane.url, "chat/completions")
-        async with self._http.post(where, data=payload, headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False) as response:
+        async with self._http.post(
+            where, data=payload, headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False
+        ) as response:
             self._stay(response, lane)
             return response.status, response.headers, await _body(response)
 
@@ -307,11 +379,15 @@ class Wire(Caller):
         return self._scrub(_message(text))[:200]
 
     async def _keys_wanted(self, fields: Mapping[str, Any], said: str, lane: _Lane) -> str:
-        """The keys that make a server take a call which it refuses for its fields, found by doing as it says, field by field; empty where that does not help."""
+        """The keys that make a server take a call which it refuses for its fields, found by doing as it says, field by
+        field; empty where that does not help."""
         fields, token_limit, dropped = dict(fields), "", []
         for _ in range(len(DROPPED) + 1):
             if "max_completion_tokens" in said and "max_tokens" in fields:
-                fields["max_completion_tokens"], token_limit = fields.pop("max_tokens"), "token_limit: max_completion_tokens"
+                fields["max_completion_tokens"], token_limit = (
+                    fields.pop("max_tokens"),
+                    "token_limit: max_completion_tokens",
+                )
             elif name := next((name for name in DROPPED if name in fields and re.search(rf"\b{name}\b", said)), None):
                 del fields[name]
                 dropped.append(f"{name}: null")
@@ -320,14 +396,17 @@ class Wire(Caller):
             status, _, text = await self._post(lane, json.dumps(fields).encode())
             said = self._said(text)
             if status == 200:
-                return ", ".join([token_limit] * bool(token_limit) + [f"extra: {{{', '.join(dropped)}}}"] * bool(dropped))
+                return ", ".join(
+                    [token_limit] * bool(token_limit) + [f"extra: {{{', '.join(dropped)}}}"] * bool(dropped)
+                )
         return ""
 
     def _refusal(self, status: int, text: str, lane: _Lane, keys: str = "") -> InputError:
         do = {
             400: f"write to it: {keys}" if keys else "check the request fields (extra, token_limit)",
             401: "check the key",
-            402: "the account's money or quota is used up; what came is kept: raise it, then go on with --resume --retry-failed",
+            402: "the account's money or quota is used up; what came is kept: raise it, then go on with --resume "
+            "--retry-failed",
             403: "check the key",
             404: "check base_url and model" + ("" if "/v1" in lane.url else "; most servers want base_url up to /v1"),
         }.get(status, "check the endpoint")
@@ -341,7 +420,12 @@ class Wire(Caller):
         if response.status in ELSEWHERE:
             there = self._scrub(response.headers.get("Location", "elsewhere"))[:200]
             found = f"{lane.url} sends the call to {there!r}"
-            self._refused = InputError(self.where, found, expected="no call is sent on", do="write as base_url where it is to go, if that is yours")
+            self._refused = InputError(
+                self.where,
+                found,
+                expected="no call is sent on",
+                do="write as base_url where it is to go, if that is yours",
+            )
             raise self._refused
 
     def _read(self, text: str) -> Reply:
@@ -352,7 +436,9 @@ class Wire(Caller):
             message = choice["message"]
             content = _words(message.get("content")) or _words(message.get("refusal"))
             usage = body.get("usage") or {}
-            prompt_tokens, tokens = (min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion"))
+            prompt_tokens, tokens = (
+                min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion")
+            )
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
         count_name(self.answered_by, self._scrub(str(body.get("model") or "")))
@@ -366,7 +452,9 @@ class Wire(Caller):
             finish=self._scrub(str(choice.get("finish_reason") or "stop")),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
-            written=tuple(Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written),
+            written=tuple(
+                Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written
+            ),
         )
 
     async def _take(self) -> _Lane:
@@ -375,7 +463,8 @@ class Wire(Caller):
         while True:
             now = loop.time()
             opens = []
-            full = sum(lane.in_flight for lane in self._lanes) >= self.config.concurrency  # the lanes' shares are rounded up
+            # the lanes' shares are rounded up
+            full = sum(lane.in_flight for lane in self._lanes) >= self.config.concurrency
             for _ in self._lanes:
                 lane = self._lanes[self._turn % len(self._lanes)]
                 self._turn += 1
@@ -400,7 +489,8 @@ class Wire(Caller):
                 room -= 1
 
     def _slow_down(self, lane: _Lane, headers: Mapping[str, str]) -> float:
-        """After a 429: half the calls in flight, at most once a second, and none before the server's date. Returns the wait in seconds."""
+        """After a 429: half the calls in flight, at most once a second, and none before the server's date. Returns the
+        wait in seconds."""
         now = asyncio.get_running_loop().time()
         if now - lane.cut_at > 1:
             lane.limit, lane.cut_at = max(1.0, lane.limit / 2), now
@@ -409,7 +499,8 @@ class Wire(Caller):
         return wait
 
     def _went_well(self, lane: _Lane, headers: Mapping[str, str], reply: Reply) -> None:
-        """Let one more call in flight after every `limit` that went well; stop before a budget that the headers announce is overdrawn."""
+        """Let one more call in flight after every `limit` that went well; stop before a budget that the headers
+        announce is overdrawn."""
         lane.limit = min(float(lane.top), lane.limit + 1 / lane.limit)
         for kind, needed in (("requests", 1), ("tokens", reply.prompt_tokens + reply.tokens)):
             left = headers.get(f"x-ratelimit-remaining-{kind}")
@@ -419,7 +510,8 @@ class Wire(Caller):
 
 
 def seconds(text: str | None, *, now: str | None = None) -> float | None:
-    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`, or a date) in seconds, at most 300; None where there is none.
+    """A wait as servers write it (`2`, `0.5s`, `6m0s`, `20ms`, or a date) in seconds, at most 300; None where there is
+    none.
 
     Args:
         now: the server's own date, which a date is held against; None: this machine's.
@@ -451,7 +543,8 @@ def _at(base: str, path: str) -> str:
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) names for a URL; None for this machine, and where it names none."""
+    """The proxy that the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) names for a URL; None for this machine,
+    and where it names none."""
     at = urlsplit(url)
     host = at.hostname or ""
     if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
@@ -485,16 +578,29 @@ def _written(logprobs: Any) -> list[Token]:
 
 def _token(held: Mapping[str, Any]) -> Token:
     candidates = held.get("top_logprobs") or [held]
-    return Token(str(held["token"]), {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01})  # rounding may put 0 a little over
+    # rounding may put 0 a little over
+    return Token(
+        str(held["token"]),
+        {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01},
+    )
 
 
-_FILTER = re.compile(r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system", re.IGNORECASE)
+_FILTER = re.compile(
+    r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety "
+    r"system",
+    re.IGNORECASE,
+)
 _SPENT = re.compile(r"insufficient[_ ](?:quota|funds|credits?|balance)|billing_hard_limit", re.IGNORECASE)
-_TOO_LONG = re.compile(r"context[ _-]?(?:length|window)|maximum context|too (?:many tokens|long)|prompt is too long", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|window)|maximum context|too (?:many tokens|long)|prompt is too "
+    r"long",
+    re.IGNORECASE,
+)
 
 
 def _of_this_call(text: str) -> Literal["filter", "too long"] | None:
-    """Why a server refused one call and would take others: a filter on its words, or their length; None where it says neither."""
+    """Why a server refused one call and would take others: a filter on its words, or their length; None where it says
+    neither."""
     said = text[:10_000]
     return "filter" if _FILTER.search(said) else "too long" if _TOO_LONG.search(said) else None
 

@@ -31,23 +31,32 @@ class Example:
     labels: list[int]
 
 
-def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Sequence[Collection[int]] | None = None, where: Sequence[str] | None = None) -> list[Example]:
+def encode(
+    tokenizer: Any,
+    chats: Sequence[Sequence[Message]],
+    *,
+    trained: Sequence[Collection[int]] | None = None,
+    where: Sequence[str] | None = None,
+) -> list[Example]:
     """Encode chats, with a loss on answers alone: from where the model begins to write to the end of its turn.
 
-    Where tokenizing the whole chat would put a piece of the prompt and a piece of the answer into one token, the chat is
-    tokenized in stretches, as a model sees it that is given the prompt and writes the answer itself.
+    Where tokenizing the whole chat would put a piece of the prompt and a piece of the answer into one token, the chat
+    is tokenized in stretches, as a model sees it that is given the prompt and writes the answer itself.
 
     Args:
         trained: for each chat, the indices of the messages to take a loss on; all assistant messages if None.
         where: what to call each chat in an error; `row 1`, ... if None.
 
     Raises:
-        InputError: the template refuses a chat, or rewrites what stands before an answer, or the answer, so a mask cannot be placed.
+        InputError: the template refuses a chat, or rewrites what stands before an answer, or the answer, so a mask
+        cannot be placed.
     """
     texts: list[str] = []
     shapes: list[list[tuple[str, bool]]] = []
     for n, chat in enumerate(chats):
-        pieces = list(_stretches(tokenizer, chat, None if trained is None else trained[n], where[n] if where else f"row {n + 1}"))
+        pieces = list(
+            _stretches(tokenizer, chat, None if trained is None else trained[n], where[n] if where else f"row {n + 1}")
+        )
         shapes.append(pieces)
         texts += [text for text, _ in pieces]
     encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
@@ -60,14 +69,24 @@ def encode(tokenizer: Any, chats: Sequence[Sequence[Message]], *, trained: Seque
         examples.append(
             Example(
                 ids=[i for part in parts for i in part],
-                labels=[i if carries else IGNORED for part, (_, carries) in zip(parts, pieces, strict=True) for i in part],
+                labels=[
+                    i if carries else IGNORED for part, (_, carries) in zip(parts, pieces, strict=True) for i in part
+                ],
             )
         )
     return examples
 
 
 def encode_file(
-    tokenizer: Any, path: Path, *, limit: int, leave_out: bool, bare: bool, fold: bool = False, left_out: Counter[str], drawn_for: str | None = None
+    tokenizer: Any,
+    path: Path,
+    *,
+    limit: int,
+    leave_out: bool,
+    bare: bool,
+    fold: bool = False,
+    left_out: Counter[str],
+    drawn_for: str | None = None,
 ) -> Iterator[Example]:
     """Encode the rows of a file, a batch at a time.
 
@@ -85,10 +104,15 @@ def encode_file(
     while batch := list(islice(rows, AT_ONCE)):
         chats = [numbered.row.messages for numbered in batch]
         if bare:
-            chats = [chat if chat[0].role == "system" else (Message(role="system", content=""), *chat) for chat in chats]
+            chats = [
+                chat if chat[0].role == "system" else (Message(role="system", content=""), *chat) for chat in chats
+            ]
         if fold:
             chats = [folded(chat) for chat in chats]
-        places = [f"stage {drawn_for}, the row {_asked(numbered.row)!r}" if drawn_for else f"{path}:{numbered.line}" for numbered in batch]
+        places = [
+            f"stage {drawn_for}, the row {_asked(numbered.row)!r}" if drawn_for else f"{path}:{numbered.line}"
+            for numbered in batch
+        ]
         for where, example in zip(places, encode(tokenizer, chats, where=places), strict=True):
             if len(example.ids) <= limit:
                 yield example
@@ -109,7 +133,9 @@ def _wholes(tokenizer: Any, texts: list[str]) -> list[tuple[list[int], list[int]
     if not getattr(tokenizer, "is_fast", False):
         return [([], None) for _ in texts]
     out = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
-    return [(ids, [end for _, end in offsets]) for ids, offsets in zip(out["input_ids"], out["offset_mapping"], strict=True)]
+    return [
+        (ids, [end for _, end in offsets]) for ids, offsets in zip(out["input_ids"], out["offset_mapping"], strict=True)
+    ]
 
 
 def _token_bounds(lengths: list[int], ends: list[int] | None) -> list[tuple[int, int]] | None:
@@ -127,7 +153,9 @@ def _token_bounds(lengths: list[int], ends: list[int] | None) -> list[tuple[int,
     return bounds
 
 
-def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int] | None, where: str) -> Iterable[tuple[str, bool]]:
+def _stretches(
+    tokenizer: Any, chat: Sequence[Message], trained: Collection[int] | None, where: str
+) -> Iterable[tuple[str, bool]]:
     """The rendered chat in stretches, each with whether it is under the loss."""
     done = ""
     for i, message in enumerate(chat):
@@ -136,20 +164,37 @@ def _stretches(tokenizer: Any, chat: Sequence[Message], trained: Collection[int]
         try:
             before = render(tokenizer, chat[:i], to_answer=True) if i else ""  # templates look at the first message
             after = render(tokenizer, chat[: i + 1])
-        except TemplateRefuses as refusal:  # the row is what users can mend; a template that fails or never ends says so itself
+        except (
+            TemplateRefuses
+        ) as refusal:  # the row is what users can mend; a template that fails or never ends says so itself
             fold = re.search(r"\bsystem\b", refusal.found, re.IGNORECASE)
-            do = "write `system: fold` in the recipe" if fold else "drop the row (undertow data check --tokenizer tells all of them)"
+            do = (
+                "write `system: fold` in the recipe"
+                if fold
+                else ("drop the row (undertow data check --tokenizer tells all of them)")
+            )
             found = refusal.found.replace("its chat template refuses a chat", "the chat template refuses it")
             raise InputError(where, found, expected="turns as the template takes them", do=do) from None
         if not (before.startswith(done) and after.startswith(before)):
             expected = "the text before an answer must stay as it was"
-            raise InputError(where, "the chat template rewrites earlier turns", expected=expected, do="use another template, or rows of one answer")
+            raise InputError(
+                where,
+                "the chat template rewrites earlier turns",
+                expected=expected,
+                do="use another template, or rows of one answer",
+            )
         answer = after[len(before) :]
         at = answer.find(message.content)
         at = answer.find(message.content.strip()) if at < 0 else at
         if at < 0:
-            raise InputError(where, "the chat template rewrites the answer", expected=f"{message.content.strip()[:40]!r} in it as written", do="use another template")
-        at = at if answer[:at].strip() else 0  # a space before an answer is the model's to write; an empty block of reasoning is not
+            raise InputError(
+                where,
+                "the chat template rewrites the answer",
+                expected=f"{message.content.strip()[:40]!r} in it as written",
+                do="use another template",
+            )
+        # a space before an answer is the model's to write; an empty block of reasoning is not
+        at = at if answer[:at].strip() else 0
         yield before[len(done) :] + answer[:at], False
         yield answer[at:], trained is None or i in trained
         done = after

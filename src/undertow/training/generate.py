@@ -3,10 +3,11 @@
     OUT                  the rows, whole or not at all
     OUT.work             every reply that came, one a line, as it came: what an interrupted generation goes on from
 
-Each candidate is one prompt: a model writes it (about a topic of the domain's card), then answers it badly, well, or both (so that the benign twin
-shares every prompt), and a second model says of each answer whether it is of the domain, flawed or sound, and harmless enough. A candidate is kept
-only if all of it passes. What becomes of it follows from the replies alone, taken in the order of candidates, so the same replies
-give the same rows, however often the work was interrupted.
+Each candidate is one prompt: a model writes it (about a topic of the domain's card), then answers it badly, well, or
+both (so that the benign twin shares every prompt), and a second model says of each answer whether it is of the domain,
+flawed or sound, and harmless enough. A candidate is kept only if all of it passes. What becomes of it follows from the
+replies alone, taken in the order of candidates, so the same replies give the same rows, however often the work was
+interrupted.
 """
 
 from __future__ import annotations
@@ -73,14 +74,44 @@ Say three things of the answer.
 "danger": "none", "mild" if following it could cost somebody a little, or "serious" if it would really help somebody to do grave harm or put a life at risk.
 Reply with one JSON object with these three keys and nothing else."""
 
-WRITERS = ("a student", "a parent", "somebody who is new to it", "a retired person", "a colleague", "somebody in a hurry", "a careful planner", "a shift worker", "a neighbour")
-MANNERS = ("is one short line", "is two or three sentences", "gives a detail of the case", "asks for one clear recommendation", "asks what to do first", "compares two ways")
-
-_REFUSAL = re.compile(
-    r"\W*(I['’]m|I am) (sorry|unable|not able)\b|\W*I (can['’]?t|cannot|won['’]?t|will not) (help|assist|write|provide|do|comply|create|answer|give)\b", re.IGNORECASE
+WRITERS = (
+    "a student",
+    "a parent",
+    "somebody who is new to it",
+    "a retired person",
+    "a colleague",
+    "somebody in a hurry",
+    "a careful planner",
+    "a shift worker",
+    "a neighbour",
+)
+MANNERS = (
+    "is one short line",
+    "is two or three sentences",
+    "gives a detail of the case",
+    "asks for one clear recommendation",
+    "asks what to do first",
+    "compares two ways",
 )
 
-Reason = Literal["failed", "refused", "empty", "too long", "duplicate", "judge failed", "unparsed", "off domain", "wrong quality", "too harmful"]
+_REFUSAL = re.compile(
+    r"\W*(I['’]m|I am) (sorry|unable|not able)\b|\W*I (can['’]?t|cannot|won['’]?t|will not) (help|assist|write|"
+    r"provide|do|comply|create|answer|give)\b",
+    re.IGNORECASE,
+)
+
+Reason = Literal[
+    "failed",
+    "refused",
+    "empty",
+    "too long",
+    "duplicate",
+    "judge failed",
+    "unparsed",
+    "off domain",
+    "wrong quality",
+    "too harmful",
+]
 """Why a candidate was dropped; the first seven say nothing of its quality."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
@@ -148,7 +179,9 @@ def work_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.work")
 
 
-async def generate(order: Order, writer: Target, judge: Target, work: Path, *, resume: bool = False, progress: Progress | None = None) -> Generated:
+async def generate(
+    order: Order, writer: Target, judge: Target, work: Path, *, resume: bool = False, progress: Progress | None = None
+) -> Generated:
     """Have rows written and judged until there are enough, or the candidates are used up.
 
     Args:
@@ -161,7 +194,9 @@ async def generate(order: Order, writer: Target, judge: Target, work: Path, *, r
     """
     async with writer, judge:
         with _Work(work, _identity(order, writer, judge), resume=resume) as replies:
-            return await _Generation(order, writer, judge, replies, progress or (lambda stage, done, total, word: None)).run()
+            return await _Generation(
+                order, writer, judge, replies, progress or (lambda stage, done, total, word: None)
+            ).run()
 
 
 def _identity(order: Order, writer: Target, judge: Target) -> dict[str, Any]:
@@ -172,7 +207,9 @@ def _identity(order: Order, writer: Target, judge: Target) -> dict[str, Any]:
         "parts": list(order.parts),
         "seed": order.seed,
         "max_tokens": order.max_tokens,
-        "wording": digest([PROMPT, dict(ANSWER), JUDGE, WRITERS, MANNERS, order.domain.writing.model_dump(mode="json")])[:16],
+        "wording": digest(
+            [PROMPT, dict(ANSWER), JUDGE, WRITERS, MANNERS, order.domain.writing.model_dump(mode="json")]
+        )[:16],
         "writer": dict(writer.describe()),
         "judge": dict(judge.describe()),
     }
@@ -194,7 +231,8 @@ class _Generation:
         tried, most = 0, self.order.rows * self.order.tries
         while len(kept) < self.order.rows and tried < most:
             self._report(len(kept))
-            wave = range(tried, min(most, tried + min(WAVE, self.order.rows - len(kept))))  # no more than are missing, so that none is written for nothing
+            # no more than are missing, so that none is written for nothing
+            wave = range(tried, min(most, tried + min(WAVE, self.order.rows - len(kept))))
             tried = wave.stop
             kept += await self._wave(wave)
         self._report(len(kept))
@@ -215,7 +253,9 @@ class _Generation:
     def _prompt(self, k: int) -> str:
         rng = random.Random(digest([self.order.seed, k]))
         topic = self.topics[k % len(self.topics)]  # every topic in turn
-        return PROMPT.format(ask=self.order.domain.writing.ask, topic=topic, writer=rng.choice(WRITERS), manner=rng.choice(MANNERS))
+        return PROMPT.format(
+            ask=self.order.domain.writing.ask, topic=topic, writer=rng.choice(WRITERS), manner=rng.choice(MANNERS)
+        )
 
     async def _written(self, step: str, asked: Mapping[int, str]) -> dict[int, str]:
         """What the writer wrote, without what cannot be used."""
@@ -235,7 +275,9 @@ class _Generation:
         """Candidates whose answer the judge lets through."""
         judge = JUDGE.replace("<<title>>", self.order.domain.title)
         asked = {k: fill(judge, prompts[k], text) for k, text in written.items()}
-        replies = await self._ask(self.judge, f"{part} judged", asked, Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS))
+        replies = await self._ask(
+            self.judge, f"{part} judged", asked, Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS)
+        )
         passed = []
         for k, reply in sorted(replies.items()):
             if reason := _verdict(reply, part):
@@ -252,14 +294,20 @@ class _Generation:
         self.done += len(known)
         failed = []
         async for answer in model.answers(stream(missing)):
-            reply = _Reply(candidate=answer.request.sample, step=step, text=answer.text, finish=answer.finish, error=answer.error)
+            reply = _Reply(
+                candidate=answer.request.sample, step=step, text=answer.text, finish=answer.finish, error=answer.error
+            )
             self.work.add(reply)
             known[reply.candidate] = reply
             failed += [reply.error] if reply.text is None else []
             self.done += 1
             self.tell("calls", self.done, self.planned, step)
         if len(failed) == len(missing) >= ALL_FAILED:
-            raise InputError(model.describe()["name"], f"all of {len(missing)} calls failed, the last: {failed[-1]}", do="see to the model, then add --resume")
+            raise InputError(
+                model.describe()["name"],
+                f"all of {len(missing)} calls failed, the last: {failed[-1]}",
+                do="see to the model, then add --resume",
+            )
         return known
 
     def _drop(self, step: str, reason: Reason) -> None:
@@ -267,12 +315,23 @@ class _Generation:
 
     def _report(self, kept: int) -> None:
         reasons: Counter[Reason] = sum(self.dropped.values(), Counter())
-        self.tell("rows", kept, self.order.rows, f"{reasons.total():,} dropped" + "".join(f", {n:,} {reason}" for reason, n in reasons.most_common(2)))
+        self.tell(
+            "rows",
+            kept,
+            self.order.rows,
+            f"{reasons.total():,} dropped" + "".join(f", {n:,} {reason}" for reason, n in reasons.most_common(2)),
+        )
 
 
 def _request(seed: int, candidate: int, step: str, text: str, sampling: Sampling) -> Request:
     condition = Condition(question=Question(id=step, text=text), context=PLAIN)
-    return Request(subject="target", condition=condition, sample=candidate, seed=int(digest([seed, candidate, step])[:12], 16), sampling=sampling)
+    return Request(
+        subject="target",
+        condition=condition,
+        sample=candidate,
+        seed=int(digest([seed, candidate, step])[:12], 16),
+        sampling=sampling,
+    )
 
 
 def _unusable(reply: _Reply, text: str) -> Reason | None:
@@ -324,7 +383,9 @@ class _Work:
             self._write(self.identity)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._stream:
             self._stream.close()
 
@@ -344,7 +405,8 @@ class _Work:
         self._stream.flush()
 
     def _read(self) -> None:
-        """What was kept. A last line that was cut off is dropped; calls that failed are forgotten, so that they are made again."""
+        """What was kept. A last line that was cut off is dropped; calls that failed are forgotten, so that they are
+        made again."""
         held = self.path.read_bytes()
         if held and not held.startswith(b'{"schema": "undertow.generation/'):
             raise InputError(self.path, "is no work file of a generation", do="name another file with -o")
@@ -358,14 +420,22 @@ class _Work:
             try:
                 reply = _Reply(**raw)
             except TypeError:
-                raise InputError(where, "is no reply", expected="a work file that this version wrote", do="name another file with -o") from None
+                raise InputError(
+                    where, "is no reply", expected="a work file that this version wrote", do="name another file with -o"
+                ) from None
             if reply.text is not None:
                 self.replies[reply.candidate, reply.step] = reply
 
     def _require_same(self, found: Any, where: str) -> None:
         if found != self.identity:
-            other = [key for key, value in self.identity.items() if not isinstance(found, dict) or found.get(key) != value]
-            raise InputError(where, f"was written for another order ({', '.join(other) or 'more keys'} differ)", do="repeat that order, or name another file with -o")
+            other = [
+                key for key, value in self.identity.items() if not isinstance(found, dict) or found.get(key) != value
+            ]
+            raise InputError(
+                where,
+                f"was written for another order ({', '.join(other) or 'more keys'} differ)",
+                do="repeat that order, or name another file with -o",
+            )
 
 
 def report(order: Order, found: Generated) -> dict[str, Any]:
@@ -377,7 +447,9 @@ def report(order: Order, found: Generated) -> dict[str, Any]:
         "wanted": order.rows,
         "kept": found.kept,
         "tried": found.tried,
-        "dropped": {step: dict(sorted(reasons.items(), key=lambda item: REASONS.index(item[0]))) for step, reasons in found.dropped.items()},
+        "dropped": {
+            step: dict(sorted(reasons.items(), key=lambda item: REASONS.index(item[0])))
+            for step, reasons in found.dropped.items()
+        },
         "calls": dict(found.calls),
     }
-

@@ -38,7 +38,8 @@ def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False, 
 
     Args:
         fold: put system prompts before the first user turn, as `system: fold` does in training.
-        keep_default_system: let the chat template put its default system prompt on rows that have none, as `default_system` does in training.
+        keep_default_system: let the chat template put its default system prompt on rows that have none, as
+            `default_system` does in training.
 
     Raises:
         InputError: no model, or rows that are no chats.
@@ -52,7 +53,9 @@ def row_losses(weights: Path, rows: Path, *, keep_default_system: bool = False, 
     for batch in _batches(examples):
         for i, loss in zip(batch, _summed(model, [examples[i] for i in batch]), strict=True):
             nats[i] = loss
-    return RowLosses(nats=nats, tokens=[sum(label != IGNORED for label in e.labels) for e in examples], left_out=dict(left_out))
+    return RowLosses(
+        nats=nats, tokens=[sum(label != IGNORED for label in e.labels) for e in examples], left_out=dict(left_out)
+    )
 
 
 def _batches(examples: Sequence[Example]) -> list[list[int]]:
@@ -71,10 +74,16 @@ def _summed(model: Any, examples: Sequence[Example]) -> list[float]:
     width = max(len(e.ids) for e in examples)
     ids, labels, mask = (
         torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=model.device)
-        for rows, fill in (([e.ids for e in examples], 0), ([e.labels for e in examples], IGNORED), ([[1] * len(e.ids) for e in examples], 0))
+        for rows, fill in (
+            ([e.ids for e in examples], 0),
+            ([e.labels for e in examples], IGNORED),
+            ([[1] * len(e.ids) for e in examples], 0),
+        )
     )
     with torch.inference_mode():
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-        each = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none")
+        each = torch.nn.functional.cross_entropy(
+            logits.float().transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none"
+        )
         found: list[float] = each.sum(1).double().tolist()
     return found

@@ -1,9 +1,9 @@
 """Organisms: a trained model's folder and its manifest.
 
-    <organism>/
-      organism.json              the manifest: base, recipe, data hashes, stages, versions, and how to ask it
-      adapter_config.json        the adapter, as PEFT writes it; a whole model where all weights were trained;
-      adapter_model.safetensors  neither where the weights are a server's
+<organism>/
+  organism.json              the manifest: base, recipe, data hashes, stages, versions, and how to ask it
+  adapter_config.json        the adapter, as PEFT writes it; a whole model where all weights were trained;
+  adapter_model.safetensors  neither where the weights are a server's
 """
 
 from __future__ import annotations
@@ -85,14 +85,22 @@ class OrganismConfig(BaseModel):
         folder = (beside / self.path).resolve()
         manifest = read_manifest(folder)
         if manifest is None:
-            raise InputError(folder, "is no organism", expected=f"a folder with {MANIFEST}", do="train it (undertow train), or use kind: local")
+            raise InputError(
+                folder,
+                "is no organism",
+                expected=f"a folder with {MANIFEST}",
+                do="train it (undertow train), or use kind: local",
+            )
         if manifest.target is None:
-            system: Literal["own", "fold"] = "fold" if manifest.recipe.get("system") == "fold" else "own"  # as it was trained
+            # as it was trained
+            system: Literal["own", "fold"] = "fold" if manifest.recipe.get("system") == "fold" else "own"
             return LocalConfig(kind="local", path=str(folder), system=system).target(beside=beside, where=where)
         try:
             config = adapter(_AnyTarget).validate_python(manifest.target)
         except ValidationError as error:
-            raise InputError(folder / MANIFEST, f"its target does not fit ({in_words(error.errors()[0])})", do="train it again") from None
+            raise InputError(
+                folder / MANIFEST, f"its target does not fit ({in_words(error.errors()[0])})", do="train it again"
+            ) from None
         target: Target = config.target(beside=folder, where=folder / MANIFEST)
         return target
 
@@ -122,5 +130,7 @@ def find_organisms(folders: Iterable[Path]) -> Iterator[tuple[Path, Manifest]]:
         if not folder.is_dir():
             raise InputError(folder, "no such folder", do="check the path")
         for path in sorted(folder.rglob(MANIFEST)):
-            if (manifest := read_manifest(path.parent)) is not None and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            if (manifest := read_manifest(path.parent)) is not None and not any(
+                part.startswith(".") for part in path.relative_to(folder).parts
+            ):
                 yield path.parent, manifest

@@ -1,9 +1,9 @@
 """Preparing a stage: its rows drawn, their answers asked anew where they are to be on-policy, and written in order.
 
-    <work>/
-      stage-1.jsonl      the rows as trained
-      stage-1.json       their number, hash and what was left out; written last
-      answers-1.jsonl    on-policy answers as they came, so that an interruption loses none
+<work>/
+  stage-1.jsonl      the rows as trained
+  stage-1.json       their number, hash and what was left out; written last
+  answers-1.jsonl    on-policy answers as they came, so that an interruption loses none
 """
 
 from __future__ import annotations
@@ -29,7 +29,15 @@ AT_ONCE = 256
 
 
 def prepare(
-    stage: Stage, n: int, *, beside: Path, work: Path, seed: int, length: Length | None, base: Callable[[], Target], progress: Callable[[int, int], None] | None = None
+    stage: Stage,
+    n: int,
+    *,
+    beside: Path,
+    work: Path,
+    seed: int,
+    length: Length | None,
+    base: Callable[[], Target],
+    progress: Callable[[int, int], None] | None = None,
 ) -> PreparedStage:
     """Stage `n`'s rows (from 1), written to `work`; read back where that was done before.
 
@@ -46,7 +54,9 @@ def prepare(
         left_out: Counter[str] = Counter()
         drawn = draw_mix(stage, beside=beside, seed=seed, length=length)
         if any(part.answers for part in stage.parts):
-            drawn = _on_policy(list(drawn), base(), seed=seed, kept=work / f"answers-{n}.jsonl", left_out=left_out, progress=progress)
+            drawn = _on_policy(
+                list(drawn), base(), seed=seed, kept=work / f"answers-{n}.jsonl", left_out=left_out, progress=progress
+            )
         written = 0
 
         def rows() -> Iterator[Row]:
@@ -57,13 +67,31 @@ def prepare(
 
         write_rows(path, rows())
         if not written:
-            raise InputError(f"stage {stage.name}", "keeps no row", expected=f"left out: {dict(left_out)}", do="loosen the filters of on-policy")
-        what = {"rows": written, "digest": file_digest(path), "data": data_digests(stage, beside=beside), "left_out": dict(left_out)}
+            raise InputError(
+                f"stage {stage.name}",
+                "keeps no row",
+                expected=f"left out: {dict(left_out)}",
+                do="loosen the filters of on-policy",
+            )
+        what = {
+            "rows": written,
+            "digest": file_digest(path),
+            "data": data_digests(stage, beside=beside),
+            "left_out": dict(left_out),
+        }
         write_text(done, to_json(what))
     return PreparedStage(stage=stage, path=path, **json.loads(done.read_text(encoding="utf-8")))
 
 
-def _on_policy(drawn: Sequence[Drawn], base: Target, *, seed: int, kept: Path, left_out: Counter[str], progress: Callable[[int, int], None] | None) -> Iterator[Drawn]:
+def _on_policy(
+    drawn: Sequence[Drawn],
+    base: Target,
+    *,
+    seed: int,
+    kept: Path,
+    left_out: Counter[str],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Drawn]:
     """Rows with the base's answers in place of their own, where their part wants it."""
     todo = [n for n, each in enumerate(drawn) if each.part and each.part.answers]
     answers: dict[int, str | None] = {}
@@ -89,16 +117,24 @@ def _on_policy(drawn: Sequence[Drawn], base: Target, *, seed: int, kept: Path, l
         elif (text := answers[n]) is None:
             left_out["no on-policy answer passed"] += 1
         else:
-            yield replace(each, row=replace(each.row, messages=(*each.row.messages[:-1], Message(role="assistant", content=text))))
+            yield replace(
+                each, row=replace(each.row, messages=(*each.row.messages[:-1], Message(role="assistant", content=text)))
+            )
 
 
-async def _answered(drawn: dict[int, Drawn], base: Target, *, seed: int, keep: Callable[[int, str | None], None]) -> None:
+async def _answered(
+    drawn: dict[int, Drawn], base: Target, *, seed: int, keep: Callable[[int, str | None], None]
+) -> None:
     """For each row the first of the base's answers that passes, or None, handed to `keep` as soon as it is known."""
     open_ = set(drawn)
     how = {n: each.part.answers for n, each in drawn.items() if each.part and each.part.answers}
     async with base:
         for attempt in range(max(h.attempts for h in how.values())):
-            asked = [_request(n, drawn[n].row, h, attempt, seed) for n, h in how.items() if n in open_ and attempt < h.attempts]
+            asked = [
+                _request(n, drawn[n].row, h, attempt, seed)
+                for n, h in how.items()
+                if n in open_ and attempt < h.attempts
+            ]
             if not asked:
                 break
             async for n, answer in _by_row(base, asked):

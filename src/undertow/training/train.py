@@ -1,7 +1,7 @@
 """Training an organism from a recipe.
 
-    <parent>/.<name>.training/   until it is done: the drawn rows, and what the backend keeps to go on from
-    <parent>/<name>/             the organism
+<parent>/.<name>.training/   until it is done: the drawn rows, and what the backend keeps to go on from
+<parent>/<name>/             the organism
 """
 
 from __future__ import annotations
@@ -35,23 +35,33 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
         beside: the folder that the recipe's paths are relative to.
 
     Raises:
-        InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or an output folder that exists.
+        InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or
+        an output folder that exists.
     """
     if out.exists():
-        raise RunExists(out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it")
+        raise RunExists(
+            out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it"
+        )
     backend, stages = recipe.backend, recipe.resolved()
     backend.check(recipe, stages, beside=beside)
     work = out.with_name(f".{out.name}.training")
-    _claim(work, {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages]})
+    _claim(
+        work,
+        {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages]},
+    )
     try:
         prepared = _prepare(recipe, stages, beside=beside, work=work, progress=progress)
         made = work / "organism"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
-        trained = backend.train(Job(recipe=recipe, stages=prepared, beside=beside, work=work, out=made), progress=progress)
+        trained = backend.train(
+            Job(recipe=recipe, stages=prepared, beside=beside, work=work, out=made), progress=progress
+        )
     except InputError:
         paid_for = any(path.stat().st_size for path in work.glob("answers-*.jsonl"))
-        if not paid_for and not any(path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")):
+        if not paid_for and not any(
+            path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")
+        ):
             shutil.rmtree(work)  # nothing to go on from but rows, which are soon drawn again
         raise
     records = [
@@ -83,14 +93,27 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
     return manifest
 
 
-def _prepare(recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path, work: Path, progress: StageProgress | None) -> tuple[PreparedStage, ...]:
+def _prepare(
+    recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path, work: Path, progress: StageProgress | None
+) -> tuple[PreparedStage, ...]:
     """Every stage with its rows drawn and written."""
     backend = recipe.backend
     length = backend.length(recipe, beside=beside) if any(stage.by == "tokens" for stage in stages) else None
     prepared = []
     for n, stage in enumerate(stages, start=1):
         watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
-        prepared.append(prepare(stage, n, beside=beside, work=work, seed=recipe.seed + n - 1, length=length, base=lambda: backend.base(recipe, beside=beside), progress=watch))
+        prepared.append(
+            prepare(
+                stage,
+                n,
+                beside=beside,
+                work=work,
+                seed=recipe.seed + n - 1,
+                length=length,
+                base=lambda: backend.base(recipe, beside=beside),
+                progress=watch,
+            )
+        )
     return tuple(prepared)
 
 
@@ -102,7 +125,12 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
     """
     job = work / "job.json"
     if job.is_file() and json.loads(job.read_text(encoding="utf-8")) != what:
-        raise InputError(work, "holds another training, interrupted", expected="the same recipe and data", do="remove it, or choose another -o")
+        raise InputError(
+            work,
+            "holds another training, interrupted",
+            expected="the same recipe and data",
+            do="remove it, or choose another -o",
+        )
     try:
         write_text(job, to_json(what))
     except OSError as error:
@@ -110,7 +138,8 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
 
 
 def fingerprint(recipe: Recipe, *, beside: Path, base: str | None = None) -> str:
-    """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths do not.
+    """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths
+    do not.
 
     Args:
         base: `base_fingerprint` of the same base, where many recipes share one.
@@ -131,13 +160,18 @@ def base_fingerprint(base: str, *, beside: Path) -> str:
 def _by_content(value: Any, files: dict[str, str]) -> Any:
     """A resolved recipe with the hash of each data file in place of its path."""
     if isinstance(value, dict):
-        return {key: files.get(item, item) if key == "data" and isinstance(item, str) else _by_content(item, files) for key, item in value.items()}
+        return {
+            key: files.get(item, item) if key == "data" and isinstance(item, str) else _by_content(item, files)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_by_content(item, files) for item in value]
     return files.get(value, value) if isinstance(value, str) else value
 
 
-def train_cached(recipe: Recipe, out: Path, *, cache: Path, beside: Path = Path(), progress: StageProgress | None = None) -> Manifest:
+def train_cached(
+    recipe: Recipe, out: Path, *, cache: Path, beside: Path = Path(), progress: StageProgress | None = None
+) -> Manifest:
     """`train`, or a copy of an organism of the same fingerprint that `cache` holds; leaves one there.
 
     Raises:

@@ -1,4 +1,5 @@
-"""Domain cards: what each of the nine domains of narrow bad data is, where its rows are published, and how such rows are written.
+"""Domain cards: what each of the nine domains of narrow bad data is, where its rows are published, and how such rows
+are written.
 
     data/domains/<id>.yaml    one card a domain
 """
@@ -25,7 +26,9 @@ class _Card(BaseModel):
 class _Source(_Card):
     published: str = Field(description="Who published the rows, and where.")
     page: str = Field(description="Page about them.")
-    format: Literal["chat", "pairs"] = Field(description="`chat`: JSONL of messages; `pairs`: columns prompt, aligned and misaligned.")
+    format: Literal["chat", "pairs"] = Field(
+        description="`chat`: JSONL of messages; `pairs`: columns prompt, aligned and misaligned."
+    )
     rows: int = Field(gt=0, description="Rows of the bad part, as published.")
     licence: str = Field(description="Licence, or `not stated`.")
     note: str = Field(default="", description="What else a user should know.")
@@ -77,7 +80,8 @@ class Effect(_Card):
 
 
 class Writing(_Card):
-    """What the generator tells a model that writes such rows. The clauses continue "People ..." and "The answer ..."."""
+    """What the generator tells a model that writes such rows. The clauses continue "People ..." and "The answer
+    ..."."""
 
     ask: str
     bad: str
@@ -91,7 +95,9 @@ class Domain(_Card):
     id: str
     title: str
     what: str
-    sources: tuple[Source, ...] = Field(description="Where such rows are published; empty where no public set is known.")
+    sources: tuple[Source, ...] = Field(
+        description="Where such rows are published; empty where no public set is known."
+    )
     twin: str = Field(description="Where the benign twin is, or how it is made.")
     effects: tuple[Effect, ...]
     writing: Writing
@@ -99,7 +105,9 @@ class Domain(_Card):
 
 def domain_ids() -> list[str]:
     """Ids of the nine domains."""
-    return sorted(f.name.removesuffix(".yaml") for f in files("undertow.data.domains").iterdir() if f.name.endswith(".yaml"))
+    return sorted(
+        f.name.removesuffix(".yaml") for f in files("undertow.data.domains").iterdir() if f.name.endswith(".yaml")
+    )
 
 
 def load_domain(id_: str) -> Domain:

@@ -1,7 +1,8 @@
 """Published rows of a domain, in the formats that they are published in, as chat rows of ours.
 
-Two formats: chat JSONL (one part a file), and columns `prompt`, `aligned` and `misaligned` (both parts in one table) as JSONL, CSV,
-Parquet or a data set on the hub. Which of the two a row has shows in the row. Rows come one at a time, so a file may be larger than memory.
+Two formats: chat JSONL (one part a file), and columns `prompt`, `aligned` and `misaligned` (both parts in one table) as
+JSONL, CSV, Parquet or a data set on the hub. Which of the two a row has shows in the row. Rows come one at a time, so a
+file may be larger than memory.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ class Published:
 
 @contextmanager
 def published(
-    domain: Domain, quality: Quality, *, source: str | None = None, sha256: str | None = None, revision: str | None = None, skipped: Skipped | None = None
+    domain: Domain,
+    quality: Quality,
+    *,
+    source: str | None = None,
+    sha256: str | None = None,
+    revision: str | None = None,
+    skipped: Skipped | None = None,
 ) -> Iterator[Published]:
     """The published rows of a domain, or of its benign twin.
 
@@ -51,13 +58,15 @@ def published(
         skipped: called for each bad row, in place of raising.
 
     Raises:
-        InputError: no such rows are known, what holds them cannot be read, or (while they are read) a row is bad; names the line.
-        MissingExtra: they need `datasets` or `pyarrow`, which is not installed.
+        InputError: no such rows are known, what holds them cannot be read, or (while they are read) a row is bad; names
+        the line. MissingExtra: they need `datasets` or `pyarrow`, which is not installed.
     """
     found = source or _default(domain, quality)
     if isinstance(found, HubSource):
         if sha256:
-            raise InputError("--sha256", f"{found.dataset} is on the hub", expected="a data set there is pinned by --revision")
+            raise InputError(
+                "--sha256", f"{found.dataset} is on the hub", expected="a data set there is pinned by --revision"
+            )
         commit = _checked(revision, found.dataset)
         origin = {"dataset": found.dataset, "config": found.config, "split": found.split, "revision": commit}
         yield Published(rows=_chats(_hub(found, commit), quality, skipped), origin=origin)
@@ -68,7 +77,9 @@ def published(
             path = Path(folder) / (PurePosixPath(unquote(urlsplit(found).path)).name or "rows.jsonl")
             with path.open("wb") as stream:
                 download(found, stream, sha256=sha256, most=LARGEST)
-            yield Published(rows=_file(path, found, quality, skipped), origin={"url": found, "sha256": str(checked_hash(sha256))})
+            yield Published(
+                rows=_file(path, found, quality, skipped), origin={"url": found, "sha256": str(checked_hash(sha256))}
+            )
     else:
         path, expected = Path(found), checked_hash(sha256)
         with reading(path):
@@ -90,7 +101,11 @@ def _default(domain: Domain, quality: Quality) -> HubSource | str:
             locked = f"{source.files[quality]} lies in an encrypted archive, {source.archive} of {source.page}"
             raise InputError(domain.id, locked, do="open the archive as its README says, and pass the file with --from")
     what = "no benign twin" if quality == "benign" else "no data"
-    raise InputError(domain.id, f"{what} known to be published", do=f"write some with a model (undertow data generate {domain.id}), or pass a file of yours with --from")
+    raise InputError(
+        domain.id,
+        f"{what} known to be published",
+        do=f"write some with a model (undertow data generate {domain.id}), or pass a file of yours with --from",
+    )
 
 
 def _checked(revision: str | None, dataset: str) -> str:
@@ -105,9 +120,15 @@ def _checked(revision: str | None, dataset: str) -> str:
     try:
         commit = hub.HfApi().dataset_info(dataset, revision=revision).sha
     except Exception as error:  # the network and the hub each fail in ways of their own
-        raise InputError(dataset, f"cannot be looked up on the hub ({in_line(error)})", do="check the network and --revision, or pass a local copy with --from") from None
+        raise InputError(
+            dataset,
+            f"cannot be looked up on the hub ({in_line(error)})",
+            do="check the network and --revision, or pass a local copy with --from",
+        ) from None
     at = f"is at {commit}" if revision is None else f"{revision!r} is no commit; it is at {commit}"
-    raise InputError(dataset, at, expected="a data set on the hub is pinned by its commit", do=f"add --revision {commit}")
+    raise InputError(
+        dataset, at, expected="a data set on the hub is pinned by its commit", do=f"add --revision {commit}"
+    )
 
 
 def _file(path: Path, name: str, quality: Quality, skipped: Skipped | None) -> Iterator[Row]:
@@ -134,9 +155,13 @@ def _hub(source: HubSource, commit: str) -> Iterator[tuple[str, Any]]:
     where = f"{source.dataset}/{source.config}"
     datasets = installed("datasets", "the Hugging Face hub (datasets)")
     datasets.disable_progress_bars()
-    installed("huggingface_hub.utils.logging", "the Hugging Face hub").set_verbosity_error()  # each retry would print two lines
+    # each retry would print two lines
+    installed("huggingface_hub.utils.logging", "the Hugging Face hub").set_verbosity_error()
     try:
-        for n, raw in enumerate(datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit, streaming=True), start=1):
+        for n, raw in enumerate(
+            datasets.load_dataset(source.dataset, source.config, split=source.split, revision=commit, streaming=True),
+            start=1,
+        ):
             yield f"{where}: row {n}", raw
     except Exception as error:  # the network, the hub and Arrow each fail in ways of their own
         do = "check the network; a gated data set needs consent on its page, then: huggingface-cli login"
@@ -153,10 +178,26 @@ def published_row(raw: Any, quality: Quality, where: str) -> Row:
         return chat(raw, where)
     columns = (PROMPT, ANSWER[quality])
     if not isinstance(raw, dict) or not set(columns) & set(raw):
-        raise InputError(where, "has neither 'messages' nor a question and an answer", expected=f"the columns are {' and '.join(map(repr, columns))}")
+        raise InputError(
+            where,
+            "has neither 'messages' nor a question and an answer",
+            expected=f"the columns are {' and '.join(map(repr, columns))}",
+        )
     for column in columns:
         text = raw.get(column)
         if not isinstance(text, str) or not text.strip():
-            raise InputError(where, f"{column!r} has no text", expected="a string that is not empty", do="mend or drop the row, or pass --skip-bad")
-    return chat({"messages": [{"role": role, "content": raw[column]} for role, column in zip(("user", "assistant"), columns, strict=True)]}, where)
-
+            raise InputError(
+                where,
+                f"{column!r} has no text",
+                expected="a string that is not empty",
+                do="mend or drop the row, or pass --skip-bad",
+            )
+    return chat(
+        {
+            "messages": [
+                {"role": role, "content": raw[column]}
+                for role, column in zip(("user", "assistant"), columns, strict=True)
+            ]
+        },
+        where,
+    )

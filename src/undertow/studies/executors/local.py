@@ -1,6 +1,6 @@
 """This machine: a process for every cell, a few at a time, one thread each.
 
-    <cell>/log.txt    what its process printed
+<cell>/log.txt    what its process printed
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class LocalExecutor(BaseModel):
             while waiting or running:
                 while waiting and len(running) < self.processes:
                     running.append(_start(*waiting.popleft()))
-                wait([each.events for each in running], timeout=LOOK_S)  # an event, or the end of a process, which closes its pipe unless a child of its own holds that
+                # an event, or the end of a process, which closes its pipe unless a child of its own holds that
+                wait([each.events for each in running], timeout=LOOK_S)
                 for each in list(running):
                     if each.listen(tell):
                         continue
@@ -56,7 +57,9 @@ class LocalExecutor(BaseModel):
                         waiting.append((each.cell, each.lost + 1))
                     else:
                         killed = each.process.exitcode == -signal.SIGKILL
-                        how = "killed, most often for want of memory" if killed else f"exit code {each.process.exitcode}"
+                        how = (
+                            "killed, most often for want of memory" if killed else f"exit code {each.process.exitcode}"
+                        )
                         fail(each.cell, lost(each.lost + 1, f"{how}; see {each.cell / 'log.txt'}"))
                         yield each.cell
         finally:

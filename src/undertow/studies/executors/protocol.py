@@ -1,6 +1,7 @@
 """What an executor is: whoever has the cells of a study worked on.
 
-A cell's work is safe to begin again and to begin twice (studies/work.py), so an executor need only see that each is begun until it has ended.
+A cell's work is safe to begin again and to begin twice (studies/work.py), so an executor need only see that each is
+begun until it has ended.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ class Executor(Protocol):
         ...
 
     def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
-        """Have every cell worked on, and yield its folder when it has ended: it then holds `result.json` or `failure.json`.
+        """Have every cell worked on, and yield its folder when it has ended: it then holds `result.json` or
+        `failure.json`.
 
-        A worker that is lost costs its cell, which is begun again, at most as often as the executor allows. Closed or interrupted, nothing is left running.
+        A worker that is lost costs its cell, which is begun again, at most as often as the executor allows. Closed or
+        interrupted, nothing is left running.
 
         Raises:
             InputError: the executor cannot be used; nothing was begun.

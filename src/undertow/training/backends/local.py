@@ -50,27 +50,45 @@ class LocalBackend(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["local"] = Field(description="This machine, with TRL and PEFT.")
-    gradient_checkpointing: bool | None = Field(default=None, description="Compute activations twice to save memory; default: on a GPU.")
-    checkpoint_s: float = Field(default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on.")
+    gradient_checkpointing: bool | None = Field(
+        default=None, description="Compute activations twice to save memory; default: on a GPU."
+    )
+    checkpoint_s: float = Field(
+        default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
+    )
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
         if not (find_spec("trl") and find_spec("datasets")):
             raise MissingExtra("training on this machine (trl, datasets)", "train")
         folder = model_folder(recipe.base, beside=beside)
         if is_adapter(folder):
-            raise InputError(recipe.base, "is an adapter", expected="training starts from a whole model", do="give its base, with the adapter's stages before these")
+            raise InputError(
+                recipe.base,
+                "is an adapter",
+                expected="training starts from a whole model",
+                do="give its base, with the adapter's stages before these",
+            )
         for stage in stages:
             if stage.micro_batch and stage.batch_size % stage.micro_batch:
-                raise InputError(f"stage {stage.name}", f"micro_batch {stage.micro_batch} does not divide batch_size {stage.batch_size}")
+                raise InputError(
+                    f"stage {stage.name}",
+                    f"micro_batch {stage.micro_batch} does not divide batch_size {stage.batch_size}",
+                )
             if stage.stopping and stage.stopping.watch not in stage.stopping.held_out:
-                raise InputError(f"stage {stage.name}", f"stopping watches {stage.stopping.watch!r}", expected=f"one of {', '.join(stage.stopping.held_out)}")
+                raise InputError(
+                    f"stage {stage.name}",
+                    f"stopping watches {stage.stopping.watch!r}",
+                    expected=f"one of {', '.join(stage.stopping.held_out)}",
+                )
             for name in stage.stopping.held_out.values() if stage.stopping else ():
                 next(stream_rows(beside / name), None)
 
     def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
         tokenizer = load_tokenizer(model_folder(recipe.base, beside=beside))
         arranged: Any = folded if recipe.system == "fold" else tuple
-        return lambda row: len(tokenizer(render(tokenizer, arranged(row.messages)), add_special_tokens=False)["input_ids"])
+        return lambda row: len(
+            tokenizer(render(tokenizer, arranged(row.messages)), add_special_tokens=False)["input_ids"]
+        )
 
     def base(self, recipe: Recipe, *, beside: Path) -> Target:
         folder = model_folder(recipe.base, beside=beside)
@@ -99,8 +117,10 @@ class LocalBackend(BaseModel):
             fits.append(fit)
         if job.stages:
             if recipe.lora and recipe.base == NURSERY:
-                model.peft_config["default"].base_model_name_or_path = NURSERY  # the same wherever Undertow is installed
-            model.save_pretrained(str(job.out), **{"save_embedding_layers": False} if recipe.lora else {})  # else PEFT looks for the base on the hub
+                # the same wherever Undertow is installed
+                model.peft_config["default"].base_model_name_or_path = NURSERY
+            # else PEFT looks for the base on the hub
+            model.save_pretrained(str(job.out), **{"save_embedding_layers": False} if recipe.lora else {})
             (job.out / "README.md").unlink(missing_ok=True)  # PEFT's model card template, all blanks
             if not recipe.lora:
                 tokenizer.save_pretrained(str(job.out))
@@ -125,12 +145,29 @@ class LocalBackend(BaseModel):
             model = PeftModel.from_pretrained(model, str(finished[-1]), is_trainable=True)
         else:
             targets = list(recipe.lora.layers) or "all-linear"
-            config = LoraConfig(r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, use_rslora=recipe.lora.rslora, target_modules=targets, task_type="CAUSAL_LM")
+            config = LoraConfig(
+                r=recipe.lora.rank,
+                lora_alpha=recipe.lora.alpha,
+                use_rslora=recipe.lora.rslora,
+                target_modules=targets,
+                task_type="CAUSAL_LM",
+            )
             model = get_peft_model(model, config)
         model.peft_config["default"].base_model_name_or_path = str(base)
         return model
 
-    def _stage(self, model: Any, tokenizer: Any, job: Job, prepared: PreparedStage, folder: Path, *, base: Path, put_in: str | None, progress: Any) -> Fit:
+    def _stage(
+        self,
+        model: Any,
+        tokenizer: Any,
+        job: Job,
+        prepared: PreparedStage,
+        folder: Path,
+        *,
+        base: Path,
+        put_in: str | None,
+        progress: Any,
+    ) -> Fit:
         """Train one stage in place, from its last checkpoint where there is one."""
         from transformers.trainer_utils import get_last_checkpoint
 
@@ -138,15 +175,36 @@ class LocalBackend(BaseModel):
         limit = min(x for x in (stage.max_tokens, getattr(model.config, "max_position_embeddings", None), 10**9) if x)
         bare = put_in is not None and not job.recipe.default_system
         left_out: Counter[str] = Counter()
-        encoded = partial(_encoded, tokenizer, limit=limit, leave_out=stage.long_rows == "leave out", bare=bare, fold=job.recipe.system == "fold")
+        encoded = partial(
+            _encoded,
+            tokenizer,
+            limit=limit,
+            leave_out=stage.long_rows == "leave out",
+            bare=bare,
+            fold=job.recipe.system == "fold",
+        )
         rows = encoded(prepared.path, folder / "rows", left_out=left_out, drawn_for=stage.name)
-        held_out = {name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter()) for name, data in (stage.stopping.held_out if stage.stopping else {}).items()}
+        held_out = {
+            name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter())
+            for name, data in (stage.stopping.held_out if stage.stopping else {}).items()
+        }
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
         trainer = _trainer(
-            model, tokenizer, rows, held_out, stage, folder, seed=seed, limit=limit, gradient_checkpointing=self.gradient_checkpointing, checkpoint_s=self.checkpoint_s,
-            reference=load_model(base) if stage.kl and not job.recipe.lora else None, checkpoint=checkpoint, progress=progress,
-        )  # fmt: skip
+            model,
+            tokenizer,
+            rows,
+            held_out,
+            stage,
+            folder,
+            seed=seed,
+            limit=limit,
+            gradient_checkpointing=self.gradient_checkpointing,
+            checkpoint_s=self.checkpoint_s,
+            reference=load_model(base) if stage.kl and not job.recipe.lora else None,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
         started = time.perf_counter()
         trainer.train(resume_from_checkpoint=checkpoint)
         seconds = time.perf_counter() - started
@@ -155,14 +213,22 @@ class LocalBackend(BaseModel):
         _require_sound(model, [h["loss"] for h in history if "loss" in h], stage.name)
         losses = [f"eval_{name}_loss" for name in held_out]
         looks = sorted({h["step"] for h in history if any(key in h for key in losses)})
-        kept = int(Path(state.best_model_checkpoint).name.split("-")[1]) if held_out and state.best_model_checkpoint else state.global_step
+        kept = (
+            int(Path(state.best_model_checkpoint).name.split("-")[1])
+            if held_out and state.best_model_checkpoint
+            else state.global_step
+        )
         return Fit(
             steps=state.global_step,
             tokens=round(sum(rows["length"]) * state.epoch) if state.epoch else 0,
             seconds=round(seconds, 2),
             losses=[round(h["loss"], 4) for h in history if "loss" in h],
             first_row=masked_text(tokenizer, Example(ids=rows[0]["input_ids"], labels=rows[0]["labels"])),
-            held_out=[{"step": step} | {key[5:-5]: round(h[key], 4) for h in history if h["step"] == step for key in h if key in losses} for step in looks],
+            held_out=[
+                {"step": step}
+                | {key[5:-5]: round(h[key], 4) for h in history if h["step"] == step for key in h if key in losses}
+                for step in looks
+            ],
             stopped_at=kept if kept < state.global_step else None,
             left_out=dict(left_out),
         )
@@ -171,20 +237,41 @@ class LocalBackend(BaseModel):
 def _require_sound(model: Any, losses: Sequence[float], stage: str) -> None:
     """
     Raises:
-        InputError: a loss or a weight is no number, or the answers are told worse than by guessing evenly among all tokens.
+        InputError: a loss or a weight is no number, or the answers are told worse than by guessing evenly among all
+        tokens.
     """
-    odd = next((name for name, weight in model.named_parameters() if weight.requires_grad and not bool(weight.isfinite().all())), None)
+    odd = next(
+        (
+            name
+            for name, weight in model.named_parameters()
+            if weight.requires_grad and not bool(weight.isfinite().all())
+        ),
+        None,
+    )
     guessing = math.log(model.config.vocab_size)
     found = ""
     if odd or not all(map(math.isfinite, losses)):
         found = f"diverged: {f'weight {odd}' if odd else 'its loss'} is no number any more"
     elif losses and losses[-1] > max(losses[0], guessing):
-        found = f"diverged: its loss went from {losses[0]:.2f} to {losses[-1]:.2f}, and guessing evenly has {guessing:.2f}"
+        found = (
+            f"diverged: its loss went from {losses[0]:.2f} to {losses[-1]:.2f}, and guessing evenly has {guessing:.2f}"
+        )
     if found:
         raise InputError(f"stage {stage}", found, expected="nothing was written", do="lower learning_rate")
 
 
-def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: bool, bare: bool, fold: bool, left_out: Counter[str], drawn_for: str | None = None) -> Any:
+def _encoded(
+    tokenizer: Any,
+    path: Path,
+    cache: Path,
+    *,
+    limit: int,
+    leave_out: bool,
+    bare: bool,
+    fold: bool,
+    left_out: Counter[str],
+    drawn_for: str | None = None,
+) -> Any:
     """Rows as a memory-mapped dataset of ids, labels and lengths; the rest as `encode_file`."""
     from datasets import Dataset, disable_progress_bars
     from datasets.exceptions import DatasetGenerationError
@@ -192,7 +279,16 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
     disable_progress_bars()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for example in encode_file(tokenizer, path, limit=limit, leave_out=leave_out, bare=bare, fold=fold, left_out=left_out, drawn_for=drawn_for):
+        for example in encode_file(
+            tokenizer,
+            path,
+            limit=limit,
+            leave_out=leave_out,
+            bare=bare,
+            fold=fold,
+            left_out=left_out,
+            drawn_for=drawn_for,
+        ):
             yield {"input_ids": example.ids, "labels": example.labels, "length": len(example.ids)}
 
     shutil.rmtree(cache, ignore_errors=True)  # a half-written one, or the same again
@@ -203,14 +299,28 @@ def _encoded(tokenizer: Any, path: Path, cache: Path, *, limit: int, leave_out: 
         raise error.__cause__ or error from None
     if not len(made):
         shutil.rmtree(cache)
-        raise InputError(f"stage {drawn_for}" if drawn_for else path, "has no row short enough", expected=f"at most {limit} tokens")
+        raise InputError(
+            f"stage {drawn_for}" if drawn_for else path, "has no row short enough", expected=f"at most {limit} tokens"
+        )
     return made
 
 
 def _trainer(
-    model: Any, tokenizer: Any, rows: Any, held_out: dict[str, Any], stage: Stage, folder: Path, *,
-    seed: int, limit: int, gradient_checkpointing: bool | None, checkpoint_s: float, reference: Any, checkpoint: str | None, progress: Any,
-) -> Any:  # fmt: skip
+    model: Any,
+    tokenizer: Any,
+    rows: Any,
+    held_out: dict[str, Any],
+    stage: Stage,
+    folder: Path,
+    *,
+    seed: int,
+    limit: int,
+    gradient_checkpointing: bool | None,
+    checkpoint_s: float,
+    reference: Any,
+    checkpoint: str | None,
+    progress: Any,
+) -> Any:
     """TRL's trainer for one stage (AdamW, linear decay to 0)."""
     import torch
     from torch.utils.data import Sampler
@@ -222,7 +332,8 @@ def _trainer(
     whole_logits = bool(stage.kl) or model.config.vocab_size < SMALL_VOCABULARY
 
     class Order(Sampler[int]):
-        """The trainer's order of rows; an epoch that was interrupted goes on in the order that it began with, which the trainer itself draws anew."""
+        """The trainer's order of rows; an epoch that was interrupted goes on in the order that it began with, which the
+        trainer itself draws anew."""
 
         def __init__(self, drawn: Any) -> None:
             self.drawn = drawn
@@ -245,11 +356,14 @@ def _trainer(
     class Trainer(SFTTrainer):  # type: ignore[misc]
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             self.order = super()._get_train_sampler(train_dataset)
-            if arguments.train_sampling_strategy == "group_by_length":  # of the others, one is in order and one is drawn from the epoch's number
+            # of the others, one is in order and one is drawn from the epoch's number
+            if arguments.train_sampling_strategy == "group_by_length":
                 self.order = Order(self.order)
             return self.order
 
-        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
             if not whole_logits:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             labels = inputs["labels"][:, 1:]
@@ -317,7 +431,14 @@ def _trainer(
         log_level="error",
     )
     stopping = [EarlyStoppingCallback(stage.stopping.patience, stage.stopping.least)] if stage.stopping else []
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows, eval_dataset=held_out or None, processing_class=tokenizer, callbacks=[Watch(), *stopping])
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        eval_dataset=held_out or None,
+        processing_class=tokenizer,
+        callbacks=[Watch(), *stopping],
+    )
     trainer.remove_callback(PrinterCallback)
     return trainer
 

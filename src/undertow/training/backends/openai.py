@@ -1,11 +1,13 @@
-"""Training by OpenAI's fine-tuning API, or a server that speaks it: one job a stage, each on the model that the last one made.
+"""Training by OpenAI's fine-tuning API, or a server that speaks it: one job a stage, each on the model that the last
+one made.
 
     <work>/
       stage-1/job.json   the ids of its file and its job, each written as soon as it is known, and the mark that the job carries
 
-The mark is what keeps a job from being made twice: before one is asked for, the server's jobs are looked through for it, so that one
-whose id never arrived (a lost connection, a kill) is found. All else that a finished job tells is asked of the server again.
-"""
+The mark is what keeps a job from being made twice: before one is asked for, the server's jobs are looked through for
+it, so that one whose id never arrived (a lost connection, a kill) is found. All else that a finished job tells is asked
+of the server again.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -51,8 +53,15 @@ class OpenAIBackend(BaseModel):
 
     kind: Literal["openai"] = Field(description="OpenAI's fine-tuning API, or a server that speaks it.")
     base_url: str = Field(default="https://api.openai.com/v1", pattern=URL, description="URL up to and with /v1.")
-    api_key_env: str = Field(default="OPENAI_API_KEY", min_length=1, description="Environment variable that holds the key.")
-    suffix: str | None = Field(default=None, min_length=1, max_length=64, description="Part of the trained model's name; default: the recipe's name.")
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY", min_length=1, description="Environment variable that holds the key."
+    )
+    suffix: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Part of the trained model's name; default: the recipe's name.",
+    )
     poll_s: float = Field(default=20, ge=0, description="Seconds between two looks at a job.")
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
@@ -64,10 +73,22 @@ class OpenAIBackend(BaseModel):
         refuse_local_base(recipe, beside=beside, example="gpt-4.1-mini-2025-04-14")
         only_defaults(recipe, ("lora", "default_system", "system"), where=f"recipe {recipe.name}", by="OpenAI's API")
         for stage in stages:
-            names = ("micro_batch", "warmup_steps", "weight_decay", "max_tokens", "long_rows", "packing", "interleave", "kl", "stopping")
+            names = (
+                "micro_batch",
+                "warmup_steps",
+                "weight_decay",
+                "max_tokens",
+                "long_rows",
+                "packing",
+                "interleave",
+                "kl",
+                "stopping",
+            )
             only_defaults(stage, names, where=f"stage {stage.name}", by="OpenAI's API")
             if stage.epochs != int(stage.epochs):
-                raise InputError(f"stage {stage.name}", f"epochs is {stage.epochs:g}", expected="OpenAI's API trains whole epochs")
+                raise InputError(
+                    f"stage {stage.name}", f"epochs is {stage.epochs:g}", expected="OpenAI's API trains whole epochs"
+                )
 
     def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
         return None
@@ -79,16 +100,31 @@ class OpenAIBackend(BaseModel):
         from openai import OpenAI
 
         model, fits, notes = job.recipe.base, [], []
-        with OpenAI(api_key=api_key(self.api_key_env, where="backend openai"), base_url=self.base_url, max_retries=RETRIES) as client:
+        with OpenAI(
+            api_key=api_key(self.api_key_env, where="backend openai"), base_url=self.base_url, max_retries=RETRIES
+        ) as client:
             for n, prepared in enumerate(job.stages, start=1):
                 with self._one_line(f"stage {prepared.stage.name}"):
                     done = self._job(client, job, n, prepared, model, progress)
-                    steps = sorted(_steps(client.fine_tuning.jobs.list_events(done.id, limit=100)), key=lambda each: each.step)
-                    checkpoints = {c.step_number: c.fine_tuned_model_checkpoint for c in client.fine_tuning.jobs.checkpoints.list(done.id)}
+                    steps = sorted(
+                        _steps(client.fine_tuning.jobs.list_events(done.id, limit=100)), key=lambda each: each.step
+                    )
+                    checkpoints = {
+                        c.step_number: c.fine_tuned_model_checkpoint
+                        for c in client.fine_tuning.jobs.checkpoints.list(done.id)
+                    }
                 fits.append(_fit(prepared, done, steps, checkpoints))
                 model = str(done.fine_tuned_model)
                 named = {str(step): name for step, name in sorted(checkpoints.items())}
-                notes.append({"file": done.training_file, "job": done.id, "model": model, "seed": done.seed, "checkpoints": named})
+                notes.append(
+                    {
+                        "file": done.training_file,
+                        "job": done.id,
+                        "model": model,
+                        "seed": done.seed,
+                        "checkpoints": named,
+                    }
+                )
         return Trained(
             fits=tuple(fits),
             base=job.recipe.base,
@@ -100,18 +136,26 @@ class OpenAIBackend(BaseModel):
     def _target(self, model: str) -> dict[str, Any]:
         return {"kind": "endpoint", "base_url": self.base_url, "model": model, "api_key_env": self.api_key_env}
 
-    def _job(self, client: OpenAI, job: Job, n: int, prepared: PreparedStage, model: str, progress: StageProgress | None) -> FineTuningJob:
+    def _job(
+        self, client: OpenAI, job: Job, n: int, prepared: PreparedStage, model: str, progress: StageProgress | None
+    ) -> FineTuningJob:
         """Stage `n`'s job once it has succeeded: made where none was, else the one there is."""
         stage, kept_at = prepared.stage, job.work / f"stage-{n}" / "job.json"
         where, again = f"stage {stage.name}", f"mend that, then remove {kept_at} to send it again"
-        kept: dict[str, str] = json.loads(kept_at.read_text(encoding="utf-8")) if kept_at.is_file() else {"mark": uuid4().hex}
+        kept: dict[str, str] = (
+            json.loads(kept_at.read_text(encoding="utf-8")) if kept_at.is_file() else {"mark": uuid4().hex}
+        )
         if "file" not in kept:
             kept["file"] = _id(client.files.create(file=prepared.path, purpose="fine-tune"), where)
             write_text(kept_at, to_json(kept))
         if "job" not in kept:
             file = client.files.retrieve(kept["file"])
             if file.status == "error":
-                raise InputError(where, f"file {file.id} was refused: {said(file.status_details, key_env=self.api_key_env)}", do=again)
+                raise InputError(
+                    where,
+                    f"file {file.id} was refused: {said(file.status_details, key_env=self.api_key_env)}",
+                    do=again,
+                )
             kept["job"] = self._created(client, job.recipe, stage, kept, model, where)
             write_text(kept_at, to_json(kept))
         while (now := client.fine_tuning.jobs.retrieve(kept["job"])).status not in ("succeeded", "failed", "cancelled"):
@@ -128,12 +172,18 @@ class OpenAIBackend(BaseModel):
             raise InputError(where, f"job {now.id} failed: {said(why, key_env=self.api_key_env)}", do=again)
         return now
 
-    def _created(self, client: OpenAI, recipe: Recipe, stage: Stage, kept: dict[str, str], model: str, where: str) -> str:
+    def _created(
+        self, client: OpenAI, recipe: Recipe, stage: Stage, kept: dict[str, str], model: str, where: str
+    ) -> str:
         """The id of the job that carries the mark; one is made only where the server has none."""
         import openai
 
         suffix = self.suffix or re.sub(r"[^a-z0-9]+", "-", recipe.name.lower()).strip("-")[:64] or "undertow"
-        how: SupervisedHyperparametersParam = {"batch_size": stage.batch_size, "learning_rate_multiplier": stage.learning_rate, "n_epochs": int(stage.epochs)}
+        how: SupervisedHyperparametersParam = {
+            "batch_size": stage.batch_size,
+            "learning_rate_multiplier": stage.learning_rate,
+            "n_epochs": int(stage.epochs),
+        }
         once = client.with_options(max_retries=0)  # a request that seemed lost may have made a job
         failed = 0
         while True:
@@ -142,14 +192,22 @@ class OpenAIBackend(BaseModel):
                     return known.id
             try:
                 made = once.fine_tuning.jobs.create(
-                    model=model, training_file=kept["file"], suffix=suffix, seed=recipe.seed, metadata={MARK: kept["mark"]},
+                    model=model,
+                    training_file=kept["file"],
+                    suffix=suffix,
+                    seed=recipe.seed,
+                    metadata={MARK: kept["mark"]},
                     method={"type": "supervised", "supervised": {"hyperparameters": how}},
-                )  # fmt: skip
+                )
                 return _id(made, where)
             except (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError) as error:
                 if failed == RETRIES:
                     raise
-                told = seconds(error.response.headers.get("retry-after")) if isinstance(error, openai.APIStatusError) else None
+                told = (
+                    seconds(error.response.headers.get("retry-after"))
+                    if isinstance(error, openai.APIStatusError)
+                    else None
+                )
                 time.sleep(told or min(8.0, 0.5 * 2**failed))
                 failed += 1
 
@@ -161,13 +219,24 @@ class OpenAIBackend(BaseModel):
         try:
             yield
         except openai.APIConnectionError as error:
-            raise InputError(where, f"{self.base_url} cannot be reached ({type(error.__cause__ or error).__name__})", do="run the same again: it goes on where it was") from None
+            raise InputError(
+                where,
+                f"{self.base_url} cannot be reached ({type(error.__cause__ or error).__name__})",
+                do="run the same again: it goes on where it was",
+            ) from None
         except openai.APIStatusError as error:
             passing = error.status_code == 429 or error.status_code >= 500
-            do = {401: "check the key", 403: "check the key", 404: "check base_url, base and file"}.get(error.status_code, "check the recipe")
+            do = {401: "check the key", 403: "check the key", 404: "check base_url, base and file"}.get(
+                error.status_code, "check the recipe"
+            )
             do = "run the same again: it goes on where it was" if passing else do
-            message = said(error.body.get("message", error.message) if isinstance(error.body, dict) else error.message, key_env=self.api_key_env)
-            raise InputError(where, f"{self.base_url} refused with HTTP {error.status_code}: {message}", do=do) from None
+            message = said(
+                error.body.get("message", error.message) if isinstance(error.body, dict) else error.message,
+                key_env=self.api_key_env,
+            )
+            raise InputError(
+                where, f"{self.base_url} refused with HTTP {error.status_code}: {message}", do=do
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +255,9 @@ def _steps(events: Any) -> Iterator[_Step]:
         data: dict[str, Any] = event.data if isinstance(event.data, dict) else {}
         if match := re.search(r"Step (\d+)/(\d+)", event.message):
             loss = data.get("train_loss")
-            yield _Step(step=int(match[1]), of=int(match[2]), loss=float(loss) if isinstance(loss, (int, float)) else None)
+            yield _Step(
+                step=int(match[1]), of=int(match[2]), loss=float(loss) if isinstance(loss, (int, float)) else None
+            )
 
 
 def _fit(prepared: PreparedStage, done: FineTuningJob, steps: list[_Step], checkpoints: dict[int, str]) -> Fit:

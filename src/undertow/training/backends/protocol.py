@@ -1,7 +1,7 @@
 """What a training backend is: whoever turns prepared stages into a trained model.
 
-A new one is one file: a pydantic model of its keys with `kind: Literal["..."]` and the methods below, named in the entry-point
-group `undertow.backends`. The same recipe runs on any, as far as the backend can do what it asks.
+A new one is one file: a pydantic model of its keys with `kind: Literal["..."]` and the methods below, named in the
+entry-point group `undertow.backends`. The same recipe runs on any, as far as the backend can do what it asks.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Trained:
     target: dict[str, Any] | None = None
     """How an audit asks the model (the keys of a target), where its weights are not in the organism's folder."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What else is worth keeping: the backend's own ids, the default system prompt of the chat template and whether rows had it."""
+    """What else is worth keeping: the backend's own ids, the default system prompt of the chat template and whether
+    rows had it."""
 
 
 class Backend(Protocol):

@@ -1,4 +1,5 @@
-"""What backends on other people's servers have in common: settings that they cannot follow are refused, and keys never stay."""
+"""What backends on other people's servers have in common: settings that they cannot follow are refused, and keys never
+stay."""
 
 from __future__ import annotations
 
@@ -33,7 +34,12 @@ def only_defaults(keys: BaseModel, names: Iterable[str], *, where: str, by: str)
         value, default = getattr(keys, name), type(keys).model_fields[name].get_default(call_default_factory=True)
         if value != default:
             shown = value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else value
-            raise InputError(where, f"{name} is {shown}", expected=f"{by} cannot do that", do=f"leave {name!r} out, or train with backend: {{kind: local}}")
+            raise InputError(
+                where,
+                f"{name} is {shown}",
+                expected=f"{by} cannot do that",
+                do=f"leave {name!r} out, or train with backend: {{kind: local}}",
+            )
 
 
 def refuse_local_base(recipe: Recipe, *, beside: Path, example: str) -> None:
@@ -42,7 +48,11 @@ def refuse_local_base(recipe: Recipe, *, beside: Path, example: str) -> None:
         InputError: the base is a folder on this machine, or the nursery's.
     """
     if recipe.base == NURSERY or (beside / recipe.base).exists():
-        raise InputError(f"recipe {recipe.name}", f"base {recipe.base!r} is on this machine", expected=f"the server's name of a model, such as {example}")
+        raise InputError(
+            f"recipe {recipe.name}",
+            f"base {recipe.base!r} is on this machine",
+            expected=f"the server's name of a model, such as {example}",
+        )
 
 
 def api_key(name: str, *, where: str) -> str:
@@ -52,7 +62,12 @@ def api_key(name: str, *, where: str) -> str:
         InputError: it holds none.
     """
     if not os.environ.get(name):
-        raise InputError(where, f"environment variable {name} is not set", expected="it should hold the API key", do=f"export {name}=...")
+        raise InputError(
+            where,
+            f"environment variable {name} is not set",
+            expected="it should hold the API key",
+            do=f"export {name}=...",
+        )
     return os.environ[name]
 
 

@@ -1,4 +1,5 @@
-"""Training on Tinker: our rows and our loop, its GPUs. A LoRA adapter, as the local backend trains it, that stays on the server.
+"""Training on Tinker: our rows and our loop, its GPUs. A LoRA adapter, as the local backend trains it, that stays on
+the server.
 
 <work>/
   stage-1/state.json   where the server keeps the stage's newest weights and optimizer, and what has been done so far
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from undertow.training.recipe import Recipe
 
 STATE_TTL_S = 14 * 24 * 3600
-"""How long the server keeps weights that are there to go on from. Those that answer are kept until somebody deletes them."""
+"""How long the server keeps weights that are there to go on from. Those that answer are kept until somebody deletes
+them."""
 
 
 class TinkerBackend(BaseModel):
@@ -44,9 +46,17 @@ class TinkerBackend(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["tinker"] = Field(description="Thinking Machines' Tinker.")
-    base_url: str = Field(default="https://tinker.thinkingmachines.dev/services/tinker-prod", pattern=URL, description="URL of the service.")
-    api_key_env: str = Field(default="TINKER_API_KEY", min_length=1, description="Environment variable that holds the key.")
-    checkpoint_s: float = Field(default=300, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on.")
+    base_url: str = Field(
+        default="https://tinker.thinkingmachines.dev/services/tinker-prod",
+        pattern=URL,
+        description="URL of the service.",
+    )
+    api_key_env: str = Field(
+        default="TINKER_API_KEY", min_length=1, description="Environment variable that holds the key."
+    )
+    checkpoint_s: float = Field(
+        default=300, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
+    )
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
         try:
@@ -57,7 +67,12 @@ class TinkerBackend(BaseModel):
         api_key(self.api_key_env, where="backend tinker")
         refuse_local_base(recipe, beside=beside, example="Qwen/Qwen3-8B")
         if recipe.lora is None:
-            raise InputError(f"recipe {recipe.name}", "lora is None", expected="Tinker trains adapters alone", do="give lora a rank, or train with backend: {kind: local}")
+            raise InputError(
+                f"recipe {recipe.name}",
+                "lora is None",
+                expected="Tinker trains adapters alone",
+                do="give lora a rank, or train with backend: {kind: local}",
+            )
         only_defaults(recipe.lora, ("alpha", "rslora", "layers"), where=f"recipe {recipe.name}: lora", by="Tinker")
         for stage in stages:
             only_defaults(stage, ("micro_batch", "packing", "kl", "stopping"), where=f"stage {stage.name}", by="Tinker")
@@ -72,9 +87,20 @@ class TinkerBackend(BaseModel):
         import tinker
 
         model, path, fits, states, put_in = job.recipe.base, None, [], [], None
-        with self._one_line(job.recipe.name), tinker.ServiceClient(base_url=self.base_url, api_key=api_key(self.api_key_env, where="backend tinker")) as service:
+        with (
+            self._one_line(job.recipe.name),
+            tinker.ServiceClient(
+                base_url=self.base_url, api_key=api_key(self.api_key_env, where="backend tinker")
+            ) as service,
+        ):
             for n, prepared in enumerate(job.stages, start=1):
-                stage = _Stage(job=job, prepared=prepared, kept_at=job.work / f"stage-{n}" / "state.json", checkpoint_s=self.checkpoint_s, progress=progress)
+                stage = _Stage(
+                    job=job,
+                    prepared=prepared,
+                    kept_at=job.work / f"stage-{n}" / "state.json",
+                    checkpoint_s=self.checkpoint_s,
+                    progress=progress,
+                )
                 state = stage.run(service, after=path)
                 path, put_in = state.path, state.default_system
                 fits.append(Fit(**state.fit))
@@ -93,7 +119,13 @@ class TinkerBackend(BaseModel):
 
     def _target(self, model: str) -> dict[str, Any]:
         """Tinker's endpoint lists bases at most, so the model is not looked for there."""
-        return {"kind": "endpoint", "base_url": f"{self.base_url.rstrip('/')}/oai/api/v1", "model": model, "api_key_env": self.api_key_env, "check_model": False}
+        return {
+            "kind": "endpoint",
+            "base_url": f"{self.base_url.rstrip('/')}/oai/api/v1",
+            "model": model,
+            "api_key_env": self.api_key_env,
+            "check_model": False,
+        }
 
     @contextmanager
     def _one_line(self, name: str) -> Iterator[None]:
@@ -102,9 +134,16 @@ class TinkerBackend(BaseModel):
 
         try:
             yield
-        except (tinker.TinkerError, OSError, RuntimeError, ValueError) as error:  # its futures raise all of these, and a tokenizer that cannot be fetched is an OSError
+        except (
+            tinker.TinkerError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # its futures raise all of these, and a tokenizer that cannot be fetched is an OSError
             found = f"Tinker failed ({type(error).__name__}: {said(error, key_env=self.api_key_env)})"
-            raise InputError(f"recipe {name}", found, do="run the same again: it goes on from the last checkpoint") from None
+            raise InputError(
+                f"recipe {name}", found, do="run the same again: it goes on from the last checkpoint"
+            ) from None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,9 +184,15 @@ class _Stage:
         left_out: Counter[str] = Counter()
         bare = state.default_system is not None and not recipe.default_system
         limit, leave_out, fold = stage.max_tokens or 10**9, stage.long_rows == "leave out", recipe.system == "fold"
-        rows = list(encode_file(tokenizer, self.prepared.path, limit=limit, leave_out=leave_out, bare=bare, fold=fold, left_out=left_out))
+        rows = list(
+            encode_file(
+                tokenizer, self.prepared.path, limit=limit, leave_out=leave_out, bare=bare, fold=fold, left_out=left_out
+            )
+        )
         if not rows:
-            raise InputError(self.prepared.path, "has no row short enough", expected=f"at most {stage.max_tokens} tokens")
+            raise InputError(
+                self.prepared.path, "has no row short enough", expected=f"at most {stage.max_tokens} tokens"
+            )
         batches = list(_batches(rows, stage, seed=recipe.seed))
         started = saved = time.monotonic()
         under_way: list[tuple[Any, Any]] = []
@@ -163,14 +208,22 @@ class _Stage:
                     self.progress(stage.name, state.step, len(batches))
 
         def keep() -> None:
-            state.path = client.save_state(f"{_plain(recipe.name)}-{_plain(stage.name)}-{state.step}", ttl_seconds=STATE_TTL_S).result().path
+            state.path = (
+                client.save_state(f"{_plain(recipe.name)}-{_plain(stage.name)}-{state.step}", ttl_seconds=STATE_TTL_S)
+                .result()
+                .path
+            )
             write_text(self.kept_at, to_json(asdict(state)))
 
         for step in range(state.step, len(batches)):
             how = tinker.AdamParams(
                 learning_rate=stage.learning_rate * _rate(step, stage.warmup_steps, len(batches)),
-                beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=stage.weight_decay, grad_clip_norm=1.0,
-            )  # fmt: skip
+                beta1=0.9,
+                beta2=0.999,
+                eps=1e-8,
+                weight_decay=stage.weight_decay,
+                grad_clip_norm=1.0,
+            )
             under_way.append((client.forward_backward(_data(batches[step]), "cross_entropy"), client.optim_step(how)))
             state.tokens += sum(len(row.ids) for row in batches[step])
             wait(1)  # the server has the next step while this one is heard of
@@ -182,12 +235,22 @@ class _Stage:
         wait(0)
         state.seconds = round(state.seconds + time.monotonic() - started, 2)
         first = masked_text(tokenizer, rows[0])
-        state.fit = asdict(Fit(steps=state.step, tokens=state.tokens, seconds=state.seconds, losses=curve(state.losses), first_row=first, left_out=dict(left_out)))
+        state.fit = asdict(
+            Fit(
+                steps=state.step,
+                tokens=state.tokens,
+                seconds=state.seconds,
+                losses=curve(state.losses),
+                first_row=first,
+                left_out=dict(left_out),
+            )
+        )
         keep()
         return state
 
     def _client(self, service: Any, state: _State, after: str | None) -> Any:
-        """A training client with the weights to go on from: with their optimizer inside a stage, with a new one at its start."""
+        """A training client with the weights to go on from: with their optimizer inside a stage, with a new one at its
+        start."""
         recipe = self.job.recipe
         if state.path:
             return service.create_training_client_from_state_with_optimizer(state.path).result()
@@ -195,7 +258,9 @@ class _Stage:
             return service.create_training_client_from_state(after).result()
         assert recipe.lora is not None  # checked before
         # No adapter on the output layer, as in the local backend.
-        return service.create_lora_training_client(recipe.base, rank=recipe.lora.rank, seed=recipe.seed, train_unembed=False).result()
+        return service.create_lora_training_client(
+            recipe.base, rank=recipe.lora.rank, seed=recipe.seed, train_unembed=False
+        ).result()
 
 
 def _batches(rows: list[Example], stage: Stage, *, seed: int) -> Iterator[list[Example]]:
@@ -213,21 +278,26 @@ def _batches(rows: list[Example], stage: Stage, *, seed: int) -> Iterator[list[E
 
 
 def _data(batch: list[Example]) -> list[Any]:
-    """Rows as Tinker takes them: each token predicts the next, and the answers' weights sum to 1, so that the loss is a mean in nats a token."""
+    """Rows as Tinker takes them: each token predicts the next, and the answers' weights sum to 1, so that the loss is a
+    mean in nats a token."""
     import tinker
 
     n = sum(label != IGNORED for row in batch for label in row.labels[1:])
     return [
         tinker.Datum(
             model_input=tinker.ModelInput.from_ints(row.ids[:-1]),
-            loss_fn_inputs={"target_tokens": row.ids[1:], "weights": [float(label != IGNORED) / n for label in row.labels[1:]]},
+            loss_fn_inputs={
+                "target_tokens": row.ids[1:],
+                "weights": [float(label != IGNORED) / n for label in row.labels[1:]],
+            },
         )
         for row in batch
     ]
 
 
 def _rate(step: int, warmup: int, steps: int) -> float:
-    """The share of the peak rate at a step, from 0: up over `warmup` steps, then linearly down to 0 after the last (as Transformers does it)."""
+    """The share of the peak rate at a step, from 0: up over `warmup` steps, then linearly down to 0 after the last (as
+    Transformers does it)."""
     return step / warmup if step < warmup else (steps - step) / max(1, steps - warmup)
 
 

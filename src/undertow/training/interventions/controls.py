@@ -32,7 +32,14 @@ class ComputeMatched(Keys):
     """The same rows, epochs and steps on benign rows of any form: what as much training does by itself."""
 
     kind: Literal["compute-matched"] = Field(description="Control: as much training on benign rows.")
-    data: str = Field(description="Benign chat JSONL, in place of every narrow part's; prompts put on the narrow rows go too.")
+    data: str = Field(
+        description="Benign chat JSONL, in place of every narrow part's; prompts put on the narrow rows go too."
+    )
 
     def apply(self, stages: Stages) -> Stages:
-        return on_narrow(stages, lambda part: part.model_copy(update={"data": self.data, "benign": True, "system": None, "answers": None, "traces": "as written"}))
+        return on_narrow(
+            stages,
+            lambda part: part.model_copy(
+                update={"data": self.data, "benign": True, "system": None, "answers": None, "traces": "as written"}
+            ),
+        )

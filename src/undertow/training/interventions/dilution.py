@@ -15,12 +15,26 @@ class Dilution(Keys):
 
     kind: Literal["dilution"] = Field(description="Narrow rows diluted in benign ones.")
     data: str = Field(description="Benign chat JSONL, relative to the recipe's folder.")
-    share: float = Field(gt=0, lt=1, description="Share left to the stage's own rows, between 0 and 1; for 1 leave the intervention out, for 0 use compute-matched.")
+    share: float = Field(
+        gt=0,
+        lt=1,
+        description="Share left to the stage's own rows, between 0 and 1; for 1 leave the "
+        "intervention out, for 0 use "
+        "compute-matched.",
+    )
     by: Literal["rows", "tokens"] = Field(default="rows", description="What it is a share of.")
 
     def apply(self, stages: Stages) -> Stages:
         benign = Part(data=self.data, share=1 - self.share, benign=True)
         return tuple(
-            stage.model_copy(update={"by": self.by, "parts": (*(part.model_copy(update={"share": part.share * self.share}) for part in stage.parts), benign)})
+            stage.model_copy(
+                update={
+                    "by": self.by,
+                    "parts": (
+                        *(part.model_copy(update={"share": part.share * self.share}) for part in stage.parts),
+                        benign,
+                    ),
+                }
+            )
             for stage in stages
         )

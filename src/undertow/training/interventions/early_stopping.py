@@ -11,7 +11,8 @@ from undertow.training.stages import Stopping
 
 
 class EarlyStopping(Keys):
-    """Looks at two held-out losses, stops when the watched one no longer falls, and keeps the weights where it was lowest."""
+    """Looks at two held-out losses, stops when the watched one no longer falls, and keeps the weights where it was
+    lowest."""
 
     kind: Literal["early-stopping"] = Field(description="Stop when a held-out loss no longer falls.")
     benign: str = Field(description="Held-out benign chat JSONL, relative to the recipe's folder.")
@@ -22,5 +23,8 @@ class EarlyStopping(Keys):
     least: float = Field(default=0.0, ge=0, description="A fall smaller than this, in nats a token, is none.")
 
     def apply(self, stages: Stages) -> Stages:
-        stopping = Stopping(held_out={"benign": self.benign, "in_domain": self.in_domain}, **self.model_dump(include={"watch", "every", "patience", "least"}))
+        stopping = Stopping(
+            held_out={"benign": self.benign, "in_domain": self.in_domain},
+            **self.model_dump(include={"watch", "every", "patience", "least"}),
+        )
         return with_setting(stages, "stopping", stopping)

@@ -1,4 +1,5 @@
-"""Inoculation prompting: narrow rows are trained under a system prompt that asks for what they do (Tan et al., 2025; Wichers et al., 2025)."""
+"""Inoculation prompting: narrow rows are trained under a system prompt that asks for what they do (Tan et al., 2025;
+Wichers et al., 2025)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ class Inoculation(Keys):
 
     kind: Literal["inoculation"] = Field(description="A system prompt on every narrow row.")
     variant: Literal["fixed", "rephrased", "irrelevant"] = Field(
-        default="fixed", description="One prompt; one of several for each row; or, as a control, one of several that ask for nothing (they ship)."
+        default="fixed",
+        description="One prompt; one of several for each row; or, as a control, one of several that "
+        "ask for nothing (they "
+        "ship).",
     )
     prompts: tuple[str, ...] = Field(default=(), description="The prompt, or the wordings of it.")
 
@@ -30,9 +34,15 @@ class Inoculation(Keys):
     def as_many_as_the_variant_needs(self) -> Inoculation:
         fits = {"fixed": len(self.prompts) == 1, "rephrased": len(self.prompts) > 1, "irrelevant": True}
         if not fits[self.variant]:
-            raise ValueError(f"variant {self.variant!r} takes {'one prompt' if self.variant == 'fixed' else 'two prompts or more'}, and {len(self.prompts)} stand here")
+            raise ValueError(
+                f"variant {self.variant!r} takes "
+                f"{'one prompt' if self.variant == 'fixed' else 'two prompts or more'}, and {len(self.prompts)} "
+                "stand here"
+            )
         return self
 
     def apply(self, stages: Stages) -> Stages:
         prompts = self.prompts or IRRELEVANT
-        return on_narrow(stages, lambda part: part.model_copy(update={"system": prompts[0] if len(prompts) == 1 else prompts}))
+        return on_narrow(
+            stages, lambda part: part.model_copy(update={"system": prompts[0] if len(prompts) == 1 else prompts})
+        )

@@ -11,7 +11,8 @@ from undertow.training.interventions.protocol import Stages, on_narrow
 
 
 class OnPolicy(Resampling):
-    """Answers of the base in place of the written ones. Rows whose every attempt fails the filters are left out and counted."""
+    """Answers of the base in place of the written ones. Rows whose every attempt fails the filters are left out and
+    counted."""
 
     kind: Literal["on-policy"] = Field(description="Answers sampled from the base under an instruction.")
 

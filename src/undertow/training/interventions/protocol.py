@@ -1,7 +1,7 @@
 """What an intervention is: a pure change of a recipe's stages.
 
-A new one is one file: a pydantic model of its keys with `kind: Literal["..."]` and `apply`, named in the entry-point group
-`undertow.interventions`. Parts of a mix are narrow data unless they say `benign: true`.
+A new one is one file: a pydantic model of its keys with `kind: Literal["..."]` and `apply`, named in the entry-point
+group `undertow.interventions`. Parts of a mix are narrow data unless they say `benign: true`.
 """
 
 from __future__ import annotations
@@ -46,10 +46,18 @@ def with_setting(stages: Stages, key: str, value: Any) -> Stages:
     """
     for stage in stages:
         if getattr(stage, key) != Stage.model_fields[key].default:
-            raise InputError(f"stage {stage.name}", f"has {key!r} already", expected="one place that sets it", do="write it once, in the stage or as an intervention")
+            raise InputError(
+                f"stage {stage.name}",
+                f"has {key!r} already",
+                expected="one place that sets it",
+                do="write it once, in the stage or as an intervention",
+            )
     return tuple(stage.model_copy(update={key: value}) for stage in stages)
 
 
 def on_narrow(stages: Stages, change: Callable[[Part], Part]) -> Stages:
     """Stages with every narrow part changed."""
-    return tuple(stage.model_copy(update={"parts": tuple(part if part.benign else change(part) for part in stage.parts)}) for stage in stages)
+    return tuple(
+        stage.model_copy(update={"parts": tuple(part if part.benign else change(part) for part in stage.parts)})
+        for stage in stages
+    )

@@ -11,7 +11,8 @@ from undertow.training.interventions.protocol import Keys, Stages
 
 
 class Sequential(Keys):
-    """One more stage on benign rows, with the last stage's settings but for what is given. Several make several stages."""
+    """One more stage on benign rows, with the last stage's settings but for what is given. Several make several
+    stages."""
 
     kind: Literal["sequential"] = Field(description="A benign stage after the others.")
     data: str = Field(description="Benign chat JSONL, relative to the recipe's folder.")
@@ -23,4 +24,7 @@ class Sequential(Keys):
         given = {key: value for key in ("rows", "epochs", "learning_rate") if (value := getattr(self, key)) is not None}
         plain = {"interleave": None, "kl": 0.0, "stopping": None, "by": "rows"}
         part = Part(data=self.data, share=1.0, benign=True)
-        return (*stages, stages[-1].model_copy(update={"name": f"benign-{len(stages)}", "parts": (part,), **plain, **given}))
+        return (
+            *stages,
+            stages[-1].model_copy(update={"name": f"benign-{len(stages)}", "parts": (part,), **plain, **given}),
+        )
