@@ -111,7 +111,7 @@ class Keys:
                 takes=self._takes(taken),
                 default=default,
                 required=name in needed,
-                explanation=taken.get("description") or "",
+                explanation=_says(taken),
             )
             if inline:
                 yield from self._keys(objects[0], here, depth + 1, of=of)

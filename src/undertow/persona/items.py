@@ -233,9 +233,10 @@ class Rewriting:
             raise ValueError("rewriting has no {question}")
 
     def ask(self, *, question: str, answer: str) -> Question:
-        """What the rewriter is asked."""
+        """What the rewriter is asked. Its id is the same in every process: the mark in its text is not."""
         text = fill_in(self.text, {"question": question, "answer": answer})
-        return Question(id=f"rewriting/{digest([self.system, text])[:16]}", text=text, system=self.system)
+        key = digest([self.system, self.text, question, answer])[:16]
+        return Question(id=f"rewriting/{key}", text=text, system=self.system)
 
 
 @_STRICT

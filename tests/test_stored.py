@@ -1,0 +1,52 @@
+"""Runs that an earlier state of this library wrote: what is decided on their answers stays as it was, to the last bit.
+
+`stored/` holds them: `fixed` (three training seeds and a reference), `sequential`, `searched`, `profiled` (a persona),
+and `format-3`, whose run.sqlite is in the format before this one, and whose judge said less of itself: it judges anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from undertow.audit import Store
+from undertow.cli.main import cli
+
+STORED = Path(__file__).parent / "stored"
+
+
+def again(name: str, tmp_path: Path, command: str) -> Path:
+    """A copy of a stored run, decided anew by going on with it."""
+    run = tmp_path / name
+    shutil.copytree(STORED / name, run)
+    for script in STORED.glob("*.yaml"):
+        shutil.copy(script, tmp_path)
+    record = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(json.dumps(record | {"beside": str(tmp_path)}))
+    done = CliRunner().invoke(cli, [command, str(run), "--resume"], standalone_mode=False)
+    assert done.exception is None, done.output
+    return run
+
+
+@pytest.mark.parametrize("name", ["fixed", "sequential", "searched", "format-3"])
+def test_an_audit_decides_as_it_did(name: str, tmp_path: Path) -> None:
+    run = again(name, tmp_path, "audit")
+    assert (run / "findings.json").read_text() == (STORED / name / "findings.json").read_text()
+
+
+def test_a_profile_is_as_it_was(tmp_path: Path) -> None:
+    run = again("profiled", tmp_path, "persona")
+    assert (run / "persona.json").read_text() == (STORED / "profiled" / "persona.json").read_text()
+
+
+def test_going_on_with_a_finished_profile_asks_nothing_again(tmp_path: Path) -> None:
+    """Safe foils too, whose prompts hold a mark that is another one in every process."""
+    with (
+        Store(again("profiled", tmp_path, "persona") / "run.sqlite") as now,
+        Store(STORED / "profiled" / "run.sqlite") as before,
+    ):
+        assert now.count() == before.count()
