@@ -15,14 +15,25 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from operator import or_
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model, model_validator
-from pydantic_core import CoreSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError
+from pydantic_core.core_schema import no_info_plain_validator_function, tagged_union_schema
 
 from undertow.keys import Keys
 
@@ -42,22 +53,37 @@ TRACEBACK = "UNDERTOW_TRACEBACK"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """An installed kind."""
+    """An installed kind. Its code is loaded when its keys are asked for, and not before."""
 
     group: str
     name: str
-    package: str
-    """The distribution that it is from, with its version."""
-    module: str
-    config: type[BaseModel]
-    """Its keys; of a kind that cannot be loaded, a model that refuses every value and says why."""
-    problem: str
-    """Why it cannot be loaded; nothing of one that can."""
+    entry: EntryPoint
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """Its keys; of a kind that cannot be loaded, a model that refuses every value and says why."""
+        return _loaded(self)[0]
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be loaded; nothing of one that can."""
+        return _loaded(self)[1]
+
+    @property
+    def package(self) -> str:
+        """The distribution that it is from, with its version."""
+        dist = self.entry.dist
+        return f"{dist.name} {dist.version}" if dist else "a package without a name"
+
+    @property
+    def module(self) -> str:
+        """Where its code stands."""
+        return self.entry.module
 
     @property
     def plugin(self) -> bool:
         """Whether it is somebody else's."""
-        return self.package.partition(" ")[0] != OURS
+        return not _ours(self.entry)
 
     @property
     def what(self) -> str:
@@ -68,26 +94,65 @@ class Kind:
         return f"{self.what} plug-in {self.name!r} ({self.package})"
 
 
-@cache
 def installed(group: str) -> tuple[Kind, ...]:
     """Every kind of a group, by name. One that cannot be loaded harms nobody who does not name it; a name belongs to
     the kind that ships with it, then to the first."""
-    entries = sorted(entry_points(group=group), key=lambda e: (e.name, not _ours(e)))
+    return tuple(_by_name(group).values())
+
+
+@cache
+def _by_name(group: str) -> Mapping[str, Kind]:
     found: dict[str, Kind] = {}
-    for entry in entries:
-        found.setdefault(entry.name, _kind(entry))
-    return tuple(found.values())
+    for entry in sorted(entry_points(group=group), key=lambda e: (e.name, not _ours(e))):
+        found.setdefault(entry.name, Kind(group=group, name=entry.name, entry=entry))
+    return found
 
 
 class OfKind:
-    """Marks a field that takes any installed kind of a group: `Annotated[Any, OfKind(TARGETS)]`."""
+    """Marks a field that takes any installed kind of a group: `Annotated[Any, OfKind(TARGETS)]`.
+
+    The kind that a value names is loaded when the value is read; all of them only for a JSON Schema.
+    """
 
     def __init__(self, group: str) -> None:
         self.group = group
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        configs: list[Any] = [kind.config for kind in installed(self.group)]
-        return handler.generate_schema(Annotated[reduce(or_, configs), Field(discriminator="kind")])
+        return no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        members = {kind.name: TypeAdapter(kind.config).core_schema for kind in installed(self.group)}
+        return handler(tagged_union_schema(members, "kind"))
+
+    def _read(self, value: Any) -> Any:
+        """A value as its kind's; what does not fit is told as pydantic does of a union with a tag."""
+        if not isinstance(value, Mapping | BaseModel):
+            raise PydanticKnownError("model_attributes_type")
+        name = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+        if name is None:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+        kinds = _by_name(self.group)
+        if not isinstance(name, str) or name not in kinds:
+            known = ", ".join(repr(kind) for kind in kinds)
+            raise PydanticKnownError(
+                "union_tag_invalid", {"discriminator": "'kind'", "tag": str(name), "expected_tags": known}
+            )
+        return _reader(kinds[name]).validate_python(value)
+
+
+class _Only:
+    """Takes values of one kind; what does not fit is placed under its name, as where it is one of several."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return tagged_union_schema({self.kind.name: handler.generate_schema(self.kind.config)}, "kind")
+
+
+@cache
+def _reader(kind: Kind) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[Any, _Only(kind)])
 
 
 def blamed(error: BaseException) -> Kind | None:
@@ -110,37 +175,35 @@ def _ours(entry: EntryPoint) -> bool:
     return entry.dist is not None and entry.dist.name == OURS
 
 
-def _kind(entry: EntryPoint) -> Kind:
-    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package without a name"
-    problem = ""
+@cache
+def _loaded(kind: Kind) -> tuple[type[BaseModel], str]:
+    """A kind's keys, and why it cannot be used, if so."""
     try:
-        config = entry.load()
-        problem = _mistake(entry, config)
+        config = kind.entry.load()
+        problem = _mistake(kind, config)
     except (Exception, SystemExit) as error:  # somebody else's code
-        if _ours(entry):
+        if not kind.plugin:
             raise
         problem = f"{type(error).__name__}: {error}"
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
     if problem:
-        config = _stand_in(
-            entry.name, f"kind {entry.name!r} cannot be loaded ({problem}); mend or remove its package, {package}"
-        )
-    return Kind(
-        group=entry.group, name=entry.name, package=package, module=entry.module, config=config, problem=problem
-    )
+        why = f"kind {kind.name!r} cannot be loaded ({problem}); mend or remove its package, {kind.package}"
+        config = _stand_in(kind.name, why)
+    return config, problem
 
 
-def _mistake(entry: EntryPoint, config: Any) -> str:
+def _mistake(kind: Kind, config: Any) -> str:
     """What is wrong with what an entry point names; nothing where it will do."""
+    what = kind.entry.value
     if not (isinstance(config, type) and issubclass(config, BaseModel)):
-        return f"{entry.value} is no pydantic model"
+        return f"{what} is no pydantic model"
     field = config.model_fields.get("kind")
-    if field is None or get_args(field.annotation) != (entry.name,):
-        return f"{entry.value} has no field kind: Literal[{entry.name!r}]"
-    if not callable(getattr(config, MAKES[entry.group], None)):
-        return f"{entry.value} has no method {MAKES[entry.group]!r}"
-    if not _ours(entry):
+    if field is None or get_args(field.annotation) != (kind.name,):
+        return f"{what} has no field kind: Literal[{kind.name!r}]"
+    if not callable(getattr(config, MAKES[kind.group], None)):
+        return f"{what} has no method {MAKES[kind.group]!r}"
+    if kind.plugin:
         Keys(config.model_json_schema()).tables()  # as hints and `--schema` do
     return ""
 
