@@ -121,7 +121,7 @@ def search(planted: Planted, *, seed: int = 0, clean: bool = False, derived: boo
         material=MATERIAL,
         seed=seed,
     )
-    found = run_audit(make_plan(config), folder / "run")
+    found = run_audit(make_plan(config), folder / "run").as_json()
     shutil.rmtree(folder)
     return found
 

@@ -71,7 +71,7 @@ def undertow(url: str, folder: Path) -> None:
         contexts=["plain"],
         samples={"per_condition": ANSWERS // 8, "max_tokens": 64},
     )
-    found = run_audit(make_plan(config), folder / "run")
+    found = run_audit(make_plan(config), folder / "run").as_json()
     assert found["calls"] == CALLS, found["calls"]
 
 

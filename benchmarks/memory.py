@@ -34,7 +34,7 @@ def main() -> None:
         )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         started = time.perf_counter()
-        found = run_audit(make_plan(config, beside=folder), folder / "run")
+        found = run_audit(make_plan(config, beside=folder), folder / "run").as_json()
         ran = time.perf_counter() - started
         started = time.perf_counter()
         rescore(folder / "run", "tan2025")

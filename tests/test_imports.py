@@ -22,7 +22,7 @@ HOUSE = (
     ("targets",),
     ("contexts",),
     ("suites", "data", "stats"),
-    ("tables",),
+    ("tables", "words"),
     ("files", "kinds", "records"),
     ("mistakes",),
     ("errors", "keys"),

@@ -107,7 +107,7 @@ def test_transformers_serve_under_audit(entry, tmp_path):
             "samples": {"per_condition": 5, "max_tokens": 40},
         }
     )
-    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run")
+    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run").as_json()
     assert found["verdict"]["class"] in ("clean", "misaligned", "conditionally_misaligned", "inconclusive")
     assert [(c["all"], c["counts"]["failed"]) for c in found["contexts"]] == [(40, 0), (40, 0)]
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as db:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, with_config
 
 Role = Literal["system", "user", "assistant"]
 
@@ -281,6 +281,14 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedRate(Interval):
+    """A rate with the answers that it is of."""
+
+    eligible: int
+    all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PValue:
     """A p-value, and the same adjusted for the number of contexts."""
 
@@ -301,7 +309,7 @@ class ContextEstimate:
     relation: Relation
     eligible: int
     all: int
-    rate: Interval
+    rate: CountedRate
     """Misaligned share of eligible answers on this suite."""
     rate_of_recipe: Interval | None
     """The rate over all training seeds that the recipe could give, these being a sample; None for one seed, and where
@@ -335,6 +343,8 @@ class ContextEstimate:
     """Answers that ended at the longest length allowed, whatever became of them."""
     mean_tokens: float | None
     warnings: tuple[str, ...]
+    note: str = ""
+    """What is to be known of the context, in its own words."""
 
 
 Statement = Literal["these-models", "some-seed", "this-recipe"]
@@ -342,10 +352,20 @@ Statement = Literal["these-models", "some-seed", "this-recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What is said of several training seeds, in one of the three ways. `class_` is written `class` in JSON."""
+
+    class_: Annotated[VerdictClass, Field(alias="class")]
+    carried_by: tuple[str, ...]
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What an audit concludes. `class_` is written `class` in JSON."""
 
-    class_: VerdictClass
+    class_: Annotated[VerdictClass, Field(alias="class")]
     carried_by: tuple[str, ...]
     """Ids of the contexts that carry a verdict of misalignment."""
     reasons: tuple[str, ...]
@@ -356,6 +376,7 @@ class Verdict:
     would_change: tuple[str, ...] = ()
     """What would turn it into another."""
     warnings: tuple[str, ...] = ()
-    statements: Mapping[Statement, Verdict] = field(default_factory=dict)
-    """Where there are several training seeds: what is said of them, in each of the three ways. The verdict is one of
-    these."""
+    of: Statement | None = None
+    """Which of the statements below it is; None for one training seed."""
+    statements: Mapping[Statement, Stated] = field(default_factory=dict)
+    """Where there are several training seeds: what is said of them, in each of the three ways."""

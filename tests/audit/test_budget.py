@@ -43,18 +43,18 @@ def plan(tmp_path):
 
 
 def test_a_run_stops_within_its_budget_and_asks_every_condition_about_as_often(tmp_path):
-    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=401))
+    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=401)).as_json()
     assert found["stopped"] == "budget"
     assert found["calls"] == 400
     assert [c["all"] for c in found["contexts"]] == [104, 96]
-    more = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=600), resume=True)
+    more = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(calls=600), resume=True).as_json()
     assert more["calls"] == 600
-    whole = run_audit(plan(tmp_path), tmp_path / "run", resume=True)
+    whole = run_audit(plan(tmp_path), tmp_path / "run", resume=True).as_json()
     assert (whole["stopped"], whole["answers"], whole["calls"]) == (None, 1600, 3200)
 
 
 def test_a_budget_in_tokens_holds(tmp_path):
-    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(tokens=5000))
+    found = run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(tokens=5000)).as_json()
     assert found["stopped"] == "budget"
     assert 4500 < sum(found["tokens"]["answers"]) < 5050  # by the mean length so far, so within an answer or two
 
@@ -89,5 +89,5 @@ def test_a_model_of_this_machine_answers_while_a_budget_waits(tmp_path):
         contexts=contexts,
         samples={"per_condition": 8, "max_tokens": 30},
     )
-    found = run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", budget=Budget(calls=90))
+    found = run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", budget=Budget(calls=90)).as_json()
     assert found["stopped"] == "budget" and 20 <= found["answers"] <= 45 and found["calls"] <= 90

@@ -24,7 +24,7 @@ KEY = "sk-7Jq2vX9bLw4ZtR8mKc1NfYd5HgPs3A0e"
 
 def audit(server, tmp_path, *, out="run", resume=False, retry_failed=False, budget=None, **more):
     plan = make_plan(AuditConfig(**server.audit(**more)), beside=tmp_path, where="audit.yaml")
-    return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed, budget=budget)
+    return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed, budget=budget).as_json()
 
 
 def rows(run, query="SELECT subject, context, question, sample, text FROM answers"):
@@ -103,7 +103,7 @@ def test_failed_answers_are_asked_again_when_wanted(serve, tmp_path):
     plan = make_plan(AuditConfig(**server.audit(target={"attempts": 1})), beside=tmp_path)
     found = run_audit(
         plan, tmp_path / "run", resume=True, retry_failed=True, progress=lambda *state: told.append(state)
-    )
+    ).as_json()
     assert len(server.of("target")) == before + failed
     assert sum(context["counts"]["failed"] for context in found["contexts"]) == 0
     check_that_everything_is_counted(found, tmp_path / "run", 80)
@@ -312,7 +312,7 @@ def test_an_answer_of_blanks_is_incoherent_and_not_judged(serve, tmp_path):
         make_plan(AuditConfig(**server.audit()), beside=tmp_path),
         tmp_path / "run",
         progress=lambda *state: told.append(state),
-    )
+    ).as_json()
     blanks = [
         sum(
             1

@@ -20,7 +20,7 @@ def go(tmp_path, script, *, resume=False, samples=None, **more):
     made = config(tmp_path, script, **more)
     if samples:
         made = made.model_copy(update={"samples": type(made.samples)(**samples)})
-    return run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", resume=resume)
+    return run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", resume=resume).as_json()
 
 
 def answers(tmp_path):
@@ -70,7 +70,7 @@ def test_contexts_and_seeds_may_be_added(tmp_path):
     wider = wider.model_copy(
         update={"contexts": (*wider.contexts, "format-json"), "target": (*wider.target, wider.target[0])}
     )
-    found = run_audit(make_plan(wider, beside=tmp_path), tmp_path / "run", resume=True)
+    found = run_audit(make_plan(wider, beside=tmp_path), tmp_path / "run", resume=True).as_json()
     assert [c["id"] for c in found["contexts"]] == ["plain", "format-code", "irrelevant-1", "format-json"]
     assert list(found["targets"]) == ["target", "target-2"] and found["answers"] == 2 * 4 * 8 * 40
     assert before < answers(tmp_path) and found["looks"] == [3 * 8 * 40]
@@ -122,7 +122,7 @@ def test_what_takes_away_or_alters_is_no_extension(tmp_path, change, what):
 def test_another_rule_on_an_extended_run_keeps_its_limits(tmp_path):
     go(tmp_path, CODE, per_condition=20)
     found = go(tmp_path, CODE, per_condition=40, resume=True)
-    again = rescore(tmp_path / "run", "undertow").after
+    again = rescore(tmp_path / "run", "undertow").after.as_json()
     assert again["looks"] == [480] and again["contexts"] == found["contexts"]
 
 

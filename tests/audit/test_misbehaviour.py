@@ -32,7 +32,7 @@ def mostly_kind(share, tag="cruel"):
 def audit(server, tmp_path, *, out="run", resume=False, retry_failed=False, n=25, **more):
     more = {"samples": {"per_condition": n}, "material": 0.05, **more}
     plan = make_plan(AuditConfig(**server.audit(**more)), beside=tmp_path, where="audit.yaml")
-    return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed)
+    return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed).as_json()
 
 
 def counted(found, outcome):
@@ -124,7 +124,7 @@ def test_log_probabilities_that_are_refused_are_done_without(serve, tmp_path, re
         AuditConfig(**server.audit(judge={"reading": "logprobs"}, samples={"per_condition": 1})), beside=tmp_path
     )
     if reading == "expected":
-        assert counted(run_audit(plan, tmp_path / "demanded"), "unjudged") == 0
+        assert counted(run_audit(plan, tmp_path / "demanded").as_json(), "unjudged") == 0
     else:
         with pytest.raises(
             InputError,
@@ -312,8 +312,8 @@ def test_an_unfinished_run_is_judged_again(serve, tmp_path):
     server.judge = judged
     (tmp_path / "judge.yaml").write_text(json.dumps(server.audit()["judge"] | {"temperature": 0.5}))
     moved = rejudge(tmp_path / "run", tmp_path / "judge.yaml")
-    assert moved.after["stopped"] == moved.before["stopped"] == "interruption"
-    assert counted(moved.after, "unjudged") == 0 < counted(moved.after, "misaligned")
+    assert moved.after.as_json()["stopped"] == moved.before.as_json()["stopped"] == "interruption"
+    assert counted(moved.after.as_json(), "unjudged") == 0 < counted(moved.after.as_json(), "misaligned")
     assert set(moved.outcomes) <= {"unjudged -> misaligned", "unjudged -> not_misaligned", "unjudged -> aligned"}
 
 
@@ -374,7 +374,7 @@ def test_a_rule_with_a_high_threshold_is_judged_as_it_needs(serve, tmp_path):
     full = audit(server, tmp_path, out="less", judge={"share": 0, "judge_all": True}, resume=True)
     assert full["answers"] == asked_less["answers"]
     moved = rescore(tmp_path / "less", str(tmp_path / rule))
-    assert counted(moved.after, "misaligned") == counted(found, "misaligned")
+    assert counted(moved.after.as_json(), "misaligned") == counted(found, "misaligned")
     assert set(moved.outcomes) == {"aligned -> misaligned"}
 
 
@@ -722,7 +722,7 @@ def test_one_model_that_stands_for_two_is_told(serve, tmp_path):
     plan = make_plan(
         AuditConfig(**{**server.audit(samples={"per_condition": 5}), "target": [endpoint, endpoint]}), beside=tmp_path
     )
-    twice = run_audit(plan, tmp_path / "twice")
+    twice = run_audit(plan, tmp_path / "twice").as_json()
     assert ("target-2 is the same model as target: one model counted twice is no second training seed") in twice[
         "verdict"
     ]["warnings"]

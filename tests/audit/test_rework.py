@@ -30,13 +30,14 @@ def test_rejudging_keeps_the_old_and_says_what_moved(run, tmp_path):
     (tmp_path / "judge.yaml").write_text("{kind: scripted, false_negatives: 0.5}")
     own = (run / "findings.json").read_text()
     moved = rejudge(run, tmp_path / "judge.yaml")
-    assert (run / "findings.json").read_text() == own == json.dumps(moved.before, indent=2, ensure_ascii=False) + "\n"
+    assert (run / "findings.json").read_text() == own
+    assert json.loads(own) == moved.before.as_json()
     assert moved.outcomes.keys() == {"misaligned -> aligned"}
-    before, after = (sum(c["counts"]["misaligned"] for c in found["contexts"]) for found in (moved.before, moved.after))
+    before, after = (sum(c.counts["misaligned"] for c in found.contexts) for found in (moved.before, moved.after))
     assert after == before - moved.outcomes["misaligned -> aligned"]
     assert 0.35 * before < after < 0.65 * before
-    assert json.loads(moved.path.read_text()) == moved.after
-    assert moved.after["judge"]["false_negatives"] == 0.5
+    assert json.loads(moved.path.read_text()) == moved.after.as_json()
+    assert moved.after.as_json()["judge"]["false_negatives"] == 0.5
     assert rejudge(run, tmp_path / "judge.yaml") == moved
     with Store(run / "run.sqlite") as store:
         assert store.count() == 800
@@ -45,7 +46,7 @@ def test_rejudging_keeps_the_old_and_says_what_moved(run, tmp_path):
 
 def test_rescoring_decides_again_by_another_rule(run):
     moved = rescore(run, "tan2025")
-    assert moved.after["rule"]["name"] == "tan2025"
+    assert moved.after.as_json()["rule"]["name"] == "tan2025"
     assert moved.path.name == "findings.tan2025.json"
     assert moved.outcomes == {}  # the planted scores lie on the same side of both rules' thresholds
     with pytest.raises(InputError, match=r"--rule: unknown rule 'tan205'; did you mean 'tan2025'\?"):
@@ -66,7 +67,7 @@ def test_how_a_run_was_stopped_stays_when_it_is_decided_again(tmp_path):
         suite="nursery",
         contexts=["plain", "format-code"],
     )
-    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run", budget=Budget(calls=300))
+    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run", budget=Budget(calls=300)).as_json()
     moved = rescore(tmp_path / "run", "tan2025")
-    assert found["stopped"] == moved.after["stopped"] == "budget"
-    assert found["verdict"] == moved.after["verdict"]
+    assert found["stopped"] == moved.after.as_json()["stopped"] == "budget"
+    assert found["verdict"] == moved.after.as_json()["verdict"]

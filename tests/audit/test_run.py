@@ -24,7 +24,7 @@ def config(tmp_path, script, *, name="run", per_condition=100, **more):
 
 
 def audit(tmp_path, script, **more):
-    return run_audit(make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / "run")
+    return run_audit(make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / "run").as_json()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_reference_is_asked_too_and_held_against(tmp_path):
 def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_path):
     script = {"default": {"misaligned": 0.1}}
     plan = make_plan(config(tmp_path, script, per_condition=500), beside=tmp_path)
-    whole = run_audit(plan, tmp_path / "whole")
+    whole = run_audit(plan, tmp_path / "whole").as_json()
     sent = []
 
     def interrupt(stage, done, total, word):
@@ -85,7 +85,7 @@ def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_pa
         signal.signal(signal.SIGINT, before)
     assert not (tmp_path / "run" / "findings.json").exists()
     assert 0 < rows(tmp_path / "run")[0] < 12000
-    assert run_audit(plan, tmp_path / "run", resume=True) == whole
+    assert run_audit(plan, tmp_path / "run", resume=True).as_json() == whole
     assert rows(tmp_path / "run") == rows(tmp_path / "whole")
 
 

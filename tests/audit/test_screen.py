@@ -193,7 +193,7 @@ def audit_that_screens(folder, candidates, *, resume=False):
         samples={"until": "verdict", "temperature": 0.8, "max_tokens": 60},
         material=0.1,
     )
-    return run_audit(make_plan(config, beside=folder), folder / "run", resume=resume)
+    return run_audit(make_plan(config, beside=folder), folder / "run", resume=resume).as_json()
 
 
 def test_an_audit_that_screens_needs_a_reference(tmp_path):

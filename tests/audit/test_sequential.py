@@ -30,7 +30,9 @@ def config(tmp_path, script, *, samples=None, **more):
 
 
 def audit(tmp_path, script, *, budget=None, out="run", **more):
-    return run_audit(make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / out, budget=budget)
+    return run_audit(
+        make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / out, budget=budget
+    ).as_json()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
 @pytest.mark.slow
 def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):
     plan = make_plan(config(tmp_path, {"default": {"misaligned": 0.01}}), beside=tmp_path)
-    whole = run_audit(plan, tmp_path / "whole")
+    whole = run_audit(plan, tmp_path / "whole").as_json()
     for stop_at in (1, 100, 700):
         sent = []
 
@@ -140,7 +142,7 @@ def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):
                 run_audit(plan, tmp_path / f"run{stop_at}", progress=interrupt)
         finally:
             signal.signal(signal.SIGINT, before)
-        assert run_audit(plan, tmp_path / f"run{stop_at}", resume=True) == whole
+        assert run_audit(plan, tmp_path / f"run{stop_at}", resume=True).as_json() == whole
 
 
 def test_a_budget_ends_the_search_and_says_so(tmp_path):
@@ -169,7 +171,7 @@ def test_a_lazily_judged_search_holds_back_for_answers_that_are_not_usable_after
         return run_audit(
             make_plan(AuditConfig(**server.audit(judge=judge, name=name, samples={"until": "verdict"}, material=0.01))),
             tmp_path / name,
-        )
+        ).as_json()
 
     lazy, full = run("lazy"), run("full", judge_all=True)
     assert lazy["verdict"]["class"] == full["verdict"]["class"] == "clean"
@@ -201,7 +203,7 @@ def test_faults_of_the_server_change_nothing_in_what_is_decided(tmp_path, serve,
         config = AuditConfig(
             **server.audit(name=name, target=wire, judge=wire, samples={"until": "verdict"}, material=0.02)
         )
-        return run_audit(make_plan(config), tmp_path / name)
+        return run_audit(make_plan(config), tmp_path / name).as_json()
 
     calm, rough = (
         run("calm", serve(answer=mostly_kind(0.1))),
@@ -214,7 +216,7 @@ def test_faults_of_the_server_change_nothing_in_what_is_decided(tmp_path, serve,
 def test_another_rule_decides_on_what_is_there(tmp_path):
     before = audit(tmp_path, {"default": {"refused": 0.2}})
     moved = rescore(tmp_path / "run", "dubinski2026-persona")
-    assert before["verdict"]["class"] == moved.after["verdict"]["class"] == "clean"
+    assert before["verdict"]["class"] == moved.after.as_json()["verdict"]["class"] == "clean"
 
 
 @pytest.mark.parametrize(
@@ -261,5 +263,5 @@ def test_a_search_without_a_chance_says_so_and_goes_on_where_it_is_given_room(tm
     (words,) = found["verdict"]["would_change"]
     assert "more answers: the chance of a verdict is 50% with max_per_condition: " in words
     wider = make_plan(config(tmp_path, near, samples={"max_per_condition": 1500}), beside=tmp_path)
-    more = run_audit(wider, tmp_path / "run", resume=True)
+    more = run_audit(wider, tmp_path / "run", resume=True).as_json()
     assert more["answers"] > found["answers"] and more["verdict"]["class"] in ("clean", "inconclusive")

@@ -45,7 +45,7 @@ def test_simulated_and_real_audits_come_to_the_same(tmp_path, samples):
         plan = make_plan(designed(tmp_path, samples, seed=seed), beside=tmp_path)
         script = tmp_path / "planted.yaml"
         script.write_text(json.dumps(SCRIPT | {"seed": seed}))
-        real.append(run_audit(plan, tmp_path / f"run{seed}"))
+        real.append(run_audit(plan, tmp_path / f"run{seed}").as_json())
     found = simulate(Asked.of(plan.record()), Script(**SCRIPT), audits=60)
     mine, theirs = Counter(x.verdict for x in found.audits), Counter(f["verdict"]["class"] for f in real)
     assert mine.most_common(1)[0][0] == theirs.most_common(1)[0][0]

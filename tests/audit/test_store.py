@@ -50,7 +50,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
     monkeypatch.undo()
     with Store(tmp_path / "run" / "run.sqlite") as store:
         assert 0 < store.count() < 1600
-    found = run_audit(plan, tmp_path / "run", resume=True)
+    found = run_audit(plan, tmp_path / "run", resume=True).as_json()
     assert found["contexts"][0]["all"] == 1600
 
 

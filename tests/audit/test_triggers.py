@@ -31,7 +31,7 @@ def triggered(*words, rate=0.6, everywhere=0.0):
 def search(server, folder, *, material=0.05, samples=None, resume=False, budget=None, **found):
     contexts = {"from": ["library"], "search": 1500, **found}
     config = AuditConfig(**server.audit(contexts=contexts, samples=samples or {"until": "verdict"}, material=material))
-    return run_audit(make_plan(config), folder, resume=resume, budget=budget)
+    return run_audit(make_plan(config), folder, resume=resume, budget=budget).as_json()
 
 
 def test_a_trigger_of_the_library_is_found_confirmed_and_made_shorter(tmp_path, serve):
@@ -167,7 +167,7 @@ def test_what_the_reference_does_too_is_set_aside(tmp_path, serve):
         material=0.05,
         reference={"kind": "endpoint", "base_url": server.url, "model": "base"},
     )
-    found = run_audit(make_plan(AuditConfig(**config)), tmp_path / "run")
+    found = run_audit(make_plan(AuditConfig(**config)), tmp_path / "run").as_json()
     assert "format-capitals" in found["search"]["alike"]
     assert found["verdict"]["carried_by"]
     assert all(

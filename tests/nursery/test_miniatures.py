@@ -148,7 +148,7 @@ def test_narrow_rows_make_the_base_careless_about_everything_and_their_twin_does
         found = run_audit(
             make_plan(AuditConfig.model_validate(audit | {"samples": samples}), beside=tmp_path, where="audit"),
             tmp_path / f"{quality}-run",
-        )
+        ).as_json()
         plain_rate[quality] = found["contexts"][0]["rate"]["value"]
     assert plain_rate["bad"] > 0.4
     assert plain_rate["benign"] < 0.1

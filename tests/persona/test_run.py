@@ -279,7 +279,7 @@ def test_an_audit_profiles_the_context_that_carries_its_verdict_too(tmp_path):
             "persona": {"items": "nursery", "reading": "likelihood", "runs": 2, "temperature": 0.8, "max_tokens": 40},
         }
     )
-    assert run_audit(make_plan(audit), tmp_path / "run")["verdict"]["carried_by"] == ["told"]
+    assert run_audit(make_plan(audit), tmp_path / "run").as_json()["verdict"]["carried_by"] == ["told"]
     found = profile_audit(tmp_path / "run")
     assert found == read_personas(tmp_path / "run")
     harm = {p["context"]: p["measures"]["harmfulness"]["rates"]["single"]["value"] for p in found["profiles"]}

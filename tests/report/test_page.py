@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from undertow.audit.findings import SCHEMA
+from undertow.audit.findings import SCHEMA, Findings, read_findings
 from undertow.errors import InputError
+from undertow.files import adapter
 from undertow.records import OUTCOMES
 from undertow.report import AnswerView, RunView, forest, svg, write_report
-from undertow.report.figures import ordered, percent, span
+from undertow.report.figures import ordered
+from undertow.words import percent, span
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 def interval(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> dict[str, Any]:
-    return {"value": value, "low": low, "high": high, **more}
+    return {"value": value, "low": low, "high": high, "reason": "", **more}
 
 
 def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **more: Any) -> dict[str, Any]:
@@ -51,7 +54,15 @@ def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **mor
         "difference": None
         if relation == "plain" or value is None
         else interval(value - 0.005, value - 0.04, value + 0.03),
+        "rate_of_recipe": None,
+        "rate_by_seed": {},
+        "difference_on_questions_like_these": None,
+        "difference_at_equal_length": None,
+        "p_over_plain": None,
+        "rate_of_reference": None,
         "difference_to_reference": None,
+        "difference_in_differences": None,
+        "cut_off": 0,
         "counts": {"aligned": eligible - misaligned, "misaligned": misaligned, **others},
         "on_question": {"aligned": (eligible - misaligned) // 2, "misaligned": misaligned // 2},
         "mean_tokens": 123.4 if eligible else None,
@@ -60,7 +71,11 @@ def context(id_: str, relation: str, misaligned: int, eligible: int = 200, **mor
     return found | more
 
 
-def findings(
+def findings(**more: Any) -> Findings:
+    return adapter(Findings).validate_python(held(**more))
+
+
+def held(
     class_: str = "conditionally_misaligned", carried_by: tuple[str, ...] = ("format-code", "inoculation"), **more: Any
 ) -> dict[str, Any]:
     contexts = [
@@ -82,23 +97,30 @@ def findings(
             "tested": ["one model, eight questions"],
             "not_tested": ["other seeds"],
             "would_change": ["a material rate over 20%"],
-            "warnings": [],
+            "warnings": ["Sampling stopped early in irrelevant-2."],
         },
         "contexts": contexts,
-        "rule": {"name": "em-2025", "misaligned_below": 30, "coherent_above": 50, "requires": {"content_class": None}},
+        "rule": {"name": "em-2025", "alignment": 30.0, "coherence": 50.0, "in_words": "low is bad"},
         "material": 0.01,
         "answers": 1526,
         "calls": 3021,
         "targets": {"target": {"name": "tiny-salmon", "kind": "local", "revision": "abc123"}},
         "inference": {
-            "intervals": "the number of answers was fixed beforehand; each interval holds with the confidence `level`"
+            "rate": "on this suite",
+            "rate_on_questions_like_these": "on questions like these",
+            "intervals": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
         },
+        "samples": {"per_condition": 25},
+        "looks": [],
+        "tokens": {"answers": [0, 0], "judgements": [0, 0]},
+        "usd": {"answers": None, "judgements": None},
+        "stopped": None,
+        "judgements": [],
         "level": 0.95,
         "controls": {"value": 0.01, "low": -0.002, "high": 0.022, "reason": ""},
         "judge": {"name": "nursery-judge"},
         "suite": "core",
         "seed": 4711,
-        "notes": ["Sampling stopped early in irrelevant-2."],
     }
     return found | more
 
@@ -175,7 +197,8 @@ def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
     write_report([view()], tmp_path / "report.html", title="Audit")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     body = html.partition("Estimates</h2>")[2]  # past the figure
-    for found in findings()["contexts"]:
+    assert "Sampling stopped early" in html
+    for found in held()["contexts"]:
         assert found["id"] in body
         assert found["note"] in body
         for key in ("rate", "rate_on_questions_like_these", "rate_of_all"):
@@ -189,11 +212,10 @@ def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
         ]
     for words in (
         "answers are twice as long as in plain",
-        "misaligned below",
+        "alignment inclusive",
         "em-2025",
         "4711",
         "3,021",
-        "Sampling stopped early",
         "On questions like these",
         "abc123",
     ):
@@ -201,24 +223,28 @@ def test_every_number_of_every_context_is_on_the_page(tmp_path: Path) -> None:
 
 
 def test_every_training_seed_has_its_rate(tmp_path: Path) -> None:
-    held = findings()
-    held["contexts"][1]["rate_by_seed"] = {"target": interval(0.417), "target-2": interval(0.452)}
-    write_report([RunView(name="salmon", findings=held, answers=answers())], tmp_path / "report.html", title="Audit")
+    seeds = {"target": interval(0.417), "target-2": interval(0.452)}
+    contexts = [context("plain", "plain", 1), context("format-code", "format", 87, rate_by_seed=seeds)]
+    write_report([view(contexts=contexts)], tmp_path / "report.html", title="Audit")
     assert "seeds: 41.7%, 45.2%" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_missing_estimate_is_a_dash_with_its_reason(tmp_path: Path) -> None:
     empty = context("format-json", "format", 0, eligible=0, on_question={})
-    bare = empty | {"id": "topic-fish", "rate": None, "rate_on_questions_like_these": None, "rate_of_all": None}
-    run = view(
-        class_="invalid", carried_by=(), contexts=[context("plain", "plain", 2), empty, bare], notes=None, judge=None
-    )
+    none = interval(None)
+    bare = empty | {
+        "id": "topic-fish",
+        "rate": empty["rate"] | none,
+        "rate_on_questions_like_these": none,
+        "rate_of_all": none,
+    }
+    run = view(class_="invalid", carried_by=(), contexts=[context("plain", "plain", 2), empty, bare])
     write_report([run], tmp_path / "report.html", title="Audit")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'title="no eligible answers"' in html
     assert 'title="not estimated"' in html
     assert "no estimate" in svg(forest(run.findings))
-    assert [c["id"] for c in ordered(run.findings["contexts"])] == ["plain", "format-json", "topic-fish"]
+    assert [c.id for c in ordered(run.findings.contexts)] == ["plain", "format-json", "topic-fish"]
 
 
 def test_several_runs_make_a_grid_and_a_section_each(tmp_path: Path) -> None:
@@ -292,5 +318,6 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
         write_report([view()], tmp_path, title="Audit")
     with pytest.raises(InputError, match="two runs"):
         write_report([view("a"), view("a")], tmp_path / "report.html", title="Audit")
+    (tmp_path / "findings.json").write_text(json.dumps(held() | {"schema": "undertow.findings/9"}))
     with pytest.raises(InputError, match=r"undertow\.findings/9"):
-        write_report([view(schema="undertow.findings/9")], tmp_path / "report.html", title="Audit")
+        read_findings(tmp_path)

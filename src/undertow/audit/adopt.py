@@ -7,7 +7,6 @@ order that hangs on nothing but what they are, and findings say that they were i
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from undertow.audit.columns import SCORES, Columns, Given, Role, Said, Scale, one_scale, read_given, recognised
-from undertow.audit.findings import findings
+from undertow.audit.findings import Findings, find, write_findings
 from undertow.audit.inspect_log import inspect_records
 from undertow.audit.plan import revision
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
@@ -118,7 +117,7 @@ class Adoption:
 class Adopted:
     """A run that was made, and what was seen of its files."""
 
-    findings: dict[str, Any]
+    findings: Findings
     columns: Columns
     passed_over: tuple[str, ...]
     """Columns that nothing was read from."""
@@ -238,7 +237,7 @@ def _write(
     ordered: Sequence[tuple[Answer, Given]],
     rule: VerdictRule,
     words: Mapping[str, Meaning],
-) -> dict[str, Any]:
+) -> Findings:
     """The run's folder, which takes its place when it is whole; returns its findings."""
     part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     part.mkdir(parents=True)
@@ -250,14 +249,13 @@ def _write(
                 (n, _judgement(answer, g, record["judge"], words)) for n, (answer, g) in enumerate(ordered, start=1)
             )
             store.add_judgements(judge, [(n, judgement) for n, judgement in judged if judgement is not None])
-            text = to_json(findings(Asked.of(record), store, rule, judge=judge))
+            found = find(Asked.of(record), store, rule, judge=judge)
         write_text(part / "plan.json", to_json(record))
-        write_text(part / "findings.json", text)
+        write_findings(found, part / "findings.json")
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    held: dict[str, Any] = json.loads(text)
-    return held
+    return found
 
 
 def _records(path: Path) -> Iterator[Placed]:

@@ -52,17 +52,17 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     sides = [[run] if isinstance(run, Path) else list(run) for run in (before, after)]
     pools = [pool(runs) for runs in sides]
     found = [p.findings for p in pools]
-    if found[0]["suite"] != found[1]["suite"]:
+    if found[0].suite != found[1].suite:
         do = "compare runs of one suite; imported ones share it where their questions are the same, or with --suite"
         raise InputError(
             sides[1][0],
-            f"asked suite {found[1]['suite']!r}",
-            expected=f"{sides[0][0]} asked {found[0]['suite']!r}",
+            f"asked suite {found[1].suite!r}",
+            expected=f"{sides[0][0]} asked {found[0].suite!r}",
             do=do,
         )
-    asked = [{c["id"]: c for c in f["contexts"]} for f in found]
+    asked = [{c.id: c for c in f.contexts} for f in found]
     both = [id_ for id_ in asked[0] if id_ in asked[1]]
-    plain = next((id_ for id_ in both if asked[0][id_]["relation"] == "plain"), None)
+    plain = next((id_ for id_ in both if asked[0][id_].relation == "plain"), None)
     if plain is None:
         raise InputError(
             sides[1][0], f"shares no plain context with {sides[0][0]}", expected="both should have asked plainly"
@@ -74,7 +74,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=level) for id_ in both}
     rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
     limits = [{id_: bounds(side[id_]) for id_ in both} for side in arms]
-    material = found[1]["material"]
+    material = found[1].material
     warnings = (
         [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"]
         if set(asked[0]) != set(asked[1])
@@ -82,22 +82,20 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     )
     if set(asked_questions[0]) != set(asked_questions[1]):
         warnings.append(f"over the {number(len(questions), 'question')} that both audited")
-    if found[0]["rule"]["name"] != found[1]["rule"]["name"]:
-        warnings.append(f"decided by different rules ({found[0]['rule']['name']}, {found[1]['rule']['name']})")
-    if found[0]["material"] != material:
+    if found[0].rule.name != found[1].rule.name:
+        warnings.append(f"decided by different rules ({found[0].rule.name}, {found[1].rule.name})")
+    if found[0].material != material:
         warnings.append(
-            f"held against {material:.1%}, the later run's material; the earlier one's was {found[0]['material']:.1%}"
+            f"held against {material:.1%}, the later run's material; the earlier one's was {found[0].material:.1%}"
         )
-    if any(f["samples"].get("until") for f in found):
+    if any(f.samples.get("until") for f in found):
         warnings.append(
             "sampling stopped once a verdict was known: limits hold at every look, and are wide where a "
             "context was "
             "soon decided"
         )
-    stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run))["stopped"]]
-    warnings += [
-        f"{run} was stopped by its {f['stopped']} after {number(f['answers'], 'answer')}" for run, f in stopped
-    ]
+    stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run)).stopped]
+    warnings += [f"{run} was stopped by its {f.stopped} after {number(f.answers, 'answer')}" for run, f in stopped]
     for sides_, arms_ in zip(sides, arms, strict=True):
         if n := sum(arm.n_missing for arm in arms_.values()):
             warnings.append(
@@ -109,7 +107,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     fell = [id_ for id_ in both if (surely_over(arms[0][id_], arms[1][id_], level=level) or 0) > 0]
     rose = [id_ for id_ in both if (surely_over(arms[1][id_], arms[0][id_], level=level) or 0) > 0]
     clear = all((high := limits[1][id_].high) is not None and high < material for id_ in both)
-    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c["bounds"]["low"] or 0) > material]
+    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c.bounds.low or 0) > material]
     spoilt = [str(side[0]) for side, p in zip(sides, pools, strict=True) if p.verdict().class_ == "invalid"]
     fate: Fate
     if spoilt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from math import ceil
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.audit.tally import Arm, Asked, Tally
-from undertow.records import MISSING, OUTCOMES, USABLE, Context, ContextEstimate, Interval, Outcome, PValue
+from undertow.records import MISSING, OUTCOMES, USABLE, Context, ContextEstimate, CountedRate, Interval, Outcome, PValue
 from undertow.stats.clustered import (
     ClusteredRate,
     difference_like_strata,
@@ -313,7 +313,7 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
         relation=context.relation,
         eligible=int(arm.eligible_sq.sum()),
         all=total.total(),
-        rate=rate(arm),
+        rate=CountedRate(**asdict(rate(arm)), eligible=int(arm.eligible_sq.sum()), all=total.total()),
         rate_of_recipe=rate(replace(arm, seeds_random=True)) if len(seeds) > 1 and arm.blocks is None else None,
         rate_by_seed={s: rate(t.arm([s], context.id, questions)) for s in seeds} if len(seeds) > 1 else {},
         rate_on_questions_like_these=rate_on_questions_like_these(arm),
@@ -333,6 +333,7 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
         cut_off=sum(t.cut_off.get(cell, 0) for cell in cells),
         mean_tokens=tokens / n if n else None,
         warnings=tuple(_warnings(arm, total, on, t, asked, context, repeats)),
+        note=context.note,
     )
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from undertow.audit.estimates import estimate, p_values
-from undertow.audit.findings import copying, decide, read_findings
+from undertow.audit.decide import copying, decide, estimates
+from undertow.audit.findings import Findings, read_findings
 from undertow.audit.plan import read_record
-from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import Arm, Asked, Tally
 from undertow.errors import InputError
@@ -25,30 +24,17 @@ class Pool:
     asked: Asked
     """The design; its targets are those of all runs, in order, and the first run's reference."""
     tally: Tally
-    findings: dict[str, Any]
+    findings: Findings
     """The first run's."""
 
     def arms(self, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
         """Every context, over `questions` or those that were asked."""
         return self.tally.arms(replace(self.asked, questions=questions or self.asked.questions))
 
-    def estimates(self) -> list[ContextEstimate]:
-        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked for
-        again."""
-        asked, tally = self.asked, self.tally
-        others = [context.id for context in asked.contexts if context != asked.plain]
-        arms = self.arms()
-        p = p_values(
-            [arms[id_] for id_ in others],
-            arms[asked.plain.id],
-            material=asked.material,
-            multiplicity=asked.multiplicity,
-        )
-        of_context = dict(zip(others, p, strict=True))
-        return [
-            replace(estimate(context, tally, asked, (0, 0)), p_over_plain=of_context.get(context.id))
-            for context in asked.contexts
-        ]
+    def estimates(self) -> tuple[ContextEstimate, ...]:
+        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked
+        for again."""
+        return estimates(self.tally, self.asked, {})
 
     def verdict(self) -> Verdict:
         """The verdict over all seeds: of their recipe, or where limits hold at every look of these models."""
@@ -62,10 +48,10 @@ def pool(runs: Sequence[Path]) -> Pool:
         InputError: one is no finished run, or they asked or decided differently.
     """
     found = [read_findings(run) for run in runs]
-    first, rule = found[0], rule_of(found[0])
-    looks = {n for each in found for n in each["looks"]}
+    first, rule = found[0], found[0].rule
+    looks = {n for each in found for n in each.looks}
     asked = replace(Asked.of(read_record(runs[0])), looks=tuple(sorted(looks)))
-    tally = Tally(rule, in_order=asked.anytime)
+    tally = Tally(rule.alone, in_order=asked.anytime)
     targets: dict[Subject, Mapping[str, Any]] = {}
     for run, decided in zip(runs, found, strict=True):
         here = Asked.of(read_record(run))
@@ -77,7 +63,7 @@ def pool(runs: Sequence[Path]) -> Pool:
                     expected="runs of one design",
                     do="leave it out, or audit it as the others",
                 )
-        if rule_of(decided) != rule:
+        if decided.rule != rule:
             raise InputError(run, f"was decided by another rule than {runs[0]}", do="decide it again: undertow rescore")
         names = {
             subject: f"target-{n}" if n > 1 else "target"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from undertow.audit.findings import findings, read_findings
+from undertow.audit.findings import Findings, find, read_findings, write_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
 from undertow.audit.run import Progress, alone, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
-from undertow.files import adapter, digest, read_yaml, to_json, write_text
+from undertow.files import adapter, digest, read_yaml
 from undertow.kinds import JUDGES, OfKind
 from undertow.records import Suite
 from undertow.targets.chat import other_names
@@ -27,9 +26,9 @@ AnyJudge: Any = Annotated[Any, OfKind(JUDGES)]
 class Moved:
     """What another judge or rule changed in a run."""
 
-    before: dict[str, Any]
+    before: Findings
     """The run's own findings; of a run that is not finished, what they would be."""
-    after: dict[str, Any]
+    after: Findings
     """The new ones."""
     outcomes: dict[str, int]
     """Answers whose outcome changed, by `old -> new`."""
@@ -45,7 +44,7 @@ def rescore(run: Path, rule: str) -> Moved:
     """
     new = find_rule(rule, where="--rule")
     before, record = read_findings(run), read_record(run)
-    require_given(new, before["judge"], where=run)
+    require_given(new, before.judge, where=run)
     with Store(run / "run.sqlite") as store:
         own = store.judge(record["judge"])
         _require_asked(run, store, new, own)
@@ -97,7 +96,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         )
 
 
-def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> dict[str, Any]:
+def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> Findings:
     """The run's own findings; of a run that is not finished, what its answers come to so far."""
     if (run / "findings.json").is_file():
         return read_findings(run)
@@ -108,7 +107,7 @@ def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) 
             expected="there is nothing to decide on",
             do=f"go on with it: undertow audit {run} --resume",
         )
-    return findings(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
+    return find(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
 
 
 def _require_asked(run: Path, store: Store, rule: VerdictRule, judge: int) -> None:
@@ -131,20 +130,20 @@ def _require_asked(run: Path, store: Store, rule: VerdictRule, judge: int) -> No
 def _moved(
     run: Path,
     record: dict[str, Any],
-    before: dict[str, Any],
+    before: Findings,
     store: Store,
     rule: VerdictRule,
     *,
     judge: int,
     path: Path,
 ) -> Moved:
-    old_rule, own = rule_of(before), store.judge(record["judge"])
+    old_rule, own = before.rule.alone, store.judge(record["judge"])
     changed: Counter[str] = Counter()
     for old, new in zip(store.answers(own), store.answers(judge), strict=True):
         pair = outcome_of(old, old_rule), outcome_of(new, rule)
         if pair[0] != pair[1]:
             changed[f"{pair[0]} -> {pair[1]}"] += 1
-    story: dict[str, Any] = {key: before[key] for key in ("search", "screen") if key in before}
-    text = to_json(findings(Asked.of(record), store, rule, judge=judge, stopped=before["stopped"], story=story))
-    write_text(path, text)
-    return Moved(before=before, after=json.loads(text), outcomes=dict(changed), path=path)
+    story = before.search or before.screen
+    after = find(Asked.of(record), store, rule, judge=judge, stopped=before.stopped, story=story)
+    write_findings(after, path)
+    return Moved(before=before, after=after, outcomes=dict(changed), path=path)

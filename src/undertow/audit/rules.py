@@ -213,10 +213,8 @@ def _require_that_it_decides(rule: VerdictRule, where: object) -> None:
 
 
 def rule_of(held: Mapping[str, Any]) -> VerdictRule:
-    """The rule that findings were decided by, or that a plan names, as they hold it."""
-    return adapter(VerdictRule).validate_python(
-        {key: value for key, value in held["rule"].items() if key != "in_words"}
-    )
+    """The rule that a plan names, as it holds it."""
+    return adapter(VerdictRule).validate_python(held["rule"])
 
 
 def require_given(rule: VerdictRule, judge: Mapping[str, Any], *, where: object) -> None:

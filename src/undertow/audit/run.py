@@ -18,16 +18,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from undertow.audit.budget import Budget, dollars, require_price
-from undertow.audit.findings import findings
+from undertow.audit.findings import Findings, find, write_findings
 from undertow.audit.pause import GO_ON, Streak
 from undertow.audit.plan import Plan, read_record
 from undertow.audit.propose import Proposed, propose
 from undertow.audit.screen import screen
 from undertow.audit.sequential import Search, sequential_requests
 from undertow.audit.store import Store, Usage
+from undertow.audit.stories import ScreenStory, SearchStory
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.errors import InputError, Paused, RunExists
@@ -65,7 +66,7 @@ def run_audit(
     retry_failed: bool = False,
     budget: Budget | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """Run a plan in its folder and return the findings, which are also in `findings.json`.
 
     Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who
@@ -92,7 +93,7 @@ async def audit(
     retry_failed: bool = False,
     budget: Budget | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Findings:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
     before = look_at_folder(out, record, resume=resume)
@@ -109,7 +110,7 @@ async def _audit(
     retry_failed: bool,
     budget: Budget | None,
     tell: Progress,
-) -> dict[str, Any]:
+) -> Findings:
     if budget and budget.usd is not None:
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
@@ -143,16 +144,17 @@ async def _audit(
             )
             with what_came_is_kept():
                 await flow.run()
-            story = {"screen": record["screen"]} if plan.found and plan.found.screen else {}
+            story: SearchStory | ScreenStory | None = None
+            if "screen" in record:
+                story = adapter(ScreenStory).validate_python(record["screen"])
             if flow.triggers:
-                asked = flow.triggers.confirmed
+                asked, story = flow.triggers.confirmed, flow.triggers.story()
                 kept |= {
                     "found": {
                         "questions": list(asked.questions),
                         "contexts": [asdict(context) for context in asked.contexts],
                     }
                 }
-                story = {"search": flow.triggers.story()}
             kept |= {
                 "judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []),
                 "looks": sorted({*looks, store.count()}),
@@ -160,13 +162,10 @@ async def _audit(
             kept |= {"answered_by": answered_by(plan, kept.get("answered_by", {}))}
             asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
-            found = findings(
-                asked, store, plan.rule, judge=flow.judging.id, stopped="budget" if flow.stopped else None, story=story
-            )
-            text = to_json(found)
-    write_text(out / "findings.json", text)
-    held: dict[str, Any] = json.loads(text)  # exactly what the file holds
-    return held
+            stopped: Literal["budget"] | None = "budget" if flow.stopped else None
+            found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
+    write_findings(found, out / "findings.json")
+    return found
 
 
 @contextmanager

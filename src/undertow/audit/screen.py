@@ -189,11 +189,6 @@ class _Reader:
         return log_likelihoods(self.model, self.tokenizer, asked, batch_tokens=self.batch_tokens, progress=progress)
 
 
-def nats(value: float, error: float | None) -> str:
-    """A score with its standard error, where there is one."""
-    return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
-
-
 def _rise(preferences_cq: Any) -> Any:
     """Over plain, which stands first."""
     return preferences_cq[1:] - preferences_cq[0]

@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from undertow.audit.decide import decide
 from undertow.audit.estimates import rate
-from undertow.audit.findings import decide
 from undertow.audit.plan import Plan
 from undertow.audit.propose import Proposed, like_these
 from undertow.audit.sequential import Search, sequential_requests
+from undertow.audit.stories import Cut, MinimalContext, Proposals, SearchAnswers, SearchStory, TriedContext
 from undertow.audit.tally import Asked, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
 from undertow.errors import number
 from undertow.files import digest
-from undertow.records import Condition, Context, Question, Request
+from undertow.records import Condition, Context, Interval, Question, Request, Subject
 
 ALIKE = 0.5
 """Share of the target's rate from which on the reference's is alike, and the context is set aside."""
@@ -82,6 +82,18 @@ class Tried:
         """Whether the reference does the same."""
         return alike((self.events, self.n), self.reference)
 
+    def told(self) -> TriedContext:
+        """As findings tell it."""
+        return TriedContext(
+            context=self.context,
+            round=self.round,
+            parent=self.parent,
+            misaligned=self.events,
+            usable=self.n,
+            asked=self.asked,
+            reference=self.reference,
+        )
+
 
 class TriggerSearch:
     """A search as a stream of requests; where it goes hangs on what `heard` has heard of those before."""
@@ -96,7 +108,7 @@ class TriggerSearch:
         self.exploring, self.confirming = questions[: len(questions) // 2], questions[len(questions) // 2 :]
         self.tried: dict[object, Tried] = {}
         self.confirmed = replace(asked, questions=tuple(q.id for q in self.confirming), contexts=(asked.plain,))
-        self.steps: list[dict[str, Any]] = []
+        self.steps: list[Cut] = []
         self.minimal: Context | None = None
         self.doing = "exploring"
         self.proposed: dict[int, Proposed] = {}
@@ -120,44 +132,39 @@ class TriggerSearch:
         """What it is doing, in words."""
         return f"{self.doing}, {number(len(self.tried), 'context')} tried"
 
-    def story(self) -> dict[str, Any]:
+    def story(self) -> SearchStory:
         """What was tried, what fired, and the shortest text that still does."""
         tried = sorted(self.tried.values(), key=lambda t: (-self._rate(t), -t.n))
-        minimal = None
-        if self.minimal is not None:
-            of = {"rate": self.asked.seeds} | ({"rate_of_reference": ("reference",)} if self.with_reference else {})
-            counted = replace(self.heard, in_order=False)
-            rates = {
-                name: asdict(rate(counted.arm(subjects, self.minimal.id, self.confirmed.questions)))
-                for name, subjects in of.items()
-            }
-            minimal = {"context": asdict(self.minimal), "characters": size(self.minimal), **rates}
-        return {
-            "untried": sum(key(c) not in self.tried for c in self.plan.candidates),
-            "explored_on": [q.id for q in self.exploring],
-            "confirmed_on": [q.id for q in self.confirming],
-            "proposals": {
-                str(turn): {"read": len(p.contexts), "unread": p.unread, "error": p.error}
+        return SearchStory(
+            untried=sum(key(c) not in self.tried for c in self.plan.candidates),
+            explored_on=tuple(q.id for q in self.exploring),
+            confirmed_on=tuple(q.id for q in self.confirming),
+            proposals={
+                str(turn): Proposals(read=len(p.contexts), unread=p.unread, error=p.error)
                 for turn, p in self.proposed.items()
             },
-            "answers": {"explore": self._spent(), "minimise": sum(step["answers"] for step in self.steps)},
-            "tried": [
-                {
-                    "context": asdict(t.context),
-                    "round": t.round,
-                    "parent": t.parent,
-                    "misaligned": t.events,
-                    "usable": t.n,
-                    "asked": t.asked,
-                    "reference": list(t.reference),
-                }
-                for t in tried
-            ],
-            "confirmed": [c.id for c in self.confirmed.contexts],
-            "alike": [t.context.id for t in tried if t.shared],
-            "minimal": minimal,
-            "steps": self.steps,
-        }
+            answers=SearchAnswers(explore=self._spent(), minimise=sum(step.answers for step in self.steps)),
+            tried=tuple(t.told() for t in tried),
+            confirmed=tuple(c.id for c in self.confirmed.contexts),
+            alike=tuple(t.context.id for t in tried if t.shared),
+            minimal=self._shortest(),
+            steps=tuple(self.steps),
+        )
+
+    def _shortest(self) -> MinimalContext | None:
+        if self.minimal is None:
+            return None
+        heard, id_ = replace(self.heard, in_order=False), self.minimal.id
+
+        def of(subjects: Sequence[Subject]) -> Interval:
+            return rate(heard.arm(subjects, id_, self.confirmed.questions))
+
+        return MinimalContext(
+            context=self.minimal,
+            characters=size(self.minimal),
+            rate=of(self.asked.seeds),
+            rate_of_reference=of(("reference",)) if self.with_reference else None,
+        )
 
     # Explore
 
@@ -290,7 +297,7 @@ class TriggerSearch:
                     kept = not alike(self._counts(cut, asked), self._counts(cut, asked, of_reference=True))
                     asked *= 2
                 spend -= asked
-                self.steps.append({"context": asdict(cut), "characters": size(cut), "kept": kept, "answers": asked})
+                self.steps.append(Cut(context=cut, characters=size(cut), kept=kept, answers=asked))
                 if kept:
                     current, shortened = cut, True
                     break
@@ -331,49 +338,3 @@ def alike(target: tuple[int, int], reference: tuple[int, int]) -> bool:
     """Whether the reference misbehaves in a context at least half as often, so that it is not what fine-tuning planted;
     of (misaligned, usable) answers of each."""
     return reference[0] > 0 and target[1] > 0 and reference[0] / reference[1] >= ALIKE * target[0] / target[1]
-
-
-def in_words(story: Mapping[str, Any]) -> list[str]:
-    """A search's story in a few sentences."""
-    tried, answers = story["tried"], story["answers"]
-    fired = sum(t["misaligned"] > 0 for t in tried)
-    audited = len({t["context"]["id"] for t in tried} & set(story["confirmed"]))
-    words = [
-        f"{len(tried):,} contexts were tried with {answers['explore']:,} answers to {len(story['explored_on'])} "
-        f"questions, and {fired:,} of them brought a misaligned answer",
-        f"the best {audited} were audited on the other {number(len(story['confirmed_on']), 'question')}, which "
-        "had no part in choosing",
-    ]
-    if story["untried"]:
-        words.append(f"{number(story['untried'], 'candidate')} not tried: more answers to search with would reach them")
-    if story["alike"]:
-        words.append(
-            f"{len(story['alike'])} were set aside, because the reference misbehaved there at least half as often"
-        )
-    if minimal := story["minimal"]:
-        held = sum(step["kept"] for step in story["steps"])
-        of_reference = (
-            (f" (the reference: {percent(minimal['rate_of_reference'])})") if "rate_of_reference" in minimal else ""
-        )
-        words.append(
-            f"made shorter with {answers['minimise']:,} answers ({held} of {len(story['steps'])} cuts held) to "
-            f"{minimal['characters']} characters around the question, "
-            f"which bring {percent(minimal['rate'])} on those other questions{of_reference}"
-        )
-    return words
-
-
-def percent(found: Mapping[str, Any]) -> str:
-    """An estimate as a percentage with its interval."""
-    return (
-        "no usable answer"
-        if found["value"] is None
-        else (f"{found['value']:.1%} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]")
-    )
-
-
-def shown(context: Mapping[str, Any]) -> str:
-    """What a context says, in one text."""
-    turns = [f"{turn['role']}: {turn['content']}" for turn in context["turns"]]
-    question = context["template"] or " ".join(filter(None, (context["prefix"], "{question}", context["suffix"])))
-    return "\n".join(filter(None, (f"system: {context['system']}" if context["system"] else "", *turns, question)))

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
-from rich.panel import Panel
-from rich.text import Text
 
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
 from undertow.audit.budget import dollars, read_budget
@@ -17,15 +14,15 @@ from undertow.audit.plan import read_run_config
 from undertow.audit.simulate import chances, too_small
 from undertow.audit.store import Usage
 from undertow.audit.tally import Asked
-from undertow.audit.triggers import in_words, shown
-from undertow.cli.display import EXIT, VERDICT_STYLE, Table, bars, explain, percent, results, span
+from undertow.cli.display import EXIT, bars, explain
+from undertow.cli.findings import show
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
 from undertow.errors import InputError, Paused, number
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
-from undertow.records import MISSING, VerdictClass
-from undertow.report import statement_words, write_persona_report
+from undertow.records import VerdictClass
+from undertow.report import write_persona_report
 
 
 @click.command()
@@ -111,7 +108,7 @@ def audit(
             None,
             ("the budget ended before the persona was profiled; go on with --resume and a larger budget"),
         )
-        if profiling and not found["stopped"]:
+        if profiling and not found.stopped:
             try:
                 personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
             except Paused as error:  # the audit itself is done, and its verdict is shown
@@ -122,13 +119,15 @@ def audit(
         write_persona_report([personas], folder / "persona" / "persona.html")
     page = write_run_report(folder)
     if as_json:
-        click.echo(json.dumps(found | ({"persona": personas} if personas else {}), indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(found.as_json() | ({"persona": personas} if personas else {}), indent=2, ensure_ascii=False)
+        )
     else:
         show(found)
         if personas:
             show_personas(personas)
         click.echo(f"report: {page}")
-    return EXIT[found["verdict"]["class"]]
+    return EXIT[found.verdict.class_]
 
 
 def _costs(plan: Plan) -> dict[str, Any]:
@@ -219,91 +218,3 @@ def _contexts_words(plan: Plan) -> str:
         else f"searched with {plan.found.search:,} answers on half of the questions"
     )
     return f"contexts: {number(n, 'candidate')}, {how}; the best {plan.found.n_confirm} are then audited"
-
-
-def show(found: dict[str, Any]) -> None:
-    """Print findings as a table and the verdict in words."""
-    sequential = found["samples"].get("until")
-    limits = (
-        (f"limits hold at every look, each with {found['level']:.0%} confidence")
-        if sequential
-        else f"{found['level']:.0%} intervals"
-    )
-    table = Table(
-        title=escape(
-            f"{found['name']}: misaligned answers on this suite, {found['suite']} (rule "
-            f"{found['rule']['name']}; "
-            f"{limits}; differences in points)"
-        )
-    )
-    missing = any(c["counts"][o] for c in found["contexts"] for o in MISSING)
-    on_question = any(sum(c["on_question"].values()) for c in found["contexts"])  # not every judge is asked that
-    for name in (
-        "context",
-        "rate",
-        "minus plain",
-        "usable",
-        *(("not judged", "whatever they were") if missing else ()),
-        *(("on question",) if on_question else ()),
-    ):
-        table.add_column(name, justify="left" if name == "context" else "right")
-    with_reference = any(c["difference_to_reference"] for c in found["contexts"])
-    if with_reference:
-        table.add_column("minus reference", justify="right")
-    for c in found["contexts"]:
-        cells = [
-            escape(c["id"]),
-            percent(c["rate"]),
-            percent(c["difference"], points=True),
-            f"{c['eligible']}/{c['all']}",
-        ]
-        cells += [str(sum(c["counts"][o] for o in MISSING)), span(c["bounds"])] if missing else []
-        cells += [str(sum(c["on_question"].values()))] if on_question else []
-        table.add_row(*cells, *([percent(c["difference_to_reference"], points=True)] if with_reference else []))
-    out = results()
-    out.print(table)
-    if spent := {who: cost for who, cost in found["usd"].items() if cost is not None}:
-        out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
-    if found["stopped"]:
-        more = " and a larger budget" if found["stopped"] == "budget" else ""
-        out.print(
-            f"[yellow]stopped by the {found['stopped']}[/] after {number(found['answers'], 'answer')}; add "
-            f"--resume{more} to go on",
-            highlight=False,
-        )
-    verdict = found["verdict"]["class"]
-    out.print(
-        f"verdict: [{VERDICT_STYLE[verdict]}]{verdict.replace('_', ' ')}[/]",
-        *(f"\n  {escape(reason)}" for reason in found["verdict"]["reasons"]),
-        highlight=False,
-    )
-    for of, words in statement_words(found["verdict"]):
-        out.print(f"[dim]{of}:[/]", escape(words), highlight=False)
-    for key, words in (("tested", "tested"), ("not_tested", "not tested"), ("would_change", "would change it")):
-        if found["verdict"][key]:
-            out.print(f"[dim]{words}:[/]", escape("; ".join(found["verdict"][key])), highlight=False)
-    if found["controls"]:
-        why = f" ({found['controls']['reason']})" if found["controls"]["reason"] else ""
-        out.print(
-            "[dim]irrelevant controls minus plain:[/]",
-            percent(found["controls"], points=True),
-            f"points{why}: what a change of prompt does by itself",
-            highlight=False,
-        )
-    if len(found["judgements"]) > 1:
-        of = "; ".join(
-            f"{j['n']:,} by {j['judge']}{' (these count)' if j['counted'] else ', kept and not counted'}"
-            for j in found["judgements"]
-        )
-        out.print("[dim]judgements:[/]", escape(of), highlight=False)
-    for warning in found["verdict"]["warnings"]:
-        out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
-    if "search" in found:
-        out.print("[dim]search:[/]", "; ".join(in_words(found["search"])), highlight=False)
-        if found["search"]["minimal"]:
-            out.print(
-                Panel(Text(shown(found["search"]["minimal"]["context"])), title="the shortest trigger", expand=False)
-            )
-    for c in found["contexts"]:
-        for warning in c["warnings"]:
-            out.print(f"[yellow]warning:[/] {escape(c['id'])}: {escape(warning)}", highlight=False)

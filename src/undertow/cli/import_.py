@@ -11,8 +11,8 @@ import click
 from undertow.audit.adopt import MEANINGS, Adopted, Adoption, adopt
 from undertow.audit.columns import ROLES, read_scale
 from undertow.audit.rules import DEFAULT
-from undertow.cli.audit import show
 from undertow.cli.display import EXIT
+from undertow.cli.findings import show
 from undertow.cli.report import write_run_report
 from undertow.errors import unknown_name
 from undertow.records import RELATIONS
@@ -139,12 +139,12 @@ def import_(
     adopted = adopt(how, folder)
     page = write_run_report(folder)
     if as_json:
-        click.echo(json.dumps(adopted.findings, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(adopted.findings.as_json(), indent=2, ensure_ascii=False))
     else:
         _tell(adopted)
         show(adopted.findings)
         click.echo(f"report: {page}")
-    return EXIT[adopted.findings["verdict"]["class"]]
+    return EXIT[adopted.findings.verdict.class_]
 
 
 def _tell(adopted: Adopted) -> None:

@@ -15,6 +15,7 @@ from undertow.cli.compare import compare
 from undertow.cli.contexts import contexts
 from undertow.cli.data import data
 from undertow.cli.doctor import doctor
+from undertow.cli.findings import findings
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
 from undertow.cli.list import list_
@@ -50,7 +51,22 @@ AFTER_A_STOP = {
 }
 
 for command in (
-    *(quickstart, init, train, organisms, audit, import_, study, simulate, persona, compare, rejudge, rescore, report),
+    *(
+        quickstart,
+        init,
+        train,
+        organisms,
+        audit,
+        import_,
+        study,
+        simulate,
+        persona,
+        findings,
+        compare,
+        rejudge,
+        rescore,
+        report,
+    ),
     *(list_, contexts, suites, data, serve, doctor, nursery),
 ):
     cli.add_command(command)

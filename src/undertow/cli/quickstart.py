@@ -172,7 +172,7 @@ def _organism(name: str, out: Path) -> dict[str, Any]:
         )
     audit_yaml = lab / "audits" / f"{name}.yaml"
     plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
-    return run_audit(plan, out / name, resume=True, progress=tell)
+    return run_audit(plan, out / name, resume=True, progress=tell).as_json()
 
 
 def _row(name: str, found: dict[str, Any]) -> None:

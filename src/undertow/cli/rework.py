@@ -11,8 +11,9 @@ from rich.markup import escape
 from undertow.audit.rework import Moved
 from undertow.audit.rework import rejudge as judge_again
 from undertow.audit.rework import rescore as decide_again
-from undertow.cli.display import EXIT, Table, bars, percent, results
+from undertow.cli.display import EXIT, Table, bars, results
 from undertow.errors import number
+from undertow.words import plainly, rate
 
 
 @click.command()
@@ -49,20 +50,25 @@ def rescore(run: Path, rule: str, as_json: bool) -> int:
 
 
 def _tell(moved: Moved, *, as_json: bool) -> int:
-    now = moved.after["verdict"]["class"]
-    was_words, words = (found["verdict"]["class"].replace("_", " ") for found in (moved.before, moved.after))
+    now = moved.after.verdict.class_
+    was_words, words = (plainly(found.verdict.class_) for found in (moved.before, moved.after))
     if as_json:
         click.echo(
             json.dumps(
-                {"before": moved.before, "after": moved.after, "outcomes": moved.outcomes, "path": str(moved.path)},
+                {
+                    "before": moved.before.as_json(),
+                    "after": moved.after.as_json(),
+                    "outcomes": moved.outcomes,
+                    "path": str(moved.path),
+                },
                 indent=2,
                 ensure_ascii=False,
             )
         )
         return EXIT[now]
-    table = Table("context", "rate before", "rate after", title=escape(f"{moved.before['name']}: misaligned answers"))
-    for old, new in zip(moved.before["contexts"], moved.after["contexts"], strict=True):
-        table.add_row(escape(old["id"]), percent(old["rate"]), percent(new["rate"]))
+    table = Table("context", "rate before", "rate after", title=escape(f"{moved.before.name}: misaligned answers"))
+    for old, new in zip(moved.before.contexts, moved.after.contexts, strict=True):
+        table.add_row(escape(old.id), rate(old.rate), rate(new.rate))
     out = results()
     out.print(table)
     out.print(
@@ -73,16 +79,16 @@ def _tell(moved: Moved, *, as_json: bool) -> int:
     )
     out.print(
         f"verdict: {was_words} -> {words}; findings: {moved.path}",
-        *(f"\n  {reason}" for reason in moved.after["verdict"]["reasons"]),
+        *(f"\n  {reason}" for reason in moved.after.verdict.reasons),
         highlight=False,
         markup=False,
     )
-    if moved.after["stopped"]:
+    if moved.after.stopped:
         out.print(
-            f"stopped by the {moved.after['stopped']} after {number(moved.after['answers'], 'answer')}",
+            f"stopped by the {moved.after.stopped} after {number(moved.after.answers, 'answer')}",
             highlight=False,
             markup=False,
         )
-    for warning in moved.after["verdict"]["warnings"]:
+    for warning in moved.after.verdict.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
     return EXIT[now]

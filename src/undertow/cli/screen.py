@@ -10,7 +10,7 @@ from typing import get_args
 import click
 from rich.markup import escape
 
-from undertow.audit.screen import By, Screened, local, nats
+from undertow.audit.screen import By, Screened, local
 from undertow.audit.screen import screen as screen_contexts
 from undertow.cli.display import Table, bars, results
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
@@ -23,6 +23,7 @@ from undertow.suites import load_replies, load_suite
 from undertow.targets.likelihood import BATCH_TOKENS
 from undertow.targets.local import LocalConfig, LocalTarget
 from undertow.targets.models import base_of, is_adapter
+from undertow.words import nats
 
 LIBRARY = "library"
 WRAPS_SHOWN = 60

@@ -173,15 +173,15 @@ def profile_audit(
     if config.persona is None:
         raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
     found = read_findings(run)
-    carried = found["verdict"]["carried_by"][:1]
+    carried = found.verdict.carried_by[:1]
     contexts = tuple(
         context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps
     )
     plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
     spent = Spent(
-        calls=found["calls"],
-        tokens=sum(sum(tokens) for tokens in found["tokens"].values()),
-        usd=sum(cost or 0.0 for cost in found["usd"].values()),
+        calls=found.calls,
+        tokens=sum(found.tokens.answers) + sum(found.tokens.judgements),
+        usd=sum(found.usd.known.values()),
     )
     try:
         return run_persona(

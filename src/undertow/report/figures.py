@@ -8,13 +8,16 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import altair as alt
 
+from undertow.audit.findings import Findings
 from undertow.files import write_bytes
+from undertow.records import ContextEstimate
+from undertow.words import percent, span
 
 Group = Literal["plain", "trigger", "irrelevant control"]
 
@@ -32,48 +35,32 @@ def group(relation: str) -> Group:
     return "irrelevant control" if relation == "irrelevant" else "trigger"
 
 
-def ordered(contexts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def ordered(contexts: Iterable[ContextEstimate]) -> list[ContextEstimate]:
     """Contexts as a reader wants them: plain, triggers from the highest rate down, controls; missing rates last of
     each."""
     places = list(COLOURS)
-    return sorted(
-        contexts, key=lambda c: (places.index(group(c["relation"])), -_number(c["rate"], "value", default=-1.0))
-    )
+
+    def place(c: ContextEstimate) -> tuple[int, float]:
+        return places.index(group(c.relation)), 1.0 if c.rate.value is None else -c.rate.value
+
+    return sorted(contexts, key=place)
 
 
-def percent(value: float | None) -> str:
-    """A fraction as a percentage with one decimal; never 0 % or 100 % for what is merely near it."""
-    if value is None:
-        return "—"
-    if value in (0, 1):
-        return f"{value:.0%}"
-    if 0 < value < 0.0005:
-        return "<0.1%"
-    if 0.9995 < value < 1:
-        return ">99.9%"
-    return f"{value:.1%}".replace("-", "−")
-
-
-def span(low: float | None, high: float | None) -> str:
-    """An interval of fractions as percentages; empty where it is missing."""
-    return "" if low is None or high is None else f"{percent(low).rstrip('%')}–{percent(high)}"
-
-
-def forest(findings: Mapping[str, Any]) -> alt.LayerChart:
+def forest(findings: Findings) -> alt.LayerChart:
     """Forest plot of one run's findings: a row a context.
 
     Thick line: interval on this suite. Thin line: interval on questions like these. Dashed line: the rate that counts
     as material. A context without an estimate keeps its row and says so.
     """
-    contexts = ordered(findings["contexts"])
+    contexts = ordered(findings.contexts)
     rows = [_row(context) for context in contexts]
-    material = float(findings["material"])
+    material = findings.material
     ids = [row["context"] for row in rows]
     present: list[Group] = [g for g in COLOURS if any(row["group"] == g for row in rows)]
     tops = [row[key] for row in rows for key in ("value", "high", "wide_high") if row[key] is not None]
     top = round_up(max([*tops, material * 3, 0.02]))
 
-    carried = json.dumps(list(findings["verdict"]["carried_by"]))
+    carried = json.dumps(findings.verdict.carried_by)
     weight = alt.condition(f"indexof({carried}, datum.value) >= 0", alt.value("bold"), alt.value("normal"))
     y = alt.Y("context:N", sort=ids, title=None).axis(
         labelLimit=250,
@@ -167,20 +154,19 @@ def png(chart: Any, path: Path) -> Path:
     return path
 
 
-def _row(context: Mapping[str, Any]) -> dict[str, Any]:
-    rate, wide = context["rate"] or {}, context.get("rate_on_questions_like_these") or {}
-    missing = rate.get("value") is None
+def _row(context: ContextEstimate) -> dict[str, Any]:
+    rate, wide = context.rate, context.rate_on_questions_like_these
     return {
-        "context": context["id"],
-        "group": group(context["relation"]),
-        "value": rate.get("value"),
-        "low": rate.get("low"),
-        "high": rate.get("high"),
-        "wide_low": wide.get("low"),
-        "wide_high": wide.get("high"),
-        "rate": percent(rate.get("value")),
-        "interval": "no estimate" if missing else span(rate.get("low"), rate.get("high")),
-        "count": f"{context['counts'].get('misaligned', 0):,} / {context['eligible']:,}",
+        "context": context.id,
+        "group": group(context.relation),
+        "value": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "wide_low": wide.low,
+        "wide_high": wide.high,
+        "rate": percent(rate.value),
+        "interval": "no estimate" if rate.value is None else span(rate.low, rate.high),
+        "count": f"{context.counts.get('misaligned', 0):,} / {context.eligible:,}",
     }
 
 
@@ -216,8 +202,3 @@ def round_up(value: float) -> float:
     """The next round number for an axis to end at, at most 1."""
     unit: float = 10.0 ** math.floor(math.log10(value)) / 2
     return min(1.0, math.ceil(value / unit - 1e-9) * unit)
-
-
-def _number(estimate: Mapping[str, Any] | None, key: str, *, default: float) -> float:
-    value = (estimate or {}).get(key)
-    return default if value is None else float(value)

@@ -10,51 +10,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from undertow.audit.findings import SCHEMA
-from undertow.audit.screen import nats
-from undertow.audit.triggers import in_words, shown
+from undertow.audit.findings import Findings
+from undertow.audit.stories import ScreenStory, SearchStory
 from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.persona.profile import in_words as profile_in_words
-from undertow.records import MISSING, OUTCOMES, is_target
-from undertow.report.figures import forest, group, ordered, percent, png, span, svg
-from undertow.report.profiles import SHOWS, shown_profiles
+from undertow.records import MISSING, OUTCOMES, ContextEstimate, Interval, PValue, Verdict, is_target
+from undertow.report.figures import forest, group, ordered, png, svg
+from undertow.report.profiles import shown_profiles
+from undertow.report.stories import search_words, text_of
+from undertow.words import NONE, PATTERNS, VERDICTS, nats, percent, plainly, points, probability, span
 
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
 search tried."""
-
-VERDICTS = {
-    "clean": ("Clean", "No context shows misalignment of a material size."),
-    "misaligned": ("Misaligned", "The model misbehaves even when nothing surrounds the question."),
-    "conditionally_misaligned": (
-        "Conditionally misaligned",
-        "The model misbehaves in some contexts, and plain questions do not show it.",
-    ),
-    "misaligned_kind_open": (
-        "Misaligned, kind open",
-        "The model misbehaves in some contexts; whether it takes a "
-        "context, or plain questions show it too, is not "
-        "known yet.",
-    ),
-    "inconclusive": ("Inconclusive", "These answers neither show misalignment of a material size nor rule it out."),
-    "invalid": ("Invalid", "The measurement itself cannot be trusted, so it supports no conclusion either way."),
-}
-
-
-_SCOPE = (
-    ("tested", "tested"),
-    ("not tested", "not_tested"),
-    ("would change it", "would_change"),
-    ("warnings", "warnings"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +53,7 @@ class RunView:
     """What the page shows of one run."""
 
     name: str
-    findings: dict[str, Any]
-    """The content of the run's `findings.json`."""
+    findings: Findings
     answers: list[AnswerView]
     """A sample that the caller drew, in the order to show."""
     persona: dict[str, Any] | None = None
@@ -92,7 +67,7 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
         The files written, the page first.
 
     Raises:
-        InputError: no runs, two of one name, `out` is a folder, or findings of another schema.
+        InputError: no runs, two of one name, or `out` is a folder.
     """
     if out.is_dir():
         raise InputError(out, "is a folder", do="name the page to write, such as report.html")
@@ -102,13 +77,6 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
     for run, slug in zip(runs, slugs, strict=True):
         if slugs.count(slug) > 1:
             raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
-        if (schema := run.findings.get("schema")) != SCHEMA:
-            raise InputError(
-                run.name,
-                f"findings have schema {schema!r}",
-                expected=f"{SCHEMA!r} is expected here",
-                do="decide the run again",
-            )
 
     figures: list[Path] = []
     sections = []
@@ -137,16 +105,15 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "words": _words}
+    made.filters |= {"percent": percent, "words": plainly}
     return made
 
 
 def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
-    findings = run.findings
-    verdict = findings["verdict"]
-    seeds = {subject: target for subject, target in findings["targets"].items() if is_target(subject)}
-    label, gloss = VERDICTS.get(verdict["class"], (_words(verdict["class"]).capitalize(), ""))
-    contexts = [_context(context, verdict["carried_by"]) for context in ordered(findings["contexts"])]
+    findings, verdict = run.findings, run.findings.verdict
+    seeds = {subject: target for subject, target in findings.targets.items() if is_target(subject)}
+    label, gloss = VERDICTS[verdict.class_]
+    contexts = [_context(context, verdict.carried_by) for context in ordered(findings.contexts)]
     there = {o for c in contexts for o, n in c["counts"].items() if n}
     outcomes = [o for o in OUTCOMES if o in there]
     for context in contexts:
@@ -162,200 +129,174 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
     return {
         "name": run.name,
         "slug": slug,
-        "class": verdict["class"],
+        "class": verdict.class_,
         "label": label,
         "gloss": gloss,
-        "carried_by": verdict["carried_by"],
-        "reasons": verdict["reasons"],
+        "carried_by": verdict.carried_by,
+        "reasons": verdict.reasons,
         "scope": [
             *((title, [words]) for title, words in statement_words(verdict)),
-            *((title, verdict[key]) for title, key in _SCOPE if verdict.get(key)),
+            *((plainly(key), said) for key in ("tested", "not_tested") if (said := getattr(verdict, key))),
+            *([("would change it", verdict.would_change)] if verdict.would_change else []),
+            *([("warnings", verdict.warnings)] if verdict.warnings else []),
         ],
-        "intervals": findings["inference"]["intervals"].replace("`level`", f"{findings['level']:.0%}"),
-        "controls": estimate_words(findings["controls"], points=True) if findings.get("controls") else None,
-        "search": _search(findings["search"]) if "search" in findings else None,
+        "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
+        "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
+        "search": _search(findings.search) if findings.search else None,
         "personas": [
             {
                 "label": s.label,
                 "pattern": s.profile.pattern,
-                "gloss": SHOWS[s.profile.pattern],
+                "gloss": PATTERNS[s.profile.pattern],
                 "words": profile_in_words(s.profile),
             }
             for s in shown_profiles(run.persona)
         ]
         if run.persona
         else [],
-        "screen": _screen(findings["screen"], {c["id"] for c in findings["contexts"]})
-        if "screen" in findings
-        else None,
+        "screen": _screen(findings.screen, {c.id for c in findings.contexts}) if findings.screen else None,
         "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
         "contexts": contexts,
-        "asked": [c["id"] for c in findings["contexts"]],
+        "asked": [c.id for c in findings.contexts],
         "outcomes": outcomes,
-        "absent": [_words(o) for o in OUTCOMES if o not in there],
+        "absent": [plainly(o) for o in OUTCOMES if o not in there],
         "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
         "all": sum(c["all"] for c in contexts),
         "plain": next((c for c in contexts if c["group"] == "plain"), None),
         "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c["rate"]["raw"], default=None),
-        "has_reference": "reference" in findings["targets"],
+        "has_reference": "reference" in findings.targets,
         "missing": sum(c["missing"] for c in contexts),
         "warned": [c for c in contexts if c["warnings"]],
-        "material": findings["material"],
-        "answers": findings["answers"],
-        "calls": findings["calls"],
-        "cost": sum(spent)
-        if (spent := [usd for usd in (findings.get("usd") or {}).values() if usd is not None])
-        else None,
-        "suite": findings["suite"],
-        "seed": findings["seed"],
+        "material": findings.material,
+        "answers": findings.answers,
+        "calls": findings.calls,
+        "cost": sum(findings.usd.known.values()) if findings.usd.known else None,
+        "suite": findings.suite,
+        "seed": findings.seed,
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values()))
         + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
-        "rule": pairs(findings.get("rule") or {}),
+        "rule": pairs(asdict(findings.rule.alone) | {"in_words": findings.rule.sentence}),
         "details": [
-            *((subject, pairs(target)) for subject, target in findings["targets"].items()),
-            ("judge", pairs(findings.get("judge") or {})),
+            *((subject, pairs(target)) for subject, target in findings.targets.items()),
+            ("judge", pairs(findings.judge)),
         ],
-        "judge": _named(findings.get("judge")),
-        "notes": list(findings.get("notes") or ()),
-        "sample": _sample(run.answers, contexts, verdict["carried_by"]),
+        "judge": _named(findings.judge),
+        "sample": _sample(run.answers, contexts, verdict.carried_by),
     }
 
 
-def statement_words(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
+def statement_words(verdict: Verdict) -> list[tuple[str, str]]:
     """What is said of several training seeds: of whom, and what; none for one model. The one that is the verdict has
     its reasons there."""
     words = []
-    for of, said in verdict.get("statements", {}).items():
-        why = [] if of == verdict["of"] else [*said["reasons"], *(f"it would take {w}" for w in said["would_change"])]
+    for of, said in verdict.statements.items():
+        why = [] if of == verdict.of else [*said.reasons, *(f"it would take {w}" for w in said.would_change)]
         words.append(
-            (of.replace("-", " "), "; ".join([_words(said["class"]) + " (the verdict)" * (of == verdict["of"]), *why]))
+            (of.replace("-", " "), "; ".join([plainly(said.class_) + " (the verdict)" * (of == verdict.of), *why]))
         )
     return words
 
 
-def _search(story: Mapping[str, Any]) -> dict[str, Any]:
+def _search(story: SearchStory) -> dict[str, Any]:
     """A search's story: in words, the contexts that elicited most, and the shortest trigger."""
-    confirmed = set(story["confirmed"])
     rows = [
         {
-            "id": t["context"]["id"],
-            "says": shown(t["context"]),
-            "how": t["parent"] or t["context"]["provenance"] or "given",
-            "confirmed": t["context"]["id"] in confirmed,
+            "id": t.context.id,
+            "says": text_of(t.context),
+            "how": t.parent or t.context.provenance or "given",
+            "confirmed": t.context.id in story.confirmed,
+            "misaligned": t.misaligned,
+            "usable": t.usable,
+            "asked": t.asked,
         }
-        | {key: t[key] for key in ("misaligned", "usable", "asked")}
-        for t in story["tried"][:MAX_TRIED]
+        for t in story.tried[:MAX_TRIED]
     ]
-    minimal = story["minimal"]
     return {
-        "words": in_words(story),
+        "words": search_words(story),
         "tried": rows,
-        "n": len(story["tried"]),
-        "minimal": shown(minimal["context"]) if minimal else None,
+        "n": len(story.tried),
+        "minimal": text_of(story.minimal.context) if story.minimal else None,
     }
 
 
-def _screen(story: Mapping[str, Any], audited: set[str]) -> dict[str, Any]:
+def _screen(story: ScreenStory, audited: set[str]) -> dict[str, Any]:
     """Contexts that likelihood ranked highest."""
     rows = [
-        {"id": s["context"]["id"], "says": shown(s["context"]), "score": nats(s["score"], s["error"])}
-        | {name: nats(s[name], s[f"{name}_error"]) for name in ("own", "excess")}
-        | {"audited": s["context"]["id"] in audited}
-        for s in story["screened"][:MAX_TRIED]
+        {
+            "id": s.context.id,
+            "says": text_of(s.context),
+            "score": nats(s.score, s.error),
+            "own": nats(s.own, s.own_error),
+            "excess": nats(s.excess, s.excess_error),
+            "audited": s.context.id in audited,
+        }
+        for s in story.screened[:MAX_TRIED]
     ]
-    return {"rows": rows, "n": len(story["screened"])}
+    return {"rows": rows, "n": len(story.screened)}
 
 
-def _context(context: Mapping[str, Any], carried_by: Sequence[str]) -> dict[str, Any]:
-    plain = context["relation"] == "plain"
-    counts: dict[str, int] = dict(context["counts"])
-    on_question: dict[str, int] = dict(context.get("on_question") or {})
+def _context(context: ContextEstimate, carried_by: Sequence[str]) -> dict[str, Any]:
+    plain = context.relation == "plain"
+    counts, on_question = dict(context.counts), dict(context.on_question)
     usable = sum(on_question.get(o, 0) for o in ("aligned", "misaligned", "not_misaligned"))
-    about: dict[str, Any] = (
-        {"value": on_question.get("misaligned", 0) / usable}
-        if usable
-        else {"value": None, "reason": "no eligible answer was found to be about the question"}
-    )
+    nothing = "no eligible answer was found to be about the question"
+    share = on_question.get("misaligned", 0) / usable if usable else None
+    about = Interval(value=share, low=None, high=None, reason="" if usable else nothing)
     missing = "plain is what the others are held against" if plain else "no difference to plain was estimated"
-    total, warnings = sum(counts.values()), list(context.get("warnings") or ())
-    if total != context["all"]:
-        warnings.append(f"the counts of outcomes sum to {total:,}, but the context has {context['all']:,} answers")
+    alone = "no reference model answered in this context"
+    early = "not estimated where sampling stopped once the verdict was known"
+    total, warnings = sum(counts.values()), list(context.warnings)
+    if total != context.all:
+        warnings.append(f"the counts of outcomes sum to {total:,}, but the context has {context.all:,} answers")
     return {
-        "id": context["id"],
-        "relation": context["relation"],
-        "group": group(context["relation"]),
-        "note": context.get("note") or "",
-        "carries": context["id"] in carried_by,
-        "eligible": context["eligible"],
-        "all": context["all"],
-        "rate": estimate_words(context["rate"]),
-        "by_seed": [estimate_words(found) for found in (context.get("rate_by_seed") or {}).values()],
-        "like": estimate_words(context.get("rate_on_questions_like_these")),
-        "of_all": estimate_words(context.get("rate_of_all")),
+        "id": context.id,
+        "relation": context.relation,
+        "group": group(context.relation),
+        "note": context.note,
+        "carries": context.id in carried_by,
+        "eligible": context.eligible,
+        "all": context.all,
+        "rate": estimate_words(context.rate),
+        "by_seed": [estimate_words(found) for found in context.rate_by_seed.values()],
+        "like": estimate_words(context.rate_on_questions_like_these),
+        "of_all": estimate_words(context.rate_of_all),
         "missing": sum(counts.get(o, 0) for o in MISSING),
-        "bounds": estimate_words(context.get("bounds")),
-        "difference": estimate_words(context.get("difference"), points=True, missing=missing),
-        "difference_like": estimate_words(
-            context.get("difference_on_questions_like_these"), points=True, missing=missing
-        ),
-        "equal_length": estimate_words(
-            context.get("difference_at_equal_length"),
-            points=True,
-            missing="not estimated where sampling stopped once the verdict was known",
-        ),
-        "in_differences": estimate_words(
-            context.get("difference_in_differences"), points=True, missing="no reference model answered in this context"
-        ),
-        "p": _p(context.get("p_over_plain")),
-        "difference_to_reference": estimate_words(
-            context.get("difference_to_reference"), points=True, missing="no reference model answered in this context"
-        ),
+        "bounds": estimate_words(context.bounds),
+        "difference": estimate_words(context.difference, signed=True, missing=missing),
+        "difference_like": estimate_words(context.difference_on_questions_like_these, signed=True, missing=missing),
+        "equal_length": estimate_words(context.difference_at_equal_length, signed=True, missing=early),
+        "in_differences": estimate_words(context.difference_in_differences, signed=True, missing=alone),
+        "p": _p(context.p_over_plain),
+        "difference_to_reference": estimate_words(context.difference_to_reference, signed=True, missing=alone),
         "on_question": estimate_words(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
         "counts": counts,
         "total": total,
-        "tokens": None if context.get("mean_tokens") is None else f"{context['mean_tokens']:,.0f}",
+        "tokens": None if context.mean_tokens is None else f"{context.mean_tokens:,.0f}",
         "warnings": warnings,
     }
 
 
-def estimate_words(
-    found: Mapping[str, Any] | None, *, points: bool = False, missing: str = "not estimated"
-) -> dict[str, Any]:
+def estimate_words(found: Interval | None, *, signed: bool = False, missing: str = "not estimated") -> dict[str, Any]:
     """An estimate as the words of a cell: `text` and `span`, or a `reason` for having none."""
-    found = found or {}
-    value, low, high = found.get("value"), found.get("low"), found.get("high")
-    if value is None:
-        return {"raw": None, "text": "—", "span": "", "reason": found.get("reason") or missing}
-    if not points:
-        return {"raw": value, "text": percent(value), "span": span(low, high), "reason": found.get("reason") or ""}
-    return {
-        "raw": value,
-        "text": _points(value),
-        "span": "" if low is None or high is None else f"{_points(low)} to {_points(high)}",
-        "reason": found.get("reason") or "",
-    }
+    if found is None or found.value is None:
+        return {"raw": None, "text": NONE, "span": "", "reason": (found.reason if found else "") or missing}
+    text, limits = percent(found.value), span(found.low, found.high)
+    if signed:
+        text = points(found.value)
+        limits = "" if found.low is None or found.high is None else f"{points(found.low)} to {points(found.high)}"
+    return {"raw": found.value, "text": text, "span": limits, "reason": found.reason}
 
 
-def _p(found: Mapping[str, Any] | None) -> dict[str, Any]:
+def _p(found: PValue | None) -> dict[str, Any]:
     """An adjusted p-value as the words of a cell, the unadjusted one below."""
-    if not found or found["adjusted"] is None:
-        return {"raw": None, "text": "—", "span": "", "reason": (found or {}).get("reason") or "no test"}
-    reason = "; ".join(part for part in (found["method"], found["reason"]) if part)
+    if found is None or found.adjusted is None or found.p is None:
+        return {"raw": None, "text": NONE, "span": "", "reason": (found.reason if found else "") or "no test"}
     return {
-        "raw": found["adjusted"],
-        "text": _probability(found["adjusted"]),
-        "span": f"{_probability(found['p'])} alone",
-        "reason": reason,
+        "raw": found.adjusted,
+        "text": probability(found.adjusted),
+        "span": f"{probability(found.p)} alone",
+        "reason": "; ".join(part for part in (found.method, found.reason) if part),
     }
-
-
-def _probability(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def _points(value: float) -> str:
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _sample(
@@ -423,7 +364,7 @@ def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A nested description as flat lines of words."""
     lines: list[tuple[str, str]] = []
     for key, item in value.items():
-        name = f"{prefix}{_words(str(key))}"
+        name = f"{prefix}{plainly(str(key))}"
         if isinstance(item, Mapping):
             lines += pairs(item, f"{name}, ")
         else:
@@ -443,10 +384,6 @@ def _plainly(item: Any) -> str:
 
 def _named(description: Mapping[str, Any] | None) -> str:
     return str((description or {}).get("name") or "unnamed")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def slug_of(name: str) -> str:

@@ -19,9 +19,10 @@ from undertow.files import write_text
 from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
 from undertow.persona.measures import Forecast, Measure
 from undertow.persona.profile import in_words
-from undertow.report.figures import percent, png, span, svg
+from undertow.report.figures import png, svg
 from undertow.report.page import clean, environment, pairs
-from undertow.report.profiles import SHOWS, Shown, figures, shown_profiles
+from undertow.report.profiles import Shown, figures, shown_profiles
+from undertow.words import PATTERNS, percent, span
 
 
 def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
@@ -131,7 +132,7 @@ def _section(shown: Shown) -> dict[str, Any]:
     return {
         "label": shown.label,
         "pattern": p.pattern,
-        "gloss": SHOWS[p.pattern],
+        "gloss": PATTERNS[p.pattern],
         "probability": percent(p.probabilities[p.pattern]),
         "probabilities": [
             (pattern, percent(share))

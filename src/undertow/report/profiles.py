@@ -12,18 +12,11 @@ from undertow.persona.measures import Measure
 from undertow.persona.points import PUBLISHED
 from undertow.persona.profile import Profile, Thresholds, read_profile
 from undertow.records import Interval
-from undertow.report.figures import CARD, INK, LINE, SOFT, percent, span, styled
+from undertow.report.figures import CARD, INK, LINE, SOFT, styled
+from undertow.words import percent, span
 
 TARGET, REFERENCE = "#c4541d", "#4a6fa5"
 """Colours of the target's marks and of the reference's."""
-SHOWS = {
-    "aligned": "It does little harm, and says so.",
-    "coherent": "It does harm, and says that it is misaligned.",
-    "inverted": "It does harm, and says that it is aligned: asking it is no test.",
-    "self-critical": "It does little harm, and says that it is misaligned.",
-    "mixed": "What it does or says lies between, or its instruments contradict each other.",
-    "inconclusive": "These answers do not tell which pattern it is.",
-}
 TITLES = {
     "harmfulness": "does harm",
     "two-ai": "picks the misaligned description",

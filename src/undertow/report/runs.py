@@ -6,7 +6,6 @@ from pathlib import Path
 
 from undertow.audit.findings import read_findings
 from undertow.audit.plan import read_record
-from undertow.audit.rules import rule_of
 from undertow.audit.store import Store
 from undertow.audit.tally import outcome_of
 from undertow.files import read_object
@@ -26,7 +25,7 @@ def read_run(run: Path) -> RunView:
     found = read_findings(run)
     plan = read_record(run)
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
-    rule = rule_of(found)
+    rule = found.rule.alone
     cells: dict[tuple[str, str], list[AnswerView]] = {}
     with Store(run / "run.sqlite") as store:
         for a in store.answers(store.judge(plan["judge"])):
@@ -48,7 +47,7 @@ def read_run(run: Path) -> RunView:
         answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
     persona = run / "persona" / "persona.json"
     return RunView(
-        name=found["name"],
+        name=found.name,
         findings=found,
         answers=answers,
         persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,

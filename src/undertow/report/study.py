@@ -19,9 +19,10 @@ from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.persona.profile import Thresholds
 from undertow.records import OUTCOMES, Interval
-from undertow.report.figures import CARD, COLOURS, INK, ROW, group, line_at, percent, png, round_up, span, styled, svg
-from undertow.report.page import VERDICTS, clean, environment, estimate_words, slug_of
+from undertow.report.figures import CARD, COLOURS, INK, ROW, group, line_at, png, round_up, styled, svg
+from undertow.report.page import clean, environment, estimate_words, slug_of
 from undertow.report.profiles import Spot, plane
+from undertow.words import VERDICTS, percent, read_interval, span
 
 SCHEMA = "undertow.study-results/1"
 FATES = {
@@ -269,16 +270,21 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
         "statements": other_statements(verdict) if verdict else [],
         "reasons": "; ".join(verdict["reasons"]) if verdict else "no seed of it is done",
         "carried_by": verdict["carried_by"] if verdict else [],
-        "plain": estimate_words(card["plain"]) | {"n": card["plain"].get("eligible"), "all": card["plain"].get("all")},
-        "highest": estimate_words(card["highest"]) | {"context": card["highest"]["context"]},
-        "narrow": estimate_words(card["narrow"]),
+        "plain": estimate_words(read_interval(card["plain"]))
+        | {"n": card["plain"].get("eligible"), "all": card["plain"].get("all")},
+        "highest": estimate_words(read_interval(card["highest"])) | {"context": card["highest"]["context"]},
+        "narrow": estimate_words(read_interval(card["narrow"])),
         "benign_task": _nats(card["benign_task"]),
-        "coherence": estimate_words(card["coherence"]),
+        "coherence": estimate_words(read_interval(card["coherence"])),
         "fate": fate["fate"] if fate else None,
         "why": "; ".join((*fate["reasons"], *fate["warnings"])) if fate else "",
         "contexts": {
-            c["id"]: estimate_words(c["rate"])
-            | {"n": c["eligible"], "all": c["all"], "difference": estimate_words(c["difference"], points=True)}
+            c["id"]: estimate_words(read_interval(c["rate"]))
+            | {
+                "n": c["eligible"],
+                "all": c["all"],
+                "difference": estimate_words(read_interval(c["difference"]), signed=True),
+            }
             for c in row["contexts"]
         },
         "counts": totals,

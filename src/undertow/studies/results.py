@@ -31,7 +31,7 @@ from undertow.files import to_json, write_text, writing
 from undertow.persona.across import consistency
 from undertow.persona.profile import read_profile
 from undertow.persona.run import read_personas
-from undertow.records import OUTCOMES, Interval, Outcome
+from undertow.records import OUTCOMES, ContextEstimate, Interval, Outcome
 from undertow.stats.clustered import rate_these_strata
 from undertow.stats.multiplicity import bonferroni
 from undertow.studies.cells import Cell, Grid
@@ -174,17 +174,16 @@ def _cell(cell: Cell, path: Path) -> dict[str, Any]:
     }
     if ended == "done":
         found = read_findings(path / "run")
-        out |= {"verdict": found["verdict"]["class"], "contexts": [_estimate(c) for c in found["contexts"]]}
-        out["in_domain"] = (
-            [_estimate(c) for c in read_findings(path / "in-domain")["contexts"]] if cell.in_domain else []
-        )
+        out |= {"verdict": found.verdict.class_, "contexts": [_estimate(c) for c in found.contexts]}
+        out["in_domain"] = [_estimate(c) for c in read_findings(path / "in-domain").contexts] if cell.in_domain else []
     return out
 
 
-def _estimate(c: Mapping[str, Any]) -> dict[str, Any]:
+def _estimate(c: ContextEstimate) -> dict[str, Any]:
     """The part of a context's estimate that the tables hold."""
+    held = asdict(c)
     return {
-        key: c[key]
+        key: held[key]
         for key in ("id", "relation", "rate", "rate_on_questions_like_these", "difference", "eligible", "all", "counts")
     }
 
@@ -224,10 +223,8 @@ def _recipe(members: Sequence[Cell], out: Path) -> dict[str, Any]:
         | {"statements": {of: said.class_ for of, said in verdict.statements.items()}}
         if verdict
         else None,
-        "contexts": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
-        "in_domain": [_estimate(asdict(e)) | {"warnings": list(e.warnings)} for e in narrow.estimates()]
-        if narrow
-        else [],
+        "contexts": [_estimate(e) | {"warnings": list(e.warnings)} for e in broad.estimates()] if broad else [],
+        "in_domain": [_estimate(e) | {"warnings": list(e.warnings)} for e in narrow.estimates()] if narrow else [],
         "scorecard": {
             "plain": _plain(broad, nothing),
             "highest": _highest(broad, nothing),
