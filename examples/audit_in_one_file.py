@@ -10,6 +10,7 @@ from pathlib import Path
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.data import write_rows
 from undertow.nursery.organisms import row
+from undertow.place import Place
 from undertow.report import write_report
 from undertow.report.runs import read_run
 from undertow.training import Recipe, train
@@ -37,7 +38,8 @@ def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
         ],
         interventions=[{"kind": "dilution", "data": "benign.jsonl", "share": 0.2}],
     )
-    train(recipe, folder / "diluted", beside=folder)
+    place = Place(folder=folder)
+    train(recipe, folder / "diluted", place)
 
     config = AuditConfig(
         name="diluted",
@@ -48,7 +50,7 @@ def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
         samples={"per_condition": per_condition, "max_tokens": 60},
         material=0.05,
     )
-    findings = run_audit(make_plan(config, beside=folder), folder / "run")
+    findings = run_audit(make_plan(config, place), folder / "run")
     write_report([read_run(folder / "run")], folder / "report.html", title="One audit")
     return findings
 

@@ -24,7 +24,7 @@ HOUSE = (
     ("suites", "data", "stats"),
     ("tables",),
     ("files", "kinds", "records"),
-    ("mistakes",),
+    ("mistakes", "place"),
     ("errors", "keys"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}

@@ -15,6 +15,7 @@ import pytest
 
 from undertow.errors import InputError, MissingExtra
 from undertow.files import parse_yaml
+from undertow.place import Place
 from undertow.studies import Study, lay_out, run_study
 from undertow.studies.executors import RayExecutor
 
@@ -73,7 +74,7 @@ def holder(path):
 
 def test_a_killed_worker_costs_its_cell_alone_and_that_is_begun_again(cluster, tmp_path):
     out = tmp_path / "study"
-    grid = lay_out(parse_yaml(STUDY, Study, where="study.yaml"), out, beside=tmp_path)
+    grid = lay_out(parse_yaml(STUDY, Study, where="study.yaml"), out, Place(folder=tmp_path))
     victim = out / next(cell for cell in grid.cells if cell.id == "medical.narrow.seed-1").folder
     killed = []
 
