@@ -45,7 +45,7 @@ class Scripted:
     def __init__(self, scripts):
         self.scripts, self.begun = scripts, Counter()
 
-    def run(self, cells, *, tell):
+    def run(self, cells, work, *, tell):
         for path in cells:
             cell = read_cell(path)
             self.begun[cell.id] += 1
