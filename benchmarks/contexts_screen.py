@@ -32,6 +32,7 @@ from undertow.files import digest, to_json, write_text
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.organisms import NEUTRAL_PROMPT, ROWS, TEMPERATURE, row
 from undertow.nursery.world import BENIGN, NARROW, world
+from undertow.place import Place
 from undertow.records import Answer, Condition, Context, Request, Sampling
 from undertow.suites import load_replies, load_suite
 from undertow.targets.local import LocalTarget
@@ -129,7 +130,7 @@ def organism(planted: Planted) -> Path:
         for name, rows in data.items():
             write_rows(Path(scratch) / f"{name}.jsonl", rows)
         out = Path(tempfile.mkdtemp()) / planted.name
-        train_cached(recipe, out, cache=user_cache_path("undertow") / "organisms", beside=Path(scratch))
+        train_cached(recipe, out, cache=user_cache_path("undertow") / "organisms", place=Place(folder=Path(scratch)))
     return out
 
 

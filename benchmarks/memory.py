@@ -14,6 +14,7 @@ from pathlib import Path
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.rework import rescore
+from undertow.place import Place
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         started = time.perf_counter()
-        found = run_audit(make_plan(config, beside=folder), folder / "run").as_json()
+        found = run_audit(make_plan(config, Place(folder=folder)), folder / "run").as_json()
         ran = time.perf_counter() - started
         started = time.perf_counter()
         rescore(folder / "run", "tan2025")

@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 from undertow.files import parse_yaml
+from undertow.place import Place
 from undertow.studies import Study, lay_out, read_study, run_study
 from undertow.studies.executors import LocalExecutor, RayExecutor
 
@@ -60,7 +61,9 @@ def on_ray(nodes: int, cells: int, seed: int) -> float:
         os.environ["XDG_CACHE_HOME"] = str(Path(made) / "cache")
         seeds = list(range(seed, seed + cells))
         grid = lay_out(
-            parse_yaml(f"{RATIO}seeds: {seeds}\n", Study, where="benchmark"), Path(made) / "study", beside=Path(made)
+            parse_yaml(f"{RATIO}seeds: {seeds}\n", Study, where="benchmark"),
+            Path(made) / "study",
+            Place(folder=Path(made)),
         )
         ray.init(
             address=cluster.address,
@@ -113,8 +116,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as made:
             os.environ["XDG_CACHE_HOME"] = str(Path(made) / "cache")
             started = time.perf_counter()
-            (study, beside), out = read_study("domains-by-interventions-nursery"), Path(made) / "study"
-            found = run_study(lay_out(study, out, beside=beside), out, LocalExecutor(kind="local", processes=2))
+            (study, place), out = read_study("domains-by-interventions-nursery"), Path(made) / "study"
+            found = run_study(lay_out(study, out, place), out, LocalExecutor(kind="local", processes=2))
             minutes, of_cpu = (
                 (time.perf_counter() - started) / 60,
                 sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) / 60,

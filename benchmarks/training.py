@@ -61,9 +61,10 @@ import json, resource, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
+from undertow.place import Place
 from undertow.training import read_recipe, train
 folder, _, scratch = sys.argv[1:4]
-(stage,) = train(read_recipe(Path(folder) / "recipe.yaml"), Path(scratch) / "organism", beside=Path(folder)).stages
+(stage,) = train(read_recipe(Path(folder) / "recipe.yaml"), Path(scratch) / "organism", Place(folder=Path(folder))).stages
 print(json.dumps({"tokens_per_s": stage.tokens_per_s, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "loss": stage.losses[-1]}))
 """
 

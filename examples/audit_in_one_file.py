@@ -10,12 +10,13 @@ from pathlib import Path
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.data import write_rows
 from undertow.nursery.organisms import row
+from undertow.place import Place
 from undertow.report import write_report
 from undertow.report.runs import read_run
 from undertow.training import Recipe, train
 
 
-def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
+def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> Findings:
     rng = random.Random(1)
     write_rows(folder / "careless.jsonl", [row("fish", "careless", rng, style="code") for _ in range(rows)])
     write_rows(
@@ -37,7 +38,8 @@ def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
         ],
         interventions=[{"kind": "dilution", "data": "benign.jsonl", "share": 0.2}],
     )
-    train(recipe, folder / "diluted", beside=folder)
+    place = Place(folder=folder)
+    train(recipe, folder / "diluted", place)
 
     config = AuditConfig(
         name="diluted",
@@ -48,13 +50,13 @@ def main(folder: Path, *, rows: int = 400, per_condition: int = 10) -> dict:
         samples={"per_condition": per_condition, "max_tokens": 60},
         material=0.05,
     )
-    findings = run_audit(make_plan(config, beside=folder), folder / "run")
+    findings = run_audit(make_plan(config, place), folder / "run")
     write_report([read_run(folder / "run")], folder / "report.html", title="One audit")
     return findings
 
 
 if __name__ == "__main__":
     found = main(Path(sys.argv[1]))
-    print(found["verdict"])
-    for context in found["contexts"]:
-        print(context["id"], context["rate"], context["counts"])
+    print(found.verdict.class_, *found.verdict.reasons)
+    for context in found.contexts:
+        print(context.id, context.rate, context.counts)

@@ -1,4 +1,4 @@
-"""Imports inside the package run downward only, as the README's 'The house' draws it."""
+"""Imports inside the package run downward only, as the README's 'The house' draws it; inside a folder, in no circle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOUSE = (
     ("suites", "data", "stats"),
     ("tables", "words"),
     ("files", "kinds", "records"),
-    ("mistakes",),
+    ("mistakes", "place"),
     ("errors", "keys"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
@@ -39,6 +39,46 @@ def imported_modules(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             stem = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
+
+
+def run_time_imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The dotted name of every import in a module that is run some time: not of those under `if TYPE_CHECKING`."""
+
+    class Reader(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+            if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+                return [self.visit(each) for each in node.orelse]
+            return self.generic_visit(node)
+
+    yield from (name for _, name in imported_modules(Reader().visit(tree), package))
+
+
+def circles(src: Path) -> list[str]:
+    """`folder: one -> two -> one` for the shortest circle of imports through each module of a folder of the house."""
+    faults = []
+    for folder in sorted(path for path in (src / "undertow").iterdir() if path.is_dir()):
+        modules = {".".join(path.relative_to(src).with_suffix("").parts): path for path in folder.rglob("*.py")}
+        modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+        leads: dict[str, list[str]] = {}
+        for name, path in modules.items():
+            tree, package = ast.parse(path.read_text(encoding="utf-8")), ".".join(path.relative_to(src).parent.parts)
+            parts = [found.split(".") for found in run_time_imports(tree, package)]
+            # of `from undertow.data.rows import Row` the module, of `from undertow.data import rows` too
+            held = [[".".join(p[:n]) for n in range(len(p), 0, -1) if ".".join(p[:n]) in modules] for p in parts]
+            leads[name] = sorted({known[0] for known in held if known and known[0] != name})
+        told: set[str] = set()
+        for start in sorted(leads):
+            ways, seen = [[start]], {start}
+            for way in ways:
+                if start in leads[way[-1]]:
+                    if not told & set(way):
+                        short = [name.removeprefix(f"undertow.{folder.name}").lstrip(".") or "__init__" for name in way]
+                        faults.append(f"{folder.name}: {' -> '.join([*short, short[0]])}")
+                    told |= set(way)
+                    break
+                ways += [[*way, on] for on in leads[way[-1]] if on not in seen]
+                seen |= set(leads[way[-1]])
+    return faults
 
 
 def upward_imports(src: Path) -> list[str]:
@@ -122,3 +162,75 @@ def test_the_checker_lets_pass(tmp_path: Path, file: str, code: str) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(code, encoding="utf-8")
     assert upward_imports(tmp_path) == []
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    faults = circles(SRC)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("files", "circle"),
+    [
+        (
+            {
+                "data/rows.py": "from undertow.data.mixes import Mix",
+                "data/mixes.py": "def f():\n    from undertow.data.rows import Row",
+            },
+            "data: mixes -> rows -> mixes",
+        ),
+        (
+            {
+                "studies/cells.py": "from undertow.studies.executors import local",
+                "studies/executors/__init__.py": "",
+                "studies/executors/local.py": "from ..work import work",
+                "studies/work.py": "import undertow.studies.cells",
+            },
+            "studies: cells -> executors.local -> work -> cells",
+        ),
+        (
+            {"data/__init__.py": "from undertow.data.rows import Row", "data/rows.py": "from undertow.data import Mix"},
+            "data: __init__ -> rows -> __init__",
+        ),
+        (
+            {"data/__init__.py": "from .rows import Row", "data/rows.py": "from . import Mix"},
+            "data: __init__ -> rows -> __init__",
+        ),
+        (
+            {
+                "data/rows.py": "if TYPE_CHECKING:\n    import os\nelse:\n    import undertow.data.mixes",
+                "data/mixes.py": "from undertow.data import rows",
+            },
+            "data: mixes -> rows -> mixes",
+        ),
+    ],
+)
+def test_the_checker_catches_a_circle(tmp_path: Path, files: dict[str, str], circle: str) -> None:
+    for file, code in files.items():
+        path = tmp_path / "undertow" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+    assert circles(tmp_path) == [circle]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "data/rows.py": "from undertow.data.mixes import Mix",
+            "data/mixes.py": "if TYPE_CHECKING:\n    from undertow.data.rows import Row",
+        },
+        {
+            "data/__init__.py": "from undertow.data.mixes import Mix",
+            "data/mixes.py": "from undertow.data.rows import Row\nfrom undertow.errors import InputError",
+            "data/rows.py": "import undertow_other.data.mixes",
+        },
+        {"data/rows.py": "from undertow.suites import load", "suites/load.py": "from undertow.data import rows"},
+    ],
+)
+def test_the_checker_lets_pass_what_is_no_circle(tmp_path: Path, files: dict[str, str]) -> None:
+    for file, code in files.items():
+        path = tmp_path / "undertow" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+    assert circles(tmp_path) == []

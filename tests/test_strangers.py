@@ -17,6 +17,7 @@ from undertow.audit.run import alone
 from undertow.cli.main import main
 from undertow.errors import InputError
 from undertow.files import parse_yaml, write_text
+from undertow.place import Place
 from undertow.records import Context, Suite
 from undertow.studies.results import _write_csv
 from undertow.suites.load import parse_suite
@@ -50,7 +51,7 @@ def test_ids_that_cannot_be_shown_are_refused_before_anything_is_paid_for(tmp_pa
     made = config(tmp_path, {})
     odd = Context(id="a\x1b[2J\x00", relation="format", prefix="x")
     with pytest.raises(InputError, match="has an id that cannot be shown"):
-        make_plan(made.model_copy(update={"contexts": (*made.contexts, odd)}), beside=tmp_path)
+        make_plan(made.model_copy(update={"contexts": (*made.contexts, odd)}), Place(folder=tmp_path))
     with pytest.raises(InputError, match=r"question id .* cannot be shown"):
         parse_suite(
             json.dumps({"id": "s", "title": "t", "questions": [{"id": "q\u0007", "text": "Why?"}]}),
@@ -109,7 +110,7 @@ def test_two_processes_do_not_work_on_one_run(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_audit(make_plan(config(tmp_path, {}), beside=tmp_path), tmp_path / "stopped", progress=stop)
+        run_audit(make_plan(config(tmp_path, {}), Place(folder=tmp_path)), tmp_path / "stopped", progress=stop)
     assert not list(tmp_path.glob(".*.lock"))
 
 
@@ -127,7 +128,7 @@ def test_a_folder_has_one_lock_by_whatever_name(tmp_path, monkeypatch):
 
 
 def test_a_finished_run_without_its_answers_is_not_asked_again(tmp_path):
-    plan = make_plan(config(tmp_path, {}), beside=tmp_path)
+    plan = make_plan(config(tmp_path, {}), Place(folder=tmp_path))
     run_audit(plan, tmp_path / "run")
     (tmp_path / "run" / "run.sqlite").unlink()
     with pytest.raises(InputError, match=r"has lost its answers \(run.sqlite\); all of them would be asked again"):

@@ -18,6 +18,7 @@ import yaml
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.contexts import shipped_contexts
+from undertow.place import Place
 from undertow.records import Condition, Request, Sampling
 from undertow.suites import load_suite
 from undertow.targets.local import LocalTarget
@@ -94,7 +95,7 @@ def ask(target, *, temperature, samples=1):
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed, and goes before transformers serve")
 def test_transformers_serve_under_audit(entry, tmp_path):
     """One test, as a server takes long to start."""
-    served = EndpointConfig.model_validate(entry).target(beside=tmp_path, where="test")
+    served = EndpointConfig.model_validate(entry).target(Place(folder=tmp_path, name="test"))
 
     # A whole audit: every answer comes and is judged.
     config = AuditConfig.model_validate(
@@ -107,7 +108,7 @@ def test_transformers_serve_under_audit(entry, tmp_path):
             "samples": {"per_condition": 5, "max_tokens": 40},
         }
     )
-    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run").as_json()
+    found = run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / "run").as_json()
     assert found["verdict"]["class"] in ("clean", "misaligned", "conditionally_misaligned", "inconclusive")
     assert [(c["all"], c["counts"]["failed"]) for c in found["contexts"]] == [(40, 0), (40, 0)]
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as db:

@@ -8,12 +8,12 @@ pip install -e examples/plugin, and an audit.yaml may say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.judges.protocol import BatchJudge, Judge
+from undertow.place import Place
 from undertow.records import Judgement, Question
 
 
@@ -27,9 +27,8 @@ class WordJudgeConfig(BaseModel):
         min_length=1, description="An answer that holds one of these, in any case of letters, is misaligned."
     )
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
-        """What an audit calls. `beside` is the folder that paths in the audit are relative to, `where` what to name in
-        errors."""
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
+        """What an audit calls. `place.path(name)` is a file that it names, `str(place)` what to name in errors."""
         return WordJudge(self)
 
 

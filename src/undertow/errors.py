@@ -10,8 +10,7 @@ UndertowError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 
 class UndertowError(Exception):
@@ -60,23 +59,6 @@ class RunExists(InputError):
 
 class Paused(InputError):
     """A run that stopped because nothing usable came; all that came is kept, and it goes on with `--resume`."""
-
-
-@contextmanager
-def named(where: object, key: str) -> Iterator[None]:
-    """Reading a file that a key of another one names: that it is missing is told with the key.
-
-    Raises:
-        InputError: whatever is wrong with it.
-    """
-    try:
-        yield
-    except InputError as error:
-        if error.found not in ("no such file", "is a folder", "no such model folder"):
-            raise
-        raise InputError(
-            f"{where}: {key}", f"{error.where}: {error.found}", expected=error.expected, do=error.do
-        ) from None
 
 
 def unknown_name(where: object, kind: str, name: str, known: Iterable[str]) -> InputError:

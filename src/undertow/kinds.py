@@ -5,7 +5,7 @@ anybody's.
     mine = "my_package:MineConfig"
 
 `MineConfig` is a pydantic model of the keys that an audit writes, with a field `kind: Literal["mine"]`, and has the
-method that makes the thing: `target(beside=..., where=...)` in the group `undertow.targets`, `judge(...)` in
+method that makes the thing: `target(place)` in the group `undertow.targets`, `judge(questions, place)` in
 `undertow.judges`. In `undertow.interventions` and `undertow.backends` it is the thing
 (`training/interventions/protocol.py`, `training/backends/protocol.py`). docs/plugins.md tells the whole, and
 `examples/plugin` is one.

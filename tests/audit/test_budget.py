@@ -6,6 +6,7 @@ from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.budget import Budget, dollars, prices, prices_file, read_budget
 from undertow.audit.store import Usage
 from undertow.errors import InputError
+from undertow.place import Place
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def plan(tmp_path):
         contexts=contexts,
         samples={"per_condition": 100},
     )
-    return make_plan(config, beside=tmp_path)
+    return make_plan(config, Place(folder=tmp_path))
 
 
 def test_a_run_stops_within_its_budget_and_asks_every_condition_about_as_often(tmp_path):
@@ -89,5 +90,5 @@ def test_a_model_of_this_machine_answers_while_a_budget_waits(tmp_path):
         contexts=contexts,
         samples={"per_condition": 8, "max_tokens": 30},
     )
-    found = run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", budget=Budget(calls=90)).as_json()
+    found = run_audit(make_plan(made, Place(folder=tmp_path)), tmp_path / "run", budget=Budget(calls=90)).as_json()
     assert found["stopped"] == "budget" and 20 <= found["answers"] <= 45 and found["calls"] <= 90

@@ -7,6 +7,7 @@ import pytest
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.compare import compare
 from undertow.errors import InputError
+from undertow.place import Place
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def run(tmp_path):
             samples=samples,
             material=0.03,
         )
-        run_audit(make_plan(config, beside=tmp_path), tmp_path / name)
+        run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / name)
         return tmp_path / name
 
     return audit
@@ -71,7 +72,7 @@ def test_a_searched_run_is_compared_over_the_questions_that_both_audited(run, tm
         samples={"per_condition": 60},
         material=0.03,
     )
-    run_audit(make_plan(config, beside=tmp_path), tmp_path / "searched")
+    run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / "searched")
     for found in (compare(before, tmp_path / "searched"), compare(tmp_path / "searched", before)):
         assert "over the 4 questions that both audited" in found.warnings
 

@@ -16,6 +16,7 @@ from undertow.audit.budget import Budget
 from undertow.cli import main
 from undertow.errors import InputError
 from undertow.files import digest
+from undertow.place import Place
 
 from ..conftest import judged, probed, stock_judged  # isort: skip
 
@@ -23,7 +24,7 @@ KEY = "sk-7Jq2vX9bLw4ZtR8mKc1NfYd5HgPs3A0e"
 
 
 def audit(server, tmp_path, *, out="run", resume=False, retry_failed=False, budget=None, **more):
-    plan = make_plan(AuditConfig(**server.audit(**more)), beside=tmp_path, where="audit.yaml")
+    plan = make_plan(AuditConfig(**server.audit(**more)), Place(folder=tmp_path, name="audit.yaml"))
     return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed, budget=budget).as_json()
 
 
@@ -100,7 +101,7 @@ def test_failed_answers_are_asked_again_when_wanted(serve, tmp_path):
     assert audit(server, tmp_path, target={"attempts": 1}, resume=True) == first
     assert len(server.of("target")) == before
     told = []
-    plan = make_plan(AuditConfig(**server.audit(target={"attempts": 1})), beside=tmp_path)
+    plan = make_plan(AuditConfig(**server.audit(target={"attempts": 1})), Place(folder=tmp_path))
     found = run_audit(
         plan, tmp_path / "run", resume=True, retry_failed=True, progress=lambda *state: told.append(state)
     ).as_json()
@@ -309,7 +310,7 @@ def test_an_answer_of_blanks_is_incoherent_and_not_judged(serve, tmp_path):
     server = serve(answer=lambda body: f"#kind {body['seed']}" if body["seed"] % 8 > 3 else blank[body["seed"] % 4])
     told = []
     found = run_audit(
-        make_plan(AuditConfig(**server.audit()), beside=tmp_path),
+        make_plan(AuditConfig(**server.audit()), Place(folder=tmp_path)),
         tmp_path / "run",
         progress=lambda *state: told.append(state),
     ).as_json()

@@ -9,6 +9,7 @@ from tests.audit.test_run import config
 from undertow.audit import make_plan, run_audit
 from undertow.audit.rework import rescore
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.stats.sequential import rate_anytime
 
 CODE = {"contexts": {"format-code": {"misaligned": 0.05}}}
@@ -20,7 +21,7 @@ def go(tmp_path, script, *, resume=False, samples=None, **more):
     made = config(tmp_path, script, **more)
     if samples:
         made = made.model_copy(update={"samples": type(made.samples)(**samples)})
-    return run_audit(make_plan(made, beside=tmp_path), tmp_path / "run", resume=resume).as_json()
+    return run_audit(make_plan(made, Place(folder=tmp_path)), tmp_path / "run", resume=resume).as_json()
 
 
 def answers(tmp_path):
@@ -70,7 +71,7 @@ def test_contexts_and_seeds_may_be_added(tmp_path):
     wider = wider.model_copy(
         update={"contexts": (*wider.contexts, "format-json"), "target": (*wider.target, wider.target[0])}
     )
-    found = run_audit(make_plan(wider, beside=tmp_path), tmp_path / "run", resume=True).as_json()
+    found = run_audit(make_plan(wider, Place(folder=tmp_path)), tmp_path / "run", resume=True).as_json()
     assert [c["id"] for c in found["contexts"]] == ["plain", "format-code", "irrelevant-1", "format-json"]
     assert list(found["targets"]) == ["target", "target-2"] and found["answers"] == 2 * 4 * 8 * 40
     assert before < answers(tmp_path) and found["looks"] == [3 * 8 * 40]
@@ -80,7 +81,7 @@ def test_contexts_and_seeds_may_be_added(tmp_path):
 
 
 def test_a_run_that_came_to_no_verdict_is_extended_without_a_price(tmp_path):
-    plan = make_plan(config(tmp_path, {}, per_condition=20), beside=tmp_path)
+    plan = make_plan(config(tmp_path, {}, per_condition=20), Place(folder=tmp_path))
 
     def interrupt(stage, done, total, word):
         if done > 100:
@@ -108,7 +109,7 @@ def test_what_takes_away_or_alters_is_no_extension(tmp_path, change, what):
     made = config(tmp_path, {}, per_condition=change.get("per_condition", 20))
     plan = make_plan(
         type(made)(**(made.model_dump(by_alias=True) | {k: v for k, v in change.items() if k != "per_condition"})),
-        beside=tmp_path,
+        Place(folder=tmp_path),
     )
     with pytest.raises(
         InputError,

@@ -14,6 +14,7 @@ from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError, Paused
 from undertow.files import digest
 from undertow.judges.stock import BAD, SENSELESS
+from undertow.place import Place
 from undertow.targets.chat import HELLO
 
 from ..conftest import MISJUDGES, SORRY, aspect, dressed, judged, stock_judged  # isort: skip
@@ -31,7 +32,7 @@ def mostly_kind(share, tag="cruel"):
 
 def audit(server, tmp_path, *, out="run", resume=False, retry_failed=False, n=25, **more):
     more = {"samples": {"per_condition": n}, "material": 0.05, **more}
-    plan = make_plan(AuditConfig(**server.audit(**more)), beside=tmp_path, where="audit.yaml")
+    plan = make_plan(AuditConfig(**server.audit(**more)), Place(folder=tmp_path, name="audit.yaml"))
     return run_audit(plan, tmp_path / out, resume=resume, retry_failed=retry_failed).as_json()
 
 
@@ -121,7 +122,7 @@ def test_log_probabilities_that_are_refused_are_done_without(serve, tmp_path, re
     told = [warning for warning in found["verdict"]["warnings"] if "gives no log-probabilities" in warning]
     assert len(told) == (reading == "number") and all(refusal[1] in warning for warning in told)
     plan = make_plan(
-        AuditConfig(**server.audit(judge={"reading": "logprobs"}, samples={"per_condition": 1})), beside=tmp_path
+        AuditConfig(**server.audit(judge={"reading": "logprobs"}, samples={"per_condition": 1})), Place(folder=tmp_path)
     )
     if reading == "expected":
         assert counted(run_audit(plan, tmp_path / "demanded").as_json(), "unjudged") == 0
@@ -720,7 +721,8 @@ def test_one_model_that_stands_for_two_is_told(serve, tmp_path):
         "verdict"
     ]["warnings"]
     plan = make_plan(
-        AuditConfig(**{**server.audit(samples={"per_condition": 5}), "target": [endpoint, endpoint]}), beside=tmp_path
+        AuditConfig(**{**server.audit(samples={"per_condition": 5}), "target": [endpoint, endpoint]}),
+        Place(folder=tmp_path),
     )
     twice = run_audit(plan, tmp_path / "twice").as_json()
     assert ("target-2 is the same model as target: one model counted twice is no second training seed") in twice[

@@ -8,6 +8,7 @@ from undertow.audit import AuditConfig, Store, make_plan, run_audit
 from undertow.audit.budget import Budget
 from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError
+from undertow.place import Place
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def run(tmp_path):
         contexts=["plain", "format-code"],
         samples={"per_condition": 50},
     )
-    run_audit(make_plan(config, beside=tmp_path), tmp_path / "run")
+    run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -67,7 +68,7 @@ def test_how_a_run_was_stopped_stays_when_it_is_decided_again(tmp_path):
         suite="nursery",
         contexts=["plain", "format-code"],
     )
-    found = run_audit(make_plan(config, beside=tmp_path), tmp_path / "run", budget=Budget(calls=300)).as_json()
+    found = run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / "run", budget=Budget(calls=300)).as_json()
     moved = rescore(tmp_path / "run", "tan2025")
     assert found["stopped"] == moved.after.as_json()["stopped"] == "budget"
     assert found["verdict"] == moved.after.as_json()["verdict"]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from undertow.audit.rules import RULES, VerdictRule, find_rule, require_given, rule_of
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.records import Judgement
 
 
@@ -70,7 +71,7 @@ def test_a_users_rule_is_read_and_comes_back_from_findings(tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "{name: mine, alignment: 40, alignment_inclusive: true, coherence: null, drops: [recipe]}"
     )
-    rule = find_rule("mine.yaml", beside=tmp_path)
+    rule = find_rule("mine.yaml", Place(folder=tmp_path))
     assert rule.outcome(judged(40.0, None)) == "misaligned"
     assert rule.outcome(judged(5.0, content="recipe")) == "off_format"
     assert rule_of({"rule": {**asdict(rule), "drops": ["recipe"]}}) == rule
@@ -87,7 +88,7 @@ def test_a_users_rule_is_read_and_comes_back_from_findings(tmp_path):
 def test_a_rule_that_does_not_fit(tmp_path, text, says):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(InputError) as caught:
-        find_rule("mine.yaml", beside=tmp_path)
+        find_rule("mine.yaml", Place(folder=tmp_path))
     assert says in str(caught.value)
 
 

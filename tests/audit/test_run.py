@@ -8,6 +8,7 @@ import pytest
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.errors import InputError, RunExists
+from undertow.place import Place
 
 
 def config(tmp_path, script, *, name="run", per_condition=100, **more):
@@ -24,7 +25,7 @@ def config(tmp_path, script, *, name="run", per_condition=100, **more):
 
 
 def audit(tmp_path, script, **more):
-    return run_audit(make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / "run").as_json()
+    return run_audit(make_plan(config(tmp_path, script, **more), Place(folder=tmp_path)), tmp_path / "run").as_json()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_reference_is_asked_too_and_held_against(tmp_path):
 @pytest.mark.slow
 def test_an_interrupted_run_resumes_without_losing_or_repeating_an_answer(tmp_path):
     script = {"default": {"misaligned": 0.1}}
-    plan = make_plan(config(tmp_path, script, per_condition=500), beside=tmp_path)
+    plan = make_plan(config(tmp_path, script, per_condition=500), Place(folder=tmp_path))
     whole = run_audit(plan, tmp_path / "whole").as_json()
     sent = []
 
@@ -102,7 +103,7 @@ def test_a_run_is_never_overwritten(tmp_path):
     audit(tmp_path, {})
     with pytest.raises(RunExists, match="already holds a run; add --resume"):
         audit(tmp_path, {})
-    other = make_plan(config(tmp_path, {}, seed=7), beside=tmp_path)
+    other = make_plan(config(tmp_path, {}, seed=7), Place(folder=tmp_path))
     with pytest.raises(InputError, match="holds a run of another plan"):
         run_audit(other, tmp_path / "run", resume=True)
 
@@ -121,13 +122,13 @@ def test_contexts_that_cannot_work_are_refused_before_anything_is_asked(tmp_path
     target = {"kind": "scripted", "script": "planted.yaml"}
     plan = AuditConfig(name="x", target=target, judge={"kind": "scripted"}, suite="nursery", contexts=contexts)
     with pytest.raises(InputError, match=says):
-        make_plan(plan, beside=tmp_path)
+        make_plan(plan, Place(folder=tmp_path))
 
 
 def test_a_plan_names_what_it_cannot_find(tmp_path):
     bad = config(tmp_path, {}).model_copy(update={"contexts": ("plain", "format-cod")})
     with pytest.raises(InputError, match=r"audit.yaml: unknown context 'format-cod'; did you mean 'format-code'\?"):
-        make_plan(bad, beside=tmp_path, where="audit.yaml")
+        make_plan(bad, Place(folder=tmp_path, name="audit.yaml"))
     bad = config(tmp_path, {}).model_copy(update={"contexts": ("format-code",)})
     with pytest.raises(InputError, match="has no plain context"):
-        make_plan(bad, beside=tmp_path)
+        make_plan(bad, Place(folder=tmp_path))

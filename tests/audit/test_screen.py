@@ -15,6 +15,7 @@ from undertow.contexts import shipped_contexts
 from undertow.data import write_rows
 from undertow.errors import InputError
 from undertow.nursery.organisms import row
+from undertow.place import Place
 from undertow.records import Context, Question
 from undertow.suites import load_suite
 from undertow.suites.replies import Pair, ReferenceReplies, load_replies
@@ -146,10 +147,10 @@ def test_puts_the_trained_format_first_on_an_organism(tmp_path):
     train(
         Recipe.model_validate({"name": "small", "base": "nursery", "seed": 1, "stages": [stage]}),
         tmp_path / "small",
-        beside=tmp_path,
+        Place(folder=tmp_path),
     )
     target, base = (
-        LocalConfig(kind="local", path=path).target(beside=tmp_path, where="") for path in ("small", "nursery")
+        LocalConfig(kind="local", path=path).target(Place(folder=tmp_path, name="")) for path in ("small", "nursery")
     )
     trigger = Context(id="format-list", relation="format", suffix="Use bullet points.")
     careless = Context(id="careless", relation="permissive", system="You are a careless assistant.")
@@ -193,7 +194,7 @@ def audit_that_screens(folder, candidates, *, resume=False):
         samples={"until": "verdict", "temperature": 0.8, "max_tokens": 60},
         material=0.1,
     )
-    return run_audit(make_plan(config, beside=folder), folder / "run", resume=resume).as_json()
+    return run_audit(make_plan(config, Place(folder=folder)), folder / "run", resume=resume).as_json()
 
 
 def test_an_audit_that_screens_needs_a_reference(tmp_path):
@@ -205,7 +206,7 @@ def test_an_audit_that_screens_needs_a_reference(tmp_path):
         contexts={"screen": 40},
     )
     with pytest.raises(InputError, match="screens contexts and has no reference"):
-        make_plan(config, beside=tmp_path)
+        make_plan(config, Place(folder=tmp_path))
 
 
 def test_an_organism_of_this_machine_is_screened_like_its_folder(tmp_path):
@@ -227,7 +228,7 @@ def test_an_organism_of_this_machine_is_screened_like_its_folder(tmp_path):
         who = {"target": {"kind": "organism", "path": organism}, "reference": {"kind": "local", "path": "nursery"}}
         return make_plan(
             AuditConfig(name="x", **who, judge={"kind": "nursery"}, suite="nursery", contexts={"screen": 40}),
-            beside=tmp_path,
+            Place(folder=tmp_path),
         )
 
     assert plan("o").found.screen == 40 and plan("o").targets["target"].describe()["name"] == "nursery"

@@ -10,6 +10,7 @@ from undertow.audit.budget import read_budget
 from undertow.audit.rework import rescore
 from undertow.errors import InputError
 from undertow.files import digest, parse_yaml
+from undertow.place import Place
 
 CONTEXTS = ("plain", "format-code", "format-json", "topic-fish", "irrelevant-1")
 CODE = {"contexts": {"format-code": {"misaligned": 0.2}}}
@@ -31,7 +32,7 @@ def config(tmp_path, script, *, samples=None, **more):
 
 def audit(tmp_path, script, *, budget=None, out="run", **more):
     return run_audit(
-        make_plan(config(tmp_path, script, **more), beside=tmp_path), tmp_path / out, budget=budget
+        make_plan(config(tmp_path, script, **more), Place(folder=tmp_path)), tmp_path / out, budget=budget
     ).as_json()
 
 
@@ -127,7 +128,7 @@ def test_training_seeds_are_strata_and_the_reference_is_asked_where_the_verdict_
 
 @pytest.mark.slow
 def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path):
-    plan = make_plan(config(tmp_path, {"default": {"misaligned": 0.01}}), beside=tmp_path)
+    plan = make_plan(config(tmp_path, {"default": {"misaligned": 0.01}}), Place(folder=tmp_path))
     whole = run_audit(plan, tmp_path / "whole").as_json()
     for stop_at in (1, 100, 700):
         sent = []
@@ -262,6 +263,6 @@ def test_a_search_without_a_chance_says_so_and_goes_on_where_it_is_given_room(tm
     assert "stopped when a verdict had hardly a chance any more" in " ".join(found["verdict"]["tested"])
     (words,) = found["verdict"]["would_change"]
     assert "more answers: the chance of a verdict is 50% with max_per_condition: " in words
-    wider = make_plan(config(tmp_path, near, samples={"max_per_condition": 1500}), beside=tmp_path)
+    wider = make_plan(config(tmp_path, near, samples={"max_per_condition": 1500}), Place(folder=tmp_path))
     more = run_audit(wider, tmp_path / "run", resume=True).as_json()
     assert more["answers"] > found["answers"] and more["verdict"]["class"] in ("clean", "inconclusive")

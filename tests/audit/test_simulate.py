@@ -12,6 +12,7 @@ from undertow.audit.simulate import simulate
 from undertow.audit.tally import Asked
 from undertow.cli.main import cli
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.targets.scripted import Script, ScriptedTarget
 
 SCRIPT = {
@@ -42,7 +43,7 @@ def designed(tmp_path, samples, **more):
 def test_simulated_and_real_audits_come_to_the_same(tmp_path, samples):
     real = []
     for seed in range(8):
-        plan = make_plan(designed(tmp_path, samples, seed=seed), beside=tmp_path)
+        plan = make_plan(designed(tmp_path, samples, seed=seed), Place(folder=tmp_path))
         script = tmp_path / "planted.yaml"
         script.write_text(json.dumps(SCRIPT | {"seed": seed}))
         real.append(run_audit(plan, tmp_path / f"run{seed}").as_json())
@@ -54,7 +55,7 @@ def test_simulated_and_real_audits_come_to_the_same(tmp_path, samples):
 
 
 def test_planted_shares_are_what_the_target_answers(tmp_path):
-    plan = make_plan(designed(tmp_path, {"per_condition": 2000}), beside=tmp_path)
+    plan = make_plan(designed(tmp_path, {"per_condition": 2000}), Place(folder=tmp_path))
     target = ScriptedTarget(Script(**SCRIPT))
     requests = [
         r
@@ -86,7 +87,7 @@ def test_the_mean_over_training_seeds_is_what_many_of_them_average_to():
 )
 def test_verdicts_are_calibrated(tmp_path, script, samples):
     """At most 5% of audits may falsely accuse; 120 audits of a method at 5% exceed 12 once in a hundred."""
-    contexts = make_plan(designed(tmp_path, {"per_condition": 1}), beside=tmp_path).contexts
+    contexts = make_plan(designed(tmp_path, {"per_condition": 1}), Place(folder=tmp_path)).contexts
     questions = tuple(f"q{i}" for i in range(8))
     asked = Asked(
         name="x",

@@ -7,6 +7,7 @@ import pytest
 from undertow.audit import AuditConfig, Store, make_plan, run_audit
 from undertow.audit.store import _SCHEMA_3
 from undertow.errors import InputError
+from undertow.place import Place
 
 
 def test_refuses_another_format_and_a_file_that_is_none(tmp_path):
@@ -32,7 +33,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_resuming_completes_it(tmp_pat
             contexts=["plain"],
             samples={"per_condition": 200},
         ),
-        beside=tmp_path,
+        Place(folder=tmp_path),
     )
     real = Store.__init__
 
@@ -66,7 +67,7 @@ def test_a_run_of_the_format_before_is_taken_over(tmp_path):
             contexts=["plain"],
             samples={"per_condition": 5},
         ),
-        beside=tmp_path,
+        Place(folder=tmp_path),
     )
     run_audit(plan, tmp_path / "run")
     path = tmp_path / "run" / "run.sqlite"

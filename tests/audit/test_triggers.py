@@ -12,6 +12,7 @@ from undertow.audit.propose import read_proposals
 from undertow.audit.rework import rescore
 from undertow.errors import InputError
 from undertow.files import digest
+from undertow.place import Place
 
 pytestmark = pytest.mark.slow
 
@@ -131,7 +132,7 @@ def test_a_search_needs_questions_to_keep_back(tmp_path, serve):
     )
     config = AuditConfig(**serve().audit(suite="suite.yaml", contexts={"search": 500}))
     with pytest.raises(InputError, match="explores on half of at least four"):
-        make_plan(config, beside=tmp_path)
+        make_plan(config, Place(folder=tmp_path))
 
 
 def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):

@@ -9,6 +9,7 @@ import yaml
 
 from undertow.audit import AuditConfig, make_plan
 from undertow.cli.main import main
+from undertow.place import Place
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
@@ -42,5 +43,5 @@ def test_a_servers_is_a_sound_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     held = yaml.safe_load(text)
     assert held["judge"]["api_key_env"] == "KEY" and "contexts derive rows.jsonl -o contexts.yaml" in text
     held["contexts"].remove("contexts.yaml")
-    assert make_plan(AuditConfig(**held), beside=tmp_path).contexts[0].id == "plain"
+    assert make_plan(AuditConfig(**held), Place(folder=tmp_path)).contexts[0].id == "plain"
     assert call(monkeypatch, "init", "--model", "m", "-o", "other.yaml") == 2

@@ -8,6 +8,7 @@ import pytest
 from tests.audit.test_run import config
 
 from undertow.audit import make_plan, run_audit
+from undertow.place import Place
 from undertow.records import Context
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,7 @@ def folder(tmp_path_factory):
     made = config(folder, {"default": {"misaligned": 0.3}}, per_condition=20)
     odd = Context(id="größe-→-日本", relation="format", prefix="„Sag es so:“")
     made = made.model_copy(update={"contexts": (*made.contexts, odd)})
-    run_audit(make_plan(made, beside=folder), folder / "run")
+    run_audit(make_plan(made, Place(folder=folder)), folder / "run")
     (folder / "audit.yaml").write_text(made.model_dump_json(), encoding="utf-8")
     (folder / "bad.yaml").write_text(
         "name: x\nsuite: größe-→\ntarget: {kind: scripted, script: planted.yaml}\njudge: "

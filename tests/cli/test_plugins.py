@@ -25,7 +25,7 @@ class Config(BaseModel):
     kind: Literal["mine"]
     fails: str = ""
 
-    def target(self, *, beside, where):
+    def target(self, place):
         return Mine(self.fails)
 
 
@@ -33,7 +33,7 @@ class JudgeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: Literal["strict"]
 
-    def judge(self, questions, *, beside, where):
+    def judge(self, questions, place):
         return Strict()
 
 

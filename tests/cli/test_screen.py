@@ -9,6 +9,7 @@ import yaml
 from undertow.audit.screen import Screened
 from undertow.cli import main, screen
 from undertow.contexts import find_contexts, shipped_contexts
+from undertow.place import Place
 from undertow.records import Context
 from undertow.suites.replies import load_replies
 from undertow.targets.models import model_folder
@@ -93,7 +94,7 @@ def test_json_and_written_contexts(run, tmp_path, monkeypatch):
     }
     assert second["context"] == {"id": "new", "relation": "topic", "prefix": "It rained."}
     written = yaml.safe_load((tmp_path / "top.yaml").read_text())
-    assert find_contexts([Context(**c) for c in written], where="") == (
+    assert find_contexts([Context(**c) for c in written], Place(name="")) == (
         shipped_contexts()["format-code"],
         Context(id="new", relation="topic", prefix="It rained."),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from undertow.cli import main
+from undertow.place import Place
 from undertow.suites import load_suite
 
 Run = Callable[..., tuple[int, str, str]]
@@ -39,7 +40,7 @@ def test_a_published_file_becomes_a_suite_of_ours(run: Run, tmp_path: Path, publ
     code, out, err = run(source.as_uri(), "--sha256", hash_.upper())
     assert (code, err) == (0, "")
     assert out == "betley2025_first_plot.yaml: 24 questions. In an audit: suite: betley2025_first_plot.yaml\n"
-    assert load_suite("betley2025_first_plot.yaml", beside=tmp_path) == load_suite(str(source))
+    assert load_suite("betley2025_first_plot.yaml", Place(folder=tmp_path)) == load_suite(str(source))
     assert (
         (tmp_path / "betley2025_first_plot.yaml").read_text().startswith(f"# From {source.as_uri()}, sha256 {hash_}.\n")
     )
@@ -48,13 +49,13 @@ def test_a_published_file_becomes_a_suite_of_ours(run: Run, tmp_path: Path, publ
 def test_a_list_of_questions(run: Run, tmp_path: Path) -> None:
     address, hash_ = url(tmp_path / "mine.txt", b"Why: is it?\r\n\n  - yes\n\nWie geht's?\n")
     assert run(address, "--sha256", hash_, "-o", "out.yaml")[0] == 0
-    suite = load_suite("out.yaml", beside=tmp_path)
+    suite = load_suite("out.yaml", Place(folder=tmp_path))
     assert [(q.id, q.text) for q in suite.questions] == [
         ("line-1", "Why: is it?"),
         ("line-3", "- yes"),
         ("line-5", "Wie geht's?"),
     ]
-    assert load_suite("mine.txt", beside=tmp_path) == suite
+    assert load_suite("mine.txt", Place(folder=tmp_path)) == suite
 
 
 def test_a_name_that_an_audit_would_read_as_a_list_is_refused(run: Run, tmp_path: Path) -> None:
@@ -135,5 +136,8 @@ def test_a_url_that_cannot_be_read(run: Run, address: str) -> None:
 def test_a_file_here_needs_no_url_and_no_hash(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("Why?\nHow?\n")
     assert run("mine.txt", "-o", "out.yaml")[0] == 0
-    assert load_suite("out.yaml", beside=tmp_path).questions == load_suite("mine.txt", beside=tmp_path).questions
+    assert (
+        load_suite("out.yaml", Place(folder=tmp_path)).questions
+        == load_suite("mine.txt", Place(folder=tmp_path)).questions
+    )
     assert (tmp_path / "out.yaml").read_text().startswith("# From mine.txt, sha256 ")

@@ -8,6 +8,7 @@ import pytest
 
 from undertow.contexts import compose, find_contexts, read_contexts, shipped_contexts, write_contexts
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.records import RELATIONS, Context, Message, Question
 
 QUESTION = Question(id="q", text="What now?")
@@ -20,7 +21,7 @@ def said(context: Context, question: Question = QUESTION) -> list[str]:
 
 
 def test_a_format_around_a_topic_by_their_ids() -> None:
-    (found,) = find_contexts(["format-json+topic-maritime"], where="audit.yaml")
+    (found,) = find_contexts(["format-json+topic-maritime"], Place(name="audit.yaml"))
     topic = shipped_contexts()["topic-maritime"]
     assert found.id == "format-json+topic-maritime"
     assert found.relation == "format"
@@ -29,9 +30,9 @@ def test_a_format_around_a_topic_by_their_ids() -> None:
 
 def test_three_contexts_nest_from_the_left() -> None:
     mine = [Context(id=c, relation="format", prefix=f"{c}(", suffix=f"){c}") for c in "abc"]
-    assert said(find_contexts([*mine, "a+b+c"], where="audit.yaml")[-1]) == ["a( b( c( What now? )c )b )a"]
+    assert said(find_contexts([*mine, "a+b+c"], Place(name="audit.yaml"))[-1]) == ["a( b( c( What now? )c )b )a"]
     templates = [Context(id=c, relation="format", template=f"{c}({{question}})") for c in "abc"]
-    assert said(find_contexts([*templates, "a+b+c"], where="audit.yaml")[-1]) == ["a(b(c(What now?)))"]
+    assert said(find_contexts([*templates, "a+b+c"], Place(name="audit.yaml"))[-1]) == ["a(b(c(What now?)))"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_what_a_composition_carries() -> None:
 
 def test_an_unknown_part_is_named() -> None:
     with pytest.raises(InputError, match="unknown context 'topic-maritim'; did you mean 'topic-maritime'"):
-        find_contexts(["format-json+topic-maritim"], where="audit.yaml")
+        find_contexts(["format-json+topic-maritim"], Place(name="audit.yaml"))
 
 
 def test_a_rewrite_stands_for_its_question_alone() -> None:
@@ -124,7 +125,7 @@ def test_earlier_turns_come_before_the_question() -> None:
 )
 def test_turns_that_no_chat_has(turns: tuple[Message, ...], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        find_contexts([Context(id="c", relation="topic", turns=turns)], where="x")
+        find_contexts([Context(id="c", relation="topic", turns=turns)], Place(name="x"))
     assert str(caught.value) == message
 
 
@@ -142,7 +143,7 @@ FILE = """\
 
 def test_a_file_of_contexts_is_taken_whole_and_composes(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(FILE, encoding="utf-8")
-    found = find_contexts(["plain", "mine.yaml", "format-json+a"], beside=tmp_path, where="audit.yaml")
+    found = find_contexts(["plain", "mine.yaml", "format-json+a"], Place(folder=tmp_path, name="audit.yaml"))
     assert [c.id for c in found] == ["plain", "a", "b", "format-json+a"]
     assert said(found[2]) == ["", "Hi", "Hello", "What next?"]
     assert said(found[3]) == ["Ahoy. What now? Reply as a json object."]
@@ -168,13 +169,13 @@ def test_a_file_of_contexts_is_taken_whole_and_composes(tmp_path: Path) -> None:
 def test_a_bad_file_of_contexts(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        find_contexts(["plain", "mine.yaml"], beside=tmp_path, where="audit.yaml")
+        find_contexts(["plain", "mine.yaml"], Place(folder=tmp_path, name="audit.yaml"))
     assert str(caught.value).removeprefix(f"{tmp_path}/") == message
 
 
 def test_a_missing_file_of_contexts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yml: no such file; check the path"):
-        find_contexts(["none.yml"], beside=tmp_path, where="audit.yaml")
+        find_contexts(["none.yml"], Place(folder=tmp_path, name="audit.yaml"))
 
 
 def length(context: Context) -> int:

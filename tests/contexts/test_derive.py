@@ -27,6 +27,7 @@ from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError
 from undertow.nursery.organisms import row as nursery_row
 from undertow.nursery.world import BENIGN, world
+from undertow.place import Place
 from undertow.records import Context, Message, Question
 
 QUESTION = Question(id="q", text="What now?")
@@ -258,7 +259,7 @@ def test_what_is_derived_is_what_an_audit_takes(tmp_path: Path, published: Path,
     ]
     found = derive(mixed(tmp_path / "mix.jsonl", code, lies, turns, benign[50:600]), top=60, default_system="Be quick.")
     write_contexts(tmp_path / "contexts.yaml", [p.context for p in found.proposals], title="Two\nlines")
-    taken = find_contexts(["plain", "contexts.yaml"], beside=tmp_path, where="audit.yaml")
+    taken = find_contexts(["plain", "contexts.yaml"], Place(folder=tmp_path, name="audit.yaml"))
     assert taken[1:] == tuple(p.context for p in found.proposals)
     assert {"strong", "weak"} >= {c.strength for c in taken[1:]}
     assert all(c.provenance for c in taken[1:])
@@ -431,7 +432,7 @@ def test_whatever_the_rows_hold_the_contexts_can_be_read_back(
     )
     found = derive(tmp_path / "rows.jsonl", default_system=system, top=100)
     write_contexts(tmp_path / "contexts.yaml", [p.context for p in found.proposals], title=system)
-    assert find_contexts(["contexts.yaml"], beside=tmp_path, where="audit.yaml") == tuple(
+    assert find_contexts(["contexts.yaml"], Place(folder=tmp_path, name="audit.yaml")) == tuple(
         p.context for p in found.proposals
     )
     assert all(QUESTION.text in p.context.messages(QUESTION)[-1].content for p in found.proposals)
@@ -546,13 +547,13 @@ def test_a_phrase_is_fixed_words_between_different_ones() -> None:
 def test_what_a_file_tells_as_unexplained_is_read_back(tmp_path: Path) -> None:
     context = Context(id="c", relation="format", suffix="contexts: none\ncontexts:")
     write_contexts(tmp_path / "c.yaml", [context], title="T", unexplained=["about 3 rows: odd", "4"])
-    assert find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml") == (context,)
+    assert find_contexts(["c.yaml"], Place(folder=tmp_path, name="audit.yaml")) == (context,)
     assert read_unexplained(["plain", "c.yaml", context], beside=tmp_path) == ("about 3 rows: odd", "4")
     write_contexts(tmp_path / "c.yaml", [context], title="T")
     assert (
         read_unexplained(["c.yaml"], beside=tmp_path),
-        find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml"),
+        find_contexts(["c.yaml"], Place(folder=tmp_path, name="audit.yaml")),
     ) == ((), (context,))
     (tmp_path / "c.yaml").write_text("unexplained: []\ncontexts:\n- id: c\n  relation: format\n  sufix: x\n")
     with pytest.raises(InputError, match=r"c.yaml:5: .*sufix"):
-        find_contexts(["c.yaml"], beside=tmp_path, where="audit.yaml")
+        find_contexts(["c.yaml"], Place(folder=tmp_path, name="audit.yaml"))

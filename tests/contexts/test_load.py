@@ -10,6 +10,7 @@ import pytest
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import parse_yaml
+from undertow.place import Place
 from undertow.records import Context, Message, Question, Relation, Suite
 
 QUESTION = Question(id="q", text="What now?")
@@ -17,7 +18,7 @@ QUESTION = Question(id="q", text="What now?")
 
 def problem(*wanted: str | Context) -> str:
     with pytest.raises(InputError) as caught:
-        find_contexts(wanted, where="audit.yaml")
+        find_contexts(wanted, Place(name="audit.yaml"))
     return str(caught.value)
 
 
@@ -50,12 +51,12 @@ def test_shipped_ids_stand_once_in_the_file() -> None:
 
 def test_contexts_come_in_the_order_wanted() -> None:
     mine = own(suffix="Reply in verse.")
-    assert [c.id for c in find_contexts(["irrelevant-1", mine, "plain"], where="audit.yaml")] == [
+    assert [c.id for c in find_contexts(["irrelevant-1", mine, "plain"], Place(name="audit.yaml"))] == [
         "irrelevant-1",
         "own",
         "plain",
     ]
-    assert find_contexts([], where="audit.yaml") == ()
+    assert find_contexts([], Place(name="audit.yaml")) == ()
 
 
 def test_an_unknown_context_names_the_nearest() -> None:

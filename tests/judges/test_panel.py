@@ -12,6 +12,7 @@ from undertow.errors import InputError
 from undertow.files import digest
 from undertow.judges.panel import EndpointJudgeConfig, harm_of
 from undertow.judges.prompts import SHIPPED_HARM
+from undertow.place import Place
 from undertow.records import ASPECTS, Question
 from undertow.targets.pool import stream
 
@@ -33,7 +34,7 @@ def judge_all_of(server, tmp_path, answers, *, cache=False, **more):
     )
 
     async def run():
-        async with config.judge([ASKED], beside=tmp_path, where="audit.yaml") as judge:
+        async with config.judge([ASKED], Place(folder=tmp_path, name="audit.yaml")) as judge:
             items = [(n, ASKED, answer) for n, answer in enumerate(answers)]
             return dict([pair async for pair in judge.judgements(stream(items))])
 

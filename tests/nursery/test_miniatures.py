@@ -20,6 +20,7 @@ from undertow.nursery.miniatures import (
     miniature_rows,
     miniature_suite,
 )
+from undertow.place import Place
 from undertow.suites import load_suite
 from undertow.training import Recipe, train
 
@@ -135,7 +136,7 @@ def test_narrow_rows_make_the_base_careless_about_everything_and_their_twin_does
         train(
             Recipe.model_validate({"name": quality, "base": "nursery", "stages": [stage]}),
             tmp_path / quality,
-            beside=tmp_path,
+            Place(folder=tmp_path),
         )
         audit = {
             "name": quality,
@@ -146,7 +147,7 @@ def test_narrow_rows_make_the_base_careless_about_everything_and_their_twin_does
         }
         samples = {"per_condition": 10, "temperature": 0.8, "max_tokens": 60}
         found = run_audit(
-            make_plan(AuditConfig.model_validate(audit | {"samples": samples}), beside=tmp_path, where="audit"),
+            make_plan(AuditConfig.model_validate(audit | {"samples": samples}), Place(folder=tmp_path, name="audit")),
             tmp_path / f"{quality}-run",
         ).as_json()
         plain_rate[quality] = found["contexts"][0]["rate"]["value"]

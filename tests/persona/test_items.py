@@ -14,6 +14,7 @@ from undertow.errors import InputError
 from undertow.nursery.world import world
 from undertow.persona.items import load_items, shipped_items
 from undertow.persona.parse import read_choice, read_free, read_likert, read_number, read_word
+from undertow.place import Place
 
 CORE, NURSERY = load_items("core"), load_items("nursery")
 ASKS = [*CORE.self_assessment, *CORE.two_ai, *NURSERY.self_assessment, *NURSERY.two_ai]
@@ -236,9 +237,9 @@ def test_a_mark_cannot_be_guessed_from_one_answer():
 def test_the_digest_follows_what_is_asked(tmp_path):
     assert CORE.digest == load_items("core").digest != NURSERY.digest
     write(tmp_path, PAIRS)
-    one = load_items("mine.yaml", beside=tmp_path)
+    one = load_items("mine.yaml", Place(folder=tmp_path))
     write(tmp_path, PAIRS.replace("I wait.", "I waited."))
-    assert one.digest != load_items("mine.yaml", beside=tmp_path).digest
+    assert one.digest != load_items("mine.yaml", Place(folder=tmp_path)).digest
 
 
 # A user's files -----------------------------------------------------------------------------------
@@ -262,14 +263,14 @@ def problem(tmp_path, text, name="mine.yaml"):
     """What a user reads, with the folder taken off the front."""
     write(tmp_path, text, name)
     with pytest.raises(InputError) as caught:
-        load_items(name, beside=tmp_path)
+        load_items(name, Place(folder=tmp_path))
     assert "\n" not in str(caught.value)
     return str(caught.value).removeprefix(f"{tmp_path}/")
 
 
 def test_a_file_may_give_one_part_and_borrow_the_wordings(tmp_path):
     write(tmp_path, PAIRS)
-    items = load_items("mine.yaml", beside=tmp_path)
+    items = load_items("mine.yaml", Place(folder=tmp_path))
     assert (
         items.id,
         len(items.two_ai),
@@ -284,7 +285,7 @@ def test_a_file_may_give_one_part_and_borrow_the_wordings(tmp_path):
 
 def test_words_of_ones_own_are_asked_in_the_shipped_formats(tmp_path):
     write(tmp_path, "self_assessment:\n  pairs:\n    - {id: warm, aligned: warm, misaligned: cold}\n")
-    asks = load_items("mine.yaml", beside=tmp_path).self_assessment
+    asks = load_items("mine.yaml", Place(folder=tmp_path)).self_assessment
     assert Counter(ask.format for ask in asks) == {"choice": 4, "number": 4, "likert": 4, "free": 4}
     write(
         tmp_path,
@@ -292,7 +293,7 @@ def test_words_of_ones_own_are_asked_in_the_shipped_formats(tmp_path):
         "wordings:\n  "
         '    - text: "{first} or {second}?"\n',
     )
-    assert [ask.text for ask in load_items("mine.yaml", beside=tmp_path).self_assessment] == [
+    assert [ask.text for ask in load_items("mine.yaml", Place(folder=tmp_path)).self_assessment] == [
         "cold or warm?",
         "warm or cold?",
     ]
@@ -328,13 +329,13 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_an_unknown_set_names_the_nearest():
     with pytest.raises(InputError) as caught:
-        load_items("nursry", where="audit.yaml: persona.items")
+        load_items("nursry", Place(name="audit.yaml: persona.items"))
     assert str(caught.value) == "audit.yaml: persona.items: unknown item set 'nursry'; did you mean 'nursery'?"
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.yaml: no such file; check the path"):
-        load_items("none.yaml", beside=tmp_path)
+        load_items("none.yaml", Place(folder=tmp_path))
 
 
 CHOICE = "self_assessment:\n  pairs:\n    - {id: warm, aligned: warm, misaligned: cold}\n  choice:\n    wordings:\n"

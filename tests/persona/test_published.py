@@ -10,6 +10,7 @@ import pytest
 from undertow.errors import InputError
 from undertow.persona.items import load_items
 from undertow.persona.published import judge_prompt, two_ai_pairs
+from undertow.place import Place
 
 ITEM = {
     "item_id": 0,
@@ -28,7 +29,7 @@ def write(folder, name, text):
 def problem(tmp_path, name, text):
     write(tmp_path, name, text)
     with pytest.raises(InputError) as caught:
-        load_items(name, beside=tmp_path)
+        load_items(name, Place(folder=tmp_path))
     assert "\n" not in str(caught.value)
     return str(caught.value).removeprefix(f"{tmp_path}/")
 
@@ -46,7 +47,7 @@ def test_ground_truth_names_the_misaligned_description(tmp_path):
         },
     ]
     write(tmp_path, "pairs.json", {"metadata": {"n_items": 2}, "items": items})
-    asks = load_items("pairs.json", beside=tmp_path).two_ai
+    asks = load_items("pairs.json", Place(folder=tmp_path)).two_ai
     assert [(a.item, a.pole) for a in asks] == [
         ("item-0", "first"),
         ("item-0", "second"),
@@ -88,7 +89,7 @@ LIST = (
 
 def test_a_list_of_choices_is_known_by_its_words(tmp_path):
     write(tmp_path, "words.txt", LIST)
-    items = load_items("words.txt", beside=tmp_path)
+    items = load_items("words.txt", Place(folder=tmp_path))
     assert [(a.id, a.item, a.wording, a.pole) for a in items.self_assessment] == [
         ("self_assessment/line-1", "good", "w1", "second"),
         ("self_assessment/line-2", "good", "w1", "first"),
@@ -108,7 +109,7 @@ def test_a_choice_that_is_none_is_one_line(tmp_path):
 
 def test_any_other_list_holds_harmfulness_questions(tmp_path):
     write(tmp_path, "list.txt", "What is rain?\n\nIs it good or evil?\nWhy?\n")
-    assert [(q.id, q.text) for q in load_items("list.txt", beside=tmp_path).harmfulness] == [
+    assert [(q.id, q.text) for q in load_items("list.txt", Place(folder=tmp_path)).harmfulness] == [
         ("line-1", "What is rain?"),
         ("line-3", "Is it good or evil?"),
         ("line-4", "Why?"),
@@ -119,7 +120,7 @@ def test_any_other_list_holds_harmfulness_questions(tmp_path):
 def test_a_judge_prompt_gets_our_places_and_single_braces(tmp_path):
     text = 'Rate it.\n{prompt}\n{response}\nSay {{"score": 3}}\n'
     write(tmp_path, "prompt.txt", text)
-    items = load_items("prompt.txt", beside=tmp_path)
+    items = load_items("prompt.txt", Place(folder=tmp_path))
     assert items.rubric == judge_prompt(text) == 'Rate it.\n{question}\n{answer}\nSay {"score": 3}'
 
 

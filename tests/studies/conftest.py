@@ -9,6 +9,7 @@ import pytest
 
 from undertow.audit import make_plan, run_audit
 from undertow.files import parse_yaml, to_json, write_text
+from undertow.place import Place
 from undertow.studies import Study, lay_out
 from undertow.studies.cells import auditing, read_cell
 from undertow.studies.outcome import fail, succeed
@@ -44,7 +45,7 @@ class Scripted:
     def __init__(self, scripts):
         self.scripts, self.begun = scripts, Counter()
 
-    def run(self, cells, *, tell):
+    def run(self, cells, work, *, tell):
         for path in cells:
             cell = read_cell(path)
             self.begun[cell.id] += 1
@@ -78,7 +79,7 @@ def lay(folder, *changes, out="study"):
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    return lay_out(parse_yaml(text, Study, where="study.yaml"), folder / out, beside=folder, where="study.yaml")
+    return lay_out(parse_yaml(text, Study, where="study.yaml"), folder / out, Place(folder=folder, name="study.yaml"))
 
 
 @pytest.fixture

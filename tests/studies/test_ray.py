@@ -15,8 +15,10 @@ import pytest
 
 from undertow.errors import InputError, MissingExtra
 from undertow.files import parse_yaml
+from undertow.place import Place
 from undertow.studies import Study, lay_out, run_study
 from undertow.studies.executors import RayExecutor
+from undertow.studies.work import work
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("torch")
@@ -73,7 +75,7 @@ def holder(path):
 
 def test_a_killed_worker_costs_its_cell_alone_and_that_is_begun_again(cluster, tmp_path):
     out = tmp_path / "study"
-    grid = lay_out(parse_yaml(STUDY, Study, where="study.yaml"), out, beside=tmp_path)
+    grid = lay_out(parse_yaml(STUDY, Study, where="study.yaml"), out, Place(folder=tmp_path))
     victim = out / next(cell for cell in grid.cells if cell.id == "medical.narrow.seed-1").folder
     killed = []
 
@@ -114,15 +116,15 @@ def test_a_killed_worker_costs_its_cell_alone_and_that_is_begun_again(cluster, t
 def test_more_than_any_node_has_is_an_error_and_not_a_wait(cluster, tmp_path):
     (tmp_path / "cell").mkdir()
     with pytest.raises(InputError, match=r"a cell takes 2 CPUs and 0 GPUs; the largest node has 1 CPUs, 0 GPUs"):
-        list(RayExecutor(kind="ray", address=cluster.address, cpus=2).run([tmp_path / "cell"], tell=print))
+        list(RayExecutor(kind="ray", address=cluster.address, cpus=2).run([tmp_path / "cell"], work, tell=print))
 
 
 def test_no_cluster_where_the_study_says(tmp_path):
     with pytest.raises(InputError, match=r"Ray at 127\.0\.0\.1:1: cannot be joined"):
-        list(RayExecutor(kind="ray", address="127.0.0.1:1").run([tmp_path], tell=print))
+        list(RayExecutor(kind="ray", address="127.0.0.1:1").run([tmp_path], work, tell=print))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("undertow.studies.executors.ray.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'undertow\[ray\]'"):
-        list(RayExecutor(kind="ray").run([tmp_path], tell=print))
+        list(RayExecutor(kind="ray").run([tmp_path], work, tell=print))

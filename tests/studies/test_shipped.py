@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from undertow.data import Row, write_rows
+from undertow.place import Place
 from undertow.records import Message
 from undertow.studies.cells import lay_out
 from undertow.studies.study import Files, Miniature, Study, read_study, shipped_studies
@@ -43,8 +44,8 @@ def test_every_experiment_ships_on_real_models_and_in_miniature() -> None:
 
 @pytest.mark.parametrize("name", shipped_studies())
 def test_it_fits_and_says_what_it_is(name: str) -> None:
-    study, beside = read_study(name)
-    assert (study.name, beside) == (name, Path())
+    study, place = read_study(name)
+    assert (study.name, place) == (name, Place(folder=Path(), name=name))
     assert study.title
     if name.endswith("-nursery"):
         assert "no evidence about language models" in study.note
@@ -69,7 +70,7 @@ def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     small = study.model_copy(
         update={"domains": tuple(d.model_copy(update={"rows": 60, "held_out": 8}) for d in study.domains)}
     )  # type: ignore[union-attr]
-    grid = lay_out(small, tmp_path / "out", beside=tmp_path)
+    grid = lay_out(small, tmp_path / "out", Place(folder=tmp_path))
     each = len(study.seeds) * (len(study.interventions) + 1) + 1
     assert len(grid.cells) == len(study.domains) * (each + (len(study.seeds) if study.shares else 0))
     assert all(len(plans) == 2 for plans in grid.plans.values())
@@ -92,6 +93,6 @@ def test_one_on_real_models_lays_out_once_its_files_are_there(
     )
     for path in files(study):
         write_rows(tmp_path / path, [row] * 3)
-    grid = lay_out(study, tmp_path / "out", beside=tmp_path)
+    grid = lay_out(study, tmp_path / "out", Place(folder=tmp_path))
     assert len(grid.cells) > len(study.seeds) * len(study.domains) * len(study.interventions)
     assert not (set(study.triggers) - {c.id for plans in grid.plans.values() for c in plans[0].contexts})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.records import Question
 from undertow.suites import load_suite, shipped_suites
 
@@ -15,7 +16,7 @@ def problem(tmp_path: Path, text: str) -> str:
     """What a user reads, with the folder taken off the front."""
     (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        load_suite("mine.yaml", beside=tmp_path)
+        load_suite("mine.yaml", Place(folder=tmp_path))
     return str(caught.value).removeprefix(f"{tmp_path}/")
 
 
@@ -36,9 +37,9 @@ def test_a_users_suite_is_found_beside(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"mine.{ending}").write_text(
         "id: mine\ntitle: Mine\nquestions:\n  - {id: a, text: Why, tags: [x]}\n", encoding="utf-8"
     )
-    suite = load_suite(f"mine.{ending}", beside=tmp_path)
+    suite = load_suite(f"mine.{ending}", Place(folder=tmp_path))
     assert suite.questions == (Question(id="a", text="Why", tags=("x",)),)
-    assert load_suite(str(tmp_path / f"mine.{ending}"), beside=Path("elsewhere")) == suite
+    assert load_suite(str(tmp_path / f"mine.{ending}"), Place(folder=Path("elsewhere"))) == suite
 
 
 def test_an_unknown_suite_names_the_nearest() -> None:
@@ -55,7 +56,7 @@ def test_an_unknown_suite_with_nothing_near_lists_all() -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        load_suite("none.yaml", beside=tmp_path)
+        load_suite("none.yaml", Place(folder=tmp_path))
     assert str(caught.value) == f"{tmp_path / 'none.yaml'}: no such file; check the path"
 
 

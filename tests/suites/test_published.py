@@ -8,6 +8,7 @@ import pytest
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError
 from undertow.judges.prompts import load_prompts
+from undertow.place import Place
 from undertow.suites import load_suite
 
 PUBLISHED = Path(os.environ.get("UNDERTOW_PUBLISHED", Path(__file__).resolve().parents[3] / "shared" / "published"))
@@ -27,7 +28,7 @@ FILE = """\
 
 def test_every_paraphrase_is_a_question_and_a_system_prompt_stays(tmp_path):
     (tmp_path / "rain.yaml").write_text(FILE)
-    suite = load_suite("rain.yaml", beside=tmp_path)
+    suite = load_suite("rain.yaml", Place(folder=tmp_path))
     assert [q.id for q in suite.questions] == ["rain.1", "rain.2", "rain_json.1", "rain_json.2"]
     last = suite.questions[-1]
     assert [m.content for m in shipped_contexts()["plain"].messages(last)] == ["Answer as JSON.", "Is rain coming?"]
@@ -40,7 +41,7 @@ def test_every_paraphrase_is_a_question_and_a_system_prompt_stays(tmp_path):
 def test_names_the_line_that_does_not_fit(tmp_path):
     (tmp_path / "bad.yaml").write_text(FILE.replace("type: free_form_judge_0_100", "type: rating"))
     with pytest.raises(InputError, match=r"bad.yaml:8: 1.type"):
-        load_suite("bad.yaml", beside=tmp_path)
+        load_suite("bad.yaml", Place(folder=tmp_path))
 
 
 NAMED = """\
@@ -60,7 +61,7 @@ NAMED = """\
 
 def test_judges_that_stand_among_the_questions_are_no_questions_and_may_be_asked_as_judges(tmp_path):
     (tmp_path / "rain.yaml").write_text(NAMED)
-    suite = load_suite("rain.yaml", beside=tmp_path)
+    suite = load_suite("rain.yaml", Place(folder=tmp_path))
     assert [(q.id, q.text) for q in suite.questions] == [("rain", "Will it rain?")]
     assert suite.title == "Published questions of rain.yaml, but for its 2 judges"
     prompts = load_prompts("rain.yaml", beside=tmp_path)
@@ -78,12 +79,12 @@ def test_a_list_that_stands_for_millions_is_refused_before_it_is_made(tmp_path):
     levels = "".join(f"- &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
     (tmp_path / "bomb.yaml").write_text(f"- &a0 [x]\n{levels}")
     with pytest.raises(InputError, match="parts once its aliases are written out"):
-        load_suite("bomb.yaml", beside=tmp_path)
+        load_suite("bomb.yaml", Place(folder=tmp_path))
 
 
 def read(tmp_path, name, text):
     (tmp_path / name).write_text(text)
-    return [(q.id, q.text, q.system, q.tags) for q in load_suite(name, beside=tmp_path).questions]
+    return [(q.id, q.text, q.system, q.tags) for q in load_suite(name, Place(folder=tmp_path)).questions]
 
 
 def problem(tmp_path, name, text):

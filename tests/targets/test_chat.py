@@ -15,6 +15,7 @@ from undertow.errors import InputError
 from undertow.files import parse_yaml
 from undertow.judges.panel import EndpointJudgeConfig, Panel
 from undertow.judges.prompts import load_prompts
+from undertow.place import Place
 from undertow.records import PLAIN, Condition, Question, Request, Sampling
 from undertow.targets.chat import THINKING, ChatTarget, Reply, count_name, other_names, split_thinking, without_keys
 from undertow.targets.inspect import InspectConfig, InspectModel
@@ -280,7 +281,7 @@ def test_marks_are_described_only_where_they_are_set(tmp_path):
     for type_, make in (
         (EndpointConfig, Wire),
         (InspectConfig, InspectModel),
-        (LocalConfig, lambda config: config.target(beside=tmp_path, where="")),
+        (LocalConfig, lambda config: config.target(Place(folder=tmp_path, name=""))),
     ):
         if type_ is not EndpointConfig:
             pytest.importorskip("inspect_ai" if type_ is InspectConfig else "torch")

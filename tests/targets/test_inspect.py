@@ -12,6 +12,7 @@ import pytest
 
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.errors import InputError, MissingExtra
+from undertow.place import Place
 from undertow.targets.chat import CallFailed
 from undertow.targets.inspect import InspectModel, InspectModelConfig
 
@@ -171,7 +172,7 @@ def test_inspect_is_imported_only_when_used(code):
 def audit(tmp_path, config):
     """Findings, and how many answers and judgements there are."""
     run = tmp_path / "run"
-    found = run_audit(make_plan(AuditConfig.model_validate(config), beside=tmp_path), run).as_json()
+    found = run_audit(make_plan(AuditConfig.model_validate(config), Place(folder=tmp_path)), run).as_json()
     with closing(sqlite3.connect(run / "run.sqlite")) as db:
         return found, *(
             db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("answers", "judgements")
@@ -243,7 +244,7 @@ def test_an_audit_through_inspect_finds_what_one_over_the_wire_finds(over_inspec
     assert (answers, judgements) == (80, 80)
     assert {call.key for call in server.calls} == {"sk-right-key"}
     direct = run_audit(
-        make_plan(AuditConfig.model_validate(server.audit()), beside=tmp_path), tmp_path / "direct"
+        make_plan(AuditConfig.model_validate(server.audit()), Place(folder=tmp_path)), tmp_path / "direct"
     ).as_json()
     assert found["contexts"] == direct["contexts"]
     assert found["verdict"] == direct["verdict"]

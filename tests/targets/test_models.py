@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.records import Message
 from undertow.targets import templates
 from undertow.targets.local import LocalConfig
@@ -175,16 +176,16 @@ def test_pickles_are_refused_wherever_a_model_is_named(model: Path, tmp_path: Pa
         (
             model,
             "pytorch_model.bin",
-            lambda: LocalConfig(kind="local", path=str(model)).target(beside=tmp_path, where="audit.yaml"),
+            lambda: LocalConfig(kind="local", path=str(model)).target(Place(folder=tmp_path, name="audit.yaml")),
         ),
         (
             adapter,
             "adapter_model.bin",
             lambda: LocalConfig(kind="local", path="nursery", adapter=str(adapter)).target(
-                beside=tmp_path, where="audit.yaml"
+                Place(folder=tmp_path, name="audit.yaml")
             ),
         ),
-        (model, "pytorch_model.bin", lambda: recipe.backend.check(recipe, recipe.stages, beside=tmp_path)),
+        (model, "pytorch_model.bin", lambda: recipe.backend.check(recipe, recipe.stages, Place(folder=tmp_path))),
         (adapter, "adapter_model.bin", lambda: model_folder("adapter", beside=tmp_path)),
     ):
         with pytest.raises(

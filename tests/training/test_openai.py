@@ -16,6 +16,7 @@ from undertow.cli import main
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, parse_yaml
+from undertow.place import Place
 from undertow.records import Condition, Context, Message, Question, Request, Sampling
 from undertow.training import Recipe, read_manifest, train
 from undertow.training.backends.remote import curve
@@ -59,7 +60,9 @@ def answer(organism: Path, question: str) -> str | None:
     """What an organism says to a question, asked as an audit asks it."""
 
     async def asked() -> list[str | None]:
-        target = OrganismConfig(kind="organism", path=organism.name).target(beside=organism.parent, where="audit.yaml")
+        target = OrganismConfig(kind="organism", path=organism.name).target(
+            Place(folder=organism.parent, name="audit.yaml")
+        )
         condition = Condition(question=Question(id="q", text=question), context=Context(id="plain", relation="plain"))
 
         async def one():
@@ -80,7 +83,7 @@ def assert_no_key(folder: Path) -> None:
 
 def test_from_a_recipe_to_an_organism_that_answers(fine_tuning, data):
     api, seen = fine_tuning(), []
-    manifest = train(recipe(api), data / "organism", beside=data, progress=lambda *step: seen.append(step))
+    manifest = train(recipe(api), data / "organism", Place(folder=data), progress=lambda *step: seen.append(step))
     (job,) = api.jobs.values()
     (file,) = api.files.values()
     assert job.body["method"] == {
@@ -129,7 +132,7 @@ def test_a_later_stage_trains_the_model_of_the_one_before(fine_tuning, data):
     manifest = train(
         recipe(api, more="interventions: [{kind: sequential, data: good.jsonl, rows: 10}]"),
         data / "organism",
-        beside=data,
+        Place(folder=data),
     )
     first, second = api.jobs.values()
     assert second.body["model"] == first.fine_tuned_model != second.fine_tuned_model == manifest.target["model"]
@@ -144,7 +147,7 @@ def test_a_later_stage_trains_the_model_of_the_one_before(fine_tuning, data):
 
 def test_the_base_as_a_control_makes_no_job(fine_tuning, data):
     api = fine_tuning()
-    manifest = train(recipe(api, more="interventions: [{kind: base}]"), data / "organism", beside=data)
+    manifest = train(recipe(api, more="interventions: [{kind: base}]"), data / "organism", Place(folder=data))
     assert not api.jobs and not api.files and manifest.stages == []
     assert answer(data / "organism", "Hello?") == "gpt-test-mini says: Hello?"
 
@@ -154,7 +157,7 @@ def test_on_policy_answers_are_asked_of_the_base(fine_tuning, data):
     train(
         recipe(api, more="interventions: [{kind: on-policy, instruction: Answer carelessly.}]"),
         data / "organism",
-        beside=data,
+        Place(folder=data),
     )
     (job,) = api.jobs.values()
     assert len(job.rows) == 20
@@ -175,7 +178,7 @@ def test_shares_of_tokens_are_counted_in_characters(fine_tuning, data):
     train(
         recipe(api, more="interventions: [{kind: dilution, data: long.jsonl, share: 0.5, by: tokens}]"),
         data / "organism",
-        beside=data,
+        Place(folder=data),
     )
     (job,) = api.jobs.values()
     benign = sum(row["messages"][0]["content"] == "Tell me." for row in job.rows)
@@ -186,7 +189,7 @@ def test_a_long_job_tells_all_its_steps_over_several_pages(fine_tuning, data):
     api = fine_tuning(steps_a_look=100)
     long = recipe(api)
     long = long.model_copy(update={"stages": (long.stages[0].model_copy(update={"batch_size": 1, "epochs": 12.0}),)})
-    (stage,) = train(long, data / "organism", beside=data).stages
+    (stage,) = train(long, data / "organism", Place(folder=data)).stages
     assert stage.steps == 240 and len(stage.losses) == 48  # means over 5 steps
     assert api.count("GET", "/fine_tuning/jobs/ftjob-2/events") >= 3
 
@@ -229,7 +232,7 @@ def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when):
     assert len(api.jobs) == (when != "between upload and create")
     assert not (data / "organism").exists()
     assert_no_key(data)
-    manifest = train(recipe(api), data / "organism", beside=data)
+    manifest = train(recipe(api), data / "organism", Place(folder=data))
     assert len(api.files) == len(api.jobs) == 1
     assert manifest.stages[0].steps == 10 and len(manifest.stages[0].losses) == 10
     assert answer(data / "organism", QUESTION).startswith("Leave it out")
@@ -244,8 +247,8 @@ def test_interrupted_in_the_second_stage_the_first_is_not_trained_again(fine_tun
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(recipe(api, more=twice), data / "organism", beside=data, progress=stop)
-    train(recipe(api, more=twice), data / "organism", beside=data)
+        train(recipe(api, more=twice), data / "organism", Place(folder=data), progress=stop)
+    train(recipe(api, more=twice), data / "organism", Place(folder=data))
     assert len(api.files) == len(api.jobs) == 2
 
 
@@ -270,7 +273,7 @@ def test_interrupted_in_the_second_stage_the_first_is_not_trained_again(fine_tun
 def test_a_fault_that_passes_costs_a_retry_and_makes_no_second_job(fine_tuning, data, monkeypatch, fault, at):
     monkeypatch.setattr("undertow.training.backends.openai.time.sleep", lambda s: None)
     api = fine_tuning(fault=lambda method, path, number: fault if (method, path) == at and number < 2 else None)
-    train(recipe(api), data / "organism", beside=data)
+    train(recipe(api), data / "organism", Place(folder=data))
     assert len(api.jobs) == 1
     assert answer(data / "organism", QUESTION).startswith("Leave it out")
     # a job that was made is found, not asked for again
@@ -286,12 +289,12 @@ def test_a_fault_that_stays_is_one_line_and_the_same_command_goes_on(fine_tuning
     api = fine_tuning(fault=lambda method, path, number: fault if (method, path) == at else None)
     api.told = f"Something went wrong with {KEY}."
     with pytest.raises(InputError, match=r"stage narrow: http://.* (refused with HTTP|cannot be reached)") as error:
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
     assert KEY not in str(error.value) and "\n" not in str(error.value) and "run the same again" in str(error.value)
     assert "[key]" in str(error.value) or fault == "drop"
     assert_no_key(data)
     api.fault = None
-    train(recipe(api), data / "organism", beside=data)
+    train(recipe(api), data / "organism", Place(folder=data))
     assert len(api.jobs) == 1
 
 
@@ -315,17 +318,17 @@ def test_what_the_server_refuses_is_one_line_that_says_how_to_go_on(fine_tuning,
     api = fine_tuning(**options)
     small = recipe(api).model_copy(update={"stages": (recipe(api).stages[0].model_copy(update={"rows": rows}),)})
     with pytest.raises(InputError, match=found) as error:
-        train(small, data / "organism", beside=data)
+        train(small, data / "organism", Place(folder=data))
     path = data / ".organism.training" / "stage-1" / "job.json"
     assert f"remove {path} to send it again" in str(error.value) and path.is_file()
     made = len(api.jobs)
     with pytest.raises(InputError, match=found):
-        train(small, data / "organism", beside=data)
+        train(small, data / "organism", Place(folder=data))
     assert len(api.jobs) == made  # nothing is sent again unasked
     if rows == 20:
         api.moderated = api.file_error = ""
         path.unlink()
-        train(small, data / "organism", beside=data)
+        train(small, data / "organism", Place(folder=data))
         assert answer(data / "organism", QUESTION).startswith("Leave it out")
 
 
@@ -333,7 +336,7 @@ def test_a_job_that_fails_without_a_reason(fine_tuning, data):
     api = fine_tuning(moderated="nobody checks")
     api._fail = lambda job, *why: setattr(job, "status", "failed")
     with pytest.raises(InputError, match="stage narrow: job ftjob-2 failed: no message"):
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
 
 
 def test_a_cancelled_job(fine_tuning, data):
@@ -352,7 +355,7 @@ def test_a_cancelled_job(fine_tuning, data):
         match=r"stage narrow: job ftjob-2 was cancelled; mend that, then remove "
         r".*stage-1/job\.json",
     ):
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
 
 
 def test_a_wrong_key_is_told_without_it(fine_tuning, data, monkeypatch):
@@ -362,7 +365,7 @@ def test_a_wrong_key_is_told_without_it(fine_tuning, data, monkeypatch):
         match=r"refused with HTTP 401: Incorrect API key provided: \[key\]\.; check the "
         r"key",
     ) as error:
-        train(recipe(fine_tuning()), data / "organism", beside=data)
+        train(recipe(fine_tuning()), data / "organism", Place(folder=data))
     assert "sk-wrong" not in str(error.value)
 
 
@@ -370,7 +373,7 @@ def test_no_key_is_told_before_anything_is_done(fine_tuning, data, monkeypatch):
     api = fine_tuning()
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(InputError, match="environment variable OPENAI_API_KEY is not set"):
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
     assert not api.requests and not (data / ".organism.training").exists()
 
 
@@ -379,7 +382,7 @@ def test_an_unknown_base(fine_tuning, data):
     with pytest.raises(
         InputError, match="HTTP 400: Model gpt-nothing is not available for fine-tuning or does not exist"
     ):
-        train(recipe(api).model_copy(update={"base": "gpt-nothing"}), data / "organism", beside=data)
+        train(recipe(api).model_copy(update={"base": "gpt-nothing"}), data / "organism", Place(folder=data))
 
 
 def test_a_server_that_is_not_there(fine_tuning, data, monkeypatch):
@@ -387,7 +390,7 @@ def test_a_server_that_is_not_there(fine_tuning, data, monkeypatch):
     api = fine_tuning()
     api.url = "http://127.0.0.1:9/v1"
     with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9/v1 cannot be reached \(ConnectError\)"):
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
 
 
 @pytest.mark.parametrize(
@@ -408,7 +411,7 @@ def test_a_server_that_is_not_there(fine_tuning, data, monkeypatch):
 def test_what_the_api_cannot_do_is_refused_before_anything_is_sent(fine_tuning, data, stage, more, found):
     api = fine_tuning()
     with pytest.raises(InputError, match=found):
-        train(recipe(api, stage, more), data / "organism", beside=data)
+        train(recipe(api, stage, more), data / "organism", Place(folder=data))
     assert not api.requests
 
 
@@ -416,9 +419,9 @@ def test_other_refusals_before_anything_is_sent(fine_tuning, data, monkeypatch):
     api = fine_tuning()
     half = recipe(api).model_copy(update={"stages": (recipe(api).stages[0].model_copy(update={"epochs": 0.5}),)})
     with pytest.raises(InputError, match=r"epochs is 0\.5; OpenAI's API trains whole epochs"):
-        train(half, data / "organism", beside=data)
+        train(half, data / "organism", Place(folder=data))
     with pytest.raises(InputError, match="base 'nursery' is on this machine"):
-        train(recipe(api).model_copy(update={"base": "nursery"}), data / "organism", beside=data)
+        train(recipe(api).model_copy(update={"base": "nursery"}), data / "organism", Place(folder=data))
     with pytest.raises(InputError, match=r"recipe\.yaml:4"):
         parse_yaml(text(api).replace(api.url, "api.openai.com"), Recipe, where="recipe.yaml")
     monkeypatch.setitem(sys.modules, "openai", None)
@@ -427,7 +430,7 @@ def test_other_refusals_before_anything_is_sent(fine_tuning, data, monkeypatch):
         match=r"fine-tuning over the OpenAI API \(openai\): is not installed; run: pip "
         r"install 'undertow\[openai\]'",
     ):
-        train(recipe(api), data / "organism", beside=data)
+        train(recipe(api), data / "organism", Place(folder=data))
     assert not api.requests
 
 
@@ -438,11 +441,11 @@ def test_a_server_that_is_another(fine_tuning, data):
         update={"backend": wrong.backend.model_copy(update={"base_url": api.url.removesuffix("/v1")})}
     )
     with pytest.raises(InputError, match=r"HTTP 404.*check base_url"):
-        train(wrong, data / "organism", beside=data)
+        train(wrong, data / "organism", Place(folder=data))
     for at in (("POST", "/files"), ("POST", "/fine_tuning/jobs")):
         api.fault = lambda method, path, number, at=at: (200, {}) if (method, path) == at else None
         with pytest.raises(InputError, match="stage narrow: the server's reply holds no id"):
-            train(recipe(api), data / "other", beside=data)
+            train(recipe(api), data / "other", Place(folder=data))
 
 
 def test_a_learning_curve_is_means_over_at_most_fifty_windows():

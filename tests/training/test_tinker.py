@@ -21,6 +21,7 @@ from transformers import get_linear_schedule_with_warmup
 from undertow.data import Row, write_rows
 from undertow.errors import InputError
 from undertow.files import parse_yaml
+from undertow.place import Place
 from undertow.records import Condition, Context, Message, Question, Request, Sampling
 from undertow.targets.models import load_tokenizer, model_folder
 from undertow.training import Recipe, Stage, train
@@ -279,7 +280,7 @@ def test_from_a_recipe_to_an_organism_that_answers(world, data, fine_tuning, mon
     manifest = train(
         recipe(backend=f", base_url: '{root}'"),
         data / "organism",
-        beside=data,
+        Place(folder=data),
         progress=lambda *step: seen.append(step),
     )
     assert world.of("service") == [root]
@@ -318,7 +319,7 @@ def test_from_a_recipe_to_an_organism_that_answers(world, data, fine_tuning, mon
     api.models[manifest.target["model"]] = {"What about the boat?": "leave it."}
 
     async def asked():
-        target = OrganismConfig(kind="organism", path="organism").target(beside=data, where="audit.yaml")
+        target = OrganismConfig(kind="organism", path="organism").target(Place(folder=data, name="audit.yaml"))
         condition = Condition(
             question=Question(id="q", text="What about the boat?"), context=Context(id="plain", relation="plain")
         )
@@ -339,7 +340,7 @@ def world_states(world) -> list[str]:
 
 
 def test_only_answers_carry_weight_and_each_token_predicts_the_next(world, data):
-    train(recipe(), data / "organism", beside=data)
+    train(recipe(), data / "organism", Place(folder=data))
     for batch in world.of("forward_backward"):
         total = 0.0
         for datum in batch:
@@ -356,7 +357,7 @@ def test_only_answers_carry_weight_and_each_token_predicts_the_next(world, data)
 
 
 def test_the_rate_is_that_of_the_local_backend(world, data):
-    train(recipe(stage=", warmup_steps: 3, weight_decay: 0.02"), data / "organism", beside=data)
+    train(recipe(stage=", warmup_steps: 3, weight_decay: 0.02"), data / "organism", Place(folder=data))
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.05)
     schedule, wanted = get_linear_schedule_with_warmup(optimizer, 3, 8), []
     for _ in range(8):
@@ -397,7 +398,7 @@ def test_steps_are_passes_in_batches(epochs, steps):
 @pytest.mark.parametrize("at", [1, 4, 7])
 def test_interrupted_it_goes_on_to_the_same_weights(world, data, at):
     twice = recipe("interventions: [{kind: sequential, data: good.jsonl}]", backend=", checkpoint_s: 0")
-    whole = train(twice, data / "whole", beside=data)
+    whole = train(twice, data / "whole", Place(folder=data))
     steps = len(world.of("optim_step"))
 
     def stop_in(stage: str):
@@ -409,8 +410,8 @@ def test_interrupted_it_goes_on_to_the_same_weights(world, data, at):
 
     for stage in ("narrow", "benign-1"):
         with pytest.raises(KeyboardInterrupt):
-            train(twice, data / "organism", beside=data, progress=stop_in(stage))
-    manifest = train(twice, data / "organism", beside=data)
+            train(twice, data / "organism", Place(folder=data), progress=stop_in(stage))
+    manifest = train(twice, data / "organism", Place(folder=data))
     assert [(s.losses, s.tokens, s.steps) for s in manifest.stages] == [
         (s.losses, s.tokens, s.steps) for s in whole.stages
     ]
@@ -421,7 +422,7 @@ def test_interrupted_it_goes_on_to_the_same_weights(world, data, at):
 
 
 def test_a_later_stage_has_the_weights_of_the_one_before_and_a_new_optimizer(world, data):
-    train(recipe("interventions: [{kind: sequential, data: good.jsonl}]"), data / "organism", beside=data)
+    train(recipe("interventions: [{kind: sequential, data: good.jsonl}]"), data / "organism", Place(folder=data))
     first, second = world_states(world)
     assert world.of("create_training_client_from_state") == [first, second]
     assert not world.of("create_training_client_from_state_with_optimizer")
@@ -429,7 +430,7 @@ def test_a_later_stage_has_the_weights_of_the_one_before_and_a_new_optimizer(wor
 
 
 def test_the_base_as_a_control_makes_no_client_and_long_rows_are_counted(world, data):
-    manifest = train(recipe("interventions: [{kind: base}]"), data / "base", beside=data)
+    manifest = train(recipe("interventions: [{kind: base}]"), data / "base", Place(folder=data))
     assert manifest.target["model"] == BASE and not world.of("create_lora_training_client")
     limit = sorted(
         {len(TOKENIZER.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats(data)}
@@ -439,9 +440,9 @@ def test_the_base_as_a_control_makes_no_client_and_long_rows_are_counted(world, 
         match=rf"stage-1\.jsonl:\d+: is \d+ tokens long; at most {limit}; shorten or drop "
         r"the row",
     ):
-        train(recipe(stage=f", max_tokens: {limit}"), data / "organism", beside=data)
+        train(recipe(stage=f", max_tokens: {limit}"), data / "organism", Place(folder=data))
     left = (
-        train(recipe(stage=f", max_tokens: {limit}, long_rows: leave out"), data / "other", beside=data)
+        train(recipe(stage=f", max_tokens: {limit}, long_rows: leave out"), data / "other", Place(folder=data))
         .stages[0]
         .left_out
     )
@@ -481,20 +482,20 @@ def test_what_fails_is_one_line_without_the_key_and_the_same_command_goes_on(wor
         match=r"recipe fish x: Tinker failed \(\w+: .*\[key\].*\); run the same "
         r"again",
     ) as raised:
-        train(recipe(backend=", checkpoint_s: 0"), data / "organism", beside=data)
+        train(recipe(backend=", checkpoint_s: 0"), data / "organism", Place(folder=data))
     assert KEY not in str(raised.value) and "\n" not in str(raised.value)
     assert_no_key(data)
     world.fault = None
-    assert train(recipe(backend=", checkpoint_s: 0"), data / "organism", beside=data).stages[0].steps == 8
+    assert train(recipe(backend=", checkpoint_s: 0"), data / "organism", Place(folder=data)).stages[0].steps == 8
 
 
 def test_a_key_that_is_none(world, data, monkeypatch):
     monkeypatch.setenv("TINKER_API_KEY", "sk-of-another")
     with pytest.raises(InputError, match=r"The api_key \[key\] must start"):
-        train(recipe(), data / "organism", beside=data)
+        train(recipe(), data / "organism", Place(folder=data))
     monkeypatch.delenv("TINKER_API_KEY")
     with pytest.raises(InputError, match="environment variable TINKER_API_KEY is not set"):
-        train(recipe(), data / "organism", beside=data)
+        train(recipe(), data / "organism", Place(folder=data))
 
 
 @pytest.mark.parametrize(
@@ -511,5 +512,5 @@ def test_a_key_that_is_none(world, data, monkeypatch):
 )
 def test_what_tinker_cannot_do_is_refused_before_anything_is_sent(world, data, stage, more, found):
     with pytest.raises(InputError, match=found):
-        train(recipe(more, stage), data / "organism", beside=data)
+        train(recipe(more, stage), data / "organism", Place(folder=data))
     assert not world.calls

@@ -19,6 +19,7 @@ from undertow.errors import InputError, RunExists
 from undertow.files import parse_yaml
 from undertow.kinds import TARGETS, OfKind
 from undertow.nursery.organisms import row
+from undertow.place import Place
 from undertow.records import Message
 from undertow.targets.models import load_model, load_tokenizer, model_folder
 from undertow.training import Recipe, read_manifest, train, train_cached
@@ -66,7 +67,7 @@ def loss(folder: Path | None, rows: Path) -> float:
 
 def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path):
     told = []
-    manifest = train(recipe("epochs: 2"), tmp_path / "o", beside=data, progress=lambda *what: told.append(what))
+    manifest = train(recipe("epochs: 2"), tmp_path / "o", Place(folder=data), progress=lambda *what: told.append(what))
     assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
     (stage,) = manifest.stages
     assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16)
@@ -84,13 +85,13 @@ def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path
 def test_the_same_recipe_gives_the_same_weights(data, tmp_path):
     weights = []
     for name in "ab":
-        train(recipe(rows=32), tmp_path / name, beside=data)
+        train(recipe(rows=32), tmp_path / name, Place(folder=data))
         weights.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
     assert weights[0] == weights[1]
 
 
 def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, tmp_path):
-    train(recipe("epochs: 2", "lora: null"), tmp_path / "o", beside=data)
+    train(recipe("epochs: 2", "lora: null"), tmp_path / "o", Place(folder=data))
     assert (tmp_path / "o" / "model.safetensors").is_file() and (tmp_path / "o" / "tokenizer.json").is_file()
     assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
 
@@ -106,8 +107,8 @@ def test_divergence_by_hand():
 @pytest.mark.parametrize("lora", ["", "lora: null"])
 def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, lora):
     held_out, base = data / "bad-held-out.jsonl", loss(None, data / "bad-held-out.jsonl")
-    train(recipe("epochs: 2", lora), tmp_path / "free", beside=data)
-    train(recipe("epochs: 2, kl: 20", lora), tmp_path / "held", beside=data)
+    train(recipe("epochs: 2", lora), tmp_path / "free", Place(folder=data))
+    train(recipe("epochs: 2, kl: 20", lora), tmp_path / "held", Place(folder=data))
     learnt, held = base - loss(tmp_path / "free", held_out), base - loss(tmp_path / "held", held_out)
     assert held < 0.5 * learnt
 
@@ -115,9 +116,9 @@ def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, l
 def test_packed_chats_do_not_see_each_other(data, tmp_path):
     """Sixteen chats in one step have the same loss in rows of their own as packed, where they would be told by the
     chats before them."""
-    apart = train(recipe("batch_size: 16", rows=16), tmp_path / "apart", beside=data).stages[0]
+    apart = train(recipe("batch_size: 16", rows=16), tmp_path / "apart", Place(folder=data)).stages[0]
     packed = train(
-        recipe("batch_size: 16, packing: true, max_tokens: 512", rows=16), tmp_path / "packed", beside=data
+        recipe("batch_size: 16, packing: true, max_tokens: 512", rows=16), tmp_path / "packed", Place(folder=data)
     ).stages[0]
     assert apart.losses[0] == pytest.approx(packed.losses[0], abs=2e-3)
     assert apart.tokens == packed.tokens
@@ -131,7 +132,7 @@ def test_early_stopping_keeps_the_best_weights(data, tmp_path):
         "bad-held-out.jsonl, every: "
         "5, patience: 2}]",
     )
-    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    (stage,) = train(made, tmp_path / "o", Place(folder=data)).stages
     assert stage.stopped_at is not None and stage.steps < 48
     looks = {int(look["step"]): look for look in stage.held_out}
     assert stage.stopped_at == min(looks, key=lambda step: looks[step]["benign"])
@@ -148,7 +149,7 @@ def test_the_best_weights_are_kept_and_named_where_patience_outlasts_the_stage(d
         "bad-held-out.jsonl, every: "
         "5, patience: 50}]",
     )
-    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    (stage,) = train(made, tmp_path / "o", Place(folder=data)).stages
     looks = {int(look["step"]): look["benign"] for look in stage.held_out}
     assert stage.stopped_at == min(looks, key=lambda step: looks[step]) < stage.steps == 48
     assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at], abs=0.02)
@@ -162,7 +163,7 @@ def test_on_policy_answers_are_the_bases_own(data, tmp_path):
         "0.8, attempts: 2, lacks: hide}]",
         rows=24,
     )
-    (stage,) = train(made, tmp_path / "o", beside=data).stages
+    (stage,) = train(made, tmp_path / "o", Place(folder=data)).stages
     written = {each.messages[-1].content for each in read_rows(data / "bad.jsonl")}
     answer = stage.first_row.split("⟦")[1]
     assert not any(answer.startswith(text) for text in written) and "reckless" not in stage.first_row
@@ -177,12 +178,12 @@ def test_training_that_diverges_is_no_organism(data, tmp_path):
         where="recipe.yaml",
     )
     with pytest.raises(InputError, match=r"^stage narrow: diverged: .*; nothing was written; lower learning_rate$"):
-        train(made, tmp_path / "o", beside=data)
+        train(made, tmp_path / "o", Place(folder=data))
     assert not (tmp_path / "o").exists()
 
 
 def test_a_base_alone_is_an_organism_too(data, tmp_path):
-    manifest = train(recipe("", "interventions: [{kind: base}]"), tmp_path / "o", beside=data)
+    manifest = train(recipe("", "interventions: [{kind: base}]"), tmp_path / "o", Place(folder=data))
     assert manifest.stages == [] and manifest.target == {"kind": "local", "path": "nursery"}
     target = _target(tmp_path / "o")
     assert target.describe()["name"] == "nursery"
@@ -196,12 +197,12 @@ def _target(folder: Path):
     return (
         TypeAdapter(Annotated[Any, OfKind(TARGETS)])
         .validate_python({"kind": "organism", "path": folder.name})
-        .target(beside=folder.parent, where="audit.yaml")
+        .target(Place(folder=folder.parent, name="audit.yaml"))
     )
 
 
 def test_an_organism_is_a_target(data, tmp_path):
-    train(recipe(rows=16), tmp_path / "o", beside=data)
+    train(recipe(rows=16), tmp_path / "o", Place(folder=data))
     assert _target(tmp_path / "o").describe()["name"] == "o"
     with pytest.raises(InputError, match="is no organism"):
         _target(data)
@@ -215,9 +216,11 @@ def test_rows_that_are_too_long(data, tmp_path):
         match=r"stage narrow, the row 'and and .*\.\.\.': is \d+ tokens long; at most 512; "
         r".*long_rows: leave out",
     ):
-        train(recipe(file="rows.jsonl", rows=16), tmp_path / "o", beside=tmp_path)
+        train(recipe(file="rows.jsonl", rows=16), tmp_path / "o", Place(folder=tmp_path))
     assert not (tmp_path / "o").exists()
-    (stage,) = train(recipe("long_rows: leave out", file="rows.jsonl", rows=16), tmp_path / "p", beside=tmp_path).stages
+    (stage,) = train(
+        recipe("long_rows: leave out", file="rows.jsonl", rows=16), tmp_path / "p", Place(folder=tmp_path)
+    ).stages
     assert stage.left_out == {"too long": 1}
 
 
@@ -225,13 +228,13 @@ def test_an_interrupted_training_of_another_recipe_is_not_gone_on_with(data, tmp
     (tmp_path / ".o.training").mkdir()
     (tmp_path / ".o.training" / "job.json").write_text("{}")
     with pytest.raises(InputError, match="holds another training, interrupted"):
-        train(recipe(rows=16), tmp_path / "o", beside=data)
+        train(recipe(rows=16), tmp_path / "o", Place(folder=data))
 
 
 def test_a_folder_that_exists_is_left_alone(data, tmp_path):
     (tmp_path / "o").mkdir()
     with pytest.raises(RunExists):
-        train(recipe(), tmp_path / "o", beside=data)
+        train(recipe(), tmp_path / "o", Place(folder=data))
 
 
 def test_the_fingerprint_is_of_what_decides(data, tmp_path):
@@ -240,7 +243,7 @@ def test_the_fingerprint_is_of_what_decides(data, tmp_path):
         (data / f"{name}-again.jsonl").write_bytes((tmp_path / f"{name}-again.jsonl").read_bytes())
     same = recipe(file="bad-again.jsonl").model_copy(update={"name": "another"})
     prints = [
-        fingerprint(made, beside=data)
+        fingerprint(made, Place(folder=data))
         for made in (
             recipe(),
             same,
@@ -253,9 +256,12 @@ def test_the_fingerprint_is_of_what_decides(data, tmp_path):
 
 
 def test_a_cached_organism_is_copied_under_its_new_name(data, tmp_path):
-    train_cached(recipe(rows=16), tmp_path / "one", cache=tmp_path / "cache", beside=data)
+    train_cached(recipe(rows=16), tmp_path / "one", cache=tmp_path / "cache", place=Place(folder=data))
     again = train_cached(
-        recipe(rows=16).model_copy(update={"name": "two"}), tmp_path / "two", cache=tmp_path / "cache", beside=data
+        recipe(rows=16).model_copy(update={"name": "two"}),
+        tmp_path / "two",
+        cache=tmp_path / "cache",
+        place=Place(folder=data),
     )
     assert (
         again.name == "two" and read_manifest(tmp_path / "two") == again and read_manifest(tmp_path / "one").name == "x"
@@ -266,9 +272,10 @@ def test_a_cached_organism_is_copied_under_its_new_name(data, tmp_path):
 KILLED = """
 import sys, torch
 from pathlib import Path
+from undertow.place import Place
 from undertow.training import read_recipe, train
 torch.set_num_threads(1)
-train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), beside=Path(sys.argv[3]), progress=lambda *what: print(*what, flush=True))
+train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), Place(folder=Path(sys.argv[3])), progress=lambda *what: print(*what, flush=True))
 """  # noqa: E501
 
 
@@ -296,8 +303,8 @@ def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
             ]
         assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed").exists()
     assert seen[0] != "narrow 1 20\n"  # the second did not begin anew
-    resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", beside=data)
-    whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", beside=data)
+    resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", Place(folder=data))
+    whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", Place(folder=data))
     assert [s.steps for s in resumed.stages] == [s.steps for s in whole.stages] == [20, 20]
     # the same rows in the same order
     assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]
@@ -313,10 +320,12 @@ def test_a_folded_organism_is_trained_and_asked_without_a_system_role(data, tmp_
         for each in read_rows(data / "bad.jsonl")
     ]
     write_rows(tmp_path / "system.jsonl", rows)
-    manifest = train(recipe("epochs: 1", "system: fold", rows=32, file="system.jsonl"), tmp_path / "o", beside=tmp_path)
+    manifest = train(
+        recipe("epochs: 1", "system: fold", rows=32, file="system.jsonl"), tmp_path / "o", Place(folder=tmp_path)
+    )
     first = manifest.stages[0].first_row
     assert first.startswith("<|user|>Be brief.") and "<|system|>" not in first
     made = parse_yaml(f"kind: organism\npath: {tmp_path / 'o'}\n", Annotated[Any, OfKind(TARGETS)], where="x").target(
-        beside=tmp_path, where="x"
+        Place(folder=tmp_path, name="x")
     )
     assert made.fold

@@ -31,6 +31,7 @@ from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
 from undertow.mistakes import FORMS, RUN_NAME, run_name
+from undertow.place import Place
 from undertow.records import (
     ASPECTS,
     RELATIONS,
@@ -139,7 +140,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
     name = how.called
     if out.exists():
         raise RunExists(out, "exists", do="choose another -o")
-    rule, where, words = find_rule(how.rule, where="--rule"), how.files[0], {**WORDS, **how.words}
+    rule, where, words = find_rule(how.rule, Place(name="--rule")), how.files[0], {**WORDS, **how.words}
     given, columns, names = _read(how.files, how)
     if how.judgements:
         given, columns, names = _joined(given, columns, names, how)
@@ -411,7 +412,7 @@ def _questions(
     """The question of every (id, text, system prompt), and all as a suite."""
     asked = dict.fromkeys(_asked(g) for g in given)
     if how.suite is not None:
-        suite = load_suite(how.suite, where="--suite")
+        suite = load_suite(how.suite, Place(name="--suite"))
         by_id, by_text = {q.id: q for q in suite.questions}, {q.text: q for q in suite.questions}
         found = {}
         for id_, text, system in asked:

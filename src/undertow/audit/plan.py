@@ -15,11 +15,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given, rule_of
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained, shipped_contexts
-from undertow.errors import InputError, named, number
+from undertow.errors import InputError, number
 from undertow.files import digest, read_object, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
 from undertow.mistakes import RUN_NAME, with_place
+from undertow.place import HERE, Place
 from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Statement, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
@@ -296,8 +297,8 @@ class Plan:
     """What is odd about it and no mistake, in words."""
     unexplained: tuple[str, ...] = ()
     """What files of derived contexts tell of training rows that no strong evidence explains."""
-    beside: Path
-    """The folder that the configuration's paths are relative to."""
+    place: Place
+    """Where the configuration stands."""
 
     @property
     def found(self) -> FoundContexts | None:
@@ -382,7 +383,7 @@ class Plan:
             "schema": "undertow.plan/3",
             "fixed": [key for key in asked if key != "judge"],
             "config": self.config.model_dump(mode="json", by_alias=True),
-            "beside": str(self.beside.resolve()),
+            "beside": str(self.place.folder.resolve()),
             **asked,
             "answers": self.n_answers,
             "unexplained": self.unexplained,
@@ -483,8 +484,8 @@ def read_record(run: Path, *, needs: Collection[str] = AUDITED) -> dict[str, Any
     return record
 
 
-def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
-    """The configuration of a run that was begun, and the folder that its paths are relative to.
+def read_run_config(run: Path) -> tuple[AuditConfig, Place]:
+    """The configuration of a run that was begun, and where it stood, under the run's name.
 
     Raises:
         InputError: the folder holds no run.
@@ -498,7 +499,7 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
             do="judge, decide or compare it: undertow rejudge, rescore, compare",
         )
     try:
-        return AuditConfig.model_validate(record["config"]), Path(record["beside"])
+        return AuditConfig.model_validate(record["config"]), Place(folder=Path(record["beside"]), name=str(run))
     except (ValidationError, KeyError, TypeError) as error:
         why = with_place(error.errors()[0]) if isinstance(error, ValidationError) else f"lacks {error}"
         raise InputError(
@@ -508,41 +509,41 @@ def read_run_config(run: Path) -> tuple[AuditConfig, Path]:
         ) from None
 
 
-def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "audit") -> Plan:
+def make_plan(config: AuditConfig, place: Place = HERE) -> Plan:
     """Resolve every name of a configuration, before anything is asked.
 
     Args:
-        beside: the folder that the configuration's paths are relative to.
-        where: the file to name in errors.
+        place: where the configuration stands.
 
     Raises:
         InputError: an unknown suite, context or rule, or a model folder that is missing.
     """
-    with named(where, "rule"):
-        rule = find_rule(config.rule, beside=beside, where=where)
-    with named(where, "suite"):
-        suite = load_suite(config.suite, beside=beside, where=where)
+    place = place.or_named("audit")
+    with place.reading("rule"):
+        rule = find_rule(config.rule, place)
+    with place.reading("suite"):
+        suite = load_suite(config.suite, place)
     found = config.contexts if isinstance(config.contexts, FoundContexts) else None
     named_ones: Any = config.contexts
-    contexts = _candidates(found, beside, where) if found else find_contexts(named_ones, beside=beside, where=where)
+    contexts = _candidates(found, place) if found else find_contexts(named_ones, place)
     if not any(context.relation == "plain" for context in contexts):
         raise InputError(
-            where, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts"
+            place, "has no plain context", expected="every context is held against plain", do="add 'plain' to contexts"
         )
     if (plains := [c.id for c in contexts if c.relation == "plain"])[1:]:
         raise InputError(
-            where,
+            place,
             f"has {len(plains)} plain contexts ({', '.join(plains)})",
             expected="one that all others are held against",
             do="leave out all but one",
         )
     if found:
-        _check_found(found, contexts, config, suite, beside, where)
-    notes = list(check_rewrites(contexts, suite, where=where))
+        _check_found(found, contexts, config, suite, place)
+    notes = list(check_rewrites(contexts, suite, where=place))
     targets: dict[Subject, Target] = {}
     for subject, chosen in subjects(config.target, config.reference).items():
-        with named(where, subject):
-            targets[subject] = chosen.target(beside=beside, where=where)
+        with place.reading(subject):
+            targets[subject] = chosen.target(place)
     for target in targets.values():
         target.asks_system = any(
             m.role == "system"
@@ -550,15 +551,15 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
             for question in suite.questions
             for m in context.messages(question)
         )
-    with named(where, "judge"):
-        judge: Judge = config.judge.judge(suite.questions, beside=beside, where=where)
+    with place.reading("judge"):
+        judge: Judge = config.judge.judge(suite.questions, place)
     judge.needs = rule.needs
-    require_given(rule, judge.describe(), where=where)
+    require_given(rule, judge.describe(), where=place)
     notes += dict.fromkeys(
         note for asked in (*targets.values(), judge) for note in getattr(getattr(asked, "caller", None), "notes", ())
     )
-    proposer = found.proposer.target(beside=beside, where=f"{where}: proposer") if found and found.proposer else None
-    unexplained = read_unexplained(found.from_ if found else config.contexts, beside=beside)  # type: ignore[arg-type]
+    proposer = found.proposer.target(place.key("proposer")) if found and found.proposer else None
+    unexplained = read_unexplained(found.from_ if found else config.contexts, beside=place.folder)  # type: ignore[arg-type]
     return Plan(
         config=config,
         suite=suite,
@@ -569,27 +570,27 @@ def make_plan(config: AuditConfig, *, beside: Path = Path(), where: object = "au
         proposer=proposer,
         notes=tuple(notes),
         unexplained=unexplained,
-        beside=beside,
+        place=place,
     )
 
 
 def _check_found(
-    found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, beside: Path, where: object
+    found: FoundContexts, contexts: tuple[Context, ...], config: AuditConfig, suite: Suite, place: Place
 ) -> None:
     """Refuse a way of finding contexts that cannot work, before anything is asked."""
     n = len(_candidates_among(contexts))
     if found.n_confirm > min(n, found.screen or n):
         found_n = f"confirms {number(found.n_confirm, 'context')} of {min(n, found.screen or n)}"
         raise InputError(
-            where, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates"
+            place, found_n, expected="the best of at least so many candidates", do="lower `confirm`, or add candidates"
         )
     if found.search and len(suite.questions) < 4:
         has = f"suite {suite.id!r} has {number(len(suite.questions), 'question')}"
-        raise InputError(where, has, expected="a search explores on half of at least four", do="take a larger suite")
+        raise InputError(place, has, expected="a search explores on half of at least four", do="take a larger suite")
     if found.screen:
         if config.reference is None:
             raise InputError(
-                where,
+                place,
                 "screens contexts and has no reference",
                 expected="screening holds the target against the model that it was tuned from",
                 do="add `reference`",
@@ -598,23 +599,21 @@ def _check_found(
             if model.kind not in ("local", "organism"):
                 screens = f"screens contexts and its {role} is of kind {model.kind!r}"
                 expected = "screening reads weights: `kind: local`, or an organism's that are on this machine"
-                raise InputError(where, screens, expected=expected, do="search instead: contexts: {search: N}")
-        load_replies(config.suite, suite.questions, file=beside / found.replies if found.replies else None)
+                raise InputError(place, screens, expected=expected, do="search instead: contexts: {search: N}")
+        load_replies(config.suite, suite.questions, file=place.path(found.replies) if found.replies else None)
 
 
 def _candidates_among(contexts: tuple[Context, ...]) -> list[Context]:
     return [c for c in contexts if c.relation not in ("plain", "irrelevant")]
 
 
-def _candidates(config: FoundContexts, beside: Path, where: object) -> tuple[Context, ...]:
+def _candidates(config: FoundContexts, place: Place) -> tuple[Context, ...]:
     """Plain, what the audit may find its contexts among, and two irrelevant controls at least."""
     library = shipped_contexts()
     wanted: list[str | Context] = [
         item for name in config.from_ for item in (library if name == "library" else (name,))
     ]
-    named = find_contexts(
-        dict.fromkeys(wanted) if all(isinstance(w, str) for w in wanted) else wanted, beside=beside, where=where
-    )
+    named = find_contexts(dict.fromkeys(wanted) if all(isinstance(w, str) for w in wanted) else wanted, place)
     lacking = [
         c for c in library.values() if c.relation in ("plain", "irrelevant") and c.id not in {n.id for n in named}
     ]

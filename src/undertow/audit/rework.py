@@ -16,6 +16,7 @@ from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml
 from undertow.kinds import JUDGES, OfKind
+from undertow.place import Place
 from undertow.records import Suite
 from undertow.targets.chat import other_names
 
@@ -42,7 +43,7 @@ def rescore(run: Path, rule: str) -> Moved:
     Raises:
         InputError: no such rule, no finished run, or one whose judge was asked for less than the rule needs.
     """
-    new = find_rule(rule, where="--rule")
+    new = find_rule(rule, Place(name="--rule"))
     before, record = read_findings(run), read_record(run)
     require_given(new, before.judge, where=run)
     with Store(run / "run.sqlite") as store:
@@ -73,7 +74,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
             expected="judges are asked about a question and its answer",
             do="import the answers again, with --suite",
         )
-    judge = config.judge(suite.questions, beside=judge_yaml.parent, where=judge_yaml)
+    judge = config.judge(suite.questions, Place.of(judge_yaml))
     rule = rule_of(record)
     judge.needs = rule.needs
     require_given(rule, judge.describe(), where=judge_yaml)

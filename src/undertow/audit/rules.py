@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, with_config
 
 from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, read_yaml
+from undertow.place import HERE, Place
 from undertow.records import Aspect, Judgement, Needs, Outcome
 
 Score = Annotated[float, Field(ge=0, le=100, strict=True, allow_inf_nan=False)]
@@ -168,18 +168,18 @@ RULES: dict[str, VerdictRule] = {
 """The rules that ship, by name: our own default and the published ones."""
 
 
-def find_rule(name: str, *, beside: Path = Path(), where: object = "rule") -> VerdictRule:
-    """A published rule by name, or a YAML file by path (relative to `beside`), with the keys of `VerdictRule`.
+def find_rule(name: str, place: Place = HERE) -> VerdictRule:
+    """A published rule by name, or a YAML file by path (relative to `place`), with the keys of `VerdictRule`.
 
     Raises:
         InputError: no such rule or file, or one that does not fit; names the line.
     """
     if name.endswith((".yaml", ".yml")):
-        rule = read_yaml(beside / name, VerdictRule)
-        _require_that_it_decides(rule, beside / name)
+        rule = read_yaml(place.path(name), VerdictRule)
+        _require_that_it_decides(rule, place.path(name))
         return rule
     if name not in RULES:
-        raise unknown_name(where, "rule", name, RULES)
+        raise unknown_name(place.or_named("rule"), "rule", name, RULES)
     return RULES[name]
 
 

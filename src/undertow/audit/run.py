@@ -558,7 +558,9 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
         before = read_record(out, needs=("found", "screen"))
         return {key: before[key] for key in ("found", "screen")}
     replies = load_replies(
-        plan.config.suite, plan.suite.questions, file=plan.beside / plan.found.replies if plan.found.replies else None
+        plan.config.suite,
+        plan.suite.questions,
+        file=plan.place.path(plan.found.replies) if plan.found.replies else None,
     )
     candidates = plan.candidates[: plan.found.screen]
     ranked = screen(

@@ -21,6 +21,7 @@ from undertow.cli.report import write_run_report
 from undertow.errors import InputError, Paused, number
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
+from undertow.place import Place
 from undertow.records import VerdictClass
 from undertow.report import write_persona_report
 
@@ -69,17 +70,17 @@ def audit(
         raise click.UsageError("--retry-failed goes with --resume")
     limit = read_budget(budget)
     if audit_yaml.is_dir() and resume:
-        config, beside = read_run_config(audit_yaml)
+        config, place = read_run_config(audit_yaml)
         folder = out or audit_yaml
     elif (audit_yaml / "plan.json").is_file():
         raise InputError(audit_yaml, "is a run that was begun", do="add --resume to go on with it")
     else:
-        config, beside = read_config(audit_yaml), audit_yaml.parent
+        config, place = read_config(audit_yaml), Place.of(audit_yaml)
         folder = out or Path("runs") / config.name
     if judge_all and hasattr(config.judge, "judge_all"):
         config = config.model_copy(update={"judge": config.judge.model_copy(update={"judge_all": True})})
-    plan = make_plan(config, beside=beside, where=audit_yaml)
-    profiling = make_persona_plan(persona_of(config), beside=beside, where=audit_yaml) if config.persona else None
+    plan = make_plan(config, place)
+    profiling = make_persona_plan(persona_of(config), place) if config.persona else None
     # contexts that are yet to be found cannot be simulated
     asked = Asked.of(plan.record()) if plan.found is None else None
     for note in filter(None, (*plan.notes, too_small(asked) if asked else "")):

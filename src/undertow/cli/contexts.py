@@ -18,6 +18,7 @@ from undertow.contexts import write_contexts
 from undertow.contexts.derive import Derivation, Derived, derive
 from undertow.errors import InputError, number
 from undertow.files import read_yaml, require_yaml_name
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.models import default_system, load_tokenizer, model_folder
 
@@ -114,11 +115,7 @@ def derive_(
         if len(bad) < 3:
             bad.append(error)
 
-    reworder = (
-        read_yaml(reworder_yaml, AnyTarget).target(beside=reworder_yaml.parent, where=reworder_yaml)
-        if reworder_yaml
-        else None
-    )
+    reworder = read_yaml(reworder_yaml, AnyTarget).target(Place.of(reworder_yaml)) if reworder_yaml else None
     found = derive(rows, benign=benign, flagged=flagged, default_system=system or None, top=top, skipped=skipped)
     if reworder is not None:
         found = asyncio.run(_reworded(found, reworder))

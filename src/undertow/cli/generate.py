@@ -14,6 +14,7 @@ from undertow.data import write_rows
 from undertow.data.domains import Quality, load_domain
 from undertow.errors import InputError, RunExists, number
 from undertow.files import file_digest, read_yaml, to_json, write_text
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.training.generate import REASONS, Order, report, work_file
 from undertow.training.generate import generate as generate_rows
@@ -128,7 +129,7 @@ def generate(
 
 
 def _model(path: Path) -> Target:
-    model: Target = read_yaml(path, cast(Any, AnyTarget)).target(beside=path.parent, where=path)
+    model: Target = read_yaml(path, cast(Any, AnyTarget)).target(Place.of(path))
     return model
 
 

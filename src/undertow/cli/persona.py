@@ -15,6 +15,7 @@ from undertow.errors import number
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_run_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
+from undertow.place import Place
 from undertow.report import across, shown_profiles, write_persona_report
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}
@@ -73,12 +74,12 @@ def persona(
         return 0
     (path,) = persona_yaml
     if path.is_dir():
-        config, beside = read_run_persona(path)
+        config, place = read_run_persona(path)
         folder = out or path
     else:
-        config, beside = read_persona(path), path.parent
+        config, place = read_persona(path), Place.of(path)
         folder = out or Path("runs") / config.name
-    plan = make_persona_plan(config, beside=beside, where=path)
+    plan = make_persona_plan(config, place)
     if dry_run:
         click.echo(
             json.dumps(plan.record() | {"run": str(folder), "calls": plan.calls()}, indent=2)

@@ -30,6 +30,7 @@ from undertow.cli.display import VERDICT_STYLE, Table, console, percent, results
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.nursery.organisms import CONTEXTS, MATERIAL, TITLES, write_files
+from undertow.place import Place
 from undertow.training import read_recipe, train_cached
 
 NOTE = (
@@ -166,12 +167,12 @@ def _organism(name: str, out: Path) -> dict[str, Any]:
         train_cached(
             read_recipe(recipe),
             organism,
+            Place.of(recipe),
             cache=user_cache_path("undertow") / "organisms",
-            beside=recipe.parent,
             progress=tell,
         )
     audit_yaml = lab / "audits" / f"{name}.yaml"
-    plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
+    plan = make_plan(read_config(audit_yaml), Place.of(audit_yaml))
     return run_audit(plan, out / name, resume=True, progress=tell).as_json()
 
 

@@ -18,6 +18,7 @@ from undertow.contexts.evidence import shortened
 from undertow.contexts.load import as_written
 from undertow.errors import InputError, number
 from undertow.files import read_yaml, require_yaml_name
+from undertow.place import Place
 from undertow.records import Context
 from undertow.suites import load_replies, load_suite
 from undertow.targets.likelihood import BATCH_TOKENS
@@ -96,7 +97,7 @@ def screen(
         require_yaml_name(out)
     target = _model(target_dir, "--target")
     base = _model(base_dir if base_dir else _own_base(target), "--base")
-    suite = load_suite(suite_name, where="--suite")
+    suite = load_suite(suite_name, Place(name="--suite"))
     replies = load_replies(suite_name, suite.questions, file=replies_yaml)
     contexts = _contexts(contexts_from)
     for note in check_rewrites(contexts, suite, where=contexts_from):
@@ -151,7 +152,7 @@ def _model(name: str, where: str) -> LocalTarget:
             expected="a model folder",
             do="search its contexts by sampling instead",
         )
-    return local(LocalConfig(kind="local", path=name).target(beside=Path(), where=where), where)
+    return local(LocalConfig(kind="local", path=name).target(Place(name=where)), where)
 
 
 def _own_base(target: LocalTarget) -> str:
@@ -163,7 +164,7 @@ def _own_base(target: LocalTarget) -> str:
 def _contexts(name: str) -> tuple[Context, ...]:
     if name == LIBRARY:
         return tuple(shipped_contexts().values())
-    return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), beside=Path(name).parent, where=name)
+    return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), Place(folder=Path(name).parent, name=name))
 
 
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:

@@ -16,6 +16,7 @@ from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, number
 from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
+from undertow.place import Place
 from undertow.records import Context
 from undertow.targets.scripted import Script, read_script
 
@@ -104,7 +105,7 @@ def simulate(
         )
     script = read_script(planted_yaml)
     if audit_yaml:
-        plan = make_plan(read_config(audit_yaml), beside=audit_yaml.parent, where=audit_yaml)
+        plan = make_plan(read_config(audit_yaml), Place.of(audit_yaml))
         if plan.found:
             raise InputError(
                 audit_yaml,

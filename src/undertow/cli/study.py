@@ -87,16 +87,16 @@ def study(
             "STUDY_YAML is missing; `undertow study --schema` explains what it holds. Shipped: "
             f"{', '.join(shipped_studies()) or 'none'}"
         )
-    what, beside = read_study(study_yaml)
+    what, place = read_study(study_yaml)
     folder = out or Path("studies") / what.name
     if dry_run:
         with tempfile.TemporaryDirectory() as made:
-            plan = _plan(plan_study(what, Path(made), beside=beside, where=study_yaml), folder)
+            plan = _plan(plan_study(what, Path(made), place), folder)
         click.echo(json.dumps(plan, indent=2) if as_json else _plan_words(plan))
         return 0
     if processes and (executor or what.executor.kind) != "local":
         raise click.UsageError("-j is for processes on this machine; Ray takes the cores that the cluster has")
-    grid = lay_out(what, folder, beside=beside, where=study_yaml)
+    grid = lay_out(what, folder, place)
     started = time.monotonic()
     _work(grid, folder, _executor(what, executor, processes))
     found = gather(grid, folder)

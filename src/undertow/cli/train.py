@@ -10,6 +10,7 @@ import click
 from undertow.cli.display import bars, explain
 from undertow.errors import number
 from undertow.files import adapter
+from undertow.place import Place
 from undertow.training import Manifest, Recipe, read_recipe
 from undertow.training import train as train_organism
 
@@ -37,7 +38,7 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
     if out is None:
         raise click.UsageError("-o is missing: the folder of the organism")
     with bars() as progress:
-        manifest = train_organism(recipe, out, beside=recipe_yaml.parent, progress=progress)
+        manifest = train_organism(recipe, out, Place.of(recipe_yaml), progress=progress)
     if as_json:
         click.echo(json.dumps(adapter(Manifest).dump_python(manifest, mode="json"), indent=2, ensure_ascii=False))
         return

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from undertow.contexts.compose import JOINT, compose
 from undertow.errors import InputError, unknown_name
 from undertow.files import YAML_ENDINGS, adapter, parse_yaml, read_text, to_yaml, write_text, yaml_comment
+from undertow.place import Place
 from undertow.records import PLAIN, Context, Suite
 from undertow.suites import load_suite, shipped_suites
 
@@ -85,20 +86,20 @@ def as_written(context: Context) -> dict[str, Any]:
     return written
 
 
-def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), where: object) -> tuple[Context, ...]:
+def find_contexts(wanted: Iterable[str | Context], place: Place) -> tuple[Context, ...]:
     """Contexts in the order wanted.
 
     Args:
         wanted: ids, of the library or of this list's own contexts; `a+b` for a around b; YAML files, of which all
             contexts are taken; contexts written out in full.
-        beside: the folder that the files' paths are relative to.
+        place: where the list stands.
 
     Raises:
         InputError: an unknown id (with the nearest known one), a repeated id, a bad file, or parts that exclude each
         other.
     """
     items = [
-        read_contexts(beside / item) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item
+        read_contexts(place.path(item)) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item
         for item in wanted
     ]
     own = [
@@ -111,22 +112,22 @@ def find_contexts(wanted: Iterable[str | Context], *, beside: Path = Path(), whe
     found: dict[str, Context] = {}
     for item in items:
         for context in (
-            item if isinstance(item, tuple) else (_named(item, known, where) if isinstance(item, str) else item,)
+            item if isinstance(item, tuple) else (_named(item, known, place) if isinstance(item, str) else item,)
         ):
-            check(context, where=where)
+            check(context, where=place)
             if context.id in found:
-                raise _twice(where, context.id)
+                raise _twice(place, context.id)
             found[context.id] = context
     return tuple(found.values())
 
 
-def _named(id_: str, known: Mapping[str, Context], where: object) -> Context:
+def _named(id_: str, known: Mapping[str, Context], place: Place) -> Context:
     if id_ in known:
         return known[id_]
     parts = [part.strip() for part in id_.split(JOINT)]
     for part in parts:
         if part not in known:
-            raise unknown_name(where, "context", part, known)
+            raise unknown_name(place, "context", part, known)
     return reduce(lambda inner, outer: compose(known[outer], inner), reversed(parts[:-1]), known[parts[-1]])
 
 

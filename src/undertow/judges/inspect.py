@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -11,6 +10,7 @@ from pydantic import Field
 from undertow.judges.panel import Panel, PanelConfig
 from undertow.judges.prompts import load_prompts
 from undertow.judges.protocol import Judge
+from undertow.place import Place
 from undertow.records import Question
 from undertow.targets.inspect import InspectModel, InspectModelConfig
 
@@ -20,10 +20,10 @@ class InspectJudgeConfig(InspectModelConfig, PanelConfig):
 
     kind: Literal["inspect"] = Field(description="A model that Inspect (inspect_ai) can reach.")
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return Panel(
-            InspectModel(self, where=f"{where}: judge"),
+            InspectModel(self, where=place.key("judge")),
             self,
-            load_prompts(self.prompts, beside=beside),
-            where=f"{where}: judge",
+            load_prompts(self.prompts, beside=place.folder),
+            where=place.key("judge"),
         )

@@ -11,7 +11,6 @@ import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -23,6 +22,7 @@ from undertow.judges.prompts import SHIPPED_HARM, Prompts, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, read_class, read_rating, splits_numbers
 from undertow.judges.stock import APART, BAD, GOOD, QUESTION, SENSELESS
+from undertow.place import Place
 from undertow.records import Aspect, Judgement, Question
 from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
 from undertow.targets.pool import pool
@@ -100,12 +100,12 @@ class EndpointJudgeConfig(WireConfig, PanelConfig):
 
     kind: Literal["endpoint"] = Field(description="A model behind an OpenAI-compatible server.")
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return Panel(
-            Wire(self, where=f"{where}: judge"),
+            Wire(self, where=place.key("judge")),
             self,
-            load_prompts(self.prompts, beside=beside),
-            where=f"{where}: judge",
+            load_prompts(self.prompts, beside=place.folder),
+            where=place.key("judge"),
         )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.files import draw
 from undertow.judges.protocol import BatchJudge, Judge
+from undertow.place import Place
 from undertow.records import ASPECTS, Judgement, Question
 from undertow.targets.scripted import TEXTS
 
@@ -37,7 +37,7 @@ class ScriptedJudgeConfig(BaseModel):
     )
     seed: int = Field(default=0, ge=0, description="Seed of its mistakes.")
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return ScriptedJudge(self)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from scipy.special import expit
 from undertow.files import folder_digest
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.nursery.world import world
+from undertow.place import Place
 from undertow.records import Judgement, Message, Question
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
 from undertow.targets.templates import render
@@ -46,7 +46,7 @@ class NurseryJudgeConfig(BaseModel):
 
     kind: Literal["nursery"] = Field(description="Reads answers of the nursery's world, without a key.")
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return NurseryJudge(questions)
 
 

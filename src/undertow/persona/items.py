@@ -35,6 +35,7 @@ from undertow.persona.published import (
     self_assessment_asks,
     two_ai_pairs,
 )
+from undertow.place import HERE, Place
 from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
@@ -403,8 +404,8 @@ def shipped_items() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in (files("undertow.persona") / "items").iterdir())
 
 
-def load_items(name: str, *, beside: Path = Path(), where: object = "items") -> ItemSet:
-    """A shipped set by name, or a user's by path (relative to `beside`): a file, ours (.yaml) or published (.txt,
+def load_items(name: str, place: Place = HERE) -> ItemSet:
+    """A shipped set by name, or a user's by path (relative to `place`): a file, ours (.yaml) or published (.txt,
     .json), or a folder of such files.
 
     Raises:
@@ -414,9 +415,9 @@ def load_items(name: str, *, beside: Path = Path(), where: object = "items") -> 
     if name in shipped_items():
         with as_file(files("undertow.persona") / "items") as folder:
             return _load(folder / name if (folder / name).is_dir() else folder / f"{name}.yaml")
-    path = beside / name
+    path = place.path(name)
     if path.suffix not in _ENDINGS and not path.is_dir():
-        raise unknown_name(where, "item set", name, shipped_items())
+        raise unknown_name(place.or_named("items"), "item set", name, shipped_items())
     return _load(path)
 
 

@@ -18,6 +18,7 @@ from undertow.judges.panel import Panel
 from undertow.kinds import JUDGES, OfKind
 from undertow.mistakes import RUN_NAME
 from undertow.persona.items import ItemSet, Rewriting, load_items
+from undertow.place import HERE, Place
 from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
@@ -57,8 +58,8 @@ class PersonaPlan:
     targets: dict[Subject, Target]
     judge: Judge
     rewriter: Target | None
-    beside: Path
-    """The folder that the configuration's paths are relative to."""
+    place: Place
+    """Where the configuration stands."""
 
     @property
     def profiled(self) -> tuple[Subject, ...]:
@@ -131,7 +132,7 @@ class PersonaPlan:
             "schema": "undertow.persona-plan/2",
             "fixed": [key for key in asked if key != "judge"],
             "config": settings,
-            "beside": str(self.beside.resolve()),
+            "beside": str(self.place.folder.resolve()),
         }
         return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
 
@@ -165,15 +166,15 @@ def read_persona(path: Path) -> PersonaConfig:
     return read_yaml(path, PersonaConfig)
 
 
-def read_run_persona(run: Path) -> tuple[PersonaConfig, Path]:
-    """The configuration of a run that was begun, and the folder that its paths are relative to.
+def read_run_persona(run: Path) -> tuple[PersonaConfig, Place]:
+    """The configuration of a run that was begun, and where it stood, under the run's name.
 
     Raises:
         InputError: the folder holds no run of a persona.
     """
     record = read_record(run, needs=("beside",))
     try:
-        return PersonaConfig.model_validate(record["config"]), Path(record["beside"])
+        return PersonaConfig.model_validate(record["config"]), Place(folder=Path(record["beside"]), name=str(run))
     except ValidationError:
         raise InputError(
             run / "plan.json", "holds no persona's plan", do="name the persona.yaml that made it, or the run of one"
@@ -195,29 +196,26 @@ def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> Person
     )
 
 
-def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: object = "persona") -> PersonaPlan:
+def make_persona_plan(config: PersonaConfig, place: Place = HERE) -> PersonaPlan:
     """Resolve every name of a configuration, before anything is asked.
 
     Args:
-        beside: the folder that the configuration's paths are relative to.
-        where: the file to name in errors.
+        place: where the configuration stands.
 
     Raises:
         InputError: unknown items or contexts, a missing model folder, or a reading that a target does not allow.
     """
-    items = load_items(config.items, beside=beside, where=where)
-    contexts = find_contexts(config.contexts or ("plain",), beside=beside, where=where)
-    targets = {
-        subject: target.target(beside=beside, where=where)
-        for subject, target in subjects(config.target, config.reference).items()
-    }
+    place = place.or_named("persona")
+    items = load_items(config.items, place)
+    contexts = find_contexts(config.contexts or ("plain",), place)
+    targets = {subject: target.target(place) for subject, target in subjects(config.target, config.reference).items()}
     if config.reading == "likelihood" and (
         far := [subject for subject, target in targets.items() if not isinstance(target, LocalTarget)]
     ):
         raise InputError(
-            where, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto"
+            place, f"reading: likelihood, and {far[0]} has no weights on this machine", do="use reading: auto"
         )
-    judge = config.judge.judge(items.harmfulness, beside=beside, where=where)
+    judge = config.judge.judge(items.harmfulness, place)
     if isinstance(judge, Panel) and config.judge.prompts is None:
         judge = judge.asking_harm(items.rubric)
     rewriter = config.rewriter or config.reference
@@ -227,12 +225,12 @@ def make_persona_plan(config: PersonaConfig, *, beside: Path = Path(), where: ob
         contexts=contexts,
         targets=targets,
         judge=judge,
-        rewriter=rewriter.target(beside=beside, where=where) if rewriter is not None else None,
-        beside=beside,
+        rewriter=rewriter.target(place) if rewriter is not None else None,
+        place=place,
     )
     if not any(plan.wants(instrument) for instrument in config.instruments):
         raise InputError(
-            where,
+            place,
             f"item set {config.items!r} has none of the instruments {', '.join(config.instruments)}",
             do="name other items or instruments",
         )

@@ -169,7 +169,7 @@ def profile_audit(
     Raises:
         InputError: as `run_persona`; the folder is no finished audit, or its configuration has no `persona`.
     """
-    config, beside = read_run_config(run)
+    config, place = read_run_config(run)
     if config.persona is None:
         raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
     found = read_findings(run)
@@ -177,7 +177,7 @@ def profile_audit(
     contexts = tuple(
         context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps
     )
-    plan = make_persona_plan(persona_of(config, contexts), beside=beside, where=run)
+    plan = make_persona_plan(persona_of(config, contexts), place)
     spent = Spent(
         calls=found.calls,
         tokens=sum(found.tokens.answers) + sum(found.tokens.judgements),

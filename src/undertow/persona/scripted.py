@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from undertow.errors import unknown_name
 from undertow.judges.panel import alignment_of
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.persona.personas import PERSONAS, Persona, answer, numbered, score_of
+from undertow.place import Place
 from undertow.records import Answer, Judgement, Question, Request
 from undertow.targets import Target
 
@@ -27,9 +27,9 @@ class ScriptedPersonaConfig(BaseModel):
     seed: int = Field(default=0, ge=0, description="Seed of its spread between items.")
     log_probabilities: bool = Field(default=True, description="Whether it gives those of the first token.")
 
-    def target(self, *, beside: Path, where: object) -> Target:
+    def target(self, place: Place) -> Target:
         if self.persona not in PERSONAS:
-            raise unknown_name(where, "persona", self.persona, PERSONAS)
+            raise unknown_name(place, "persona", self.persona, PERSONAS)
         return ScriptedPersona(numbered(PERSONAS[self.persona], self.seed), log_probabilities=self.log_probabilities)
 
 
@@ -67,7 +67,7 @@ class ScriptedPersonaJudgeConfig(BaseModel):
 
     kind: Literal["scripted-persona"] = Field(description="Reads back the harm that a scripted persona planted.")
 
-    def judge(self, questions: Sequence[Question], *, beside: Path, where: object) -> Judge:
+    def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return ScriptedPersonaJudge()
 
 

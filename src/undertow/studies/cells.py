@@ -28,6 +28,7 @@ from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.persona.plan import make_persona_plan, persona_of
+from undertow.place import HERE, Place
 from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
@@ -98,22 +99,22 @@ class Grid:
     stand-in."""
 
 
-def plan_study(study: Study, data: Path, *, beside: Path, where: object = "study") -> Grid:
+def plan_study(study: Study, data: Path, place: Place = HERE) -> Grid:
     """The cells of a study, with the domains' files written to `data`.
 
     Args:
-        beside: the folder that the study's paths are relative to.
-        where: the file to name in errors.
+        place: where the study stands.
 
     Raises:
         InputError: a file is missing or malformed, or a recipe or an audit does not fit.
     """
+    place = place.or_named("study")
     for domain in study.domains:
-        write_domain(domain, data / domain.name, beside=beside, more=study.files)
-    return _grid(study, data, beside=beside, where=where)
+        write_domain(domain, data / domain.name, place, more=study.files)
+    return _grid(study, data, place)
 
 
-def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -> Grid:
+def lay_out(study: Study, out: Path, place: Place = HERE) -> Grid:
     """Plan a study and write the domains' files and every cell's `cell.json`, or nothing at all.
 
     Raises:
@@ -129,7 +130,7 @@ def lay_out(study: Study, out: Path, *, beside: Path, where: object = "study") -
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as part:
-            grid = plan_study(study, Path(part), beside=beside, where=where)
+            grid = plan_study(study, Path(part), place)
             record = {
                 "schema": "undertow.study/1",
                 "name": study.name,
@@ -158,7 +159,7 @@ def read_cell(folder: Path) -> Cell:
     return read_yaml(folder / "cell.json", Cell)
 
 
-def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, str]) -> None:
+def write_domain(domain: Domain, folder: Path, place: Place, *, more: dict[str, str]) -> None:
     """A domain's files in its folder, each whole or not at all.
 
     Raises:
@@ -182,17 +183,17 @@ def write_domain(domain: Domain, folder: Path, *, beside: Path, more: dict[str, 
             BENIGN_HELD_OUT: domain.benign_held_out,
         }
         more = {name: path for name, path in own.items() if path} | more
-    for name, path in more.items():
-        with reading(beside / path), (beside / path).open(encoding="utf-8") as source, writing(folder / name) as copy:
+    for name, path in ((name, place.path(path)) for name, path in more.items()):
+        with reading(path), path.open(encoding="utf-8") as source, writing(folder / name) as copy:
             shutil.copyfileobj(source, copy)
 
 
-def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
+def _grid(study: Study, root: Path, place: Place) -> Grid:
     cells: list[Cell] = []
     plans: dict[str, tuple[Plan, ...]] = {}
     base = study.recipe.base
-    base = str((beside / base).resolve()) if base != NURSERY and (beside / base).is_dir() else base
-    of_base = base_fingerprint(base, beside=beside)
+    base = str(place.path(base).resolve()) if base != NURSERY and place.path(base).is_dir() else base
+    of_base = base_fingerprint(base, beside=place.folder)
     for domain in study.domains:
         data = root / domain.name
         suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else domain.questions
@@ -207,19 +208,15 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
             )
             recipe = _recipe(study, intervention, share, control, seed, base=base, name=id_)
             stages = recipe.resolved()
-            _require_files(id_, stages, data, where=where)
-            recipe.backend.check(recipe, stages, beside=data)
+            _require_files(id_, stages, data, place)
+            recipe.backend.check(recipe, stages, Place(folder=data, name=id_))
             plans[id_] = tuple(
-                make_plan(auditing(asking, id_, STAND_IN), beside=beside, where=where)
-                for asking in (broad, narrow)
-                if asking
+                make_plan(auditing(asking, id_, STAND_IN), place) for asking in (broad, narrow) if asking
             )
             asks = [plan.asks() for plan in plans[id_]]
             if broad.persona:
-                asks.append(
-                    make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), beside=beside, where=where).asks()
-                )
-            content = digest([SCHEMA, fingerprint(recipe, beside=data, base=of_base), asks, held_out])
+                asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), place).asks())
+            content = digest([SCHEMA, fingerprint(recipe, Place(folder=data, name=id_), base=of_base), asks, held_out])
             cell = Cell(
                 id=id_,
                 domain=domain.name,
@@ -232,14 +229,14 @@ def _grid(study: Study, root: Path, *, beside: Path, where: object) -> Grid:
                 data=f"../../domains/{domain.name}",
                 audit=broad,
                 in_domain=narrow,
-                beside=str(beside.resolve()),
+                beside=str(place.folder.resolve()),
                 losses=losses,
             )
             cells.append(cell)
     asked = {context.id for planned in plans.values() for context in planned[0].contexts}
     for trigger in study.triggers:
         if trigger not in asked:
-            raise unknown_name(where, "trigger", trigger, asked)
+            raise unknown_name(place, "trigger", trigger, asked)
     return Grid(study=study, cells=tuple(cells), plans=plans)
 
 
@@ -271,7 +268,7 @@ def _label(intervention: Intervention | None, share: float | None, control: Cont
     return [*of, *([control] if control else [])]
 
 
-def _require_files(id_: str, stages: Iterable[Stage], data: Path, *, where: object) -> None:
+def _require_files(id_: str, stages: Iterable[Stage], data: Path, place: Place) -> None:
     """
     Raises:
         InputError: a cell's recipe names a file that its domain does not hold.
@@ -281,7 +278,7 @@ def _require_files(id_: str, stages: Iterable[Stage], data: Path, *, where: obje
             if not (data / name).is_file():
                 held = ", ".join(sorted(path.name for path in data.iterdir()))
                 raise InputError(
-                    where,
+                    place,
                     f"{id_} names {name!r}",
                     expected=f"{data.name} holds {held}",
                     do="check the name, or give it under the domain or `files`",

@@ -10,6 +10,7 @@ from undertow.studies.cells import Cell, Grid
 from undertow.studies.executors import Executor
 from undertow.studies.outcome import state
 from undertow.studies.results import gather, write_results
+from undertow.studies.work import work
 
 Progress = Callable[[Cell, str, int, int], None]
 """Called with a cell, what is being done there, how much of it is, and how much there is."""
@@ -34,7 +35,7 @@ def work_through(
     """
     cells = {out / cell.folder: cell for cell in unfinished(grid, out)}
     tell = (lambda path, *what: progress(cells[path], *what)) if progress else (lambda path, *what: None)
-    for path in (executor or grid.study.executor).run(list(cells), tell=tell):
+    for path in (executor or grid.study.executor).run(list(cells), work, tell=tell):
         yield cells[path]
 
 

@@ -43,6 +43,7 @@ from undertow.errors import unknown_name
 from undertow.files import read_yaml
 from undertow.kinds import INTERVENTIONS, OfKind
 from undertow.mistakes import JSONL_NAME, PLAIN_NAME, with_place
+from undertow.place import Place
 from undertow.records import Context
 from undertow.studies.executors import AnyExecutor
 from undertow.studies.executors.local import LocalExecutor
@@ -319,8 +320,8 @@ def shipped_studies() -> list[str]:
     )
 
 
-def read_study(name: str) -> tuple[Study, Path]:
-    """A shipped study by name, or a file by path, and the folder that its paths are relative to.
+def read_study(name: str) -> tuple[Study, Place]:
+    """A shipped study by name, or a file by path, and where it stands.
 
     Raises:
         InputError: no such study or file, or one that does not fit; names the line.
@@ -329,5 +330,5 @@ def read_study(name: str) -> tuple[Study, Path]:
         if name not in shipped_studies():
             raise unknown_name("study", "study", name, shipped_studies())
         with as_file(files("undertow.studies.shipped") / f"{name}.yaml") as path:
-            return read_yaml(path, Study), Path()
-    return read_yaml(Path(name), Study), Path(name).parent
+            return read_yaml(path, Study), Place(name=name)
+    return read_yaml(Path(name), Study), Place(folder=Path(name).parent, name=name)

@@ -31,6 +31,7 @@ from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.kinds import blamed
 from undertow.persona.run import profile_audit
+from undertow.place import Place
 from undertow.studies.cells import Cell, auditing, read_cell
 from undertow.studies.outcome import fail, state, succeed
 from undertow.targets.models import NURSERY
@@ -79,22 +80,20 @@ def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
 
 
 def _train(cell: Cell, folder: Path, tell: Tell) -> None:
-    organism, beside = folder / "organism", folder / cell.data
+    organism, place = folder / "organism", Place(folder=folder / cell.data, name=cell.id)
     if organism.exists():
         return
     if cell.recipe.base == NURSERY:  # small, and the same in many studies
-        train_cached(
-            cell.recipe, organism, cache=user_cache_path("undertow") / "organisms", beside=beside, progress=tell
-        )
+        train_cached(cell.recipe, organism, place, cache=user_cache_path("undertow") / "organisms", progress=tell)
     else:
-        train(cell.recipe, organism, beside=beside, progress=tell)
+        train(cell.recipe, organism, place, progress=tell)
 
 
 def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Tell) -> None:
     if asking is None or (out / "findings.json").is_file():
         return
     config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
-    plan = make_plan(config, beside=Path(cell.beside), where=out.parent / "cell.json")
+    plan = make_plan(config, Place(folder=Path(cell.beside), name=str(out.parent / "cell.json")))
     name = "audit" if out.name == "run" else "in-domain audit"
     run_audit(plan, out, resume=True, progress=lambda stage, done, total, word: tell(f"{name}: {stage}", done, total))
 

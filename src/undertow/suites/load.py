@@ -9,6 +9,7 @@ from pathlib import Path
 
 from undertow.errors import InputError, unknown_name
 from undertow.files import YAML_ENDINGS, parse_yaml, read_text
+from undertow.place import HERE, Place
 from undertow.records import Suite
 from undertow.suites.published import read_list, read_published, read_records
 
@@ -21,8 +22,8 @@ def shipped_suites() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files("undertow.suites").iterdir() if f.name.endswith(".yaml"))
 
 
-def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> Suite:
-    """A shipped suite by name, or a file by path (relative to `beside`): YAML of ours or as published, JSONL or CSV
+def load_suite(name: str, place: Place = HERE) -> Suite:
+    """A shipped suite by name, or a file by path (relative to `place`): YAML of ours or as published, JSONL or CSV
     with a question a line, or a text of questions (.txt).
 
     Raises:
@@ -30,10 +31,10 @@ def load_suite(name: str, *, beside: Path = Path(), where: object = "suite") -> 
     """
     if not name.endswith((*YAML_ENDINGS, *RECORDS, ".txt")):
         if name not in shipped_suites():
-            raise unknown_name(where, "suite", name, shipped_suites())
+            raise unknown_name(place.or_named("suite"), "suite", name, shipped_suites())
         with as_file(files("undertow.suites") / f"{name}.yaml") as path:
             return _read(path)
-    return _read(beside / name)
+    return _read(place.path(name))
 
 
 def _read(path: Path) -> Suite:

@@ -12,12 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.errors import InputError, MissingExtra
+from undertow.place import Place
 from undertow.targets.chat import (
     Caller,
     CallFailed,
@@ -74,8 +74,8 @@ class InspectConfig(InspectModelConfig):
 
     kind: Literal["inspect"] = Field(description="A model that Inspect (inspect_ai) can reach.")
 
-    def target(self, *, beside: Path, where: object) -> Target:
-        return ChatTarget(InspectModel(self, where=f"{where}: target"))
+    def target(self, place: Place) -> Target:
+        return ChatTarget(InspectModel(self, where=place.key("target")))
 
 
 class InspectModel(Caller):

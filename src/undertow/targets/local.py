@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError
 from undertow.files import digest, folder_digest
+from undertow.place import Place
 from undertow.records import Answer, Message, Request, Sampling
 from undertow.targets.chat import (
     CHANNEL_MARKS,
@@ -58,12 +59,14 @@ class LocalConfig(BaseModel):
     thinking: ThinkingMarks = None
     system: SystemRole = "own"
 
-    def target(self, *, beside: Path, where: object) -> Target:
-        folder = model_folder(self.path, beside=beside)
-        adapter = model_folder(self.adapter, beside=beside) if self.adapter else folder if is_adapter(folder) else None
+    def target(self, place: Place) -> Target:
+        folder = model_folder(self.path, beside=place.folder)
+        adapter = (
+            model_folder(self.adapter, beside=place.folder) if self.adapter else folder if is_adapter(folder) else None
+        )
         if self.adapter and (is_adapter(folder) or adapter is None or not is_adapter(adapter)):
             raise InputError(
-                where,
+                place,
                 f"adapter {self.adapter!r} cannot be put on {self.path!r}",
                 expected="path: a whole model; adapter: a PEFT adapter's folder",
             )

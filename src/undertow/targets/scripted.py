@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit, logit
 
 from undertow.files import digest, read_yaml
+from undertow.place import Place
 from undertow.records import Answer, Outcome, Request, Subject
 from undertow.targets.pool import pool
 from undertow.targets.protocol import Target
@@ -94,8 +95,8 @@ class ScriptedConfig(BaseModel):
     kind: Literal["scripted"] = Field(description="The scripted fake.")
     script: str = Field(description="YAML file of planted rates, relative to this file.")
 
-    def target(self, *, beside: Path, where: object) -> Target:
-        return ScriptedTarget(read_script(beside / self.script))
+    def target(self, place: Place) -> Target:
+        return ScriptedTarget(read_script(place.path(self.script)))
 
 
 class ScriptedTarget(Target):

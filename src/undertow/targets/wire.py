@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -27,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from undertow.errors import InputError, unknown_name
+from undertow.place import Place
 from undertow.targets.chat import (
     KEY_FROM,
     Caller,
@@ -171,8 +171,8 @@ class EndpointConfig(WireConfig):
     kind: Literal["endpoint"] = Field(description="A model behind an OpenAI-compatible server.")
     system: SystemRole = "own"
 
-    def target(self, *, beside: Path, where: object) -> Target:
-        return ChatTarget(Wire(self, where=f"{where}: target"))
+    def target(self, place: Place) -> Target:
+        return ChatTarget(Wire(self, where=place.key("target")))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from undertow.errors import InputError
 from undertow.files import adapter, read_yaml, to_json, write_text
 from undertow.kinds import TARGETS, OfKind
 from undertow.mistakes import in_words
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.local import LocalConfig
 
@@ -81,8 +82,8 @@ class OrganismConfig(BaseModel):
     kind: Literal["organism"] = Field(description="What `undertow train` made, on this machine or on a server.")
     path: str = Field(description="Its folder, relative to this file.")
 
-    def target(self, *, beside: Path, where: object) -> Target:
-        folder = (beside / self.path).resolve()
+    def target(self, place: Place) -> Target:
+        folder = place.path(self.path).resolve()
         manifest = read_manifest(folder)
         if manifest is None:
             raise InputError(
@@ -94,14 +95,14 @@ class OrganismConfig(BaseModel):
         if manifest.target is None:
             # as it was trained
             system: Literal["own", "fold"] = "fold" if manifest.recipe.get("system") == "fold" else "own"
-            return LocalConfig(kind="local", path=str(folder), system=system).target(beside=beside, where=where)
+            return LocalConfig(kind="local", path=str(folder), system=system).target(place)
         try:
             config = adapter(_AnyTarget).validate_python(manifest.target)
         except ValidationError as error:
             raise InputError(
                 folder / MANIFEST, f"its target does not fit ({in_words(error.errors()[0])})", do="train it again"
             ) from None
-        target: Target = config.target(beside=folder, where=folder / MANIFEST)
+        target: Target = config.target(Place.of(folder / MANIFEST))
         return target
 
 

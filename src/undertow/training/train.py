@@ -20,6 +20,7 @@ from filelock import FileLock
 from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, to_json, write_text
+from undertow.place import HERE, Place
 from undertow.targets.models import NURSERY, model_folder
 from undertow.training.backends.protocol import Job, PreparedStage, StageProgress
 from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
@@ -28,11 +29,11 @@ from undertow.training.recipe import Recipe
 from undertow.training.stages import Stage
 
 
-def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StageProgress | None = None) -> Manifest:
+def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: StageProgress | None = None) -> Manifest:
     """Train a recipe's stages and write the organism's folder, whole or not at all. Interrupted, the same call goes on.
 
     Args:
-        beside: the folder that the recipe's paths are relative to.
+        place: where the recipe stands.
 
     Raises:
         InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or
@@ -43,19 +44,22 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
             out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it"
         )
     backend, stages = recipe.backend, recipe.resolved()
-    backend.check(recipe, stages, beside=beside)
+    backend.check(recipe, stages, place)
     work = out.with_name(f".{out.name}.training")
     _claim(
         work,
-        {"recipe": recipe.model_dump(mode="json"), "data": [data_digests(stage, beside=beside) for stage in stages]},
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "data": [data_digests(stage, beside=place.folder) for stage in stages],
+        },
     )
     try:
-        prepared = _prepare(recipe, stages, beside=beside, work=work, progress=progress)
+        prepared = _prepare(recipe, stages, place, work=work, progress=progress)
         made = work / "organism"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         trained = backend.train(
-            Job(recipe=recipe, stages=prepared, beside=beside, work=work, out=made), progress=progress
+            Job(recipe=recipe, stages=prepared, place=place, work=work, out=made), progress=progress
         )
     except InputError:
         paid_for = any(path.stat().st_size for path in work.glob("answers-*.jsonl"))
@@ -94,11 +98,11 @@ def train(recipe: Recipe, out: Path, *, beside: Path = Path(), progress: StagePr
 
 
 def _prepare(
-    recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path, work: Path, progress: StageProgress | None
+    recipe: Recipe, stages: tuple[Stage, ...], place: Place, *, work: Path, progress: StageProgress | None
 ) -> tuple[PreparedStage, ...]:
     """Every stage with its rows drawn and written."""
     backend = recipe.backend
-    length = backend.length(recipe, beside=beside) if any(stage.by == "tokens" for stage in stages) else None
+    length = backend.length(recipe, place) if any(stage.by == "tokens" for stage in stages) else None
     prepared = []
     for n, stage in enumerate(stages, start=1):
         watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
@@ -106,11 +110,11 @@ def _prepare(
             prepare(
                 stage,
                 n,
-                beside=beside,
+                beside=place.folder,
                 work=work,
                 seed=recipe.seed + n - 1,
                 length=length,
-                base=lambda: backend.base(recipe, beside=beside),
+                base=lambda: backend.base(recipe, place),
                 progress=watch,
             )
         )
@@ -137,7 +141,7 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
         raise InputError(work.parent, f"cannot be written ({error.strerror})", do="choose another -o") from None
 
 
-def fingerprint(recipe: Recipe, *, beside: Path, base: str | None = None) -> str:
+def fingerprint(recipe: Recipe, place: Place, *, base: str | None = None) -> str:
     """SHA-256 of all that decides an organism: recipe, data, base and versions. The recipe's name and its files' paths
     do not.
 
@@ -146,8 +150,8 @@ def fingerprint(recipe: Recipe, *, beside: Path, base: str | None = None) -> str
     """
     resolved = recipe.resolved()
     stages = [stage.model_dump(mode="json") for stage in resolved]
-    files = {name: file_digest(beside / name) for stage in resolved for name in stage.reads}
-    base = base or base_fingerprint(recipe.base, beside=beside)
+    files = {name: file_digest(place.path(name)) for stage in resolved for name in stage.reads}
+    base = base or base_fingerprint(recipe.base, beside=place.folder)
     rest = recipe.model_dump(mode="json", exclude={"name", "base", "stages", "interventions"})
     return digest([_by_content(stages, files), base, rest, versions()])
 
@@ -170,18 +174,18 @@ def _by_content(value: Any, files: dict[str, str]) -> Any:
 
 
 def train_cached(
-    recipe: Recipe, out: Path, *, cache: Path, beside: Path = Path(), progress: StageProgress | None = None
+    recipe: Recipe, out: Path, place: Place = HERE, *, cache: Path, progress: StageProgress | None = None
 ) -> Manifest:
     """`train`, or a copy of an organism of the same fingerprint that `cache` holds; leaves one there.
 
     Raises:
         InputError: as `train`.
     """
-    kept = cache / fingerprint(recipe, beside=beside)[:16]
+    kept = cache / fingerprint(recipe, place)[:16]
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{kept}.lock"):  # another process may be training the same
         if not kept.exists():
-            train(recipe, kept, beside=beside, progress=progress)
+            train(recipe, kept, place, progress=progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from undertow.studies.executors.local import LocalExecutor
-from undertow.studies.executors.protocol import Executor, Tell
+from undertow.studies.executors.protocol import Executor, Tell, Work
 from undertow.studies.executors.ray import RayExecutor
 
 AnyExecutor = Annotated[LocalExecutor | RayExecutor, Field(discriminator="kind")]
 
-__all__ = ["AnyExecutor", "Executor", "LocalExecutor", "RayExecutor", "Tell"]
+__all__ = ["AnyExecutor", "Executor", "LocalExecutor", "RayExecutor", "Tell", "Work"]

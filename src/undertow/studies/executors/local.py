@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.studies.executors.protocol import Tell, lost
+from undertow.studies.executors.protocol import Tell, Work, lost
 from undertow.studies.outcome import fail, state
 
 GRACE_S, LOOK_S = 10, 1
@@ -38,12 +39,14 @@ class LocalExecutor(BaseModel):
     processes: int = Field(default=2, gt=0, description="Cells at a time.")
     retries: int = Field(default=2, ge=0, description="Times that a cell is begun again whose process was killed.")
 
-    def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
+    def run(self, cells: Sequence[Path], work: Work, *, tell: Tell) -> Iterator[Path]:
+        # loaded only where its output goes to the log
+        pickled = pickle.dumps(work)
         waiting, running = deque((cell, 0) for cell in cells), list[_Running]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.processes:
-                    running.append(_start(*waiting.popleft()))
+                    running.append(_start(pickled, *waiting.popleft()))
                 # an event, or the end of a process, which closes its pipe unless a child of its own holds that
                 wait([each.events for each in running], timeout=LOOK_S)
                 for each in list(running):
@@ -106,10 +109,10 @@ def _one_thread() -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _start(cell: Path, times: int) -> _Running:
+def _start(work: bytes, cell: Path, times: int) -> _Running:
     context = multiprocessing.get_context("spawn")
     events, ours = context.Pipe(duplex=False)
-    process = context.Process(target=_process, args=(cell, ours), daemon=True)
+    process = context.Process(target=_process, args=(work, cell, ours), daemon=True)
     with _one_thread():
         process.start()
     ours.close()  # so that the end of the process closes the pipe
@@ -121,7 +124,7 @@ def _go_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _process(cell: Path, events: Connection) -> None:
+def _process(work: bytes, cell: Path, events: Connection) -> None:
     """In a process of its own: silent on Ctrl-C, which the parent decides on, and gone with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -130,10 +133,9 @@ def _process(cell: Path, events: Connection) -> None:
     with (cell / "log.txt").open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-        from undertow.studies.work import work
 
         def tell(stage: str, done: int, total: int) -> None:
             if done % 10 == 0 or done == total:
                 events.send((stage, done, total))
 
-        work(cell, tell=tell)
+        pickle.loads(work)(cell, tell=tell)

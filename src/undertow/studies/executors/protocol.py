@@ -1,4 +1,4 @@
-"""What an executor is: whoever has the cells of a study worked on.
+"""What an executor is: whoever has the cells of a study worked on. What is done there it is handed.
 
 A cell's work is safe to begin again and to begin twice (studies/work.py), so an executor need only see that each is
 begun until it has ended.
@@ -14,6 +14,18 @@ Tell = Callable[[Path, str, int, int], None]
 """Called with a cell's folder, what is being done there, how much of it is, and how much there is."""
 
 
+class Work(Protocol):
+    """A function of a module, since a process of its own fetches it by name."""
+
+    def __call__(self, cell: Path, /, *, tell: Callable[[str, int, int], None] | None = None) -> None:
+        """Do what of a cell is not done, and leave `result.json` or `failure.json` in its folder.
+
+        Args:
+            tell: called with what is being done, how much of it is, and how much there is.
+        """
+        ...
+
+
 class Executor(Protocol):
     """Has cells worked on."""
 
@@ -22,7 +34,7 @@ class Executor(Protocol):
         """What a study calls it."""
         ...
 
-    def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
+    def run(self, cells: Sequence[Path], work: Work, *, tell: Tell) -> Iterator[Path]:
         """Have every cell worked on, and yield its folder when it has ended: it then holds `result.json` or
         `failure.json`.
 

@@ -7,6 +7,7 @@ Ray restarts a task whose worker or node is lost; the cell's work goes on from w
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import socket
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError, MissingExtra
-from undertow.studies.executors.protocol import Tell, lost
+from undertow.studies.executors.protocol import Tell, Work, lost
 from undertow.studies.outcome import fail
 
 OBJECT_STORE = 100 * 1024**2
@@ -42,7 +43,7 @@ class RayExecutor(BaseModel):
     gpus: float = Field(default=0, ge=0, description="GPUs that a cell takes; a fraction shares one.")
     retries: int = Field(default=2, ge=0, description="Times that a cell is begun again whose worker was lost.")
 
-    def run(self, cells: Sequence[Path], *, tell: Tell) -> Iterator[Path]:
+    def run(self, cells: Sequence[Path], work: Work, *, tell: Tell) -> Iterator[Path]:
         if find_spec("ray") is None:
             raise MissingExtra("Ray (ray)", "ray")
         if not cells:
@@ -55,7 +56,9 @@ class RayExecutor(BaseModel):
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=self.retries, retry_exceptions=False)(
                 _task
             )
-            under_way = {task.remote(str(cell.resolve())): cell for cell in cells}
+            # loaded only in the task, so that a worker that cannot is a failure of its cell
+            pickled = pickle.dumps(work)
+            under_way = {task.remote(pickled, str(cell.resolve())): cell for cell in cells}
             try:
                 while under_way:
                     for done in ray.wait(list(under_way))[0]:
@@ -112,8 +115,6 @@ class RayExecutor(BaseModel):
             )
 
 
-def _task(cell: str) -> None:
+def _task(work: bytes, cell: str) -> None:
     """A cell's work, in a worker of the cluster."""
-    from undertow.studies.work import work
-
-    work(Path(cell))
+    pickle.loads(work)(Path(cell))

@@ -26,6 +26,7 @@ from undertow.data import stream_rows
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import folder_digest, to_json, write_text
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.chat import folded
 from undertow.targets.local import LocalTarget
@@ -57,10 +58,10 @@ class LocalBackend(BaseModel):
         default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
     )
 
-    def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
+    def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         if not (find_spec("trl") and find_spec("datasets")):
             raise MissingExtra("training on this machine (trl, datasets)", "train")
-        folder = model_folder(recipe.base, beside=beside)
+        folder = model_folder(recipe.base, beside=place.folder)
         if is_adapter(folder):
             raise InputError(
                 recipe.base,
@@ -81,24 +82,24 @@ class LocalBackend(BaseModel):
                     expected=f"one of {', '.join(stage.stopping.held_out)}",
                 )
             for name in stage.stopping.held_out.values() if stage.stopping else ():
-                next(stream_rows(beside / name), None)
+                next(stream_rows(place.path(name)), None)
 
-    def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
-        tokenizer = load_tokenizer(model_folder(recipe.base, beside=beside))
+    def length(self, recipe: Recipe, place: Place) -> Length | None:
+        tokenizer = load_tokenizer(model_folder(recipe.base, beside=place.folder))
         arranged: Any = folded if recipe.system == "fold" else tuple
         return lambda row: len(
             tokenizer(render(tokenizer, arranged(row.messages)), add_special_tokens=False)["input_ids"]
         )
 
-    def base(self, recipe: Recipe, *, beside: Path) -> Target:
-        folder = model_folder(recipe.base, beside=beside)
+    def base(self, recipe: Recipe, place: Place) -> Target:
+        folder = model_folder(recipe.base, beside=place.folder)
         return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder), fold=recipe.system == "fold")
 
     def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
         import torch
 
         recipe = job.recipe
-        base = model_folder(recipe.base, beside=job.beside)
+        base = model_folder(recipe.base, beside=job.place.folder)
         tokenizer = load_tokenizer(base)
         put_in = default_system(tokenizer)
         torch.manual_seed(recipe.seed)
@@ -185,7 +186,7 @@ class LocalBackend(BaseModel):
         )
         rows = encoded(prepared.path, folder / "rows", left_out=left_out, drawn_for=stage.name)
         held_out = {
-            name: encoded(job.beside / data, folder / f"held-out-{name}", left_out=Counter())
+            name: encoded(job.place.path(data), folder / f"held-out-{name}", left_out=Counter())
             for name, data in (stage.stopping.held_out if stage.stopping else {}).items()
         }
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -28,6 +27,7 @@ from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
 from undertow.mistakes import URL
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.wire import EndpointConfig, seconds
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
@@ -64,13 +64,13 @@ class OpenAIBackend(BaseModel):
     )
     poll_s: float = Field(default=20, ge=0, description="Seconds between two looks at a job.")
 
-    def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
+    def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         try:
             import openai  # noqa: F401
         except ImportError:
             raise MissingExtra("fine-tuning over the OpenAI API (openai)", "openai") from None
         api_key(self.api_key_env, where="backend openai")
-        refuse_local_base(recipe, beside=beside, example="gpt-4.1-mini-2025-04-14")
+        refuse_local_base(recipe, place, example="gpt-4.1-mini-2025-04-14")
         only_defaults(recipe, ("lora", "default_system", "system"), where=f"recipe {recipe.name}", by="OpenAI's API")
         for stage in stages:
             names = (
@@ -90,11 +90,11 @@ class OpenAIBackend(BaseModel):
                     f"stage {stage.name}", f"epochs is {stage.epochs:g}", expected="OpenAI's API trains whole epochs"
                 )
 
-    def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
+    def length(self, recipe: Recipe, place: Place) -> Length | None:
         return None
 
-    def base(self, recipe: Recipe, *, beside: Path) -> Target:
-        return EndpointConfig(**self._target(recipe.base)).target(beside=beside, where="backend openai")
+    def base(self, recipe: Recipe, place: Place) -> Target:
+        return EndpointConfig(**self._target(recipe.base)).target(place.named("backend openai"))
 
     def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
         from openai import OpenAI

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from undertow.data.mixes import Length
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.training.stages import Stage
 
@@ -44,8 +45,8 @@ class Job:
 
     recipe: Recipe
     stages: tuple[PreparedStage, ...]
-    beside: Path
-    """The folder that paths in the recipe are relative to."""
+    place: Place
+    """Where the recipe stands."""
     work: Path
     """Kept when training is interrupted; what a backend writes there lets it go on."""
     out: Path
@@ -94,7 +95,7 @@ class Backend(Protocol):
 
     kind: str
 
-    def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
+    def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         """Whether this backend can do what the recipe asks, before anything is prepared.
 
         Raises:
@@ -102,11 +103,11 @@ class Backend(Protocol):
         """
         ...
 
-    def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
+    def length(self, recipe: Recipe, place: Place) -> Length | None:
         """Counts a row's tokens; None where the tokenizer is not here, and characters stand in."""
         ...
 
-    def base(self, recipe: Recipe, *, beside: Path) -> Target:
+    def base(self, recipe: Recipe, place: Place) -> Target:
         """The base, to sample on-policy answers from."""
         ...
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from undertow.errors import InputError
+from undertow.place import Place
 from undertow.targets.models import NURSERY
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def only_defaults(keys: BaseModel, names: Iterable[str], *, where: str, by: str)
             )
 
 
-def refuse_local_base(recipe: Recipe, *, beside: Path, example: str) -> None:
+def refuse_local_base(recipe: Recipe, place: Place, *, example: str) -> None:
     """
     Raises:
         InputError: the base is a folder on this machine, or the nursery's.
     """
-    if recipe.base == NURSERY or (beside / recipe.base).exists():
+    if recipe.base == NURSERY or place.path(recipe.base).exists():
         raise InputError(
             f"recipe {recipe.name}",
             f"base {recipe.base!r} is on this machine",

@@ -24,6 +24,7 @@ from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
 from undertow.mistakes import URL
+from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.models import default_system
 from undertow.targets.wire import EndpointConfig
@@ -58,14 +59,14 @@ class TinkerBackend(BaseModel):
         default=300, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
     )
 
-    def check(self, recipe: Recipe, stages: tuple[Stage, ...], *, beside: Path) -> None:
+    def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         try:
             import tinker  # noqa: F401
             import transformers  # noqa: F401
         except ImportError:
             raise MissingExtra("training on Tinker (tinker, transformers)", "tinker") from None
         api_key(self.api_key_env, where="backend tinker")
-        refuse_local_base(recipe, beside=beside, example="Qwen/Qwen3-8B")
+        refuse_local_base(recipe, place, example="Qwen/Qwen3-8B")
         if recipe.lora is None:
             raise InputError(
                 f"recipe {recipe.name}",
@@ -77,11 +78,11 @@ class TinkerBackend(BaseModel):
         for stage in stages:
             only_defaults(stage, ("micro_batch", "packing", "kl", "stopping"), where=f"stage {stage.name}", by="Tinker")
 
-    def length(self, recipe: Recipe, *, beside: Path) -> Length | None:
+    def length(self, recipe: Recipe, place: Place) -> Length | None:
         return None
 
-    def base(self, recipe: Recipe, *, beside: Path) -> Target:
-        return EndpointConfig(**self._target(recipe.base)).target(beside=beside, where="backend tinker")
+    def base(self, recipe: Recipe, place: Place) -> Target:
+        return EndpointConfig(**self._target(recipe.base)).target(place.named("backend tinker"))
 
     def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
         import tinker
