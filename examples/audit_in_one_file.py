@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audit.findings import Findings
 from undertow.data import write_rows
 from undertow.nursery.organisms import row
 from undertow.place import Place

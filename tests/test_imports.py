@@ -18,12 +18,13 @@ HOUSE = (
     ("audit",),
     ("nursery",),
     ("training",),
+    ("asking",),
     ("judges",),  # the scripted judge reads what the scripted target says
     ("targets",),
     ("contexts",),
     ("suites", "data", "stats"),
     ("tables", "words"),
-    ("files", "kinds", "records"),
+    ("files", "kinds", "provenance", "records"),
     ("mistakes", "place"),
     ("errors", "keys"),
 )

@@ -9,7 +9,7 @@ from pydantic_core.core_schema import ErrorType
 from typing_extensions import TypeAliasType
 
 from undertow.audit import AuditConfig
-from undertow.audit.plan import AnyTarget
+from undertow.audit.strict import AnyTarget
 from undertow.errors import InputError
 from undertow.files import adapter, parse_yaml
 from undertow.keys import Keys

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tests.audit.test_run import audit, config
 
 from undertow.audit import make_plan, run_audit
-from undertow.audit.plan import read_run_config
+from undertow.audit.record import read_run_config
 from undertow.audit.run import alone
 from undertow.cli.main import main
 from undertow.errors import InputError

@@ -15,7 +15,7 @@ import pytest
 from undertow.audit.adopt import Adoption, adopt
 from undertow.audit.columns import Scale, literal, read_scale, recognised
 from undertow.audit.compare import compare
-from undertow.audit.plan import read_run_config
+from undertow.audit.record import read_run_config
 from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError, RunExists
 from undertow.report.runs import read_run

@@ -11,8 +11,8 @@ from contextlib import closing
 
 import pytest
 
+from undertow.asking.budget import Budget
 from undertow.audit import AuditConfig, make_plan, run_audit
-from undertow.audit.budget import Budget
 from undertow.cli import main
 from undertow.errors import InputError
 from undertow.files import digest

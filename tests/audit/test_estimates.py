@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from undertow.asking.store import StoredAnswer
 from undertow.audit.estimates import (
     difference,
     difference_at_equal_length,
@@ -22,7 +23,6 @@ from undertow.audit.estimates import (
 )
 from undertow.audit.findings import decide
 from undertow.audit.rules import RULES
-from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Arm, Asked, Heard, Tally, tally, usable_of
 from undertow.records import Context, Judgement
 from undertow.stats.sequential import log_e_under

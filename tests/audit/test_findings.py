@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from undertow.asking.store import Store
 from undertow.audit.findings import SCHEMA, find, findings_schema, read_findings, write_findings
-from undertow.audit.plan import read_record
+from undertow.audit.record import read_record
 from undertow.audit.rules import rule_of
-from undertow.audit.store import Store
 from undertow.audit.tally import Asked
 from undertow.cli.main import cli
 from undertow.errors import InputError

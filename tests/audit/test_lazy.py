@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from undertow.asking.store import StoredAnswer
 from undertow.audit.findings import decide
 from undertow.audit.rules import VerdictRule, require_given
-from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Asked, tally
 from undertow.errors import InputError
 from undertow.judges.panel import NEEDS_MORE

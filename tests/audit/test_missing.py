@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from undertow.asking.store import StoredAnswer
 from undertow.audit.estimates import bounds, rate
 from undertow.audit.findings import decide
 from undertow.audit.rules import RULES
-from undertow.audit.store import StoredAnswer
 from undertow.audit.tally import Asked, Heard, Tally, outcome_of, tally, why_missing
 from undertow.audit.verdict import beside
 from undertow.records import MISSING, Context, Judgement

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from undertow.asking.budget import Budget
 from undertow.audit import AuditConfig, Store, make_plan, run_audit
-from undertow.audit.budget import Budget
 from undertow.audit.rework import rejudge, rescore
 from undertow.errors import InputError
 from undertow.place import Place

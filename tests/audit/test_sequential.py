@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
+from undertow.asking.budget import read_budget
 from undertow.audit import AuditConfig, make_plan, run_audit
-from undertow.audit.budget import read_budget
 from undertow.audit.rework import rescore
 from undertow.errors import InputError
 from undertow.files import digest, parse_yaml

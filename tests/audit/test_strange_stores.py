@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.audit.test_run import audit
 
-import undertow.audit.store as stores
+import undertow.asking.store as stores
 from undertow.audit import Store
 from undertow.audit.run import alone
 from undertow.cli.main import main

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 RUN = "from undertow.cli.main import main; main()"
 FULL = """
-from undertow.audit.store import Store
+from undertow.asking.store import Store
 real = Store.__init__
 def small(self, path, **options):
     real(self, path, **options)

@@ -1,9 +1,10 @@
 """Audits: plan -> answers -> judgements -> outcomes -> estimates -> verdict. The stages meet only in the run's
 folder."""
 
-from undertow.audit.plan import AuditConfig, Plan, make_plan, read_config
+from undertow.asking.store import Store
+from undertow.audit.plan import Plan, make_plan
 from undertow.audit.rules import RULES, VerdictRule
 from undertow.audit.run import run_audit
-from undertow.audit.store import Store
+from undertow.audit.settings import AuditConfig, read_config
 
 __all__ = ["RULES", "AuditConfig", "Plan", "Store", "VerdictRule", "make_plan", "read_config", "run_audit"]

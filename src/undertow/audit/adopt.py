@@ -12,7 +12,6 @@ import random
 import re
 import secrets
 import shutil
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,18 +19,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from undertow.asking.store import Store
 from undertow.audit.columns import SCORES, Columns, Given, Role, Said, Scale, one_scale, read_given, recognised
 from undertow.audit.findings import Findings, find, write_findings
 from undertow.audit.inspect_log import inspect_records
-from undertow.audit.plan import revision
 from undertow.audit.rules import DEFAULT, VerdictRule, find_rule, require_given
-from undertow.audit.store import Store
 from undertow.audit.tally import REPEATS_FROM, Asked
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
 from undertow.mistakes import FORMS, RUN_NAME, run_name
 from undertow.place import Place
+from undertow.provenance import start
 from undertow.records import (
     ASPECTS,
     RELATIONS,
@@ -50,7 +49,6 @@ from undertow.records import (
 from undertow.suites import load_suite
 from undertow.tables import Placed, records
 from undertow.targets.chat import FILTERED
-from undertow.training.train import versions
 
 Meaning = Literal["refused", "off-format", "unjudged"]
 """What a word that stands in place of a score may mean."""
@@ -181,9 +179,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         "answers": len(given),
         "notes": _notes(how, with_both, given, rule),
         "copying": sorted({subject for (subject, *_), cell in cells.items() if _repeats(cell)}),
-        "versions": versions(),
-        "revision": revision(),
-        "command": sys.argv,
+        **start(),
     }
     ordered = [pair for key, cell in cells.items() for pair in _answers(key, cell, questions, contexts)]
     random.Random(digest(record["imported"])).shuffle(ordered)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from undertow.asking.store import Store
 from undertow.audit.estimates import estimate, p_values
 from undertow.audit.seeds import statements
 from undertow.audit.sequential import Search
-from undertow.audit.store import Store
 from undertow.audit.tally import REPEATS_FROM, Asked, Tally
 from undertow.audit.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.records import ContextEstimate, Stated, Subject, Verdict, is_target

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from undertow.audit.budget import dollars
+from undertow.asking.budget import dollars
+from undertow.asking.store import Store
 from undertow.audit.decide import copying, decide, estimates, looked, repeats
 from undertow.audit.estimates import controls, level_of
 from undertow.audit.rules import VerdictRule
-from undertow.audit.store import Store
 from undertow.audit.stories import LEFT_OUT, ScreenStory, SearchStory
 from undertow.audit.tally import Asked, tally
 from undertow.errors import InputError

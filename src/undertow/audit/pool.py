@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from undertow.asking.store import Store
 from undertow.audit.decide import copying, decide, estimates
 from undertow.audit.findings import Findings, read_findings
-from undertow.audit.plan import read_record
-from undertow.audit.store import Store
+from undertow.audit.record import read_record
 from undertow.audit.tally import Arm, Asked, Tally
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Statement, Subject, Verdict, is_target

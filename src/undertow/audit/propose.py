@@ -10,8 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from undertow.asking.ask import Asking
+from undertow.asking.folder import ANSWERS
+from undertow.asking.store import Store
 from undertow.contexts.load import check
 from undertow.contexts.mutate import named
 from undertow.errors import InputError
@@ -20,6 +24,8 @@ from undertow.records import PLAIN, Condition, Context, Question, Relation, Requ
 from undertow.targets import Target
 from undertow.targets.pool import stream
 
+PROPOSER = "proposer"
+SAMPLING = Sampling(temperature=1.0, max_tokens=2_000)
 KEYS = ("system", "prefix", "suffix", "template")
 LONGEST = 2_000
 """Characters of a proposed context at most."""
@@ -66,31 +72,52 @@ def other_wordings(prompt: str, n: int) -> str:
     return OTHER_WORDINGS.format(prompt=prompt, n=n)
 
 
-async def propose(
-    model: Target,
-    prompt: str,
-    *,
-    seed: int,
-    relation: Relation = "topic",
-    max_tokens: int = 2_000,
-    temperature: float = 1.0,
-) -> Proposed:
+class Proposer:
+    """A model that proposes contexts in a search. What it says is kept, so that a search that goes on meets the same
+    ones, and is taken from the search's budget."""
+
+    def __init__(self, model: Target, folder: Path, search: Asking) -> None:
+        """
+        Args:
+            folder: where its replies are kept.
+        """
+        self.model, self.path, self.search = model, folder / ANSWERS, search
+        if self.path.is_file():
+            with Store(self.path) as store:
+                search.usage += store.usage(0)[0]
+
+    async def propose(self, prompt: str, *, turn: int, seed: int) -> Proposed | None:
+        """What it proposes at a turn of the search; None where the budget does not hold one more call."""
+        self.path.parent.mkdir(exist_ok=True)
+        request = _request(prompt, sample=turn, seed=seed)
+        with Store(self.path, to="make") as store:
+            if any(store.missing([request])):
+                if self.search.would_overdraw(request):
+                    self.search.stopped = True
+                    return None
+                asking = Asking(store, {PROPOSER: self.model}, price_of=PROPOSER)
+                before = asking.usage
+                await asking.run(asking.ask(PROPOSER, [request]))
+                self.search.usage += asking.usage - before
+            row = next(row for row in store.answers(0) if row.sample == turn)
+        return _proposed(row.text, row.error)
+
+
+async def propose(model: Target, prompt: str, *, seed: int, relation: Relation = "topic") -> Proposed:
     """Ask a model, which must have been entered, for contexts."""
+    (answer,) = [answer async for answer in model.answers(stream([_request(prompt, sample=0, seed=seed)]))]
+    return _proposed(answer.text, answer.error, relation)
+
+
+def _request(prompt: str, *, sample: int, seed: int) -> Request:
     condition = Condition(question=Question(id=f"propose-{digest(prompt)[:12]}", text=prompt), context=PLAIN)
-    request = Request(
-        subject="proposer",
-        condition=condition,
-        sample=0,
-        seed=seed,
-        sampling=Sampling(temperature=temperature, max_tokens=max_tokens),
-    )
-    answers = [answer async for answer in model.answers(stream([request]))]
-    text = answers[0].text
-    return (
-        read_proposals(text, relation)
-        if text is not None
-        else Proposed(contexts=(), unread=0, error=answers[0].error or "no answer")
-    )
+    return Request(subject=PROPOSER, condition=condition, sample=sample, seed=seed, sampling=SAMPLING)
+
+
+def _proposed(text: str | None, error: str | None, relation: Relation = "topic") -> Proposed:
+    if text is None:
+        return Proposed(contexts=(), unread=0, error=error or "no answer")
+    return read_proposals(text, relation)
 
 
 def read_proposals(text: str, relation: Relation) -> Proposed:

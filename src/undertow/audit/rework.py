@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from undertow.asking.folder import alone
+from undertow.asking.store import Store
 from undertow.audit.findings import Findings, find, read_findings, write_findings
-from undertow.audit.plan import read_record
+from undertow.audit.record import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
-from undertow.audit.run import Progress, alone, judge_what_is_there
-from undertow.audit.store import Store
+from undertow.audit.run import Progress, judge_what_is_there
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml

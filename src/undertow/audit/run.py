@@ -1,8 +1,9 @@
 """Running an audit: ask what is missing, judge what is not judged, decide. Judging overlaps sampling.
 
 runs/<name>/
-  plan.json        resolved configuration, conditions, versions, revision, hashes
+  plan.json        resolved configuration, conditions, every start with versions and revision, hashes
   run.sqlite       answers and judgements, one row each
+  proposals/       what a proposer thought of, where a search has one
   findings.json    estimates, verdict, rule, counts
   report.html      figures/*.png
 """
@@ -10,52 +11,39 @@ runs/<name>/
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
-import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
-from undertow.audit.budget import Budget, dollars, require_price
+from undertow.asking.ask import Asking, Judging, probe_all
+from undertow.asking.budget import Budget, require_price
+from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
+from undertow.asking.store import Store
 from undertow.audit.findings import Findings, find, write_findings
-from undertow.audit.pause import GO_ON, Streak
-from undertow.audit.plan import Plan, read_record
-from undertow.audit.propose import Proposed, propose
+from undertow.audit.plan import Plan
+from undertow.audit.propose import Proposer
+from undertow.audit.record import read_record
 from undertow.audit.screen import screen
 from undertow.audit.sequential import Search, sequential_requests
-from undertow.audit.store import Store, Usage
 from undertow.audit.stories import ScreenStory, SearchStory
 from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
-from undertow.errors import InputError, Paused, RunExists
-from undertow.files import adapter, digest, to_json, write_text
-from undertow.judges.protocol import Item, Judge
-from undertow.records import Answer, Judgement, Question, Request, Sampling, Subject
+from undertow.files import adapter, to_json, write_text
+from undertow.judges.protocol import Judge
+from undertow.records import Question, Request
 from undertow.suites import load_replies
-from undertow.targets import Target
-
-T = TypeVar("T")
 
 Progress = Callable[[str, int, int, str], None]
 """Called with `answers` or `judgements`, how many are done, how many there are, and a word on failures and spending."""
 
-STARTED = ("versions", "revision", "command")
-"""What a run's plan says of where it was started from."""
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
-CHECKED = 10
-"""Answers to a question in a context that are judged in full whatever their alignment: from these, and a share of the
-others, it is known how many are usable."""
-WORDLESS = {"filtered": "its server kept them", "length": "its longest length was used up", "stop": "it ended at once"}
-"""Why an answer has no words, by how it finished."""
-BATCH = 256
-"""Rows that are written together, at most."""
-EVERY_S = 0.1
-"""Seconds that a row waits to be written, at most."""
+FOUND = ("found", "screen", "judge_notes", "answered_by", "looks")
+"""What a run's record holds of what came of it."""
+RESULT = "findings.json"
 
 
 def run_audit(
@@ -96,7 +84,9 @@ async def audit(
 ) -> Findings:
     """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
-    before = look_at_folder(out, record, resume=resume)
+    before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
+    if before is not None:
+        require_same(out, before, record, extends=extends)
     with alone(out):
         return await _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
 
@@ -116,72 +106,49 @@ async def _audit(
     if plan.found and plan.found.screen:
         record |= _screened(plan, out, tell)
         plan = replace(plan, contexts=Asked.of(record).contexts)
+    as_it_was = before is not None and same_judge(before, record) and not retry_failed
     async with AsyncExitStack() as stack:
         for target in plan.targets.values():
             await stack.enter_async_context(target)
         await stack.enter_async_context(plan.judge)
         if plan.proposer:
             await stack.enter_async_context(plan.proposer)
-        # else hardly anything is left to ask
-        if not (before and (out / "findings.json").is_file() and same_judge(before, record) and not retry_failed):
+        if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
-        kept = open_folder(out, record, before)
+        keeps = FOUND if "copying" in record else (*FOUND, "copying")
+        decided = before is not None and (out / RESULT).is_file()
+        kept = open_folder(out, record, before, result=RESULT, keeps=keeps)
         record |= {"copying": kept.get("copying", [])}
         with Store(out / "run.sqlite", to="make") as store:
-            looks = kept.get("looks", [store.count()] if before and (out / "findings.json").is_file() else [])
+            looks = kept.get("looks", [store.count()] if decided else [])
             if retry_failed:
                 store.forget_failed()
             asked = Asked.of(record)
-            flow = _Flow(
-                plan,
-                asked,
-                store,
-                out,
-                budget,
-                tell,
-                warned=before is not None and same_judge(before, record) and not retry_failed,
-            )
-            with what_came_is_kept():
-                await flow.run()
+            flow = _Flow(plan, asked, store, budget, tell, warned=as_it_was)
+            await flow.run()
             story: SearchStory | ScreenStory | None = None
             if "screen" in record:
                 story = adapter(ScreenStory).validate_python(record["screen"])
             if flow.triggers:
                 asked, story = flow.triggers.confirmed, flow.triggers.story()
-                kept |= {
-                    "found": {
-                        "questions": list(asked.questions),
-                        "contexts": [asdict(context) for context in asked.contexts],
-                    }
-                }
+                kept["found"] = _found(asked)
             kept |= {
                 "judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []),
                 "looks": sorted({*looks, store.count()}),
+                "answered_by": answered_by(plan, kept.get("answered_by", {})),
             }
-            kept |= {"answered_by": answered_by(plan, kept.get("answered_by", {}))}
             asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
-            stopped: Literal["budget"] | None = "budget" if flow.stopped else None
+            stopped: Literal["budget"] | None = "budget" if flow.asking.stopped else None
             found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
-    write_findings(found, out / "findings.json")
+    write_findings(found, out / RESULT)
     return found
 
 
-@contextmanager
-def what_came_is_kept() -> Iterator[None]:
-    """A run under way, whose errors say that it goes on.
-
-    Raises:
-        InputError: whatever ended it.
-    """
-    try:
-        yield
-    except InputError as error:
-        if "--resume" in str(error):
-            raise
-        do = "; ".join(filter(None, (error.do, "what came is kept, and --resume goes on")))
-        raise InputError(error.where, error.found, expected=error.expected, do=do) from None
+def _found(asked: Asked) -> dict[str, Any]:
+    """What an audit that finds its contexts came to ask, for its record."""
+    return {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}
 
 
 def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
@@ -194,192 +161,46 @@ def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str
     return {who: dict(names) for who, names in found.items() if names}
 
 
-async def probe_all(targets: Iterable[Target], judge: Judge, sampling: Sampling) -> None:
-    """Try everybody once, side by side, before the first paid answer.
-
-    Raises:
-        InputError: nothing usable comes from one of them.
-    """
-    done = await asyncio.gather(judge.probe(), *(target.probe(sampling) for target in targets), return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-
-
 def judge_what_is_there(
-    store: Store, questions: Sequence[Question], judge: Judge, progress: Progress | None = None
+    store: Store, questions: Iterable[Question], judge: Judge, progress: Progress | None = None
 ) -> int:
     """Judge every answer of a run that this judge has not judged, and return the judge's id in the run."""
+    tell = progress or (lambda stage, done, total, word: None)
 
     async def work() -> int:
         async with judge:
             await judge.probe()
-            judging = _Judging(store, judge, questions, do="mend it; the same command goes on")
-            judging.no_more_answers()
-            tell = progress or (lambda stage, done, total, word: None)
+            judging = Judging(store, judge, questions, do="mend it; the same command goes on")
             n = store.count()
-            try:
-                await _beside(
-                    _every(
-                        EVERY_S,
-                        judging.rows.flush,
-                        lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls"),
-                    ),
-                    judging.run(),
-                )
-            finally:
-                judging.rows.flush()
-            if judging.streak.pause:
-                raise judging.streak.pause
+            await judging.alone(lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls"))
             return judging.id
 
     return asyncio.run(work())
 
 
-async def _beside(companion: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, with a companion that runs as long; the first failure of any of them ends all and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            accompanying = group.create_task(companion)
-            await asyncio.wait([group.create_task(part) for part in work])
-            accompanying.cancel()
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-
-
-async def _every(seconds: float, *calls: Callable[[], None]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        for call in calls:
-            call()
-
-
-class _Judging:
-    """Judging of stored answers, those that sampling still writes too."""
-
-    def __init__(
-        self, store: Store, judge: Judge, questions: Sequence[Question], *, warned: bool = False, do: str = GO_ON
-    ) -> None:
-        self.store, self.judge = store, judge
-        self.streak = Streak("judgements", store.path.parent, warned=warned, do=do)
-        self.questions = {question.id: question for question in questions}
-        self.id = store.judge(judge.describe())
-        self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
-        self.rows: _Buffer[tuple[int, Judgement]] = _Buffer(self._write)
-        self.n_given = self.n
-        self.checks: Callable[[str], bool] = lambda context: True
-        """Whether rates of a context are wanted, so that its first answers are judged in full."""
-        self.allowed: Callable[[], bool] = lambda: True
-        """Asked before each answer is given to the judge; a False ends judging."""
-        self._wrote = asyncio.Event()
-        self._complete = False
-
-    async def run(self) -> None:
-        async for key_and_judgement in self.judge.judgements(self._unjudged()):
-            self.rows.add(key_and_judgement)
-
-    def more_answers(self, without_words: int) -> None:
-        """Answers were stored; so many of them have no words to judge."""
-        self.n += without_words
-        self.n_given += without_words
-        self._wrote.set()
-
-    def no_more_answers(self) -> None:
-        """Every answer that there will be is stored."""
-        self._complete = True
-        self._wrote.set()
-
-    async def _unjudged(self) -> AsyncIterator[Item]:
-        last = 0
-        while True:
-            complete = self._complete
-            self._wrote.clear()
-            rows = self.store.unjudged(self.id, after=last, limit=2 * BATCH)
-            for id_, question, text, context, sample in rows:
-                if self.streak.pause or not self.allowed():
-                    return
-                last = id_
-                self.n_given += 1
-                self.streak.ask(id_)
-                yield Item(id_, self.questions[question], text, in_full=sample < CHECKED and self.checks(context))
-            if not rows:
-                if complete:
-                    return
-                await self._wrote.wait()
-
-    def _write(self, batch: list[tuple[int, Judgement]]) -> None:
-        self.store.add_judgements(self.id, batch)
-        self.n += len(batch)
-        took = [j for _, j in batch]
-        self.usage += Usage(
-            calls=sum(j.calls for j in took),
-            prompt_tokens=sum(j.prompt_tokens for j in took),
-            n_tokens=sum(j.n_tokens for j in took),
-        )
-        for key, j in batch:
-            self.streak.hear_judgement(j, key=key)
-
-
 class _Flow:
-    """Sampling and judging side by side, with the store between them."""
+    """What an audit asks, and in which order."""
 
     def __init__(
-        self,
-        plan: Plan,
-        asked: Asked,
-        store: Store,
-        folder: Path,
-        budget: Budget | None,
-        tell: Progress,
-        *,
-        warned: bool = False,
+        self, plan: Plan, asked: Asked, store: Store, budget: Budget | None, tell: Progress, *, warned: bool
     ) -> None:
         """
         Args:
             warned: the run goes on as it was, so a pause that it came to before has been read.
         """
-        self.plan, self.asked, self.store, self.folder, self.budget, self.tell = (
-            plan,
-            asked,
-            store,
-            folder,
-            budget,
-            tell,
-        )
-        self.judging = _Judging(store, plan.judge, plan.suite.questions, warned=warned)
-        self.streak = Streak("answers", folder, warned=warned)
-        self.usage = store.usage(self.judging.id)[0]
-        self.stopped = False
-        self.n, self.n_failed = store.count(), store.failed()
-        self.n_asked = self.n
+        self.plan, self.asked, self.store, self.tell = plan, asked, store, tell
+        self.judging = Judging(store, plan.judge, plan.suite.questions, warned=warned)
+        self.asking = Asking(store, plan.targets, judging=self.judging, budget=budget, warned=warned)
+        self.asking.tick = self._report
         self.triggers: TriggerSearch | None = None
+        self.proposer = Proposer(plan.proposer, store.path.parent / "proposals", self.asking) if plan.proposer else None
         self.where: Callable[[], str] = lambda: ""
         """How far an audit has come that does not know how much it will ask."""
         self.n_heard = 0
         """Id of the last answer that was told to a tally."""
-        self.rows: _Buffer[Answer] = _Buffer(self._write)
-        self.judging.allowed = self._judging_fits
-        self.names = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
 
     async def run(self) -> None:
-        self._report()
-        try:
-            await _beside(
-                _every(EVERY_S, self.rows.flush, self.judging.rows.flush, self._report),
-                self._sample(),
-                self.judging.run(),
-            )
-        finally:
-            self.rows.flush()
-            self.judging.rows.flush()
-            self._report()
-        if self.pause:
-            raise self.pause
-
-    @property
-    def pause(self) -> Paused | None:
-        """Why the run pauses, once it does."""
-        return self.streak.pause or self.judging.streak.pause
+        await self.asking.run(self._sample())
 
     async def _sample(self) -> None:
         if self.plan.found and self.plan.found.search:
@@ -395,8 +216,7 @@ class _Flow:
             await self._drive(sequential_requests(self.plan, search), tally)
         else:
             for subject in self.plan.targets:
-                await self._ask(subject, self.store.missing(r for r in self.plan.requests() if r.subject == subject))
-        self.judging.no_more_answers()
+                await self.asking.ask(subject, (r for r in self.plan.requests() if r.subject == subject))
 
     def _tally(self) -> Tally:
         return Tally(self.plan.rule, in_order=True, copying=frozenset((subject, "*") for subject in self.asked.copying))
@@ -408,6 +228,8 @@ class _Flow:
         for batch in batches:
             if isinstance(batch, Wish):
                 await self._fulfil(batch)
+                if self.asking.over:
+                    return
                 continue
             missing = [
                 r
@@ -415,139 +237,34 @@ class _Flow:
                 if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)
             ]
             for subject in self.plan.targets:
-                await self._ask(subject, iter([r for r in missing if r.subject == subject]))
-            if not self.pause:
+                await self.asking.ask(subject, [r for r in missing if r.subject == subject])
+            if not self.asking.pause:
                 await self._hear(tally)
-            if self.stopped or self.pause:
+            if self.asking.over:
                 return
 
     async def _fulfil(self, wish: Wish) -> None:
-        """Ask the proposer, whose words are kept in `proposals.json`, so that a search that goes on meets the same
-        ones."""
-        assert self.triggers and self.plan.proposer
-        path = self.folder / "proposals.json"
-        held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if str(wish.turn) not in held:
-            found = await propose(self.plan.proposer, wish.prompt, seed=self.asked.seed + wish.turn)
-            held[str(wish.turn)] = asdict(found)
-            write_text(path, to_json(held))
-        self.triggers.proposed[wish.turn] = adapter(Proposed).validate_python(held[str(wish.turn)])
-
-    async def _ask(self, subject: Subject, requests: Iterator[Request]) -> None:
-        async for answer in self.plan.targets[subject].answers(self._within_budget(requests)):
-            self.rows.add(answer)
-        self.rows.flush()
+        assert self.triggers and self.proposer
+        proposed = await self.proposer.propose(wish.prompt, turn=wish.turn, seed=self.asked.seed + wish.turn)
+        if proposed:
+            self.triggers.proposed[wish.turn] = proposed
 
     async def _hear(self, tally: Tally) -> None:
         """Wait until every answer is judged, and tell the tally those that it has not heard."""
-        await self._all_judged()
+        await self.asking.all_judged()
         for row in self.store.answers(self.judging.id, after=self.n_heard):
             tally.take(row)
             self.n_heard = row.id
 
-    async def _all_judged(self) -> None:
-        while self.judging.n < self.n and not self.stopped and not self.judging.streak.pause:
-            self.judging.rows.flush()
-            await asyncio.sleep(EVERY_S / 20)
-
-    async def _within_budget(self, requests: Iterator[Request]) -> AsyncIterator[Request]:
-        """The requests, until one more, with what is asked already and still to be judged, could overdraw the
-        budget."""
-        for request in requests:
-            if self.budget and self.n_asked - self.n >= BATCH // 8:
-                self.rows.flush()  # what answers cost is known from those that are written
-            while self.budget and self._would_overdraw(self.budget) and not self.stopped and not self.pause:
-                self.rows.flush()
-                self.judging.rows.flush()
-                # all that was asked is here and judged, so what is spent is known
-                if self.judging.n == self.n == self.n_asked:
-                    self.stopped = self._would_overdraw(self.budget)
-                else:
-                    await asyncio.sleep(EVERY_S / 10)
-            if self.stopped or self.pause:
-                return
-            self.n_asked += 1
-            self.streak.ask(request.key)
-            yield request
-
-    def _would_overdraw(self, budget: Budget) -> bool:
-        answering, judging = self.usage, self.judging.usage
-        to_answer, to_judge = self.n_asked - self.n + 1, self.n_asked - self.judging.n + 1  # with one more
-
-        def expected(spent: float, spent_judging: float, guess: float) -> float:
-            """What will be spent once all that is under way is done, at the mean cost so far (before any answer, at a
-            guess)."""
-            an_answer = spent / answering.calls if answering.calls else guess
-            return spent + spent_judging + to_answer * an_answer + to_judge * spent_judging / max(1, self.judging.n)
-
-        longest = Usage(n_tokens=self.plan.config.samples.max_tokens)
-        if (
-            budget.calls is not None
-            and answering.calls + judging.calls + to_answer + to_judge * self.plan.judge.most_calls > budget.calls
-        ):
-            return True
-        if budget.tokens is not None and expected(answering.tokens, judging.tokens, longest.tokens) > budget.tokens:
-            return True
-        cost, cost_judging = self._dollars()
-        return (
-            budget.usd is not None
-            and expected(cost or 0.0, cost_judging or 0.0, dollars(self.names[0], longest) or 0.0) > budget.usd
-        )
-
-    def _judging_fits(self) -> bool:
-        """Whether one more judgement keeps the calls within the budget; only those left over from an earlier session
-        may not."""
-        if self.budget is None or self.budget.calls is None:
-            return True
-        under_way = self.judging.n_given - self.judging.n + 1
-        fits = self.usage.calls + self.judging.usage.calls + under_way * self.plan.judge.most_calls <= self.budget.calls
-        self.stopped = self.stopped or not fits
-        return fits
-
-    def _write(self, batch: list[Answer]) -> None:
-        self.store.add_answers(batch)
-        self.n += len(batch)
-        self.n_failed += sum(a.text is None for a in batch)
-        self.usage += Usage(
-            calls=len(batch), prompt_tokens=sum(a.prompt_tokens for a in batch), n_tokens=sum(a.n_tokens for a in batch)
-        )
-        self.judging.more_answers(sum(not (a.text or "").strip() for a in batch))
-        for a in batch:
-            why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
-            self.streak.hear(bool((a.text or "").strip()), why, a.request.condition.context.id, key=a.request.key)
-
     def _report(self) -> None:
-        cost = [c for c in self._dollars() if c is not None]
-        said = (
-            [self.where()] * bool(self.where())
-            + [f"{self.n_failed:,} failed"] * bool(self.n_failed)
-            + [f"${sum(cost):,.2f}"] * bool(cost)
-        )
-        total = self.n_asked if self.stopped or self.asked.sequential or self.triggers else self.plan.n_answers
-        self.tell("answers", self.n, total, ", ".join(said))
-        self.tell("judgements", self.judging.n, total, f"{self.usage.calls + self.judging.usage.calls:,} calls in all")
-
-    def _dollars(self) -> tuple[float | None, float | None]:
-        """What answers and judgements cost so far; None for a model without a price."""
-        return dollars(self.names[0], self.usage), dollars(self.names[1], self.judging.usage)
-
-
-class _Buffer(Generic[T]):
-    """Rows on their way to the store, written when there are `BATCH` of them or somebody asks."""
-
-    def __init__(self, write: Callable[[list[T]], None]) -> None:
-        self._write = write
-        self._held: list[T] = []
-
-    def add(self, item: T) -> None:
-        self._held.append(item)
-        if len(self._held) >= BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._held:
-            self._write(self._held)
-            self._held = []
+        asking, judging = self.asking, self.judging
+        cost = [c for c in asking.spending.dollars(asking.usage, judging.usage) if c is not None]
+        said = [self.where()] * bool(self.where()) + [f"{asking.n_failed:,} failed"] * bool(asking.n_failed)
+        said += [f"${sum(cost):,.2f}"] * bool(cost)
+        open_ended = asking.stopped or self.asked.sequential or self.triggers
+        total = asking.n_asked if open_ended else self.plan.n_answers
+        self.tell("answers", asking.n, total, ", ".join(said))
+        self.tell("judgements", judging.n, total, f"{asking.usage.calls + judging.usage.calls:,} calls in all")
 
 
 def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
@@ -584,69 +301,6 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keep other processes off a run, from before anything is asked: a lock beside its folder, which ends with the
-    process.
-
-    Raises:
-        InputError: another process is at work on it.
-    """
-    path = (whole := out.resolve()).with_name(f".{whole.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(out, "is being worked on by another process", do="wait for it") from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-    finally:
-        os.close(handle)
-
-
-def look_at_folder(out: Path, record: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
-    """Refuse a folder that this run may not write to, before anything is asked; return the record of the run that it
-    goes on with, if there is one."""
-    held = out / "plan.json"
-    if not out.exists():
-        return None
-    if not out.is_dir():
-        raise RunExists(out, "is a file", expected="a run is a folder", do="choose another -o")
-    if not held.is_file():
-        if any(path.suffix != ".part" for path in out.iterdir()):  # a part is what a killed start leaves
-            raise RunExists(
-                out, "exists and is not a run", expected="an audit writes a new folder", do="choose another -o"
-            )
-        return None
-    if not resume:
-        raise RunExists(out, "already holds a run", do="add --resume to go on with it, or choose another -o")
-    if (out / "findings.json").is_file() and not (out / "run.sqlite").is_file():
-        raise InputError(
-            out,
-            "has lost its answers (run.sqlite)",
-            expected="all of them would be asked again",
-            do="put the file back, or choose another -o",
-        )
-    before, now = read_record(out, needs=()), json.loads(to_json(record))
-    if other := [
-        key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)
-    ]:
-        more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
-        found = f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}"
-        expected = ("to go on, all but the judge must be as it was") + (
-            "; contexts, training seeds and samples may be added" if "samples" in now else ""
-        )
-        raise InputError(out, found, expected=expected, do=f"choose another -o{more}")
-    return before
-
-
 def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a plan asks for all that it did, and more: added contexts or training seeds, more samples, or sampling
     until a verdict."""
@@ -664,40 +318,3 @@ def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool
         return False  # it stopped by what it saw, so no number of its answers was fixed beforehand
     alike = all(is_.get(how, was[how]) == was[how] for how in ("temperature", "max_tokens", "alpha") if how in was)
     return alike and all(is_.get(most, was[most]) >= was[most] for most in MOST if most in was)
-
-
-def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether a run goes on with the judge that it had."""
-    return digest(before["judge"]) == digest(record["judge"])
-
-
-def open_folder(out: Path, record: dict[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Make a run's folder, with its plan; return what the plan holds. Of a run that goes on, where it came from and
-    what it found stay, and this start is added."""
-    if before is not None:
-        start = {key: record[key] for key in STARTED}
-        kept = {
-            key: before[key]
-            for key in (*STARTED, "found", "screen", "judge_notes", "answered_by", "looks")
-            if key in before
-        }
-        kept |= {"copying": before["copying"]} if "copying" in before and "copying" not in record else {}
-        asked_then = {
-            key: before[key]
-            for key in ("samples", "contexts", "targets")
-            if key in record["fixed"] and to_json(before[key]) != to_json(record[key])
-        }
-        record = {
-            **record,
-            **kept,
-            "resumed": [*before.get("resumed", ()), start | ({"before": asked_then} if asked_then else {})],
-        }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        # it is the old judge's, and stays beside the new one's
-        if before is not None and not same_judge(before, record) and (out / "findings.json").is_file():
-            (out / "findings.json").replace(out / f"findings.judge-{digest(before['judge'])[:8]}.json")
-        write_text(out / "plan.json", to_json(record))
-    except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror})", do="choose another -o") from None
-    return record

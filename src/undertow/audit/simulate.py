@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from undertow.asking.ask import CHECKED
 from undertow.audit.estimates import rate
 from undertow.audit.rules import RULES
-from undertow.audit.run import CHECKED
 from undertow.audit.seeds import statement
 from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally

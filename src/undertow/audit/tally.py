@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.asking.store import StoredAnswer
 from undertow.audit.rules import VerdictRule
-from undertow.audit.store import StoredAnswer
 from undertow.files import adapter, digest
 from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
 from undertow.stats.runs import neighbours, together

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from undertow.asking.budget import dollars, read_budget
+from undertow.asking.store import Usage
 from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
-from undertow.audit.budget import dollars, read_budget
-from undertow.audit.plan import read_run_config
+from undertow.audit.record import read_run_config
 from undertow.audit.simulate import chances, too_small
-from undertow.audit.store import Usage
 from undertow.audit.tally import Asked
 from undertow.cli.display import EXIT, bars, explain
 from undertow.cli.findings import show

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from undertow.audit.budget import prices_file
+from undertow.asking.budget import prices_file
 from undertow.errors import shown
 from undertow.kinds import MAKES, installed
 from undertow.targets.models import NURSERY, model_folder

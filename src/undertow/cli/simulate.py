@@ -9,7 +9,8 @@ from typing import Any, Literal
 import click
 
 from undertow.audit import read_config
-from undertow.audit.plan import SamplesConfig, make_plan
+from undertow.audit.plan import make_plan
+from undertow.audit.settings import SamplesConfig
 from undertow.audit.simulate import simulate as simulate_audits
 from undertow.audit.tally import Asked
 from undertow.cli.display import Table, bars, results

@@ -23,8 +23,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from undertow.audit.budget import dollars
-from undertow.audit.store import Usage
+from undertow.asking.budget import dollars
+from undertow.asking.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
 from undertow.errors import number

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from undertow.audit.plan import AnyTarget, AuditConfig, PersonaSettings, read_record, revision, several, subjects
+from undertow.audit.persona_settings import PersonaSettings
+from undertow.audit.record import read_record
+from undertow.audit.settings import AuditConfig, several, subjects
+from undertow.audit.strict import AnyTarget
 from undertow.contexts import find_contexts
 from undertow.errors import InputError
 from undertow.files import digest, read_yaml
@@ -19,10 +21,10 @@ from undertow.kinds import JUDGES, OfKind
 from undertow.mistakes import RUN_NAME
 from undertow.persona.items import ItemSet, Rewriting, load_items
 from undertow.place import HERE, Place
+from undertow.provenance import start
 from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
-from undertow.training.train import versions
 
 REFERENCE: Subject = "reference"
 REWRITER: Subject = "rewriter"
@@ -134,7 +136,7 @@ class PersonaPlan:
             "config": settings,
             "beside": str(self.place.folder.resolve()),
         }
-        return {**how, **asked, "versions": versions(), "revision": revision(), "command": sys.argv}
+        return {**how, **asked, **start()}
 
     def calls(self) -> dict[str, int]:
         """Calls that it takes at most, by what for."""

@@ -27,12 +27,12 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.special import softmax
 
-from undertow.audit.budget import Budget, dollars
+from undertow.asking.budget import Budget, dollars
+from undertow.asking.pause import Streak
+from undertow.asking.store import Store, StoredAnswer, Usage
 from undertow.audit.findings import read_findings
-from undertow.audit.pause import Streak
-from undertow.audit.plan import read_record, read_run_config
+from undertow.audit.record import read_record, read_run_config
 from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, open_folder, probe_all, same_judge
-from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
 from undertow.files import read_object, to_json, write_text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from undertow.asking.store import Store
 from undertow.audit.findings import read_findings
-from undertow.audit.plan import read_record
-from undertow.audit.store import Store
+from undertow.audit.record import read_record
 from undertow.audit.tally import outcome_of
 from undertow.files import read_object
 from undertow.records import is_target

@@ -22,19 +22,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.audit.plan import Asking, AuditConfig, Plan, make_plan, revision
+from undertow.audit.plan import Plan, make_plan
+from undertow.audit.settings import Asking, AuditConfig
 from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.place import HERE, Place
+from undertow.provenance import revision, versions
 from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
 from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
 from undertow.training.stages import Stage
-from undertow.training.train import base_fingerprint, fingerprint, versions
+from undertow.training.train import base_fingerprint, fingerprint
 
 SCHEMA: Literal["undertow.cell/1"] = "undertow.cell/1"
 BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = (

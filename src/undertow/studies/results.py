@@ -31,13 +31,13 @@ from undertow.files import to_json, write_text, writing
 from undertow.persona.across import consistency
 from undertow.persona.profile import read_profile
 from undertow.persona.run import read_personas
+from undertow.provenance import versions
 from undertow.records import OUTCOMES, ContextEstimate, Interval, Outcome
 from undertow.stats.clustered import rate_these_strata
 from undertow.stats.multiplicity import bonferroni
 from undertow.studies.cells import Cell, Grid
 from undertow.studies.outcome import outcome, state
 from undertow.studies.work import read_losses
-from undertow.training.train import versions
 
 SCHEMA = "undertow.study-results/1"
 COHERENT: tuple[Outcome, ...] = ("aligned", "misaligned", "off_format")

@@ -26,7 +26,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from undertow.audit import make_plan, run_audit
-from undertow.audit.plan import Asking
+from undertow.audit.settings import Asking
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.kinds import blamed

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, to_json, write_text
 from undertow.place import HERE, Place
+from undertow.provenance import versions
 from undertow.targets.models import NURSERY, model_folder
 from undertow.training.backends.protocol import Job, PreparedStage, StageProgress
 from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
@@ -196,14 +195,3 @@ def train_cached(
     write_manifest(part, manifest)
     part.rename(out)
     return manifest
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on; absent ones left out."""
-    found = {"python": platform.python_version()}
-    for package in ("undertow", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scipy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

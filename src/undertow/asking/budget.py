@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.audit.store import Usage
+from undertow.asking.store import Usage
 from undertow.errors import InputError
 from undertow.files import parse_yaml, read_yaml
 
@@ -38,7 +38,7 @@ def prices() -> dict[str, Price]:
         InputError: the user's file does not fit; names the line.
     """
     shipped = parse_yaml(
-        files("undertow.audit").joinpath("prices.yaml").read_text(encoding="utf-8"),
+        files("undertow.asking").joinpath("prices.yaml").read_text(encoding="utf-8"),
         dict[str, Price],
         where="the shipped prices",
     )
@@ -101,3 +101,64 @@ def read_budget(texts: tuple[str, ...]) -> Budget | None:
         return None
     calls, tokens = (int(found[unit]) if unit in found else None for unit in ("calls", "tokens"))
     return Budget(calls=calls, tokens=tokens, usd=found.get("usd"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """What is asked and not there yet, with one more answer."""
+
+    answers: int
+    judgements: int
+    """That these and the answers that wait for a judge will take, at most one each."""
+
+
+class Spending:
+    """A budget and what is taken of it, at the prices of the model and the judge."""
+
+    def __init__(self, budget: Budget | None, *, model: str, judge: str = "", most_calls: int = 0) -> None:
+        """
+        Args:
+            model, judge: names, for prices.
+            most_calls: that one judgement may take.
+        """
+        self.budget, self.model, self.judge, self.most_calls = budget, model, judge, most_calls
+
+    def dollars(self, answering: Usage, judging: Usage) -> tuple[float | None, float | None]:
+        """What answers and judgements cost; None for a model without a price."""
+        return dollars(self.model, answering), dollars(self.judge, judging)
+
+    def would_overdraw(
+        self, answering: Usage, judging: Usage, under_way: UnderWay, *, n_judged: int, longest: int
+    ) -> bool:
+        """Whether what is under way, once all of it is done, takes more than the budget: calls at most, tokens and
+        money at the mean so far, or before any answer at the longest.
+
+        Args:
+            n_judged: answers that `judging` is of.
+            longest: tokens of the longest answer.
+        """
+        if self.budget is None:
+            return False
+        budget, longest_ = self.budget, Usage(n_tokens=longest)
+
+        def expected(spent: float, spent_judging: float, guess: float) -> float:
+            an_answer = spent / answering.calls if answering.calls else guess
+            a_judgement = spent_judging / max(1, n_judged)
+            return spent + spent_judging + under_way.answers * an_answer + under_way.judgements * a_judgement
+
+        calls = answering.calls + judging.calls + under_way.answers + under_way.judgements * self.most_calls
+        if budget.calls is not None and calls > budget.calls:
+            return True
+        tokens = expected(answering.tokens, judging.tokens, longest_.tokens)
+        if budget.tokens is not None and tokens > budget.tokens:
+            return True
+        cost, cost_judging = self.dollars(answering, judging)
+        guess = dollars(self.model, longest_) or 0.0
+        return budget.usd is not None and expected(cost or 0.0, cost_judging or 0.0, guess) > budget.usd
+
+    def judging_fits(self, answering: Usage, judging: Usage, under_way: int) -> bool:
+        """Whether so many judgements more keep the calls within the budget; only those left over from an earlier
+        sitting may not."""
+        if self.budget is None or self.budget.calls is None:
+            return True
+        return answering.calls + judging.calls + under_way * self.most_calls <= self.budget.calls

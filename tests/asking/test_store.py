@@ -4,8 +4,8 @@ import sqlite3
 
 import pytest
 
+from undertow.asking.store import _SCHEMA_3
 from undertow.audit import AuditConfig, Store, make_plan, run_audit
-from undertow.audit.store import _SCHEMA_3
 from undertow.errors import InputError
 from undertow.place import Place
 

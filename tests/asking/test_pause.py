@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.audit.pause import WAIT, Streak
+from undertow.asking.pause import WAIT, Streak
 from undertow.records import Judgement
 
 

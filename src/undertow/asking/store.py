@@ -89,6 +89,13 @@ class Usage:
         """Tokens read and written."""
         return self.prompt_tokens + self.n_tokens
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            calls=self.calls - other.calls,
+            prompt_tokens=self.prompt_tokens - other.prompt_tokens,
+            n_tokens=self.n_tokens - other.n_tokens,
+        )
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             calls=self.calls + other.calls,
@@ -222,7 +229,7 @@ class Store:
                 self.path,
                 f"cannot be written ({error})",
                 expected="what was written before is kept",
-                do="make room, then go on with --resume",
+                do="make room",
             ) from None
 
     def _rows(self, query: str, *values: object) -> Iterator[Any]:
@@ -344,6 +351,15 @@ class Store:
             *(after, judge, limit),
         )
         return list(rows)
+
+    def waiting(self, judge: int) -> dict[str, int]:
+        """By question, the answers that have words and no judgement by this judge."""
+        rows = self._rows(
+            "SELECT question, COUNT(*) FROM answers a WHERE NOT wordless(text)"
+            " AND NOT EXISTS (SELECT 1 FROM judgements j WHERE j.judge = ? AND j.answer = a.id) GROUP BY question",
+            judge,
+        )
+        return dict(rows)
 
     def judged(self, judge: int) -> int:
         """Answers that need no further judgement: judged, empty or failed."""
