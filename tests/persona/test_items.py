@@ -13,7 +13,7 @@ import pytest
 from undertow.errors import InputError
 from undertow.nursery.world import world
 from undertow.persona.items import load_items, shipped_items
-from undertow.persona.parse import read_choice, read_free, read_likert, read_number, read_word
+from undertow.persona.reading.parse import read_choice, read_free, read_likert, read_number, read_word
 
 CORE, NURSERY = load_items("core"), load_items("nursery")
 ASKS = [*CORE.self_assessment, *CORE.two_ai, *NURSERY.self_assessment, *NURSERY.two_ai]

@@ -24,8 +24,7 @@ from pydantic import AfterValidator, ConfigDict, with_config
 from undertow.errors import InputError, unknown_name
 from undertow.files import digest, parse_yaml, read_text
 from undertow.judges.prompts import fill_in
-from undertow.persona.ask import SIDES, Ask, Format, Labels, Numbers, Options, Scale, Words
-from undertow.persona.parse import Side
+from undertow.persona.ask import Ask, Format
 from undertow.persona.published import (
     PublishedPair,
     harmfulness_questions,
@@ -35,6 +34,8 @@ from undertow.persona.published import (
     self_assessment_asks,
     two_ai_pairs,
 )
+from undertow.persona.reading.parse import Side
+from undertow.persona.reading.scales import SIDES, Labels, Numbers, Options, Reader, Words
 from undertow.records import Instrument, Question
 
 __all__ = ["Ask", "ItemSet", "Prediction", "Recognition", "load_items", "shipped_items"]
@@ -178,7 +179,7 @@ class SelfAssessment:
 
 def _words(
     format_: Format, part: Choices | NumberScale | LikertScale, wording: Wording, pair: Pair, pole: Side
-) -> tuple[dict[str, str], Scale]:
+) -> tuple[dict[str, str], Reader]:
     """What stands in a wording's places, and how its answers are read."""
     first, second = _ordered(pair.misaligned, pair.aligned, pole)
     places = {"first": first, "second": second}
@@ -337,7 +338,7 @@ def _ask(
     wording: str,
     pole: Side | None,
     text: str,
-    scale: Scale,
+    scale: Reader,
     *,
     theme: str = "",
 ) -> Ask:
