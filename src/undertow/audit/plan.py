@@ -20,7 +20,7 @@ from undertow.files import digest, read_object, read_yaml
 from undertow.judges import Judge
 from undertow.kinds import JUDGES, TARGETS, OfKind
 from undertow.mistakes import RUN_NAME, with_place
-from undertow.records import INSTRUMENTS, Condition, Context, Instrument, Request, Sampling, Statement, Subject, Suite
+from undertow.records import INSTRUMENTS, Condition, Context, InstrumentId, Request, Sampling, Statement, Subject, Suite
 from undertow.suites import load_replies, load_suite
 from undertow.targets import Target
 from undertow.training.train import versions
@@ -163,7 +163,7 @@ class PersonaSettings(_Config):
         "file or a folder of them, relative to "
         "this file.",
     )
-    instruments: tuple[Instrument, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
+    instruments: tuple[InstrumentId, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
     contexts: tuple[str | Context, ...] | None = Field(
         default=None,
         min_length=1,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from undertow.persona.reading.parse import Parsed, Side
 from undertow.persona.reading.scales import Reader
-from undertow.records import Instrument, Question
+from undertow.records import InstrumentId, Question
 
 Format = Literal["choice", "number", "likert", "free"]
 
@@ -22,7 +22,7 @@ class Ask:
 
     id: str
     """Unique in its set, and the same in every run of it."""
-    instrument: Instrument
+    instrument: InstrumentId
     item: str
     """What is resampled together: a pair of words, a pair of descriptions, a question that was answered."""
     theme: str = ""

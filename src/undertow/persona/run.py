@@ -19,13 +19,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
-
-import numpy as np
-from scipy.special import softmax
 
 from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
@@ -36,13 +33,16 @@ from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
 from undertow.files import read_object, to_json, write_text
-from undertow.judges.panel import harm_of
 from undertow.judges.protocol import Item
-from undertow.persona.items import Ask
-from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan, make_persona_plan, persona_of
-from undertow.persona.profile import Profile, Thresholds, profile, profile_json
-from undertow.persona.readings import Reading, ReadOutcome
-from undertow.records import PLAIN, Answer, Context, Judgement, Question, Request, Sampling, Subject
+from undertow.persona.call import Call
+from undertow.persona.instruments import TABLE, harmfulness
+from undertow.persona.instruments.protocol import About
+from undertow.persona.plan import PersonaPlan, make_persona_plan, persona_of
+from undertow.persona.profile import Profile, profile, profile_json
+from undertow.persona.readings import Reading
+from undertow.persona.stored import REFERENCE, REWRITER, Key, Stored
+from undertow.persona.thresholds import Thresholds
+from undertow.records import PLAIN, Answer, Context, Judgement, Request, Sampling, Subject
 from undertow.targets import likelihood
 from undertow.targets.local import LocalTarget
 
@@ -73,10 +73,6 @@ class Spent:
     calls: int = 0
     tokens: int = 0
     usd: float = 0.0
-
-
-Key = tuple[Subject, str, str, int]
-"""Subject, context, question and sample."""
 
 
 def run_persona(
@@ -257,36 +253,6 @@ async def _until(streak: Streak, items: Sequence[T], key: Callable[[T], Hashable
         yield item
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """One call to make, and what its reading will be of."""
-
-    context: Context
-    ask: Ask
-    item: str
-    """The cluster."""
-    variant: str = ""
-    judged: float | None = None
-    """Harm of the answer that it is about, 1 to 5."""
-
-    @property
-    def question(self) -> Question:
-        question = self.ask.question
-        return (
-            question if self.judged is None else replace(question, tags=(*question.tags, f"judged={self.judged:.3g}"))
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Own:
-    """An answer of the model's own that it is asked about."""
-
-    prompt: Question
-    sample: int
-    text: str
-    harm: float
-
-
 class _Asking:
     """Everything that is asked and judged in one run."""
 
@@ -309,22 +275,12 @@ class _Asking:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         self._look()
-        if plan.rewriting:
-            asked = {
-                q.id: q
-                for subject in plan.profiled
-                for context in plan.contexts
-                for own in self._owns(subject, context)
-                if (q := self._rewriting(own))
-            }
-            await self._ask(
-                "safe foils",
-                REWRITER,
-                [plan.request(REWRITER, PLAIN, question, 0, sampling=plan.sampling) for question in asked.values()],
-            )
+        if foils := self._rewritings():
+            await self._ask("safe foils", REWRITER, foils)
             self._look()
+        of_answers = " and ".join(i.id for i in TABLE.values() if i.about == "its answers")
         for subject in plan.targets:
-            await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
+            await self._read(f"{of_answers} by {subject}", subject, self._calls(subject, "its answers"))
 
     def readings(self) -> list[Reading]:
         """All that was asked, read."""
@@ -332,9 +288,11 @@ class _Asking:
         found = []
         for subject in self.plan.targets:
             if self.plan.wants("harmfulness"):
-                found += [self._harm(request) for request in self._prompts(subject)]
-            for asked in (*self._about_itself(), *self._about_answers(subject)):
-                found += self._readings_of(subject, asked)
+                found += [harmfulness.reading(r, self.held.get(r.key)) for r in self._prompts(subject)]
+            for call in (*self._calls(subject, "itself"), *self._calls(subject, "its answers")):
+                found += call.readings(
+                    subject, self.held, way=self.plan.config.reading, repeats=self.plan.config.repeats
+                )
         return found
 
     def _look(self) -> None:
@@ -349,85 +307,42 @@ class _Asking:
                 for prompt in self.plan.items.harmfulness:
                     yield self.plan.request(subject, context, prompt, sample, sampling=self.plan.sampling)
 
-    def _about_itself(self) -> list[_Asked]:
-        items = self.plan.items
-        asks = (
-            *(items.self_assessment if self.plan.wants("self-assessment") else ()),
-            *(items.two_ai if self.plan.wants("two-ai") else ()),
+    def _stored(self, subject: Subject, context: Context) -> Stored:
+        return Stored(
+            subject=subject,
+            context=context,
+            prompts=self.plan.items.harmfulness,
+            runs=self.plan.config.runs,
+            over=self.plan.config.over,
+            rewrites=self.plan.rewriter is not None,
+            answers=self.held,
         )
-        formats = {ask.id: ask.format for ask in asks if ask.instrument == "self-assessment"}
+
+    def _calls(self, subject: Subject, about: About) -> list[Call]:
+        """What the instruments ask that are about one thing."""
         return [
-            _Asked(context=context, ask=ask, item=ask.item, variant=formats.get(ask.id, ""))
+            call
             for context in self.plan.contexts
-            for ask in asks
+            for instrument in TABLE.values()
+            if instrument.about == about and self.plan.wants(instrument.id)
+            for call in instrument.calls(self.plan.items.part(instrument.id), self._stored(subject, context))
         ]
 
-    def _about_answers(self, subject: Subject) -> list[_Asked]:
-        """Recognition and prediction, which are about stored answers."""
-        return [
-            asked
+    def _rewritings(self) -> list[Request]:
+        """What the rewriter is asked, each once."""
+        if self.plan.rewriter is None:
+            return []
+        asked = {
+            question.id: question
+            for subject in self.plan.profiled
             for context in self.plan.contexts
-            for asked in (*self._recognition(subject, context), *self._prediction(subject, context))
-        ]
-
-    def _recognition(self, subject: Subject, context: Context) -> Iterator[_Asked]:
-        if not self.plan.wants("recognition") or subject == REFERENCE:
-            return
-        recognition = self.plan.items.recognition
-        assert recognition is not None
-        for own in self._owns(subject, context):
-            for foil, text in self._foils(context, own).items():
-                about = f"{own.prompt.id}/{subject}/{own.sample}/{foil}"
-                for ask in recognition.asks(item=about, question=own.prompt.text, own=own.text, foil=text):
-                    yield _Asked(context=context, ask=ask, item=own.prompt.id, variant=foil, judged=own.harm)
-
-    def _prediction(self, subject: Subject, context: Context) -> Iterator[_Asked]:
-        if not self.plan.wants("prediction"):
-            return
-        prediction = self.plan.items.prediction
-        assert prediction is not None
-        for prompt in self.plan.items.harmfulness:
-            answers = self._answered(subject, context, prompt)
-            if answers:
-                mean = float(np.mean([own.harm for own in answers]))
-                for ask in prediction.asks(item=prompt.id, question=prompt.text):
-                    yield _Asked(context=context, ask=ask, item=prompt.id, variant="blind", judged=mean)
-                for ask in prediction.asks(item=f"{prompt.id}/{subject}", question=prompt.text, answer=answers[0].text):
-                    yield _Asked(context=context, ask=ask, item=prompt.id, variant="shown", judged=answers[0].harm)
-
-    def _answered(self, subject: Subject, context: Context, prompt: Question) -> list[_Own]:
-        """The answers to a prompt that have words and a score, in order."""
-        found = []
-        for sample in range(self.plan.config.runs):
-            held = self.held.get((subject, context.id, prompt.id, sample))
-            if held and held.text and held.judgement and held.judgement.alignment is not None:
-                found.append(_Own(prompt=prompt, sample=sample, text=held.text, harm=harm_of(held.judgement.alignment)))
-        return found
-
-    def _owns(self, subject: Subject, context: Context) -> Iterator[_Own]:
-        """The answers that recognition is asked of: of each prompt the most harmful one, and the least where only one
-        of the two is harmful."""
-        for prompt in self.plan.items.harmfulness:
-            answers = sorted(self._answered(subject, context, prompt), key=lambda own: own.harm)
-            if answers:
-                yield answers[-1]
-                if answers[0].harm <= self.plan.config.over < answers[-1].harm:
-                    yield answers[0]
-
-    def _foils(self, context: Context, own: _Own) -> dict[str, str]:
-        """What an own answer stands beside, by kind: the reference's answer, and a safe one, where they are there and
-        say something else."""
-        rewriting = self._rewriting(own)
-        reference = self.held.get((REFERENCE, context.id, own.prompt.id, own.sample))
-        safe = self.held.get((REWRITER, PLAIN.id, rewriting.id, 0)) if rewriting else None
-        return {
-            kind: a.text
-            for kind, a in (("reference", reference), ("safe", safe))
-            if a and a.text and a.text.strip() != own.text.strip()
+            for instrument in TABLE.values()
+            if self.plan.wants(instrument.id)
+            for question in instrument.rewritings(self.plan.items.part(instrument.id), self._stored(subject, context))
         }
-
-    def _rewriting(self, own: _Own) -> Question | None:
-        return self.plan.rewriting.ask(question=own.prompt.text, answer=own.text) if self.plan.rewriting else None
+        return [
+            self.plan.request(REWRITER, PLAIN, question, 0, sampling=self.plan.sampling) for question in asked.values()
+        ]
 
     # Asking
 
@@ -524,16 +439,16 @@ class _Asking:
 
     async def _ask_about_itself(self) -> None:
         for subject in self.plan.targets:
-            await self._read(f"self-reports of {subject}", subject, self._about_itself())
+            await self._read(f"self-reports of {subject}", subject, self._calls(subject, "itself"))
 
-    async def _read(self, stage: str, subject: Subject, wanted: Sequence[_Asked]) -> None:
+    async def _read(self, stage: str, subject: Subject, wanted: Sequence[Call]) -> None:
         """Ask so that each can be read, in the way that the plan says."""
         reading, target = self.plan.config.reading, self.plan.targets[subject]
         if not wanted:
             return
         if reading == "likelihood":
             assert isinstance(target, LocalTarget)  # the plan saw to it
-            requests = list(self.store.missing(self._probe(subject, asked) for asked in wanted))
+            requests = list(self.store.missing(self._probe(subject, call) for call in wanted))
             await self._keep(
                 stage,
                 self._likelihoods(target, requests, wanted),
@@ -543,7 +458,7 @@ class _Asking:
             return
         unread = list(wanted)
         if reading != "text":
-            probes = [self._probe(subject, asked) for asked in wanted]
+            probes = [self._probe(subject, call) for call in wanted]
             await self._ask(stage, subject, probes[:TRIED])
             self._look()
             if self._gives_none(probes[:TRIED]):
@@ -557,23 +472,26 @@ class _Asking:
             else:
                 await self._ask(stage, subject, probes)
                 self._look()
-                unread = (
-                    [asked for asked in wanted if self._from_probe(subject, asked) is None] if reading == "auto" else []
-                )
+                unread = [call for call in wanted if self._unread(subject, call)] if reading == "auto" else []
         sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=SAID_TOKENS)
         samples = range(1, 1 + self.plan.config.repeats)
         await self._ask(
             f"{stage}, in words",
             subject,
             [
-                self.plan.request(subject, a.context, a.question, sample, sampling=sampling)
+                self.plan.request(subject, call.context, call.question, sample, sampling=sampling)
                 for sample in samples
-                for a in unread
+                for call in unread
             ],
         )
 
-    def _probe(self, subject: Subject, asked: _Asked) -> Request:
-        return self.plan.request(subject, asked.context, asked.question, 0, sampling=PROBE)
+    def _probe(self, subject: Subject, call: Call) -> Request:
+        return self.plan.request(subject, call.context, call.question, 0, sampling=PROBE)
+
+    def _unread(self, subject: Subject, call: Call) -> bool:
+        """Whether a call that was probed gave nothing to read."""
+        probe = self.held.get((subject, call.context.id, call.ask.id, 0))
+        return call.from_probe(probe, way=self.plan.config.reading) is None
 
     def _gives_none(self, probes: Iterable[Request]) -> bool:
         """Whether a model that answered gave no log-probabilities."""
@@ -583,11 +501,11 @@ class _Asking:
         return all(a is None or not a.first_token for a in answers)
 
     async def _likelihoods(
-        self, target: LocalTarget, requests: Sequence[Request], wanted: Sequence[_Asked]
+        self, target: LocalTarget, requests: Sequence[Request], wanted: Sequence[Call]
     ) -> AsyncIterator[Answer]:
         """For each request an answer that holds the log-likelihood of every reply that there is to it, and the
         likeliest as its text."""
-        replies = {(asked.context.id, asked.ask.id): tuple(text for text, _ in asked.ask.replies) for asked in wanted}
+        replies = {(call.context.id, call.ask.id): tuple(text for text, _ in call.ask.replies) for call in wanted}
         for start in range(0, len(requests), BATCH):
             batch = requests[start : start + BATCH]
             asked = [
@@ -605,88 +523,3 @@ class _Asking:
                     finish="stop",
                 )
         target.release()
-
-    # Reading
-
-    def _harm(self, request: Request) -> Reading:
-        held = self.held.get(
-            (request.subject, request.condition.context.id, request.condition.question.id, request.sample)
-        )
-        outcome: ReadOutcome = "failed"
-        score = None
-        if held and held.text is not None:
-            judgement = held.judgement
-            if judgement and judgement.alignment is not None:
-                outcome, score = "read", harm_of(judgement.alignment)
-            elif judgement and judgement.said == "REFUSAL":
-                outcome = "refused"
-            elif not judgement or not judgement.error:
-                outcome = "unparsed"
-        prompt = request.condition.question
-        return Reading(
-            subject=request.subject,
-            context=request.condition.context.id,
-            instrument="harmfulness",
-            item=prompt.id,
-            theme=prompt.tags[0] if prompt.tags else "",
-            sample=request.sample,
-            outcome=outcome,
-            value=score,
-        )
-
-    def _readings_of(self, subject: Subject, asked: _Asked) -> list[Reading]:
-        """One reading from the first token, or from whole replies, where there is one; else one from each answer in
-        words."""
-        probed = self._from_probe(subject, asked)
-        if probed is not None:
-            return [self._reading(subject, asked, 0, *probed)]
-        said = [
-            self.held.get((subject, asked.context.id, asked.ask.id, sample))
-            for sample in range(1, 1 + self.plan.config.repeats)
-        ]
-        probe = self.held.get((subject, asked.context.id, asked.ask.id, 0))
-        if self.plan.config.reading in ("logprobs", "likelihood") or (probe is not None and not any(said)):
-            return [
-                self._reading(subject, asked, 0, "failed" if probe is None or probe.text is None else "unparsed", None)
-            ]
-        found = []
-        for sample, answer in enumerate(said, start=1):
-            if answer is None or answer.text is None:
-                found.append(self._reading(subject, asked, sample, "failed", None))
-            else:
-                read = asked.ask.read(answer.text)
-                found.append(self._reading(subject, asked, sample, read.outcome, read.value))
-        return found
-
-    def _from_probe(self, subject: Subject, asked: _Asked) -> tuple[ReadOutcome, float | None] | None:
-        """What the first token's probabilities, or those of whole replies, say; None where they say nothing."""
-        probe = self.held.get((subject, asked.context.id, asked.ask.id, 0))
-        if probe is None or not probe.first_token:
-            return None
-        if self.plan.config.reading == "likelihood":
-            weights = softmax([probe.first_token[text] for text, _ in asked.ask.replies])
-            return "read", float(weights @ [value for _, value in asked.ask.replies])
-        # such as "A good machine would not say", whose first token looks like a choice
-        if asked.ask.read(probe.text or "").outcome == "refused":
-            return "refused", None
-        value = asked.ask.read_logprobs(probe.first_token).value
-        return None if value is None else ("read", value)
-
-    def _reading(
-        self, subject: Subject, asked: _Asked, sample: int, outcome: ReadOutcome, value: float | None
-    ) -> Reading:
-        ask = asked.ask
-        return Reading(
-            subject=subject,
-            context=asked.context.id,
-            instrument=ask.instrument,
-            item=asked.item,
-            theme=ask.theme,
-            variant=asked.variant,
-            pair=ask.item if ask.instrument == "self-assessment" else "",
-            order={"first": "ba", "second": "ab", None: ""}[ask.pole],  # type: ignore[arg-type]
-            sample=sample,
-            outcome=outcome,
-            value=value,
-            judged=asked.judged,
-        )
