@@ -1,4 +1,4 @@
-"""One call of an instrument: what a model is asked about itself, and how its answer becomes a number.
+"""One question of an instrument: what a model is asked about itself, and how its answer becomes a number.
 
 Nothing is left open in an `Ask`: the wording is chosen, the order is fixed, and the texts are in their places.
 """
@@ -18,7 +18,7 @@ Format = Literal["choice", "number", "likert", "free"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One call, and how its answer is read."""
+    """One question to the model, in whatever context, and how its answer is read."""
 
     id: str
     """Unique in its set, and the same in every run of it."""
@@ -36,6 +36,7 @@ class Ask:
     text: str
     """The user turn."""
     scale: Reader = field(repr=False)
+    """How answers are read. The name is part of a set's digest."""
 
     @property
     def question(self) -> Question:

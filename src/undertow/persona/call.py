@@ -21,7 +21,7 @@ Way = Literal["auto", "logprobs", "text", "likelihood"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What to ask in which context, and what its readings will be of."""
+    """A question in one context, and what its readings will be of."""
 
     context: Context
     ask: Ask
