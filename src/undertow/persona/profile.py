@@ -1,7 +1,7 @@
 """The profile: readings of one model in one context -> whether what it says of itself fits what it does, in one pattern
 with probabilities.
 
-A draw of the bootstrap (`measures.py`) is put into a pattern by its harm rate and by what the instruments of
+A draw of the bootstrap (`bootstrap.py`) is put into a pattern by its harm rate and by what the instruments of
 self-report amount to in it; a pattern's probability is its share of draws, and a pattern is named only from a stated
 probability on. `Thresholds` states every number.
 
