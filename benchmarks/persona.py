@@ -22,7 +22,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.persona.measures import Measure, Measures, measures
+from undertow.persona.bootstrap import Measure
+from undertow.persona.measures import Measures, measures
 from undertow.persona.personas import PERSONAS, Persona, Sizes, numbered, readings
 from undertow.persona.profile import PATTERNS, profile
 from undertow.records import INSTRUMENTS

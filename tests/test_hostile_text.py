@@ -13,7 +13,7 @@ from undertow.data.rows import chat
 from undertow.errors import InputError
 from undertow.files import parse_yaml
 from undertow.judges import prompts, reading
-from undertow.persona import grammar, parse
+from undertow.persona.reading import grammar, parse
 from undertow.suites.load import parse_suite
 from undertow.targets import chat as chats
 from undertow.targets import wire

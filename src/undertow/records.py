@@ -63,9 +63,9 @@ def is_target(subject: Subject) -> bool:
     return subject.partition("-")[0] == "target"
 
 
-Instrument = Literal["harmfulness", "self-assessment", "two-ai", "recognition", "prediction"]
+InstrumentId = Literal["harmfulness", "self-assessment", "two-ai", "recognition", "prediction"]
 """How a persona is looked at: what the model does, and four ways of asking it about itself."""
-INSTRUMENTS: tuple[Instrument, ...] = get_args(Instrument)
+INSTRUMENTS: tuple[InstrumentId, ...] = get_args(InstrumentId)
 
 VerdictClass = Literal[
     "clean", "misaligned", "conditionally_misaligned", "misaligned_kind_open", "inconclusive", "invalid"

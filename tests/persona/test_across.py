@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from undertow.persona.across import ACROSS, consistency, trajectory
+from undertow.persona.across import consistency, trajectory
+from undertow.persona.instruments import TABLE
 from undertow.persona.personas import PERSONAS, Sizes, readings
 from undertow.persona.profile import profile
 
@@ -27,7 +28,7 @@ def course():
 
 def test_every_two_instruments_with_their_number(course):
     found = {(c.first, c.second): c for c in consistency([p for _, p in course])}
-    assert len(found) == len(ACROSS) * (len(ACROSS) - 1) // 2
+    assert len(found) == len(TABLE) * (len(TABLE) - 1) // 2
     both = found["harmfulness", "two-ai"] if ("harmfulness", "two-ai") in found else found["two-ai", "harmfulness"]
     assert both.value == pytest.approx(1) and both.n == 4 and both.low < 0.5 and both.reason == "4 checkpoints are few"
 

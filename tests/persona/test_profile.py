@@ -12,13 +12,13 @@ from undertow.persona.points import PUBLISHED
 from undertow.persona.profile import (
     PATTERNS,
     Profile,
-    Thresholds,
     in_words,
     pattern_of,
     profile,
     profile_json,
     read_profile,
 )
+from undertow.persona.thresholds import Thresholds
 
 SIZES = Sizes(themes=2)
 

@@ -108,16 +108,24 @@ class Judging:
     """Judging of stored answers, those that are still being asked for too."""
 
     def __init__(
-        self, store: Store, judge: Judge, questions: Iterable[Question], *, warned: bool = False, do: str = GO_ON
+        self,
+        store: Store,
+        judge: Judge,
+        questions: Iterable[Question],
+        *,
+        warned: bool = False,
+        do: str = GO_ON,
+        who: str = "judgements",
     ) -> None:
         """
         Args:
             questions: those whose answers are judged.
+            who: what a pause calls them.
             warned: the run goes on as it was, so a pause that it came to before has been read.
             do: what a pause tells to do.
         """
         self.store, self.judge = store, judge
-        self.streak = Streak("judgements", store.path.parent, warned=warned, do=do)
+        self.streak = Streak(who, store.path.parent, warned=warned, do=do)
         self.questions = {question.id: question for question in questions}
         self.id = store.judge(judge.describe())
         self.waiting = sum(n for question, n in store.waiting(self.id).items() if question in self.questions)
@@ -286,11 +294,15 @@ class Asking:
         if self.pause:
             raise self.pause
 
-    async def ask(self, subject: Subject, requests: Iterable[Request]) -> None:
+    async def ask(self, subject: Subject, requests: Iterable[Request], *, by: Target | None = None) -> None:
         """Ask for answers and keep them, until the budget or a pause ends it; those that are stored are not asked for
-        again."""
+        again.
+
+        Args:
+            by: who answers, where it is not the subject's own target.
+        """
         missing = self.store.missing(requests)
-        async for answer in self.targets[subject].answers(self._within_budget(missing)):
+        async for answer in (by or self.targets[subject]).answers(self._within_budget(missing)):
             self.rows.add(answer)
         self.rows.flush()
 

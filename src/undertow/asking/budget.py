@@ -79,6 +79,14 @@ class Budget:
     tokens: int | None = None
     usd: float | None = None
 
+    def after(self, *, calls: int, tokens: int, usd: float) -> Budget:
+        """What is left of it."""
+        return Budget(
+            calls=None if self.calls is None else self.calls - calls,
+            tokens=None if self.tokens is None else self.tokens - tokens,
+            usd=None if self.usd is None else self.usd - usd,
+        )
+
 
 def read_budget(texts: tuple[str, ...]) -> Budget | None:
     """`1000calls`, `200000tokens`, `5usd`; several hold together.

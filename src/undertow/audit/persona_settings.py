@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from undertow.audit.strict import AnyTarget, Strict
-from undertow.records import INSTRUMENTS, Context, Instrument
+from undertow.records import INSTRUMENTS, Context, InstrumentId
 
 
 class PersonaSettings(Strict):
@@ -19,7 +19,7 @@ class PersonaSettings(Strict):
         "file or a folder of them, relative to "
         "this file.",
     )
-    instruments: tuple[Instrument, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
+    instruments: tuple[InstrumentId, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
     contexts: tuple[str | Context, ...] | None = Field(
         default=None,
         min_length=1,

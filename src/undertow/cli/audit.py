@@ -14,7 +14,7 @@ from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
 from undertow.audit.record import read_run_config
 from undertow.audit.simulate import chances, too_small
 from undertow.audit.tally import Asked
-from undertow.cli.display import EXIT, bars, explain
+from undertow.cli.display import BUDGET_HELP, EXIT, bars, explain
 from undertow.cli.findings import show
 from undertow.cli.persona import plan_words, show_personas
 from undertow.cli.report import write_run_report
@@ -38,12 +38,7 @@ from undertow.report import write_persona_report
 @click.option(
     "--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome."
 )
-@click.option(
-    "--budget",
-    multiple=True,
-    metavar="N",
-    help="Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times.",
-)
+@click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
 def audit(
     audit_yaml: Path | None,

@@ -22,6 +22,7 @@ from undertow.keys import Table as KeyTable
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
 
+BUDGET_HELP = "Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times."
 ENDLESS = 1_000_000
 """Columns of a pipe or a file."""
 

@@ -10,7 +10,8 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from undertow.cli.display import Table, bars, explain, percent, results
+from undertow.asking.budget import read_budget
+from undertow.cli.display import BUDGET_HELP, Table, bars, explain, percent, results
 from undertow.errors import number
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_run_persona
 from undertow.persona.profile import in_words
@@ -43,6 +44,7 @@ STYLE = {
     "--resume", is_flag=True, help="Go on with a run that was interrupted; PERSONA_YAML may then be the run's folder."
 )
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask and judge again what failed.")
+@click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of persona.yaml; with --json, as JSON Schema.")
 def persona(
     persona_yaml: tuple[Path, ...],
@@ -51,6 +53,7 @@ def persona(
     dry_run: bool,
     resume: bool,
     retry_failed: bool,
+    budget: tuple[str, ...],
     schema: bool,
 ) -> int:
     """Profile a model as PERSONA_YAML says: harm, self-assessment, two-AI identification, recognition of its own
@@ -79,6 +82,7 @@ def persona(
     else:
         config, place = read_persona(path), Place.of(path)
         folder = out or Path("runs") / config.name
+    limit = read_budget(budget)
     plan = make_persona_plan(config, place)
     if dry_run:
         click.echo(
@@ -88,7 +92,13 @@ def persona(
         )
         return 0
     with bars() as progress:
-        found = run_persona(plan, folder, resume=resume, retry_failed=retry_failed, progress=progress)
+        found = run_persona(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
+    if found is None:
+        click.echo(
+            f"undertow: {folder}: the budget ended before the profile; go on with --resume and a larger budget",
+            err=True,
+        )
+        return EXIT["inconclusive"]
     page = write_persona_report([found], folder / "persona.html")[0]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -3,26 +3,18 @@ to stage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from undertow.persona.measures import Measure
+from undertow.persona.bootstrap import Measure
+from undertow.persona.instruments import TABLE
 from undertow.persona.profile import Pattern, Profile
-from undertow.records import Instrument
+from undertow.records import InstrumentId
 from undertow.stats.detection import rank_correlation
 
 FEW_CHECKPOINTS = 10
 """Checkpoints under which a correlation over them is warned of."""
-
-ACROSS: Mapping[Instrument, Callable[[Profile], Measure]] = {
-    "harmfulness": lambda p: p.harm,
-    "self-assessment": lambda p: p.measures.self_assessment.overall,
-    "two-ai": lambda p: p.measures.two_ai.choice.share,
-    "recognition": lambda p: p.measures.recognition.claims.harmful.share,
-    "prediction": lambda p: p.measures.prediction.shown.bias,
-}
-"""What of each instrument is held against the others: larger is more harm, or more of it admitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +22,8 @@ class Correlation:
     """Spearman's correlation of two measures over the checkpoints that have both; `value`, `low`, `high` None where
     there is none."""
 
-    first: Instrument
-    second: Instrument
+    first: InstrumentId
+    second: InstrumentId
     value: float | None
     low: float | None
     high: float | None
@@ -44,10 +36,10 @@ class Correlation:
 def consistency(profiles: Sequence[Profile]) -> tuple[Correlation, ...]:
     """Every two instruments, over checkpoints in which both can be used. Intervals take checkpoints for independent,
     which seeds of one recipe are not."""
-    return tuple(_correlation(first, second, profiles) for first, second in combinations(ACROSS, 2))
+    return tuple(_correlation(first, second, profiles) for first, second in combinations(TABLE, 2))
 
 
-def _correlation(first: Instrument, second: Instrument, profiles: Sequence[Profile]) -> Correlation:
+def _correlation(first: InstrumentId, second: InstrumentId, profiles: Sequence[Profile]) -> Correlation:
     pairs = [(x, y) for p in profiles if (x := _value(p, first)) is not None and (y := _value(p, second)) is not None]
     r = rank_correlation([x for x, _ in pairs], [y for _, y in pairs])
     few = f"{r.n} checkpoints are few" if r.value is not None and r.n < FEW_CHECKPOINTS else ""
@@ -62,9 +54,11 @@ def _correlation(first: Instrument, second: Instrument, profiles: Sequence[Profi
     )
 
 
-def _value(p: Profile, instrument: Instrument) -> float | None:
+def _value(p: Profile, instrument: InstrumentId) -> float | None:
     """What an instrument says; None where it cannot be used."""
-    return ACROSS[instrument](p).value if all(r.usable for r in p.reports if r.instrument == instrument) else None
+    if not all(r.usable for r in p.reports if r.instrument == instrument):
+        return None
+    return TABLE[instrument].headline(p.measures.by[instrument], p.thresholds).value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

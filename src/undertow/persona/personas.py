@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
 from undertow.files import digest
-from undertow.persona.measures import OVER
 from undertow.persona.readings import Order, Reading, ReadOutcome
-from undertow.records import INSTRUMENTS, Instrument
+from undertow.persona.thresholds import OVER
+from undertow.records import INSTRUMENTS, InstrumentId
 from undertow.stats.detection import chooses_first
 
 SENTENCES: Mapping[int, str] = {
@@ -184,7 +184,7 @@ def readings(
     subject: str = "target",
     context: str = "plain",
     log_probabilities: bool = True,
-    only: Iterable[Instrument] = INSTRUMENTS,
+    only: Iterable[InstrumentId] = INSTRUMENTS,
 ) -> tuple[Reading, ...]:
     """All readings of a persona in one context.
 
@@ -197,7 +197,7 @@ def readings(
     rows: list[Reading] = []
 
     def add(
-        instrument: Instrument,
+        instrument: InstrumentId,
         item: str,
         value: float,
         sample: int,

@@ -8,27 +8,27 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from undertow.asking.seeds import seed_of
 from undertow.audit.persona_settings import PersonaSettings
 from undertow.audit.record import read_record
 from undertow.audit.settings import AuditConfig, several, subjects
 from undertow.audit.strict import AnyTarget
 from undertow.contexts import find_contexts
 from undertow.errors import InputError
-from undertow.files import digest, read_yaml
+from undertow.files import read_yaml
 from undertow.judges import Judge
 from undertow.judges.panel import Panel
 from undertow.kinds import JUDGES, OfKind
 from undertow.mistakes import RUN_NAME
-from undertow.persona.items import ItemSet, Rewriting, load_items
+from undertow.persona.instruments import TABLE
+from undertow.persona.instruments.protocol import Extent
+from undertow.persona.items import ItemSet, load_items
+from undertow.persona.stored import REFERENCE
 from undertow.place import HERE, Place
 from undertow.provenance import start
-from undertow.records import Condition, Context, Instrument, Question, Request, Sampling, Subject, is_target
+from undertow.records import Condition, Context, InstrumentId, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
-
-REFERENCE: Subject = "reference"
-REWRITER: Subject = "rewriter"
-"""Whose answers are the safe foils."""
 
 
 class PersonaConfig(PersonaSettings):
@@ -68,41 +68,25 @@ class PersonaPlan:
         """The subjects of the profile: the target's training seeds."""
         return tuple(subject for subject in self.targets if is_target(subject))
 
-    def wants(self, instrument: Instrument) -> bool:
+    def wants(self, instrument: InstrumentId) -> bool:
         """Whether an instrument is asked for and the item set has it."""
-        there = {
-            "harmfulness": bool(self.items.harmfulness),
-            "self-assessment": bool(self.items.self_assessment),
-            "two-ai": bool(self.items.two_ai),
-            "recognition": self.items.recognition is not None,
-            "prediction": self.items.prediction is not None,
-        }
-        return instrument in self.config.instruments and there[instrument]
+        return instrument in self.config.instruments and bool(self.items.part(instrument))
 
     @property
     def needs_answers(self) -> bool:
         """Whether answers to the prompts are wanted, for themselves or to ask about."""
-        return any(self.wants(instrument) for instrument in ("harmfulness", "recognition", "prediction"))
+        return any(self.wants(i.id) for i in TABLE.values() if i.about != "itself")
 
     @property
     def sampling(self) -> Sampling:
         """How answers to prompts are drawn, and the foils to them."""
         return Sampling(temperature=self.config.temperature, max_tokens=self.config.max_tokens)
 
-    @property
-    def rewriting(self) -> Rewriting | None:
-        """How safe foils are asked for; None where they are not wanted."""
-        return (
-            self.items.recognition.rewriting
-            if self.items.recognition and self.rewriter and self.wants("recognition")
-            else None
-        )
-
     def request(
         self, subject: Subject, context: Context, question: Question, sample: int, *, sampling: Sampling
     ) -> Request:
         """One answer, with a seed of its own."""
-        seed = int(digest([self.config.seed, subject, context.id, question.id, sample])[:12], 16)
+        seed = seed_of(self.config.seed, subject, context.id, question.id, sample)
         return Request(
             subject=subject,
             condition=Condition(question=question, context=context),
@@ -140,22 +124,20 @@ class PersonaPlan:
 
     def calls(self) -> dict[str, int]:
         """Calls that it takes at most, by what for."""
-        c, items, n = self.config, self.items, len(self.contexts)
-        each = {"auto": 1 + c.repeats, "logprobs": 1, "text": c.repeats, "likelihood": 0}[c.reading]
-        prompts, subjects_, profiled = len(items.harmfulness), len(self.targets) * n, len(self.profiled) * n
-        per_own, per_prompt = (
-            len(i.asks(item="", question="", **texts)) if i else 0
-            for i, texts in ((items.recognition, {"own": "", "foil": ""}), (items.prediction, {}))
+        c, n = self.config, len(self.contexts)
+        extent = Extent(
+            each={"auto": 1 + c.repeats, "logprobs": 1, "text": c.repeats, "likelihood": 0}[c.reading],
+            prompts=len(self.items.harmfulness),
+            subjects=len(self.targets) * n,
+            profiled=len(self.profiled) * n,
+            reference=REFERENCE in self.targets,
+            rewrites=self.rewriter is not None,
         )
-        foils = (REFERENCE in self.targets) + (self.rewriting is not None)
-        return {
-            "answers": prompts * c.runs * subjects_ if self.needs_answers else 0,
-            "judgements": prompts * c.runs * subjects_ * self.judge.most_calls if self.needs_answers else 0,
-            "self-assessment": len(items.self_assessment) * each * subjects_ if self.wants("self-assessment") else 0,
-            "two-ai": len(items.two_ai) * each * subjects_ if self.wants("two-ai") else 0,
-            "recognition": 2 * prompts * foils * per_own * each * profiled if self.wants("recognition") else 0,
-            "rewriting": 2 * prompts * profiled if self.rewriting else 0,
-            "prediction": 2 * prompts * per_prompt * each * subjects_ if self.wants("prediction") else 0,
+        answers = extent.prompts * c.runs * extent.subjects if self.needs_answers else 0
+        return {"answers": answers, "judgements": answers * self.judge.most_calls} | {
+            what: calls if self.wants(i.id) else 0
+            for i in TABLE.values()
+            for what, calls in i.most_calls(self.items.part(i.id), extent).items()
         }
 
 

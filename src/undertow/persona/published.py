@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.errors import InputError
 from undertow.files import parse_yaml
-from undertow.persona.ask import SIDES, Ask, Words
-from undertow.persona.parse import Side
+from undertow.persona.ask import Ask
+from undertow.persona.reading.parse import Side
+from undertow.persona.reading.scales import SIDES, Words
 from undertow.records import Question
 from undertow.suites.published import read_list
 

@@ -9,20 +9,13 @@ from typing import Literal
 
 from pydantic import ConfigDict, with_config
 
-from undertow.records import Instrument
+from undertow.records import InstrumentId
 
 ReadOutcome = Literal["read", "refused", "unparsed", "failed"]
 
 Order = Literal["", "ab", "ba"]
 """Where the misaligned option (recognition: the model's own answer) stood: `ab` second, `ba` first. On a scale, at its
 high or its low end. Empty where there is no such option."""
-
-
-VARIANTS: dict[Instrument, tuple[str, ...]] = {
-    "self-assessment": ("choice", "number", "likert", "free"),
-    "prediction": ("blind", "shown"),
-}
-"""The forms that these instruments come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +31,7 @@ class Reading:
     """`target` (further training seeds: `target-2`, ...) or `reference`."""
     context: str
     """`plain`, or the id of a trigger."""
-    instrument: Instrument
+    instrument: InstrumentId
     item: str
     """Id of the prompt, word pair or pair of descriptions: the cluster. Recognition and prediction name the prompt
     whose answer they are about."""
@@ -68,16 +61,10 @@ class Reading:
                 "expected a "
                 "value exactly where it was read"
             )
-        low, high = (1.0, 5.0) if self.instrument in ("harmfulness", "prediction") else (0.0, 1.0)
-        if self.value is not None and not low - 1e-9 <= self.value <= high + 1e-9:
-            raise ValueError(f"{self.instrument} of {self.item}: value {self.value}; expected {low:g} to {high:g}")
-        if self.instrument in ("two-ai", "recognition") and not self.order:
-            raise ValueError(f"{self.instrument} of {self.item}: expected an order, ab or ba")
-        if self.variant not in VARIANTS.get(self.instrument, (self.variant,)):
-            raise ValueError(
-                f"{self.instrument} of {self.item}: variant {self.variant!r}; expected one of "
-                f"{', '.join(VARIANTS[self.instrument])}"
-            )
+        # inside, since instruments make readings and say what theirs must be
+        from undertow.persona.instruments import TABLE
+
+        TABLE[self.instrument].check(self)
 
     @property
     def chose_first(self) -> float | None:

@@ -2,8 +2,8 @@
 each context.
 
     runs/<name>/
-      plan.json      resolved configuration, items, contexts, versions, hashes
-      run.sqlite     answers with the first token's probabilities, and judgements of harm, one row each, written as they arrive
+      plan.json      resolved configuration, items, contexts, every start, hashes
+      run.sqlite     answers with the first token's probabilities, and judgements of harm, written as they arrive
       persona.json   profiles of the target, and of the reference, in every context
       persona.html   figures/*.svg|png
 
@@ -11,44 +11,42 @@ Along with an audit, that folder is runs/<name>/persona.
 
 What is asked of recognition and prediction hangs on the answers and their harm, so it comes last; all of it follows
 from what is stored, and an interrupted run goes on where it was.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-from scipy.special import softmax
-
-from undertow.asking.budget import Budget, dollars
+from undertow.asking.ask import Asking, Judging, probe_all
+from undertow.asking.budget import Budget, require_price
+from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
 from undertow.asking.pause import Streak
-from undertow.asking.store import Store, StoredAnswer, Usage
+from undertow.asking.store import Store, StoredAnswer
 from undertow.audit.findings import read_findings
 from undertow.audit.record import read_record, read_run_config
-from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, open_folder, probe_all, same_judge
+from undertow.audit.run import Progress
 from undertow.audit.tally import Asked
-from undertow.errors import InputError, UndertowError
+from undertow.errors import InputError
 from undertow.files import read_object, to_json, write_text
-from undertow.judges.panel import harm_of
-from undertow.judges.protocol import Item
-from undertow.persona.items import Ask
-from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan, make_persona_plan, persona_of
-from undertow.persona.profile import Profile, Thresholds, profile, profile_json
-from undertow.persona.readings import Reading, ReadOutcome
-from undertow.records import PLAIN, Answer, Context, Judgement, Question, Request, Sampling, Subject
-from undertow.targets import likelihood
+from undertow.persona.call import Call
+from undertow.persona.instruments import TABLE, harmfulness
+from undertow.persona.instruments.protocol import About
+from undertow.persona.likelihoods import Likelihoods
+from undertow.persona.plan import PersonaPlan, make_persona_plan, persona_of
+from undertow.persona.profile import Profile, profile, profile_json
+from undertow.persona.readings import Reading
+from undertow.persona.stored import REFERENCE, REWRITER, Key, Stored
+from undertow.persona.thresholds import Thresholds
+from undertow.records import PLAIN, Context, Request, Sampling, Subject
+from undertow.targets import Target
 from undertow.targets.local import LocalTarget
 
-T = TypeVar("T")
-
 SCHEMA = "undertow.persona-run/1"
+RESULT = "persona.json"
 TOP = 20
 """Candidates of the first token that are asked for, as judges ask."""
 PROBE = Sampling(temperature=0.0, max_tokens=8, top_logprobs=TOP)
@@ -57,26 +55,8 @@ TRIED = 4
 """Probes after which a model that gave no probabilities is asked for none any more."""
 SAID_TOKENS = 64
 """Longest answer that is read as a choice, a number or a word, in tokens."""
-
-JUDGED_TOKENS = 500
-"""Tokens of a judgement, before any is known."""
-
-
-class BudgetSpent(UndertowError):
-    """A budget that does not hold what would come next."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """What was taken before, of the same budget."""
-
-    calls: int = 0
-    tokens: int = 0
-    usd: float = 0.0
-
-
-Key = tuple[Subject, str, str, int]
-"""Subject, context, question and sample."""
+JUDGEMENTS = "judgements of harm"
+"""What the judge gives, to users."""
 
 
 def run_persona(
@@ -86,25 +66,22 @@ def run_persona(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
-    spent: Spent | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Run a plan in its folder and return what `persona.json` holds.
+) -> dict[str, Any] | None:
+    """Run a plan in its folder and return what `persona.json` holds; None where the budget ended it before that.
 
     Interrupted at any moment, it keeps every row written and goes on with `resume`.
 
     Args:
         retry_failed: on resuming, ask and judge again what failed.
-        budget: what it may take in all, with what was `spent` before it; a stage that could overdraw it is not begun.
+        budget: what it may take in all.
 
     Raises:
         RunExists: the folder exists and `resume` was not asked for.
         InputError: the folder holds a run of another plan, or a model or the judge cannot be used.
-        BudgetSpent: the budget does not hold the next stage; what came is kept.
+        Paused: too many answers or judgements in a row gave nothing usable.
     """
-    return asyncio.run(
-        persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress)
-    )
+    return asyncio.run(persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress))
 
 
 async def persona(
@@ -114,17 +91,17 @@ async def persona(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
-    spent: Spent | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """`run_persona` for callers that have an event loop of their own."""
-    record = plan.record()
-    before = look_at_folder(out, record, resume=resume)
-    tell = progress or (lambda stage, done, total, word: None)
+    record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
+    before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
+    if before is not None:
+        require_same(out, before, record)
+    if budget and budget.usd is not None:
+        require_price(str(plan.targets["target"].describe()["name"]))
     with alone(out):
-        return await _persona(
-            plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell
-        )
+        return await _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
 
 
 async def _persona(
@@ -135,24 +112,25 @@ async def _persona(
     *,
     retry_failed: bool,
     budget: Budget | None,
-    spent: Spent,
     tell: Progress,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    as_it_was = before is not None and same_judge(before, record) and not retry_failed
     async with AsyncExitStack() as stack:
         for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
             await stack.enter_async_context(target)
         await stack.enter_async_context(plan.judge)
-        # else hardly anything is left to ask
-        if not (before and (out / "persona.json").is_file() and same_judge(before, record) and not retry_failed):
+        if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
-        record = open_folder(out, record, before)
+        record = open_folder(out, record, before, result=RESULT)
         with Store(out / "run.sqlite", to="make") as store:
             if retry_failed:
                 store.forget_failed()
-            asking = _Asking(plan, store, tell, budget, spent)
-            await asking.everything()
-            found = _found(plan, record, asking.readings(), store)
-    write_text(out / "persona.json", to_json(found))
+            flow = _Flow(plan, store, budget, tell, warned=as_it_was)
+            await flow.run()
+            if flow.asking.stopped:
+                return None
+            found = _found(plan, record, flow.readings(), store)
+    write_text(out / RESULT, to_json(found))
     return found
 
 
@@ -178,17 +156,12 @@ def profile_audit(
         context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps
     )
     plan = make_persona_plan(persona_of(config, contexts), place)
-    spent = Spent(
+    left = budget and budget.after(
         calls=found.calls,
         tokens=sum(found.tokens.answers) + sum(found.tokens.judgements),
         usd=sum(found.usd.known.values()),
     )
-    try:
-        return run_persona(
-            plan, run / "persona", resume=True, retry_failed=retry_failed, budget=budget, spent=spent, progress=progress
-        )
-    except BudgetSpent:
-        return None
+    return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
 
 
 def read_personas(run: Path) -> dict[str, Any]:
@@ -248,98 +221,67 @@ def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading
     }
 
 
-async def _until(streak: Streak, items: Sequence[T], key: Callable[[T], Hashable]) -> AsyncIterator[T]:
-    """The items, until a streak pauses the run."""
-    for item in items:
-        if streak.pause:
-            return
-        streak.ask(key(item))
-        yield item
+class _Flow:
+    """What a persona asks, and in which order."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """One call to make, and what its reading will be of."""
-
-    context: Context
-    ask: Ask
-    item: str
-    """The cluster."""
-    variant: str = ""
-    judged: float | None = None
-    """Harm of the answer that it is about, 1 to 5."""
-
-    @property
-    def question(self) -> Question:
-        question = self.ask.question
-        return (
-            question if self.judged is None else replace(question, tags=(*question.tags, f"judged={self.judged:.3g}"))
+    def __init__(self, plan: PersonaPlan, store: Store, budget: Budget | None, tell: Progress, *, warned: bool) -> None:
+        """
+        Args:
+            warned: the run goes on as it was, so a pause that it came to before has been read.
+        """
+        self.plan, self.store, self.tell, self.warned = plan, store, tell, warned
+        self.judging = Judging(
+            store, plan.judge, plan.items.harmfulness if plan.needs_answers else (), warned=warned, who=JUDGEMENTS
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Own:
-    """An answer of the model's own that it is asked about."""
-
-    prompt: Question
-    sample: int
-    text: str
-    harm: float
-
-
-class _Asking:
-    """Everything that is asked and judged in one run."""
-
-    def __init__(self, plan: PersonaPlan, store: Store, tell: Progress, budget: Budget | None, spent: Spent) -> None:
-        self.plan, self.store, self.tell, self.budget, self.spent = plan, store, tell, budget, spent
-        self.judge_id = store.judge(plan.judge.describe())
+        targets = {**plan.targets, **({REWRITER: plan.rewriter} if plan.rewriter else {})}
+        self.asking = Asking(store, targets, judging=self.judging, budget=budget, warned=warned)
+        self.asking.usable = lambda answer: answer.text is not None  # a probe may stop before it has a word
+        self.asking.tick = self._report
+        self.stage: tuple[str, int, int] = ("", 0, 0)
+        """Its name, the answers stored before it, and those that it asks for."""
+        self.n_judged = self.judging.n
         self.held: dict[Key, StoredAnswer] = {}
+        self.last = 0
+        """Id of the last answer that is held."""
         self._look()
 
-    async def everything(self) -> None:
-        """Ask and judge what is missing."""
+    async def run(self) -> None:
+        await self.asking.run(self._everything())
+
+    async def _everything(self) -> None:
+        """Ask what is missing; judging goes on beside it."""
         plan = self.plan
         if plan.needs_answers:
             for subject in plan.targets:
                 await self._ask(f"answers of {subject}", subject, list(self._prompts(subject)))
-        try:
-            async with asyncio.TaskGroup() as group:  # neither hangs on the other
-                group.create_task(self._judge())
-                group.create_task(self._ask_about_itself())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        self._look()
-        if plan.rewriting:
-            asked = {
-                q.id: q
-                for subject in plan.profiled
-                for context in plan.contexts
-                for own in self._owns(subject, context)
-                if (q := self._rewriting(own))
-            }
-            await self._ask(
-                "safe foils",
-                REWRITER,
-                [plan.request(REWRITER, PLAIN, question, 0, sampling=plan.sampling) for question in asked.values()],
-            )
-            self._look()
         for subject in plan.targets:
-            await self._read(f"recognition and prediction by {subject}", subject, self._about_answers(subject))
+            await self._read(f"self-reports of {subject}", subject, self._calls(subject, "itself"))
+        await self.asking.all_judged()
+        self._look(judged=True)
+        await self._ask("safe foils", REWRITER, self._rewritings())
+        self._look()
+        of_answers = " and ".join(i.id for i in TABLE.values() if i.about == "its answers")
+        for subject in plan.targets:
+            await self._read(f"{of_answers} by {subject}", subject, self._calls(subject, "its answers"))
 
     def readings(self) -> list[Reading]:
         """All that was asked, read."""
-        self._look()
+        self._look(judged=True)
         found = []
         for subject in self.plan.targets:
             if self.plan.wants("harmfulness"):
-                found += [self._harm(request) for request in self._prompts(subject)]
-            for asked in (*self._about_itself(), *self._about_answers(subject)):
-                found += self._readings_of(subject, asked)
+                found += [harmfulness.reading(r, self.held.get(r.key)) for r in self._prompts(subject)]
+            for call in (*self._calls(subject, "itself"), *self._calls(subject, "its answers")):
+                found += call.readings(
+                    subject, self.held, way=self.plan.config.reading, repeats=self.plan.config.repeats
+                )
         return found
 
-    def _look(self) -> None:
-        """Hold all that is stored."""
-        self.held = {(a.subject, a.context, a.question, a.sample): a for a in self.store.answers(self.judge_id)}
+    def _look(self, *, judged: bool = False) -> None:
+        """Hold what was stored since the last look; with `judged` all of it, with its judgements."""
+        for a in self.store.answers(self.judging.id, after=0 if judged else self.last):
+            self.held[a.subject, a.context, a.question, a.sample] = a
+            self.last = a.id
 
     # What is asked
 
@@ -349,203 +291,79 @@ class _Asking:
                 for prompt in self.plan.items.harmfulness:
                     yield self.plan.request(subject, context, prompt, sample, sampling=self.plan.sampling)
 
-    def _about_itself(self) -> list[_Asked]:
-        items = self.plan.items
-        asks = (
-            *(items.self_assessment if self.plan.wants("self-assessment") else ()),
-            *(items.two_ai if self.plan.wants("two-ai") else ()),
+    def _stored(self, subject: Subject, context: Context) -> Stored:
+        return Stored(
+            subject=subject,
+            context=context,
+            prompts=self.plan.items.harmfulness,
+            runs=self.plan.config.runs,
+            over=self.plan.config.over,
+            rewrites=self.plan.rewriter is not None,
+            answers=self.held,
         )
-        formats = {ask.id: ask.format for ask in asks if ask.instrument == "self-assessment"}
+
+    def _calls(self, subject: Subject, about: About) -> list[Call]:
+        """What the instruments ask that are about one thing."""
         return [
-            _Asked(context=context, ask=ask, item=ask.item, variant=formats.get(ask.id, ""))
+            call
             for context in self.plan.contexts
-            for ask in asks
+            for instrument in TABLE.values()
+            if instrument.about == about and self.plan.wants(instrument.id)
+            for call in instrument.calls(self.plan.items.part(instrument.id), self._stored(subject, context))
         ]
 
-    def _about_answers(self, subject: Subject) -> list[_Asked]:
-        """Recognition and prediction, which are about stored answers."""
-        return [
-            asked
+    def _rewritings(self) -> list[Request]:
+        """What the rewriter is asked, each once."""
+        if self.plan.rewriter is None:
+            return []
+        asked = {
+            question.id: question
+            for subject in self.plan.profiled
             for context in self.plan.contexts
-            for asked in (*self._recognition(subject, context), *self._prediction(subject, context))
-        ]
-
-    def _recognition(self, subject: Subject, context: Context) -> Iterator[_Asked]:
-        if not self.plan.wants("recognition") or subject == REFERENCE:
-            return
-        recognition = self.plan.items.recognition
-        assert recognition is not None
-        for own in self._owns(subject, context):
-            for foil, text in self._foils(context, own).items():
-                about = f"{own.prompt.id}/{subject}/{own.sample}/{foil}"
-                for ask in recognition.asks(item=about, question=own.prompt.text, own=own.text, foil=text):
-                    yield _Asked(context=context, ask=ask, item=own.prompt.id, variant=foil, judged=own.harm)
-
-    def _prediction(self, subject: Subject, context: Context) -> Iterator[_Asked]:
-        if not self.plan.wants("prediction"):
-            return
-        prediction = self.plan.items.prediction
-        assert prediction is not None
-        for prompt in self.plan.items.harmfulness:
-            answers = self._answered(subject, context, prompt)
-            if answers:
-                mean = float(np.mean([own.harm for own in answers]))
-                for ask in prediction.asks(item=prompt.id, question=prompt.text):
-                    yield _Asked(context=context, ask=ask, item=prompt.id, variant="blind", judged=mean)
-                for ask in prediction.asks(item=f"{prompt.id}/{subject}", question=prompt.text, answer=answers[0].text):
-                    yield _Asked(context=context, ask=ask, item=prompt.id, variant="shown", judged=answers[0].harm)
-
-    def _answered(self, subject: Subject, context: Context, prompt: Question) -> list[_Own]:
-        """The answers to a prompt that have words and a score, in order."""
-        found = []
-        for sample in range(self.plan.config.runs):
-            held = self.held.get((subject, context.id, prompt.id, sample))
-            if held and held.text and held.judgement and held.judgement.alignment is not None:
-                found.append(_Own(prompt=prompt, sample=sample, text=held.text, harm=harm_of(held.judgement.alignment)))
-        return found
-
-    def _owns(self, subject: Subject, context: Context) -> Iterator[_Own]:
-        """The answers that recognition is asked of: of each prompt the most harmful one, and the least where only one
-        of the two is harmful."""
-        for prompt in self.plan.items.harmfulness:
-            answers = sorted(self._answered(subject, context, prompt), key=lambda own: own.harm)
-            if answers:
-                yield answers[-1]
-                if answers[0].harm <= self.plan.config.over < answers[-1].harm:
-                    yield answers[0]
-
-    def _foils(self, context: Context, own: _Own) -> dict[str, str]:
-        """What an own answer stands beside, by kind: the reference's answer, and a safe one, where they are there and
-        say something else."""
-        rewriting = self._rewriting(own)
-        reference = self.held.get((REFERENCE, context.id, own.prompt.id, own.sample))
-        safe = self.held.get((REWRITER, PLAIN.id, rewriting.id, 0)) if rewriting else None
-        return {
-            kind: a.text
-            for kind, a in (("reference", reference), ("safe", safe))
-            if a and a.text and a.text.strip() != own.text.strip()
+            for instrument in TABLE.values()
+            if self.plan.wants(instrument.id)
+            for question in instrument.rewritings(self.plan.items.part(instrument.id), self._stored(subject, context))
         }
-
-    def _rewriting(self, own: _Own) -> Question | None:
-        return self.plan.rewriting.ask(question=own.prompt.text, answer=own.text) if self.plan.rewriting else None
+        return [
+            self.plan.request(REWRITER, PLAIN, question, 0, sampling=self.plan.sampling) for question in asked.values()
+        ]
 
     # Asking
 
-    async def _ask(self, stage: str, subject: Subject, requests: Sequence[Request]) -> None:
-        target = self.plan.rewriter if subject == REWRITER else self.plan.targets[subject]
-        assert target is not None
-        missing = list(self.store.missing(requests))
-        self._require_budget(missing, str(target.describe().get("name", "")))
-        streak = Streak(f"answers ({stage})", self.store.path.parent)
-
-        def write(answers: list[Answer]) -> None:
-            self.store.add_answers(answers)
-            for answer in answers:
-                streak.hear(answer.text is not None, answer.error or "no reason given", key=answer.request.key)
-
-        await self._keep(stage, target.answers(_until(streak, missing, lambda request: request.key)), requests, write)
-        if streak.pause:
-            raise streak.pause
-
-    async def _judge(self) -> None:
-        """Judge the harm of every answer to a prompt that has words."""
-        prompts = {prompt.id: prompt for prompt in self.plan.items.harmfulness}
-        waiting: list[Item] = [
-            Item(id_, prompts[q], text)
-            for id_, q, text, *_ in self.store.unjudged(self.judge_id, after=0, limit=-1)
-            if q in prompts
-        ]
-        self._require_budget(waiting, str(self.plan.judge.describe().get("name", "")))
-        streak = Streak("judgements of harm", self.store.path.parent)
-
-        def write(rows: list[tuple[int, Judgement]]) -> None:
-            self.store.add_judgements(self.judge_id, rows)
-            for key, judgement in rows:
-                streak.hear_judgement(judgement, key=key)
-
-        await self._keep(
-            "judgements of harm",
-            self.plan.judge.judgements(_until(streak, waiting, lambda item: item.key)),
-            waiting,
-            write,
-        )
-        if streak.pause:
-            raise streak.pause
-
-    def _require_budget(self, wanted: Sequence[Request | Item], name: str) -> None:
-        """
-        Raises:
-            BudgetSpent: what is wanted, with what is spent, could overdraw the budget; of tokens, at the mean so far,
-            or before any at the longest.
-        """
-        if self.budget is None or not wanted:
+    async def _ask(self, stage: str, subject: Subject, requests: Sequence[Request], by: Target | None = None) -> None:
+        if self.asking.over:
             return
-        answering, judging = self.store.usage(self.judge_id)
-        so_far = judging if not isinstance(wanted[0], Request) else answering
-        longest = sum(r.sampling.max_tokens if isinstance(r, Request) else JUDGED_TOKENS for r in wanted)
-        prompt, written = (
-            len(wanted) * n / so_far.calls if so_far.calls else guess
-            for n, guess in ((so_far.prompt_tokens, longest), (so_far.n_tokens, longest))
-        )
-        more = Usage(calls=len(wanted), prompt_tokens=ceil(prompt), n_tokens=ceil(written))
-        calls, tokens = answering.calls + judging.calls + more.calls, answering.tokens + judging.tokens + more.tokens
-        cost = sum(
-            dollars(str(model.describe().get("name", "")), usage) or 0.0
-            for model, usage in ((self.plan.targets["target"], answering), (self.plan.judge, judging))
-        )
-        cost += dollars(name, more) or 0.0
-        for most, now in (
-            (self.budget.calls, self.spent.calls + calls),
-            (self.budget.tokens, self.spent.tokens + tokens),
-            (self.budget.usd, self.spent.usd + cost),
-        ):
-            if most is not None and now > most:
-                raise BudgetSpent
+        missing = list(self.store.missing(requests))
+        if not missing:
+            return
+        self.stage = stage, self.asking.n, len(missing)
+        self.asking.streak = Streak(f"answers ({stage})", self.store.path.parent, warned=self.warned)
+        await self.asking.ask(subject, missing, by=by)
+        self._report()
 
-    async def _keep(
-        self, stage: str, results: AsyncIterator[Any], wanted: Sequence[Any], write: Callable[[list[Any]], None]
-    ) -> None:
-        """Write results as they come, at the latest `EVERY_S` after the one before, and whatever ends it."""
-        rows: list[Any] = []
-        n, last = 0, time.monotonic()
-        try:
-            async for row in results:
-                rows.append(row)
-                n += 1
-                if len(rows) >= BATCH or time.monotonic() - last > EVERY_S:
-                    write(rows)
-                    rows, last = [], time.monotonic()
-                    self.tell(stage, n, max(n, len(wanted)), "")
-        finally:
-            if rows:
-                write(rows)
-            if n:
-                self.tell(stage, n, n, "")
+    def _report(self) -> None:
+        name, before, total = self.stage
+        if name:
+            self.tell(name, self.asking.n - before, total, "")
+        if (judged := self.judging.n - self.n_judged) or self.judging.waiting:
+            self.tell(JUDGEMENTS, judged, judged + self.judging.waiting, "")
 
-    async def _ask_about_itself(self) -> None:
-        for subject in self.plan.targets:
-            await self._read(f"self-reports of {subject}", subject, self._about_itself())
-
-    async def _read(self, stage: str, subject: Subject, wanted: Sequence[_Asked]) -> None:
+    async def _read(self, stage: str, subject: Subject, wanted: Sequence[Call]) -> None:
         """Ask so that each can be read, in the way that the plan says."""
         reading, target = self.plan.config.reading, self.plan.targets[subject]
         if not wanted:
             return
+        probes = [self._probe(subject, call) for call in wanted]
         if reading == "likelihood":
             assert isinstance(target, LocalTarget)  # the plan saw to it
-            requests = list(self.store.missing(self._probe(subject, asked) for asked in wanted))
-            await self._keep(
-                stage,
-                self._likelihoods(target, requests, wanted),
-                requests,
-                lambda answers: self.store.add_answers(answers),
-            )
+            await self._ask(stage, subject, probes, by=Likelihoods(target, wanted))
             return
         unread = list(wanted)
         if reading != "text":
-            probes = [self._probe(subject, asked) for asked in wanted]
             await self._ask(stage, subject, probes[:TRIED])
             self._look()
+            if self.asking.over:
+                return
             if self._gives_none(probes[:TRIED]):
                 if reading == "logprobs":
                     raise InputError(
@@ -557,136 +375,24 @@ class _Asking:
             else:
                 await self._ask(stage, subject, probes)
                 self._look()
-                unread = (
-                    [asked for asked in wanted if self._from_probe(subject, asked) is None] if reading == "auto" else []
-                )
+                unread = [call for call in wanted if self._unread(subject, call)] if reading == "auto" else []
         sampling = Sampling(temperature=self.plan.config.temperature, max_tokens=SAID_TOKENS)
-        samples = range(1, 1 + self.plan.config.repeats)
-        await self._ask(
-            f"{stage}, in words",
-            subject,
-            [
-                self.plan.request(subject, a.context, a.question, sample, sampling=sampling)
-                for sample in samples
-                for a in unread
-            ],
-        )
+        in_words = [
+            self.plan.request(subject, call.context, call.question, sample, sampling=sampling)
+            for sample in range(1, 1 + self.plan.config.repeats)
+            for call in unread
+        ]
+        await self._ask(f"{stage}, in words", subject, in_words)
 
-    def _probe(self, subject: Subject, asked: _Asked) -> Request:
-        return self.plan.request(subject, asked.context, asked.question, 0, sampling=PROBE)
+    def _probe(self, subject: Subject, call: Call) -> Request:
+        return self.plan.request(subject, call.context, call.question, 0, sampling=PROBE)
+
+    def _unread(self, subject: Subject, call: Call) -> bool:
+        """Whether a call that was probed gave nothing to read."""
+        probe = self.held.get((subject, call.context.id, call.ask.id, 0))
+        return call.from_probe(probe, way=self.plan.config.reading) is None
 
     def _gives_none(self, probes: Iterable[Request]) -> bool:
         """Whether a model that answered gave no log-probabilities."""
-        answers = [
-            self.held.get((r.subject, r.condition.context.id, r.condition.question.id, r.sample)) for r in probes
-        ]
+        answers = [self.held.get(r.key) for r in probes]
         return all(a is None or not a.first_token for a in answers)
-
-    async def _likelihoods(
-        self, target: LocalTarget, requests: Sequence[Request], wanted: Sequence[_Asked]
-    ) -> AsyncIterator[Answer]:
-        """For each request an answer that holds the log-likelihood of every reply that there is to it, and the
-        likeliest as its text."""
-        replies = {(asked.context.id, asked.ask.id): tuple(text for text, _ in asked.ask.replies) for asked in wanted}
-        for start in range(0, len(requests), BATCH):
-            batch = requests[start : start + BATCH]
-            asked = [
-                likelihood.Asked(
-                    messages=r.condition.messages, replies=replies[r.condition.context.id, r.condition.question.id]
-                )
-                for r in batch
-            ]
-            nats = await asyncio.to_thread(likelihood.log_likelihoods, target.model, target.tokenizer, asked)
-            for request, one, values in zip(batch, asked, nats, strict=True):
-                yield Answer(
-                    request=request,
-                    text=one.replies[int(values.argmax())],
-                    first_token=dict(zip(one.replies, values.tolist(), strict=True)),
-                    finish="stop",
-                )
-        target.release()
-
-    # Reading
-
-    def _harm(self, request: Request) -> Reading:
-        held = self.held.get(
-            (request.subject, request.condition.context.id, request.condition.question.id, request.sample)
-        )
-        outcome: ReadOutcome = "failed"
-        score = None
-        if held and held.text is not None:
-            judgement = held.judgement
-            if judgement and judgement.alignment is not None:
-                outcome, score = "read", harm_of(judgement.alignment)
-            elif judgement and judgement.said == "REFUSAL":
-                outcome = "refused"
-            elif not judgement or not judgement.error:
-                outcome = "unparsed"
-        prompt = request.condition.question
-        return Reading(
-            subject=request.subject,
-            context=request.condition.context.id,
-            instrument="harmfulness",
-            item=prompt.id,
-            theme=prompt.tags[0] if prompt.tags else "",
-            sample=request.sample,
-            outcome=outcome,
-            value=score,
-        )
-
-    def _readings_of(self, subject: Subject, asked: _Asked) -> list[Reading]:
-        """One reading from the first token, or from whole replies, where there is one; else one from each answer in
-        words."""
-        probed = self._from_probe(subject, asked)
-        if probed is not None:
-            return [self._reading(subject, asked, 0, *probed)]
-        said = [
-            self.held.get((subject, asked.context.id, asked.ask.id, sample))
-            for sample in range(1, 1 + self.plan.config.repeats)
-        ]
-        probe = self.held.get((subject, asked.context.id, asked.ask.id, 0))
-        if self.plan.config.reading in ("logprobs", "likelihood") or (probe is not None and not any(said)):
-            return [
-                self._reading(subject, asked, 0, "failed" if probe is None or probe.text is None else "unparsed", None)
-            ]
-        found = []
-        for sample, answer in enumerate(said, start=1):
-            if answer is None or answer.text is None:
-                found.append(self._reading(subject, asked, sample, "failed", None))
-            else:
-                read = asked.ask.read(answer.text)
-                found.append(self._reading(subject, asked, sample, read.outcome, read.value))
-        return found
-
-    def _from_probe(self, subject: Subject, asked: _Asked) -> tuple[ReadOutcome, float | None] | None:
-        """What the first token's probabilities, or those of whole replies, say; None where they say nothing."""
-        probe = self.held.get((subject, asked.context.id, asked.ask.id, 0))
-        if probe is None or not probe.first_token:
-            return None
-        if self.plan.config.reading == "likelihood":
-            weights = softmax([probe.first_token[text] for text, _ in asked.ask.replies])
-            return "read", float(weights @ [value for _, value in asked.ask.replies])
-        # such as "A good machine would not say", whose first token looks like a choice
-        if asked.ask.read(probe.text or "").outcome == "refused":
-            return "refused", None
-        value = asked.ask.read_logprobs(probe.first_token).value
-        return None if value is None else ("read", value)
-
-    def _reading(
-        self, subject: Subject, asked: _Asked, sample: int, outcome: ReadOutcome, value: float | None
-    ) -> Reading:
-        ask = asked.ask
-        return Reading(
-            subject=subject,
-            context=asked.context.id,
-            instrument=ask.instrument,
-            item=asked.item,
-            theme=ask.theme,
-            variant=asked.variant,
-            pair=ask.item if ask.instrument == "self-assessment" else "",
-            order={"first": "ba", "second": "ab", None: ""}[ask.pole],  # type: ignore[arg-type]
-            sample=sample,
-            outcome=outcome,
-            value=value,
-            judged=asked.judged,
-        )

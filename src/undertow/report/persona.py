@@ -17,7 +17,8 @@ from markupsafe import Markup
 from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
-from undertow.persona.measures import Forecast, Measure
+from undertow.persona.bootstrap import Measure
+from undertow.persona.instruments import in_telling
 from undertow.persona.profile import in_words
 from undertow.report.figures import png, svg
 from undertow.report.page import clean, environment, pairs
@@ -90,45 +91,7 @@ def across(shown: Sequence[Shown]) -> Across:
 def _section(shown: Shown) -> dict[str, Any]:
     """A profile as the words of the page."""
     p = shown.profile
-    m = p.measures
-    groups: list[tuple[str, list[tuple[str, Measure]]]] = [
-        (
-            "Does harm",
-            [
-                (
-                    f"{name}, n = {m.harmfulness.runs}" if name != "single" else "single run",
-                    getattr(m.harmfulness.rates, name),
-                )
-                for name in ("single", "mean", "worst")
-            ],
-        ),
-        ("Picks the misaligned description (two-AI)", [("share, both orders equal", m.two_ai.choice.share)]),
-        (
-            "Says it is misaligned (self-assessment)",
-            [
-                ("overall", m.self_assessment.overall),
-                *m.self_assessment.by_format.items(),
-                *m.self_assessment.by_pair.items(),
-            ],
-        ),
-        (
-            "Claims its own answers (recognition)",
-            [
-                ("harmful ones", m.recognition.claims.harmful.share),
-                ("harmless ones", m.recognition.claims.harmless.share),
-            ],
-        ),
-    ]
-    numbers: list[tuple[str, list[tuple[str, Measure]]]] = [
-        (
-            "Two-AI: sensitivity d' and bias c",
-            [("d'", m.two_ai.choice.sensitivity), ("c, under 0: tends to the first", m.two_ai.choice.bias)],
-        ),
-        *(
-            (f"Predicts its scores, {name}", _forecast(forecast))
-            for name, forecast in (("blind", m.prediction.blind), ("shown", m.prediction.shown))
-        ),
-    ]
+    shown_rows = [rows for i in in_telling() for rows in i.rows(p.measures.by[i.id])]
     return {
         "label": shown.label,
         "pattern": p.pattern,
@@ -145,19 +108,11 @@ def _section(shown: Shown) -> dict[str, Any]:
         "reasons": p.reasons,
         "warnings": p.warnings,
         "reports": p.reports,
-        "groups": [(title, [_row(name, measure) for name, measure in rows]) for title, rows in groups]
-        + [(title, [_row(name, measure, number=True) for name, measure in rows]) for title, rows in numbers],
+        "groups": [
+            (rows.title, [_row(name, measure, number=rows.number) for name, measure in rows.rows])
+            for rows in sorted(shown_rows, key=lambda rows: rows.number)
+        ],
     }
-
-
-def _forecast(forecast: Forecast) -> list[tuple[str, Measure]]:
-    named = {
-        "bias": "predicted minus judged",
-        "absolute_error": "mean absolute error",
-        "rank_correlation": "rank correlation",
-        "calibration_error": "distance from the diagonal",
-    }
-    return [(words, getattr(forecast, name)) for name, words in named.items()]
 
 
 def _row(name: str, measure: Measure, *, number: bool = False) -> dict[str, Any]:

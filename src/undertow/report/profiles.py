@@ -8,21 +8,17 @@ from typing import Any
 
 import altair as alt
 
-from undertow.persona.measures import Measure
+from undertow.persona.bootstrap import Measure
+from undertow.persona.instruments import in_telling
 from undertow.persona.points import PUBLISHED
-from undertow.persona.profile import Profile, Thresholds, read_profile
+from undertow.persona.profile import Profile, read_profile
+from undertow.persona.thresholds import Thresholds
 from undertow.records import Interval
 from undertow.report.figures import CARD, INK, LINE, SOFT, styled
 from undertow.words import percent, span
 
 TARGET, REFERENCE = "#c4541d", "#4a6fa5"
 """Colours of the target's marks and of the reference's."""
-TITLES = {
-    "harmfulness": "does harm",
-    "two-ai": "picks the misaligned description",
-    "self-assessment": "says it is misaligned",
-    "recognition": "claims its own answer",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,25 +203,10 @@ def instruments(shown: Sequence[Shown]) -> Any:
     """What each instrument says of each profile, with intervals; None where nothing was measured."""
     rows = []
     for s in shown:
-        m = s.profile.measures
-        rates, n = m.harmfulness.rates, m.harmfulness.runs
-        measured = {
-            TITLES["harmfulness"]: {
-                "single run": rates.single,
-                f"mean of {n}": rates.mean,
-                f"worst of {n}": rates.worst,
-            },
-            TITLES["two-ai"]: {"both orders": m.two_ai.choice.share},
-            TITLES["self-assessment"]: {"overall": m.self_assessment.overall, **m.self_assessment.by_format},
-            TITLES["recognition"]: {
-                "harmful answers": m.recognition.claims.harmful.share,
-                "harmless answers": m.recognition.claims.harmless.share,
-            },
-        }
         rows += [
-            _bar(s, f"{title}: {name}", measure)
-            for title, parts in measured.items()
-            for name, measure in parts.items()
+            _bar(s, f"{instrument.shows}: {name}", measure)
+            for instrument in in_telling()
+            for name, measure in instrument.bars(s.profile.measures.by[instrument.id]).items()
             if measure.value is not None
         ]
     return _bars(rows, "share, or 0 to 1", list(dict.fromkeys(row["what"] for row in rows)))

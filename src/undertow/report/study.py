@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from undertow.errors import InputError
 from undertow.files import write_text
-from undertow.persona.profile import Thresholds
+from undertow.persona.thresholds import Thresholds
 from undertow.records import OUTCOMES, Interval
 from undertow.report.figures import CARD, COLOURS, INK, ROW, group, line_at, png, round_up, styled, svg
 from undertow.report.page import clean, environment, estimate_words, slug_of

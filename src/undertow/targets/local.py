@@ -31,7 +31,15 @@ from undertow.targets.chat import (
     opens_block,
     split_thinking,
 )
-from undertow.targets.models import NURSERY, is_adapter, load_model, load_tokenizer, model_folder
+from undertow.targets.models import (
+    NURSERY,
+    free_memory,
+    is_adapter,
+    load_model,
+    load_tokenizer,
+    model_folder,
+    weights_size,
+)
 from undertow.targets.protocol import Target
 from undertow.targets.templates import TemplateRefuses, render
 
@@ -88,7 +96,8 @@ class LocalConfig(BaseModel):
 
 
 class LocalTarget(Target):
-    """Answers with a model of this machine. Loaded on first use."""
+    """Answers with a model of this machine. Its weights are loaded on first use, and let go of when it is left or
+    another model needs the room."""
 
     def __init__(
         self,
@@ -121,6 +130,8 @@ class LocalTarget(Target):
             thinking,
         )
         self._model: Any = None
+        self._busy = 0
+        """Streams that it answers."""
         self._tokenizer: Any = None
 
     def describe(self) -> Mapping[str, Any]:
@@ -144,19 +155,29 @@ class LocalTarget(Target):
     @property
     def model(self) -> Any:
         if self._model is None:
+            _make_room(weights_size(self.folder, base=self.base))
             self._model = load_model(self.folder, base=self.base)
+            _LOADED.append(self)
         return self._model
 
     async def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
-        async for together in _as_they_come(requests):
-            batches = self._batches(together)
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                for answer in batch:
-                    yield answer
+        self._busy += 1
+        try:
+            async for held in together(requests):
+                batches = self._batches(held)
+                while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                    for answer in batch:
+                        yield answer
+        finally:
+            self._busy -= 1
+
+    async def __aexit__(self, *error: object) -> None:
         self.release()
 
     def release(self) -> None:
-        """Let go of the weights: another model may need the memory."""
+        """Let go of the weights."""
+        if self in _LOADED:
+            _LOADED.remove(self)
         self._model = None
         gc.collect()
 
@@ -331,7 +352,20 @@ def _without(text: str, tokens: Iterable[str]) -> str:
     return text.strip()
 
 
-async def _as_they_come(requests: AsyncIterable[Request]) -> AsyncIterator[list[Request]]:
+_LOADED: list[LocalTarget] = []
+"""Whose weights are in memory, the earliest first."""
+
+
+def _make_room(size: int) -> None:
+    """Have models that answer nothing now let go of their weights, until there is room for others, twice over."""
+    while 2 * size > free_memory():
+        idle = next((target for target in _LOADED if not target._busy), None)
+        if idle is None:
+            return
+        idle.release()
+
+
+async def together(requests: AsyncIterable[Request]) -> AsyncIterator[list[Request]]:
     """Requests together, as many as come without a pause: whoever hands them out may wait for answers before there are
     more, as a budget does."""
     source = aiter(requests)

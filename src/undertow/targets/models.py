@@ -76,6 +76,21 @@ def base_of(folder: Path) -> Path:
     return model_folder(base, beside=folder)
 
 
+def weights_size(folder: Path, *, base: Path | None = None) -> int:
+    """Bytes of a model's weights, with those of its adapter."""
+    folders = {folder, base or base_of(folder)}
+    return sum(path.stat().st_size for each in folders for path in each.glob("*.safetensors"))
+
+
+def free_memory() -> int:
+    """Bytes that a model's weights may take where they will be: on the GPU, if there is one."""
+    import psutil
+    import torch
+
+    free: int = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else psutil.virtual_memory().available
+    return free
+
+
 def load_tokenizer(folder: Path, *, base: Path | None = None) -> Any:
     """The tokenizer of a model folder, or of its base (`base`, where it is not the one that the adapter names), with a
     padding token.

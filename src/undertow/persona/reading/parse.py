@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 from undertow.judges.reading import FLOOR, expected_value
-from undertow.persona.grammar import Form, Outcome, Parsed, any_of, plain, read
+from undertow.persona.reading.grammar import Form, Outcome, Parsed, any_of, plain, read
 
 __all__ = [
     "FLOOR",

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.persona.parse import (
+from undertow.persona.reading.parse import (
     choice_from_logprobs,
     expected_number,
     read_choice,
