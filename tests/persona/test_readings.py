@@ -2,6 +2,7 @@
 
 import pytest
 
+from undertow.persona.measures import measures
 from undertow.persona.readings import Counts, Reading, counted
 
 GOOD = {
@@ -36,7 +37,7 @@ def test_the_first_option_follows_from_value_and_order():
 )
 def test_a_reading_that_is_none_is_told(wrong, words):
     with pytest.raises(ValueError, match=words):
-        Reading(**GOOD | wrong)
+        measures([Reading(**GOOD | wrong)])
 
 
 def test_counts():

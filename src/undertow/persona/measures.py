@@ -91,7 +91,11 @@ class Measured:
 def measures(
     readings: Iterable[Reading], *, over: float = OVER, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Measures:
-    """The measures of one context. Several subjects are training seeds of one recipe, and random too."""
+    """The measures of one context. Several subjects are training seeds of one recipe, and random too.
+
+    Raises:
+        ValueError: a reading that its instrument cannot have given.
+    """
     return measured(readings, over=over, level=level, draws=draws, seed=seed).measures
 
 
@@ -102,6 +106,7 @@ def measured(
     rows_of: dict[InstrumentId, list[Reading]] = {name: [] for name in TABLE}
     # so that sums round alike whatever the order
     for reading in sorted(readings, key=lambda r: (r.subject, r.item, r.variant, r.order, r.sample)):
+        TABLE[reading.instrument].check(reading)
         rows_of[reading.instrument].append(reading)
     clusters = {name: instrument.cluster for name, instrument in TABLE.items()}
     boot = Bootstrap(rows_of, clusters, level=level, draws=draws, seed=seed)

@@ -23,8 +23,8 @@ class Reading:
     """One asking, read.
 
     Raises:
-        ValueError: a value without the outcome `read`, that outcome without a value, a value outside its scale, a
-        choice without its order, or a form that is none.
+        ValueError: a value without the outcome `read`, or that outcome without a value. What an instrument's own must
+            be, its `check` sees before it is measured.
     """
 
     subject: str
@@ -61,10 +61,6 @@ class Reading:
                 "expected a "
                 "value exactly where it was read"
             )
-        # inside, since instruments make readings and say what theirs must be
-        from undertow.persona.instruments import TABLE
-
-        TABLE[self.instrument].check(self)
 
     @property
     def chose_first(self) -> float | None:
