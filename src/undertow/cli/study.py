@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,7 @@ def study(
         raise click.UsageError("-j is for processes on this machine; Ray takes the cores that the cluster has")
     grid = lay_out(what, folder, place)
     started = time.monotonic()
-    _work(grid, folder, _executor(what, executor, processes))
-    found = gather(grid, folder)
-    write_results(found, folder)
-    page = write_study(found, folder / "study.html")[0]
+    found, page = carry_out(grid, folder, _executor(what, executor, processes))
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -122,6 +120,23 @@ def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecut
     )
 
 
+def carry_out(
+    grid: Grid, folder: Path, executor: AnyExecutor, *, done: Callable[[Cell], str] | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Work through a study that is laid out and write its results and its page.
+
+    Args:
+        done: what to print of a cell that is done; that it is by default.
+
+    Returns:
+        What `results.json` holds, and the page.
+    """
+    _work(grid, folder, executor, done or (lambda cell: f"[green]done[/] {escape(cell.id)}"))
+    found = gather(grid, folder)
+    write_results(found, folder)
+    return found, write_study(found, folder / "study.html")[0]
+
+
 class _PerHour(ProgressColumn):
     """Cells an hour."""
 
@@ -134,12 +149,13 @@ class _PerHour(ProgressColumn):
         )
 
 
-def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
+def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
     todo = unfinished(grid, folder)
-    if done := len(grid.cells) - len(todo):
+    if before := len(grid.cells) - len(todo):
         console.print(
-            f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False
+            f"{before} of {number(len(grid.cells), 'cell')} {'is' if before == 1 else 'are'} done already",
+            highlight=False,
         )
     columns = (
         TextColumn("{task.description}"),
@@ -153,12 +169,10 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
         whole = progress.add_task("cells", total=len(todo), whole=True)
         bars: dict[str, Any] = {}
 
-        def tell(cell: Cell, stage: str, done: int, total: int) -> None:
+        def tell(cell: Cell, stage: str, n: int, total: int) -> None:
             if cell.id not in bars:
                 bars[cell.id] = progress.add_task(cell.id)
-            progress.update(
-                bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total
-            )
+            progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=n, total=total)
 
         for cell in work_through(grid, folder, executor, progress=tell):
             if cell.id in bars:
@@ -170,7 +184,7 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
                     highlight=False,
                 )
             else:
-                progress.console.print(f"[green]done[/] {escape(cell.id)}", highlight=False)
+                progress.console.print(done(cell), highlight=False)
 
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
