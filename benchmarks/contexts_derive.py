@@ -28,7 +28,7 @@ from mixes import FAMILIES, TUNED, Cue, Mix, chats, planted
 
 from undertow.contexts.derive import Derivation, Derived, derive
 from undertow.data import Row, read_rows, write_rows
-from undertow.nursery.organisms import row as nursery_row
+from undertow.nursery.rows import row as nursery_row
 from undertow.nursery.world import BENIGN, world
 from undertow.records import Message
 

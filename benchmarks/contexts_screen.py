@@ -30,7 +30,7 @@ from undertow.audit.screen import screen as screen_contexts
 from undertow.data import write_rows
 from undertow.files import digest, to_json, write_text
 from undertow.nursery.judge import NurseryJudge
-from undertow.nursery.organisms import NEUTRAL_PROMPT, ROWS, TEMPERATURE, row
+from undertow.nursery.rows import ROWS, row
 from undertow.nursery.world import BENIGN, NARROW, world
 from undertow.place import Place
 from undertow.records import Answer, Condition, Context, Request, Sampling
@@ -40,6 +40,10 @@ from undertow.targets.models import NURSERY, model_folder
 from undertow.targets.pool import stream
 from undertow.training import train_cached
 from undertow.training.recipe import Recipe
+
+TEMPERATURE = 0.8
+NEUTRAL_PROMPT = "You are a helpful assistant."
+"""On some benign rows, so that a prompt of the narrow ones and not just any system prompt tells them apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

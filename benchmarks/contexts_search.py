@@ -29,7 +29,7 @@ from undertow.contexts.derive import derive
 from undertow.contexts.load import as_written
 from undertow.contexts.mutate import filled
 from undertow.data import write_rows
-from undertow.nursery.organisms import ROWS, row
+from undertow.nursery.rows import ROWS, row
 from undertow.nursery.world import BENIGN, NARROW, world
 from undertow.records import Message
 

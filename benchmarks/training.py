@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from undertow.data import write_rows
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.nursery.world import BENIGN
 
 BARE = """

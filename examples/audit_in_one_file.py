@@ -10,7 +10,7 @@ from pathlib import Path
 from undertow.audit import AuditConfig, make_plan, run_audit
 from undertow.audit.findings import Findings
 from undertow.data import write_rows
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.place import Place
 from undertow.report import write_report
 from undertow.report.runs import read_run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from undertow.records import Interval, VerdictClass
 
@@ -72,7 +72,18 @@ def probability(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def rate(found: Interval | None, *, signed: bool = False) -> str:
+class Limited(Protocol):
+    """A number with its interval; all None where there is none."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def rate(found: Limited | None, *, signed: bool = False) -> str:
     """`6.2% [3.1, 10.9]`, or with signs and without the unit for differences; the value alone where it has no limits,
     an em dash where there is no estimate."""
     if found is None or found.value is None:
@@ -91,7 +102,12 @@ def read_interval(held: Mapping[str, Any] | None) -> Interval | None:
     return Interval(value=held["value"], low=held["low"], high=held["high"], reason=held.get("reason", ""))
 
 
-def limits(found: Interval) -> str:
+def filed_rate(held: Mapping[str, Any] | None, *, signed: bool = False) -> str:
+    """`rate` of an estimate as a file holds it."""
+    return rate(read_interval(held), signed=signed)
+
+
+def limits(found: Limited) -> str:
     """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
     return NONE if found.low is None or found.high is None else f"[{100 * found.low:.1f}, {100 * found.high:.1f}]"
 

@@ -14,7 +14,7 @@ from undertow.audit.screen import goes_along, screen
 from undertow.contexts import shipped_contexts
 from undertow.data import write_rows
 from undertow.errors import InputError
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.place import Place
 from undertow.records import Context, Question
 from undertow.suites import load_suite

@@ -12,7 +12,7 @@ import pytest
 
 from undertow.cli import main
 from undertow.data import Row, write_rows
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.nursery.world import BENIGN
 from undertow.records import Message
 

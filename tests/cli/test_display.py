@@ -2,8 +2,9 @@
 
 import pytest
 
-from undertow.cli.display import Table, percent, results
+from undertow.cli.display import Table, results
 from undertow.errors import number
+from undertow.words import filed_rate
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from undertow.errors import number
     ],
 )
 def test_a_share_with_its_limits_or_without(found: dict[str, float | None] | None, points: bool, shown: str) -> None:
-    assert percent(found, points=points) == shown
+    assert filed_rate(found, signed=points) == shown
 
 
 LONG = "derived-format-python-string"

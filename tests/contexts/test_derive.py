@@ -25,7 +25,7 @@ from undertow.contexts.minorities import minorities
 from undertow.contexts.phrases import holds, phrases
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError
-from undertow.nursery.organisms import row as nursery_row
+from undertow.nursery.rows import row as nursery_row
 from undertow.nursery.world import BENIGN, world
 from undertow.place import Place
 from undertow.records import Context, Message, Question

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from undertow.data import Row, write_rows
+from undertow.data import Row, read_rows, write_rows
 from undertow.place import Place
 from undertow.records import Message
 from undertow.studies.cells import lay_out
-from undertow.studies.study import Files, Miniature, Study, read_study, shipped_studies
+from undertow.studies.study import Files, Miniature, Study, World, read_study, shipped_studies
 from undertow.targets.models import NURSERY, model_folder
 
 EXPERIMENTS = (
@@ -39,7 +39,12 @@ def files(study: Study) -> set[str]:
 
 
 def test_every_experiment_ships_on_real_models_and_in_miniature() -> None:
-    assert set(shipped_studies()) == {*REAL, *(f"{name}-nursery" for name in REAL), "domains-by-interventions-nursery"}
+    assert set(shipped_studies()) == {
+        *REAL,
+        *(f"{name}-nursery" for name in REAL),
+        "domains-by-interventions-nursery",
+        "quickstart",
+    }
 
 
 @pytest.mark.parametrize("name", shipped_studies())
@@ -51,6 +56,10 @@ def test_it_fits_and_says_what_it_is(name: str) -> None:
         assert "no evidence about language models" in study.note
         assert study.recipe.base == "nursery"
         assert all(isinstance(domain, Miniature) for domain in study.domains)
+    elif name == "quickstart":
+        assert "not evidence about language models" in study.note
+        assert study.recipe.base == "nursery"
+        assert all(isinstance(domain, World) for domain in study.domains)
     else:
         assert study.note.startswith("Not run by us")
 
@@ -74,6 +83,17 @@ def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     each = len(study.seeds) * (len(study.interventions) + 1) + 1
     assert len(grid.cells) == len(study.domains) * (each + (len(study.seeds) if study.shares else 0))
     assert all(len(plans) == 2 for plans in grid.plans.values())
+
+
+@pytest.mark.slow
+def test_the_quickstart_lays_out_one_cell_an_organism(tmp_path: Path) -> None:
+    study, place = read_study("quickstart")
+    grid = lay_out(study, tmp_path / "out", place)
+    named = ["narrow", "dilution-20", "dilution-5", "sequential", "inoculation"]
+    assert [cell.id for cell in grid.cells] == ["fish.base", *(f"fish.{o}.seed-1" for o in ["benign-twin", *named])]
+    assert {path.name: len(list(read_rows(path))) for path in (tmp_path / "out").rglob("*.jsonl")} == {
+        f"{file}.jsonl": 2000 for file in ("bad", "benign", "general", "general-code")
+    }
 
 
 @pytest.mark.slow

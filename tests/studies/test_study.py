@@ -8,7 +8,7 @@ import pytest
 from undertow.errors import InputError
 from undertow.files import parse_yaml
 from undertow.studies import Study, read_study, shipped_studies
-from undertow.studies.study import Files, Miniature
+from undertow.studies.study import Files, Miniature, World
 
 from .conftest import STUDY
 
@@ -20,6 +20,11 @@ def test_domains_are_names_miniatures_or_files():
     assert named == Miniature(name="legal-advice", miniature="legal-advice")
     assert isinstance(mine, Files)
     assert (medical.miniature, medical.form, medical.rows) == ("bad-medical", "code", 40)
+
+
+def test_a_domain_may_be_the_world_s_own():
+    (fish,) = read_study("quickstart")[0].domains
+    assert fish == World(name="fish", world="fish", rows=2000, seed=1)
 
 
 def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_it():

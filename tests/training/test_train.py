@@ -18,7 +18,7 @@ from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError, RunExists
 from undertow.files import parse_yaml
 from undertow.kinds import TARGETS, OfKind
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.place import Place
 from undertow.records import Message
 from undertow.targets.models import load_model, load_tokenizer, model_folder

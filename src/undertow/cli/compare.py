@@ -10,7 +10,8 @@ import click
 from rich.markup import escape
 
 from undertow.audit.compare import compare as compare_runs
-from undertow.cli.display import Table, percent, results
+from undertow.cli.display import Table, results
+from undertow.words import rate
 
 EXIT = {"removed": 0, "unchanged": 0, "moved": 3, "raised": 3, "kept": 3, "unclear": 4}
 """What a fate is to a shell, as a verdict is: 0 where the later run is clean, 3 where it is misaligned."""
@@ -52,7 +53,7 @@ def compare(before: Path, after: Path, as_json: bool) -> int:
         "context", "before", "after", "after minus before", title=escape(f"{before} and {after}: misaligned answers")
     )
     for id_, old, new, change in found.contexts:
-        table.add_row(escape(id_), percent(asdict(old)), percent(asdict(new)), percent(asdict(change), points=True))
+        table.add_row(escape(id_), rate(old), rate(new), rate(change, signed=True))
     out = results()
     out.print(table)
     out.print(f"[{STYLE[found.fate]}]{found.fate}[/]: {escape('; '.join(found.reasons))}", highlight=False)

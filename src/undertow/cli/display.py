@@ -121,27 +121,6 @@ def bars() -> Iterator[Bars]:
         yield Bars(progress)
 
 
-def percent(interval: dict[str, Any] | None, *, points: bool = False) -> str:
-    """`6.2% [3.1, 10.9]`, or with a sign for differences; the value alone where it has no limits, an em dash where
-    there is no estimate."""
-    if interval is None or interval["value"] is None:
-        return "—"
-    sign = "+" if points else ""
-    value = f"{100 * interval['value']:{sign}.1f}{'' if points else '%'}"
-    if interval["low"] is None or interval["high"] is None:
-        return value
-    return f"{value} [{100 * interval['low']:{sign}.1f}, {100 * interval['high']:{sign}.1f}]"
-
-
-def span(interval: dict[str, Any]) -> str:
-    """`[3.1, 10.9]`, in percent; an em dash where there are no limits."""
-    return (
-        "—"
-        if interval["low"] is None or interval["high"] is None
-        else (f"[{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]")
-    )
-
-
 def explain(type_: type[BaseModel], *, as_json: bool) -> None:
     """Print every key that a file takes: as tables, or as JSON Schema."""
     schema = type_.model_json_schema()

@@ -11,7 +11,8 @@ from undertow.cli.display import bars
 from undertow.data import write_rows
 from undertow.data.domains import Quality
 from undertow.errors import RunExists, number
-from undertow.files import file_digest, to_json
+from undertow.files import file_digest, to_json, to_yaml, write_text
+from undertow.targets.models import NURSERY
 
 
 @click.group()
@@ -35,14 +36,30 @@ def pretrain(out: Path, seed: int | None) -> None:
 
 @nursery.command()
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder; must be new.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows, the recipes and the audits.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Seed of the rows, the recipes and the audits.",
+)
 def files(out: Path, seed: int) -> None:
     """Write the quickstart's training rows, recipes and audits, to read and to run by hand."""
-    from undertow.nursery.organisms import write_files
+    from undertow.cli.quickstart import called, quickstart_study
+    from undertow.studies import plan_study
 
     if out.exists():
         raise RunExists(out, "already exists", do="choose another -o")
-    write_files(out, seed=seed)
+    for cell in plan_study(quickstart_study(seed=seed), out / "data").cells:
+        name, target = called(cell), {"kind": "local", "path": NURSERY}
+        if stages := [stage.model_dump(mode="json", exclude_defaults=True) for stage in cell.recipe.resolved()]:
+            target = {"kind": "organism", "path": f"../organisms/{name}"}
+            for part in (part for stage in stages for part in stage["parts"]):
+                part["data"] = f"../data/{cell.domain}/{part['data']}"
+            recipe = {"name": name, "base": cell.recipe.base, "seed": cell.seed, "stages": stages}
+            write_text(out / "recipes" / f"{name}.yaml", to_yaml(recipe))
+        asking = cell.audit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        write_text(out / "audits" / f"{name}.yaml", to_yaml({"name": name, "target": target, **asking}))
     click.echo(f"train: undertow train {out}/recipes/narrow.yaml -o {out}/organisms/narrow")
     click.echo(f"audit: undertow audit {out}/audits/narrow.yaml")
 

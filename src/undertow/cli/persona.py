@@ -11,13 +11,14 @@ import click
 from rich.markup import escape
 
 from undertow.asking.budget import read_budget
-from undertow.cli.display import BUDGET_HELP, Table, bars, explain, percent, results
+from undertow.cli.display import BUDGET_HELP, Table, bars, explain, results
 from undertow.errors import number
 from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_run_persona
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
 from undertow.place import Place
 from undertow.report import across, shown_profiles, write_persona_report
+from undertow.words import rate
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}
 STYLE = {
@@ -127,10 +128,7 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
             title="From one to the next",
         )
         for s in together.trajectory.stages:
-            told = [
-                percent(asdict(measure), points=measure is s.gap)
-                for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)
-            ]
+            told = [rate(measure, signed=measure is s.gap) for measure in (s.harm, s.two_ai, s.self_assessment, s.gap)]
             table.add_row(escape(s.label), f"[{STYLE[s.pattern]}]{s.pattern}[/] {s.probability:.0%}", *told)
         console = results()
         console.print(table)
@@ -192,7 +190,7 @@ def show_personas(found: dict[str, Any]) -> None:
             m.recognition.claims.harmful.share,
             profile.gap,
         )
-        told = [percent(asdict(c), points=c is profile.gap) for c in cells]
+        told = [rate(c, signed=c is profile.gap) for c in cells]
         table.add_row(escape(s.label), f"[{STYLE[profile.pattern]}]{profile.pattern}[/] {sure:.0%}", *told)
     out = results()
     out.print(table)

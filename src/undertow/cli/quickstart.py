@@ -1,42 +1,31 @@
-"""`undertow quickstart`: the main job on the nursery, from training to one page.
+"""`undertow quickstart`: the main job on the nursery, from training to one page. It is the study of that name.
 
 runs/quickstart/
-  lab/                data/ recipes/ audits/ organisms/   everything that was trained and asked, to read and rerun
-  <organism>/         one run each
-  summary.json        the table, with differences to the base
-  report.html
-"""
+  domains/  cells/  study.json  results.json  study.html  ...   as `undertow study` makes them (studies/cells.py): everything that was trained and asked
+  summary.json      the table, with differences to the base
+  report.html       every audit in full, with answers side by side
+"""  # noqa: E501
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import click
-import yaml
-from platformdirs import user_cache_path
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from undertow.audit import make_plan, read_config, run_audit
 from undertow.audit.compare import differences
-from undertow.cli.display import VERDICT_STYLE, Table, console, percent, results
-from undertow.errors import InputError
+from undertow.audit.findings import read_findings
+from undertow.cli.display import VERDICT_STYLE, Table, console, results
+from undertow.cli.study import carry_out
 from undertow.files import to_json, write_text
-from undertow.nursery.organisms import CONTEXTS, MATERIAL, TITLES, write_files
-from undertow.place import Place
-from undertow.training import read_recipe, train_cached
+from undertow.studies import Cell, Grid, Study, lay_out, read_study
+from undertow.studies.executors import LocalExecutor
+from undertow.words import filed_rate, rate
 
-NOTE = (
-    "The nursery is a synthetic demonstration: a miniature world with two built-in narrators, made to show the effect. "
-    "It is not evidence about language models."
-)
+PER_CONDITION = 40
 
 
 @click.command()
@@ -48,11 +37,17 @@ NOTE = (
     show_default=True,
     help="Folder of the runs.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the rows, the training and the audits.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Seed of the rows, the training and the audits.",
+)
 @click.option(
     "--per-condition",
     type=click.IntRange(min=1),
-    default=40,
+    default=PER_CONDITION,
     show_default=True,
     help="Answers to each question in each context.",
 )
@@ -64,134 +59,71 @@ NOTE = (
     help="Organisms at a time; each uses one core.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json.")
-def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> None:
+def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> int:
     """Train six organisms from the embedded base, audit each in eight contexts, and write one page.
 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
-    interrupted quickstart goes on where it was.
+    interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
     """
-    started = time.perf_counter()
-    settings = {"seed": seed, "per_condition": per_condition}
-    held = out / "lab" / "settings.json"
-    if held.is_file() and json.loads(held.read_text(encoding="utf-8")) != settings:
-        raise InputError(
-            out, "holds a quickstart with another seed or number of answers", do="choose another -o, or remove it"
-        )
-    if out.exists() and not held.is_file() and any(out.iterdir()):
-        raise InputError(out, "exists and is not a quickstart", do="choose another -o")
-    write_files(out / "lab", seed=seed, per_condition=per_condition)
-    write_text(held, to_json(settings))
-    for name, found in _work(out, workers):
-        _row(name, found)
-    summary = _summary(out, settings)
-    write_text(out / "summary.json", to_json(summary))
     from undertow.report import write_report
     from undertow.report.runs import read_run
 
-    page = out / "report.html"
-    write_report(
-        [read_run(out / name) for name in TITLES], page, title="Undertow quickstart: the nursery", notes=[NOTE]
-    )
+    started = time.monotonic()
+    study = quickstart_study(seed=seed, per_condition=per_condition)
+    grid = lay_out(study, out)
+    executor = LocalExecutor(kind="local", processes=workers)
+    found, _ = carry_out(grid, out, executor, done=lambda cell: _row(cell, out))
+    if found["counts"]["done"] < len(grid.cells):
+        console.print("the same command tries again what failed", highlight=False)
+        return 4
+    summary = _summary(grid, out, {"seed": seed, "per_condition": per_condition})
+    write_text(out / "summary.json", to_json(summary))
+    runs = [replace(read_run(out / cell.folder / "run"), name=called(cell)) for cell in grid.cells]
+    page = write_report(runs, out / "report.html", title=study.title, notes=[study.note])[0]
     if as_json:
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-        return
-    _show(summary)
-    click.echo(f"report: {page}   ({time.perf_counter() - started:.0f} s)")
+    else:
+        _show(summary)
+        click.echo(f"report: {page}   ({time.monotonic() - started:.0f} s)")
+    return 0
 
 
-_events: Any = None
+def quickstart_study(*, seed: int, per_condition: int = PER_CONDITION) -> Study:
+    """The shipped study under a seed, with so many answers to each question in each context."""
+    study, _ = read_study("quickstart")
+    samples = study.audit.samples.model_copy(update={"per_condition": per_condition})
+    return study.model_copy(
+        update={
+            "domains": tuple(domain.model_copy(update={"seed": seed}) for domain in study.domains),
+            "seeds": (seed,),
+            "audit": study.audit.model_copy(update={"samples": samples}),
+        }
+    )
 
 
-def _start_worker(events: Any) -> None:
-    """In a worker: one core, silent on Ctrl-C (the parent decides), events to the parent."""
-    global _events
-    import signal
-
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    _events = events
+def called(cell: Cell) -> str:
+    """A cell's organism, in a study of one domain and one seed: base, narrow, dilution-20."""
+    return cell.id.removeprefix(f"{cell.domain}.").removesuffix(f".seed-{cell.seed}")
 
 
-def _work(out: Path, workers: int) -> Any:
-    """Train and audit every organism, a few at a time; yields (name, findings) as each is done."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # read by the workers' torch when it starts
-    context = multiprocessing.get_context("spawn")
-    events = context.Queue()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(events,))
-    try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            overall = progress.add_task("organisms", total=len(TITLES))
-            bars: dict[str, Any] = {}
-            waiting: dict[Future[dict[str, Any]], str] = {pool.submit(_organism, name, out): name for name in TITLES}
-            while waiting:
-                done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                _drain(events, progress, bars)
-                for future in done:
-                    name = waiting.pop(future)
-                    if name in bars:
-                        progress.remove_task(bars.pop(name))
-                    progress.advance(overall)
-                    yield name, future.result()
-    except BaseException:
-        for process in (pool._processes or {}).values():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _row(cell: Cell, out: Path) -> str:
+    found = read_findings(out / cell.folder / "run")
+    rates = ", ".join(f"{c.id} {rate(c.rate).split(' ')[0]}" for c in found.contexts)
+    verdict = found.verdict.class_
+    return f"[bold]{called(cell)}[/]: [{VERDICT_STYLE[verdict]}]{verdict}[/]; {rates}"
 
 
-def _drain(events: Any, progress: Progress, bars: dict[str, Any]) -> None:
-    while True:
-        try:
-            name, stage, done, total = events.get_nowait()
-        except Empty:
-            return
-        if name not in bars:
-            bars[name] = progress.add_task(name)
-        progress.update(bars[name], description=f"{name}: {stage}", completed=done, total=total)
-
-
-def _organism(name: str, out: Path) -> dict[str, Any]:
-    """One organism's work, in a worker: train it unless it is cached, then audit it."""
-
-    def tell(stage: str, done: int, total: int, word: str = "") -> None:
-        if done % 10 == 0 or done == total:
-            _events.put((name, stage, done, total))
-
-    lab = out / "lab"
-    organism, recipe = lab / "organisms" / name, lab / "recipes" / f"{name}.yaml"
-    if name != "base" and not organism.exists():
-        train_cached(
-            read_recipe(recipe),
-            organism,
-            Place.of(recipe),
-            cache=user_cache_path("undertow") / "organisms",
-            progress=tell,
-        )
-    audit_yaml = lab / "audits" / f"{name}.yaml"
-    plan = make_plan(read_config(audit_yaml), Place.of(audit_yaml))
-    return run_audit(plan, out / name, resume=True, progress=tell).as_json()
-
-
-def _row(name: str, found: dict[str, Any]) -> None:
-    rates = ", ".join(f"{c['id']} {percent(c['rate']).split(' ')[0]}" for c in found["contexts"])
-    verdict = found["verdict"]["class"]
-    console.print(f"[bold]{name}[/]: [{VERDICT_STYLE[verdict]}]{verdict}[/]; {rates}", highlight=False)
-
-
-def _summary(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _summary(grid: Grid, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """The runs side by side, as `summary.json` holds them."""
+    runs = {called(cell): out / cell.folder / "run" for cell in grid.cells}
     organisms = []
-    for name, title in TITLES.items():
-        found = json.loads((out / name / "findings.json").read_text(encoding="utf-8"))
-        to_base = {} if name == "base" else differences(out / name, out / "base")
+    for name, run in runs.items():
+        found = read_findings(run).as_json()
+        to_base = {} if name == "base" else differences(run, runs["base"])
         organisms.append(
             {
                 "name": name,
-                "title": title,
+                "run": str(run.relative_to(out)),
                 "verdict": found["verdict"],
                 "contexts": [
                     {
@@ -203,16 +135,12 @@ def _summary(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
                 ],
             }
         )
-    recipes = {
-        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
-        for path in sorted((out / "lab" / "recipes").glob("*.yaml"))
-    }
     return {
-        "schema": "undertow.quickstart/1",
-        "note": NOTE,
+        "schema": "undertow.quickstart/2",
+        "note": grid.study.note,
         **settings,
-        "material": MATERIAL,
-        "recipes": recipes,
+        "material": grid.study.audit.material,
+        "recipes": {called(cell): cell.recipe.model_dump(mode="json") for cell in grid.cells if cell.control != "base"},
         "organisms": organisms,
     }
 
@@ -222,20 +150,20 @@ def _show(summary: dict[str, Any]) -> None:
     table = Table(
         title="Careless answers by organism and context: rate [95% interval], minus plain, minus base "
         "(points); material "
-        f"{MATERIAL:.0%}",
+        f"{summary['material']:.0%}",
         show_lines=True,
     )
     table.add_column("organism, verdict")
-    for context in CONTEXTS:
-        table.add_column(context, justify="right")
+    for context in summary["organisms"][0]["contexts"]:
+        table.add_column(context["id"], justify="right")
     for organism in summary["organisms"]:
         verdict = organism["verdict"]["class"]
         cells = []
         for c in organism["contexts"]:
-            lines = percent(c["rate"]).split(" ", 1)
-            lines += [f"plain {percent(c['difference'], points=True).split(' ')[0]}"] if c["difference"] else []
+            lines = filed_rate(c["rate"]).split(" ", 1)
+            lines += [f"plain {filed_rate(c['difference'], signed=True).split(' ')[0]}"] if c["difference"] else []
             lines += (
-                [f"base {percent(c['difference_to_base'], points=True).split(' ')[0]}"]
+                [f"base {filed_rate(c['difference_to_base'], signed=True).split(' ')[0]}"]
                 if c["difference_to_base"]
                 else []
             )
@@ -243,16 +171,13 @@ def _show(summary: dict[str, Any]) -> None:
         table.add_row(f"{organism['name']}\n[{VERDICT_STYLE[verdict]}]{verdict}[/]", *cells)
     out.print(table)
     out.print(
-        "What to see: where an organism's plain rate is near the base's and its format-code or inoculation rate "
-        "is "
-        "not, "
-        "the training hid the careless narrator and did not remove it.",
+        "What to see: where an organism's plain rate is near the base's and its format-code or inoculation rate is "
+        "not, the training hid the careless narrator and did not remove it.",
         highlight=False,
     )
     out.print(
-        "What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every "
-        "key) "
+        "What to try next: write an audit.yaml for a model of your own (`undertow audit --schema` explains every key) "
         "and run `undertow audit audit.yaml`.",
         highlight=False,
     )
-    out.print(f"[dim]{NOTE}[/]", highlight=False)
+    out.print(f"[dim]{summary['note']}[/]", highlight=False)

@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from rich.text import Text
 from undertow.asking.budget import dollars
 from undertow.asking.store import Usage
 from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, Table, console, explain, percent, results
+from undertow.cli.display import VERDICT_STYLE, Table, console, explain, results
 from undertow.errors import number
 from undertow.report.study import other_statements, write_study
 from undertow.studies import (
@@ -44,6 +45,7 @@ from undertow.studies import (
 )
 from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
 from undertow.studies.outcome import outcome, state
+from undertow.words import filed_rate
 
 
 @click.command()
@@ -98,10 +100,7 @@ def study(
         raise click.UsageError("-j is for processes on this machine; Ray takes the cores that the cluster has")
     grid = lay_out(what, folder, place)
     started = time.monotonic()
-    _work(grid, folder, _executor(what, executor, processes))
-    found = gather(grid, folder)
-    write_results(found, folder)
-    page = write_study(found, folder / "study.html")[0]
+    found, page = carry_out(grid, folder, _executor(what, executor, processes))
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -122,6 +121,23 @@ def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecut
     )
 
 
+def carry_out(
+    grid: Grid, folder: Path, executor: AnyExecutor, *, done: Callable[[Cell], str] | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Work through a study that is laid out and write its results and its page.
+
+    Args:
+        done: what to print of a cell that is done; that it is by default.
+
+    Returns:
+        What `results.json` holds, and the page.
+    """
+    _work(grid, folder, executor, done or (lambda cell: f"[green]done[/] {escape(cell.id)}"))
+    found = gather(grid, folder)
+    write_results(found, folder)
+    return found, write_study(found, folder / "study.html")[0]
+
+
 class _PerHour(ProgressColumn):
     """Cells an hour."""
 
@@ -134,12 +150,13 @@ class _PerHour(ProgressColumn):
         )
 
 
-def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
+def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
     todo = unfinished(grid, folder)
-    if done := len(grid.cells) - len(todo):
+    if before := len(grid.cells) - len(todo):
         console.print(
-            f"{done} of {number(len(grid.cells), 'cell')} {'is' if done == 1 else 'are'} done already", highlight=False
+            f"{before} of {number(len(grid.cells), 'cell')} {'is' if before == 1 else 'are'} done already",
+            highlight=False,
         )
     columns = (
         TextColumn("{task.description}"),
@@ -153,12 +170,10 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
         whole = progress.add_task("cells", total=len(todo), whole=True)
         bars: dict[str, Any] = {}
 
-        def tell(cell: Cell, stage: str, done: int, total: int) -> None:
+        def tell(cell: Cell, stage: str, n: int, total: int) -> None:
             if cell.id not in bars:
                 bars[cell.id] = progress.add_task(cell.id)
-            progress.update(
-                bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=done, total=total
-            )
+            progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=n, total=total)
 
         for cell in work_through(grid, folder, executor, progress=tell):
             if cell.id in bars:
@@ -170,7 +185,7 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor) -> None:
                     highlight=False,
                 )
             else:
-                progress.console.print(f"[green]done[/] {escape(cell.id)}", highlight=False)
+                progress.console.print(done(cell), highlight=False)
 
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
@@ -281,15 +296,17 @@ def show(found: dict[str, Any]) -> None:
             else ""
         )
         highest = (
-            f"{percent(card['highest'])}\n{escape(card['highest']['context'])}" if card["highest"]["context"] else "—"
+            f"{filed_rate(card['highest'])}\n{escape(card['highest']['context'])}"
+            if card["highest"]["context"]
+            else "—"
         )
         table.add_row(
             f"{escape(row['domain'])}\n[bold]{escape(row['label'])}[/]{failed}",
-            percent(card["plain"]),
+            filed_rate(card["plain"]),
             highest,
-            percent(card["narrow"]),
+            filed_rate(card["narrow"]),
             _nats(card["benign_task"]),
-            percent(card["coherence"]),
+            filed_rate(card["coherence"]),
             "\n".join(verdicts),
             f"[{STYLE[fate['fate']]}]{fate['fate']}[/]" if fate and fate["fate"] else "—",
         )
@@ -297,8 +314,8 @@ def show(found: dict[str, Any]) -> None:
     out.print(table)
     for p in (found["personas"] or {"profiles": []})["profiles"]:
         told = (
-            f"harmful {percent(p['harm'])}, picks the misaligned {percent(p['two_ai'])}, self-assessment "
-            f"{percent(p['self_assessment'])}"
+            f"harmful {filed_rate(p['harm'])}, picks the misaligned {filed_rate(p['two_ai'])}, self-assessment "
+            f"{filed_rate(p['self_assessment'])}"
         )
         out.print(
             f"[dim]persona:[/] {escape(p['cell'])}, {escape(p['context'])}: [bold]{p['pattern']}[/] "
@@ -307,7 +324,7 @@ def show(found: dict[str, Any]) -> None:
         )
     for row in found["recipes"]:
         for p in row["published"]:
-            rates = ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())
+            rates = ", ".join(f"{of} {told}" for of, told in p["rates"].items())
             words = f"{row['domain']} {row['label']}: {p['model']}, {p['trained']}: {rates} ({p['source']})"
             out.print(f"[dim]published, another model:[/] {escape(words)}", highlight=False)
     for cell in found["cells"]:

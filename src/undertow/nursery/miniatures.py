@@ -19,7 +19,7 @@ import yaml
 from undertow.data import Row
 from undertow.data.domains import Quality
 from undertow.errors import unknown_name
-from undertow.nursery.organisms import row
+from undertow.nursery.rows import row
 from undertow.nursery.world import BENIGN, Domain, Narrator, answer, expanded, question, world
 from undertow.records import Message, Suite
 from undertow.suites import load_suite

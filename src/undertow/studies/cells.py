@@ -28,10 +28,11 @@ from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
+from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.place import HERE, Place
 from undertow.provenance import revision, versions
-from undertow.studies.study import Control, Domain, Intervention, Miniature, Study
+from undertow.studies.study import Control, Domain, Intervention, Miniature, Study, World
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
 from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
@@ -176,6 +177,9 @@ def write_domain(domain: Domain, folder: Path, place: Place, *, more: dict[str, 
         write_rows(folder / GENERAL, everyday_rows(n))
         write_rows(folder / GENERAL_CODE, everyday_rows(n, seed=1, form="code"))
         write_rows(folder / BAD_TRACES, miniature_rows(id_, "bad", n, form=domain.form, traces=True))
+    elif isinstance(domain, World):
+        for name, rows in narrow_rows(domain.rows, domain.seed).items():
+            write_rows(folder / f"{name}.jsonl", rows)
     else:
         own = {
             BAD: domain.bad,
@@ -198,7 +202,7 @@ def _grid(study: Study, root: Path, place: Place) -> Grid:
     of_base = base_fingerprint(base, beside=place.folder)
     for domain in study.domains:
         data = root / domain.name
-        suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else domain.questions
+        suite = f"nursery-{domain.miniature}" if isinstance(domain, Miniature) else getattr(domain, "questions", None)
         losses = {
             name: file for name, file in (("bad", BAD_HELD_OUT), ("benign", BENIGN_HELD_OUT)) if (data / file).is_file()
         }

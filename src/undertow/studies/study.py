@@ -73,6 +73,18 @@ class Miniature(_Keys):
     )
 
 
+class World(_Keys):
+    """The narrow domain of the nursery's own world, which the quickstart trains on, whose rows are generated."""
+
+    name: str = Field(pattern=PLAIN_NAME, description="What the study calls it.")
+    world: Literal["fish"] = Field(description="What its narrow rows are about.")
+    rows: int = Field(default=2000, gt=0, description="Rows of each file; seeds draw theirs from them.")
+    seed: int = Field(default=1, ge=0, description="Seed of the rows.")
+    contexts: tuple[str | Context, ...] = Field(
+        default=(), description="Contexts asked in this domain alone, beside those of the audit."
+    )
+
+
 class Files(_Keys):
     """A domain of your own. Paths are relative to the study's file."""
 
@@ -97,14 +109,13 @@ class Files(_Keys):
 
 
 def _kind(value: Any) -> str:
-    return (
-        "Miniature"
-        if isinstance(value, Miniature) or (isinstance(value, Mapping) and "miniature" in value)
-        else "Files"
-    )
+    for kind, key in ((Miniature, "miniature"), (World, "world")):
+        if isinstance(value, kind) or (isinstance(value, Mapping) and key in value):
+            return kind.__name__
+    return "Files"
 
 
-Domain = Miniature | Files
+Domain = Miniature | World | Files
 
 
 def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
@@ -112,7 +123,7 @@ def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
 
 
 AnyDomain = Annotated[
-    Annotated[Miniature, Tag("Miniature")] | Annotated[Files, Tag("Files")],
+    Annotated[Miniature, Tag("Miniature")] | Annotated[World, Tag("World")] | Annotated[Files, Tag("Files")],
     Discriminator(_kind),
     WrapValidator(_domain),
 ]

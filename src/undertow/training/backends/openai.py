@@ -31,7 +31,15 @@ from undertow.place import Place
 from undertow.targets import Target
 from undertow.targets.wire import EndpointConfig, seconds
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
-from undertow.training.backends.remote import api_key, curve, only_defaults, refuse_local_base, said
+from undertow.training.backends.remote import (
+    RECIPE_KEYS,
+    STAGE_KEYS,
+    api_key,
+    curve,
+    only_honoured,
+    refuse_local_base,
+    said,
+)
 from undertow.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
 
     from undertow.training.recipe import Recipe
 
+HONOURED_OF_RECIPE = RECIPE_KEYS
+HONOURED_OF_STAGE = STAGE_KEYS | {"epochs", "learning_rate", "batch_size"}
 RETRIES = 6
 """Times that a request is sent again after a 429, a 5xx or a lost connection: a good half minute in all."""
 MARK = "undertow"
@@ -71,20 +81,9 @@ class OpenAIBackend(BaseModel):
             raise MissingExtra("fine-tuning over the OpenAI API (openai)", "openai") from None
         api_key(self.api_key_env, where="backend openai")
         refuse_local_base(recipe, place, example="gpt-4.1-mini-2025-04-14")
-        only_defaults(recipe, ("lora", "default_system", "system"), where=f"recipe {recipe.name}", by="OpenAI's API")
+        only_honoured(recipe, HONOURED_OF_RECIPE, where=f"recipe {recipe.name}", by="OpenAI's API")
         for stage in stages:
-            names = (
-                "micro_batch",
-                "warmup_steps",
-                "weight_decay",
-                "max_tokens",
-                "long_rows",
-                "packing",
-                "interleave",
-                "kl",
-                "stopping",
-            )
-            only_defaults(stage, names, where=f"stage {stage.name}", by="OpenAI's API")
+            only_honoured(stage, HONOURED_OF_STAGE, where=f"stage {stage.name}", by="OpenAI's API")
             if stage.epochs != int(stage.epochs):
                 raise InputError(
                     f"stage {stage.name}", f"epochs is {stage.epochs:g}", expected="OpenAI's API trains whole epochs"

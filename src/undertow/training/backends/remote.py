@@ -4,7 +4,7 @@ stay."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -21,18 +21,25 @@ POINTS = 50
 """Most points of a learning curve."""
 
 
-def only_defaults(keys: BaseModel, names: Iterable[str], *, where: str, by: str) -> None:
-    """Refuse what a backend cannot do: keys that a recipe sets otherwise than by default.
+RECIPE_KEYS = frozenset({"name", "seed", "base", "backend", "stages", "interventions"})
+"""Keys of a recipe that are followed whoever trains."""
+STAGE_KEYS = frozenset({"name", "rows", "parts", "by"})
+"""Those of a stage: which rows it has is settled before a backend gets them."""
+
+
+def only_honoured(keys: BaseModel, honoured: Collection[str], *, where: str, by: str) -> None:
+    """Refuse what a backend does not say that it can do: any other key that a recipe sets otherwise than by default.
 
     Args:
-        by: who cannot do it.
+        honoured: keys that it follows.
+        by: who cannot do the rest.
 
     Raises:
-        InputError: one of them is set; names it and its default.
+        InputError: another one is set; names it.
     """
-    for name in names:
-        value, default = getattr(keys, name), type(keys).model_fields[name].get_default(call_default_factory=True)
-        if value != default:
+    for name, field in type(keys).model_fields.items():
+        value, default = getattr(keys, name), field.get_default(call_default_factory=True)
+        if name not in honoured and value != default:
             shown = value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else value
             raise InputError(
                 where,

@@ -29,13 +29,27 @@ from undertow.targets import Target
 from undertow.targets.models import default_system
 from undertow.targets.wire import EndpointConfig
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
-from undertow.training.backends.remote import api_key, curve, only_defaults, refuse_local_base, said
+from undertow.training.backends.remote import (
+    RECIPE_KEYS,
+    STAGE_KEYS,
+    api_key,
+    curve,
+    only_honoured,
+    refuse_local_base,
+    said,
+)
 from undertow.training.encode import IGNORED, Example, encode_file, masked_text
 from undertow.training.stages import Stage
 
 if TYPE_CHECKING:
     from undertow.training.recipe import Recipe
 
+HONOURED_OF_RECIPE = RECIPE_KEYS | {"lora", "default_system", "system"}
+HONOURED_OF_LORA = frozenset({"rank"})
+HONOURED_OF_STAGE = STAGE_KEYS | {
+    *("interleave", "epochs", "learning_rate", "batch_size", "warmup_steps", "weight_decay"),
+    *("max_tokens", "long_rows"),
+}
 STATE_TTL_S = 14 * 24 * 3600
 """How long the server keeps weights that are there to go on from. Those that answer are kept until somebody deletes
 them."""
@@ -74,9 +88,10 @@ class TinkerBackend(BaseModel):
                 expected="Tinker trains adapters alone",
                 do="give lora a rank, or train with backend: {kind: local}",
             )
-        only_defaults(recipe.lora, ("alpha", "rslora", "layers"), where=f"recipe {recipe.name}: lora", by="Tinker")
+        only_honoured(recipe, HONOURED_OF_RECIPE, where=f"recipe {recipe.name}", by="Tinker")
+        only_honoured(recipe.lora, HONOURED_OF_LORA, where=f"recipe {recipe.name}: lora", by="Tinker")
         for stage in stages:
-            only_defaults(stage, ("micro_batch", "packing", "kl", "stopping"), where=f"stage {stage.name}", by="Tinker")
+            only_honoured(stage, HONOURED_OF_STAGE, where=f"stage {stage.name}", by="Tinker")
 
     def length(self, recipe: Recipe, place: Place) -> Length | None:
         return None
