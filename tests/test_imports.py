@@ -25,7 +25,7 @@ HOUSE = (
     ("tables",),
     ("files", "kinds", "records"),
     ("mistakes", "place"),
-    ("errors", "keys"),
+    ("errors", "keys", "progress"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
 

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from undertow.audit.findings import findings, read_findings
 from undertow.audit.plan import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
-from undertow.audit.run import Progress, alone, judge_what_is_there
+from undertow.audit.run import alone, judge_what_is_there
 from undertow.audit.store import Store
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml, to_json, write_text
 from undertow.kinds import JUDGES, OfKind
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.records import Suite
 from undertow.targets.chat import other_names
 

@@ -33,14 +33,12 @@ from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.errors import InputError, Paused, RunExists
 from undertow.files import adapter, digest, to_json, write_text
 from undertow.judges.protocol import Item, Judge
+from undertow.progress import Progress, silent
 from undertow.records import Answer, Judgement, Question, Request, Sampling, Subject
 from undertow.suites import load_replies
 from undertow.targets import Target
 
 T = TypeVar("T")
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with `answers` or `judgements`, how many are done, how many there are, and a word on failures and spending."""
 
 STARTED = ("versions", "revision", "command")
 """What a run's plan says of where it was started from."""
@@ -94,7 +92,7 @@ async def audit(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """`run_audit` for callers that have an event loop of their own."""
-    record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
+    record, tell = plan.record(), progress or silent
     before = look_at_folder(out, record, resume=resume)
     with alone(out):
         return await _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
@@ -217,7 +215,7 @@ def judge_what_is_there(
             await judge.probe()
             judging = _Judging(store, judge, questions, do="mend it; the same command goes on")
             judging.no_more_answers()
-            tell = progress or (lambda stage, done, total, word: None)
+            tell = progress or silent
             n = store.count()
             try:
                 await _beside(
@@ -570,7 +568,7 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
         candidates,
         plan.suite.questions,
         replies,
-        progress=lambda stage, done, total: tell(stage, done, total, ""),
+        progress=tell,
     )
     asked = [
         next(c for c in plan.contexts if c.relation == "plain"),

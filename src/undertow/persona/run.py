@@ -31,7 +31,7 @@ from undertow.audit.budget import Budget, dollars
 from undertow.audit.findings import read_findings
 from undertow.audit.pause import Streak
 from undertow.audit.plan import read_record, read_run_config
-from undertow.audit.run import BATCH, EVERY_S, Progress, alone, look_at_folder, open_folder, probe_all, same_judge
+from undertow.audit.run import BATCH, EVERY_S, alone, look_at_folder, open_folder, probe_all, same_judge
 from undertow.audit.store import Store, StoredAnswer, Usage
 from undertow.audit.tally import Asked
 from undertow.errors import InputError, UndertowError
@@ -42,6 +42,7 @@ from undertow.persona.items import Ask
 from undertow.persona.plan import REFERENCE, REWRITER, PersonaPlan, make_persona_plan, persona_of
 from undertow.persona.profile import Profile, Thresholds, profile, profile_json
 from undertow.persona.readings import Reading, ReadOutcome
+from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Answer, Context, Judgement, Question, Request, Sampling, Subject
 from undertow.targets import likelihood
 from undertow.targets.local import LocalTarget
@@ -120,7 +121,7 @@ async def persona(
     """`run_persona` for callers that have an event loop of their own."""
     record = plan.record()
     before = look_at_folder(out, record, resume=resume)
-    tell = progress or (lambda stage, done, total, word: None)
+    tell = progress or silent
     with alone(out):
         return await _persona(
             plan, out, record, before, retry_failed=retry_failed, budget=budget, spent=spent or Spent(), tell=tell
