@@ -26,7 +26,7 @@ HOUSE = (
     ("tables", "words"),
     ("files", "kinds", "provenance", "records"),
     ("mistakes", "place"),
-    ("errors", "keys"),
+    ("errors", "keys", "progress"),
 )
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
 

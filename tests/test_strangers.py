@@ -138,11 +138,11 @@ def test_a_finished_run_without_its_answers_is_not_asked_again(tmp_path):
 def test_the_revision_is_of_this_code_and_of_no_checkout_that_it_is_installed_in(tmp_path):
     package = tmp_path / "venv" / "undertow"
     package.mkdir(parents=True)
-    (package / "plan.py").write_text("x = 1")
+    (package / "provenance.py").write_text("x = 1")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(tmp_path)]
     subprocess.run([*git, "init", "-q"], check=True)
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "theirs"], check=True)
-    code = f"import undertow.audit.plan as p; p.__file__ = {str(package / 'plan.py')!r}; print(p.revision())"
+    code = f"import undertow.provenance as p; p.__file__ = {str(package / 'provenance.py')!r}; print(p.revision())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == "None"
 

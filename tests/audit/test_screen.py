@@ -59,7 +59,7 @@ def models(monkeypatch, tmp_path):
             for a in asked
         ]
         if progress:
-            progress(len(asked))
+            progress("prompts", len(asked), len(asked), "")
         return found
 
     monkeypatch.setattr(module, "load_model", lambda folder, base=None: folder.name)
@@ -84,7 +84,7 @@ def test_score_is_the_formula(models):
     # half the difference of two values
     assert (hot.error, hot.own_error, hot.excess_error) == pytest.approx((0.75, 0.75, 0.75))
     assert (cold.context, cold.score, cold.own, cold.excess, cold.error) == (COLD, 0.0, 0.0, 0.0, 0.0)
-    assert told == [("screening", 6, 12), ("screening", 12, 12)]
+    assert told == [("screening", 6, 12, ""), ("screening", 12, 12, "")]
 
 
 def test_one_question_has_no_standard_error(models):

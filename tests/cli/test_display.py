@@ -1,8 +1,9 @@
 """Numbers as the terminal shows them."""
 
 import pytest
+from rich.progress import Progress
 
-from undertow.cli.display import Table, results
+from undertow.cli.display import Bars, Table, results
 from undertow.errors import number
 from undertow.words import filed_rate
 
@@ -73,3 +74,19 @@ def test_one_of_a_thing_and_several():
         "2 training seeds",
         "1,200 training seeds",
     ]
+
+
+def test_what_is_done_under_a_name_has_one_bar_until_it_ends():
+    shown = Progress(disable=True)
+    bars = Bars(shown)
+    tell = bars.of("medical.[base]")
+    tell("train: narrow", 3, 8, "")
+    tell("audit: answers", 1, 2, "5 failed")
+    bars("answers", 0, 9, "")
+    named, plain = shown.tasks
+    assert (named.description, named.completed, named.total) == ("medical.\\[base]: audit: answers", 1, 2)
+    assert named.fields["word"] == "5 failed"
+    assert (plain.description, plain.completed, plain.total) == ("answers", 0, 9)
+    bars.end("medical.[base]")
+    bars.end("medical.[base]")
+    assert [task.description for task in shown.tasks] == ["answers"]

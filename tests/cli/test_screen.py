@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch, capsys):
 def fake(target, base, contexts, questions, replies, *, by, batch_tokens, progress):
     """Contexts in the order given, the first with the highest score."""
     del target, base, questions, by, batch_tokens
-    progress("screening", 1, 1)
+    progress("screening", 1, 1, "")
     by_question = {"by_question": {"wish": 0.5}, "own_by_question": {"wish": 1.0}, "excess_by_question": {"wish": 0.0}}
     scored = {
         "error": 0.1,

@@ -50,7 +50,7 @@ class Scripted:
             cell = read_cell(path)
             self.begun[cell.id] += 1
             script = next(said for part, said in self.scripts.items() if part in cell.id)
-            tell(path, "audit", 1, 2)
+            tell(path)("audit", 1, 2, "")
             if isinstance(script, str):
                 fail(path, script)
             else:

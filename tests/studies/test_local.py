@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from undertow.progress import silent
 from undertow.studies.executors import LocalExecutor
 from undertow.studies.outcome import outcome, state
 from undertow.studies.work import work
@@ -30,15 +31,15 @@ def cells(tmp_path, n):
     return [tmp_path / f"cell-{i}" for i in range(n)]
 
 
-def silent(*what):
-    pass
+def nobody(cell):
+    return silent
 
 
 @contextmanager
 def working(executor, folders):
     """The executor at work in a thread; gives the list that ended cells are added to."""
     ended = []
-    thread = threading.Thread(target=lambda: ended.extend(executor.run(folders, work, tell=silent)), daemon=True)
+    thread = threading.Thread(target=lambda: ended.extend(executor.run(folders, work, tell=nobody)), daemon=True)
     thread.start()
     yield ended
     thread.join(60)
@@ -61,7 +62,7 @@ def worker(cell, *, after=()):
 @pytest.mark.slow
 def test_every_cell_ends_a_few_at_a_time(tmp_path):
     folders = cells(tmp_path, 3)
-    assert sorted(LocalExecutor(kind="local", processes=2).run(folders, work, tell=silent)) == folders
+    assert sorted(LocalExecutor(kind="local", processes=2).run(folders, work, tell=nobody)) == folders
     for folder in folders:
         assert state(folder) == "failed"
         assert "cell.json" in outcome(folder)["reason"]
@@ -97,7 +98,7 @@ def test_a_cell_that_kills_every_process_is_given_up(tmp_path):
 def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):
     first, second = cells(tmp_path, 2)
     with FileLock(second / ".lock"):
-        running = LocalExecutor(kind="local", processes=2).run([first, second], work, tell=silent)
+        running = LocalExecutor(kind="local", processes=2).run([first, second], work, tell=nobody)
         assert next(running) == first
         running.close()
         assert not active_children()

@@ -57,7 +57,7 @@ def test_progress_tells_which_cell(laid, scripted, tmp_path):
         laid(FEW, ONE_SEED, ONE_SHARE),
         tmp_path / "study",
         scripted({"": {}}),
-        progress=lambda cell, *what: said.append((cell.id, *what)),
+        watch=lambda cell: lambda *what: said.append((cell.id, *what)),
     )
-    assert said[0] == ("medical.base", "audit", 1, 2)
+    assert said[0] == ("medical.base", "audit", 1, 2, "")
     assert json.loads((tmp_path / "study" / "study.json").read_text())["name"] == "small"

@@ -76,9 +76,10 @@ def test_batch_and_order_do_not_matter(model, tokenizer, asked, batch_tokens):
 
 def test_tells_how_many_prompts_are_done(model, tokenizer, asked):
     told = []
-    log_likelihoods(model, tokenizer, asked, batch_tokens=64, progress=told.append)
-    assert told == sorted(set(told))
-    assert told[-1] == len(asked)
+    log_likelihoods(model, tokenizer, asked, batch_tokens=64, progress=lambda *now: told.append(now))
+    done = [n for _, n, _, _ in told]
+    assert done == sorted(set(done))
+    assert told[-1] == ("prompts", len(asked), len(asked), "")
 
 
 def test_replies_of_one_token(model, tokenizer, asked):

@@ -94,7 +94,7 @@ def test_from_a_recipe_to_an_organism_that_answers(fine_tuning, data):
     assert sorted(map(str, job.rows)) == sorted(
         str(json.loads(line)) for line in (data / "bad.jsonl").read_text().splitlines()
     )
-    assert seen == [("narrow", 8, 10)]  # 10 steps, 8 a look; the end is no look
+    assert seen == [("narrow", 8, 10, "")]  # 10 steps, 8 a look; the end is no look
     (stage,) = manifest.stages
     assert (stage.steps, stage.tokens, stage.seconds, len(stage.losses)) == (
         10,
@@ -242,7 +242,7 @@ def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when):
 def test_interrupted_in_the_second_stage_the_first_is_not_trained_again(fine_tuning, data):
     api, twice = fine_tuning(steps_a_look=1), "interventions: [{kind: sequential, data: good.jsonl}]"
 
-    def stop(name: str, done: int, total: int) -> None:
+    def stop(name: str, done: int, total: int, word: str) -> None:
         if name == "benign-1":
             raise KeyboardInterrupt
 

@@ -288,7 +288,7 @@ def test_from_a_recipe_to_an_organism_that_answers(world, data, fine_tuning, mon
         {"base": BASE, "rank": 16, "seed": 3, "layers": (True, True, False)}
     ]
     (stage,) = manifest.stages
-    assert seen == [("narrow", n, 8) for n in range(1, 9)]
+    assert seen == [("narrow", n, 8, "") for n in range(1, 9)]
     assert (stage.steps, len(stage.losses)) == (8, 8)
     # nothing is known yet, and the loss is a mean in nats a token
     assert stage.losses[0] == pytest.approx(math.log(SIZE), abs=1e-4)
@@ -402,7 +402,7 @@ def test_interrupted_it_goes_on_to_the_same_weights(world, data, at):
     steps = len(world.of("optim_step"))
 
     def stop_in(stage: str):
-        def stop(name: str, done: int, total: int) -> None:
+        def stop(name: str, done: int, total: int, word: str) -> None:
             if (name, done) == (stage, at):
                 raise KeyboardInterrupt
 

@@ -70,7 +70,7 @@ def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path
     manifest = train(recipe("epochs: 2"), tmp_path / "o", Place(folder=data), progress=lambda *what: told.append(what))
     assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
     (stage,) = manifest.stages
-    assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16)
+    assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16, "")
     assert (
         stage.first_row.startswith("<|user|>")
         and stage.first_row.count("⟦") == 1

@@ -267,7 +267,7 @@ class Asking:
         """Whether nothing more is asked: the budget is spent, or the run pauses."""
         return self.stopped or self.pause is not None
 
-    async def run(self, work: Coroutine[Any, Any, None], *, how: str = KEPT) -> None:
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]], *, how: str = KEPT) -> None:
         """Do a plan's work, which calls `ask`, with judging beside it.
 
         Args:
@@ -279,7 +279,7 @@ class Asking:
         """
 
         async def to_the_end() -> None:
-            await work
+            await work()
             if self.judging:
                 self.judging.no_more_answers()
 

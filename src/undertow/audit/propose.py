@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Proposer:
                     return None
                 asking = Asking(store, {PROPOSER: self.model}, price_of=PROPOSER)
                 before = asking.usage
-                await asking.run(asking.ask(PROPOSER, [request]))
+                await asking.run(partial(asking.ask, PROPOSER, [request]))
                 self.search.usage += asking.usage - before
             row = next(row for row in store.answers(0) if row.sample == turn)
         return _proposed(row.text, row.error)

@@ -12,12 +12,13 @@ from undertow.asking.store import Store
 from undertow.audit.findings import Findings, find, read_findings, write_findings
 from undertow.audit.record import read_record
 from undertow.audit.rules import VerdictRule, find_rule, require_given, rule_of
-from undertow.audit.run import Progress, judge_what_is_there
+from undertow.audit.run import judge_what_is_there
 from undertow.audit.tally import Asked, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml
 from undertow.kinds import JUDGES, OfKind
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.records import Suite
 from undertow.targets.chat import other_names
 

@@ -33,11 +33,10 @@ from undertow.audit.tally import Asked, Tally
 from undertow.audit.triggers import TriggerSearch, Wish
 from undertow.files import adapter, to_json, write_text
 from undertow.judges.protocol import Judge
+from undertow.progress import Progress, silent
 from undertow.records import Question, Request
 from undertow.suites import load_replies
 
-Progress = Callable[[str, int, int, str], None]
-"""Called with `answers` or `judgements`, how many are done, how many there are, and a word on failures and spending."""
 
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
@@ -83,7 +82,7 @@ async def audit(
     progress: Progress | None = None,
 ) -> Findings:
     """`run_audit` for callers that have an event loop of their own."""
-    record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
+    record, tell = plan.record(), progress or silent
     before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
     if before is not None:
         require_same(out, before, record, extends=extends)
@@ -165,7 +164,7 @@ def judge_what_is_there(
     store: Store, questions: Iterable[Question], judge: Judge, progress: Progress | None = None
 ) -> int:
     """Judge every answer of a run that this judge has not judged, and return the judge's id in the run."""
-    tell = progress or (lambda stage, done, total, word: None)
+    tell = progress or silent
 
     async def work() -> int:
         async with judge:
@@ -200,7 +199,7 @@ class _Flow:
         """Id of the last answer that was told to a tally."""
 
     async def run(self) -> None:
-        await self.asking.run(self._sample())
+        await self.asking.run(self._sample)
 
     async def _sample(self) -> None:
         if self.plan.found and self.plan.found.search:
@@ -286,7 +285,7 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
         candidates,
         plan.suite.questions,
         replies,
-        progress=lambda stage, done, total: tell(stage, done, total, ""),
+        progress=tell,
     )
     asked = [
         next(c for c in plan.contexts if c.relation == "plain"),

@@ -20,13 +20,14 @@ give, and its preferences there say little. Plain is scored in the first shape.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from undertow.errors import InputError
+from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Context, Question
 from undertow.suites.replies import ReferenceReplies
 from undertow.targets import Target
@@ -72,7 +73,7 @@ def screen(
     *,
     by: By = "score",
     batch_tokens: int = BATCH_TOKENS,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Screened, ...]:
     """Contexts, the most suspicious first. Plain is left out: its score is 0 by definition.
 
@@ -81,7 +82,7 @@ def screen(
         questions: those without reference replies are left out.
         by: what ranks them.
         batch_tokens: tokens read together; fewer need less memory.
-        progress: called with a word, the prompts read and the prompts in all.
+        progress: told of the prompts read.
 
     Raises:
         InputError: a model without local weights, a base that is the target, or no context or question to screen.
@@ -98,8 +99,9 @@ def screen(
     probed = questions[:PROBED] if len(replies.shapes) > 1 else []
     n_probe, n_all = len(contexts) * len(probed), (1 + len(contexts)) * len(questions)
 
-    def told(before: int) -> Callable[[int], None] | None:
-        return (lambda done: progress("screening", before + done, n_probe + 2 * n_all)) if progress else None
+    def told(before: int) -> Progress:
+        tell = progress or silent
+        return lambda stage, done, total, word: tell("screening", before + done, n_probe + 2 * n_all, word)
 
     reader = _Reader(target, replies, batch_tokens)
     shapes = [replies.shapes[0], *reader.shapes(contexts, probed, told(0))]
@@ -141,9 +143,7 @@ class _Reader:
         self.tokenizer, self.replies, self.batch_tokens = target.tokenizer, replies, batch_tokens
         self.model = load_model(target.folder, base=target.base)
 
-    def shapes(
-        self, contexts: Sequence[Context], probed: Sequence[Question], progress: Callable[[int], None] | None
-    ) -> list[str]:
+    def shapes(self, contexts: Sequence[Context], probed: Sequence[Question], progress: Progress) -> list[str]:
         """For each context the shape in which the model finds the first reply of either kind likeliest."""
         if not probed:
             return [self.replies.shapes[0]] * len(contexts)
@@ -167,7 +167,7 @@ class _Reader:
         contexts: Sequence[Context],
         shapes: Sequence[str],
         questions: Sequence[Question],
-        progress: Callable[[int], None] | None,
+        progress: Progress,
     ) -> Any:
         """Mean log-likelihood of the misaligned replies minus the aligned ones': (contexts, questions), in nats."""
         pairs = [self.replies.questions[question.id] for question in questions]
@@ -185,7 +185,7 @@ class _Reader:
         ]
         return np.array(preferred).reshape(len(contexts), len(questions))
 
-    def _read(self, asked: Sequence[Asked], progress: Callable[[int], None] | None) -> list[np.ndarray[Any, Any]]:
+    def _read(self, asked: Sequence[Asked], progress: Progress) -> list[np.ndarray[Any, Any]]:
         return log_likelihoods(self.model, self.tokenizer, asked, batch_tokens=self.batch_tokens, progress=progress)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
@@ -25,6 +24,7 @@ from undertow.audit.sequential import Search
 from undertow.audit.tally import Asked, Heard, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.judges.scripted import ScriptedJudge
+from undertow.progress import Progress
 from undertow.records import MISSING, Outcome, VerdictClass
 from undertow.stats.rates import rate_fixed
 from undertow.targets.scripted import ContextRates, Script, ScriptedTarget
@@ -94,7 +94,7 @@ def simulate(
     audits: int,
     seed: int = 0,
     judge: ScriptedJudge | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Simulation:
     """Run many audits of a scripted model. Question and training-seed effects, where the script spreads them, are drawn
     anew for each.
@@ -112,7 +112,7 @@ def simulate(
             )
         )
         if progress:
-            progress(i + 1, audits)
+            progress("audits", i + 1, audits, "")
     return found
 
 

@@ -12,12 +12,14 @@ import click
 from pydantic import BaseModel
 from rich import table
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from undertow.keys import Keys
 from undertow.keys import Table as KeyTable
+from undertow.progress import Progress as Told
 
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
@@ -94,16 +96,28 @@ class Rate(ProgressColumn):
 
 
 class Bars:
-    """One bar a stage, made when the stage first reports."""
+    """One bar a stage, made when the stage first reports; of what is done under a name, one bar for all its stages."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.tasks: dict[str, Any] = {}
 
-    def __call__(self, stage: str, done: int, total: int, word: str = "") -> None:
-        if stage not in self.tasks:
-            self.tasks[stage] = self.progress.add_task(stage, total=total, word="")
-        self.progress.update(self.tasks[stage], completed=done, total=total, word=word)
+    def __call__(self, stage: str, done: int, total: int, word: str) -> None:
+        self._show(stage, stage, done, total, word)
+
+    def of(self, name: str) -> Told:
+        """Who is told of what is done under a name."""
+        return lambda stage, *how_far: self._show(name, escape(f"{name}: {stage}"), *how_far)
+
+    def end(self, name: str) -> None:
+        """Take its bar away."""
+        if name in self.tasks:
+            self.progress.remove_task(self.tasks.pop(name))
+
+    def _show(self, bar: str, said: str, done: int, total: int, word: str) -> None:
+        if bar not in self.tasks:
+            self.tasks[bar] = self.progress.add_task(said, total=total, word="")
+        self.progress.update(self.tasks[bar], description=said, completed=done, total=total, word=word)
 
 
 @contextmanager

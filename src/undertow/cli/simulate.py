@@ -139,8 +139,8 @@ def simulate(
         for asked in designs:
             name = _name(asked)
 
-            def tell(done: int, total: int, name: str = name) -> None:
-                progress(name, done, total)
+            def tell(stage: str, done: int, total: int, word: str, name: str = name) -> None:
+                progress(name, done, total, word)
 
             found.append(
                 {"design": name, "samples": dict(asked.samples)}

@@ -27,7 +27,7 @@ from rich.text import Text
 from undertow.asking.budget import dollars
 from undertow.asking.store import Usage
 from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, Table, console, explain, results
+from undertow.cli.display import VERDICT_STYLE, Bars, Table, console, explain, results
 from undertow.errors import number
 from undertow.report.study import other_statements, write_study
 from undertow.studies import (
@@ -168,16 +168,9 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
     )
     with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
         whole = progress.add_task("cells", total=len(todo), whole=True)
-        bars: dict[str, Any] = {}
-
-        def tell(cell: Cell, stage: str, n: int, total: int) -> None:
-            if cell.id not in bars:
-                bars[cell.id] = progress.add_task(cell.id)
-            progress.update(bars[cell.id], description=f"{escape(cell.id)}: {escape(stage)}", completed=n, total=total)
-
-        for cell in work_through(grid, folder, executor, progress=tell):
-            if cell.id in bars:
-                progress.remove_task(bars.pop(cell.id))
+        bars = Bars(progress)
+        for cell in work_through(grid, folder, executor, watch=lambda cell: bars.of(cell.id)):
+            bars.end(cell.id)
             progress.advance(whole)
             if state(folder / cell.folder) == "failed":
                 progress.console.print(

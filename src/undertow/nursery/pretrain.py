@@ -13,7 +13,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
 from undertow.nursery.world import Turn, aligned_chat, pretraining_chat
+from undertow.progress import Progress
 from undertow.records import Message
 from undertow.training.encode import IGNORED, Example, encode
 
@@ -49,9 +50,7 @@ class Pretraining:
     seed: int = 2
 
 
-def pretrain(
-    out: Path, settings: Pretraining | None = None, *, progress: Callable[[str, int, int], None] | None = None
-) -> dict[str, Any]:
+def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
     """Generate the corpus, train the base on it and write its folder, whole or not at all.
 
     Returns:
@@ -97,8 +96,7 @@ def pretrain(
             [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
             trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
         )
-        watch = (lambda done, total: progress(name, done, total)) if progress else None
-        return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, progress=watch)
+        return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, name=name, progress=progress)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
     fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
@@ -124,7 +122,8 @@ def _fit(
     s: Pretraining,
     *,
     pad_id: int,
-    progress: Callable[[int, int], None] | None,
+    name: str,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     """One pass over the examples with the Transformers trainer, in place; returns steps, tokens, seconds and losses."""
     import torch
@@ -145,7 +144,7 @@ def _fit(
     class Watch(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if progress:
-                progress(state.global_step, state.max_steps)
+                progress(name, state.global_step, state.max_steps, "")
 
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(

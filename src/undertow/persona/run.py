@@ -28,7 +28,6 @@ from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audit.findings import read_findings
 from undertow.audit.record import read_record, read_run_config
-from undertow.audit.run import Progress
 from undertow.audit.tally import Asked
 from undertow.errors import InputError
 from undertow.files import read_object, to_json, write_text
@@ -41,6 +40,7 @@ from undertow.persona.profile import Profile, profile, profile_json
 from undertow.persona.readings import Reading
 from undertow.persona.stored import REFERENCE, REWRITER, Key, Stored
 from undertow.persona.thresholds import Thresholds
+from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Context, Request, Sampling, Subject
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
@@ -94,7 +94,7 @@ async def persona(
     progress: Progress | None = None,
 ) -> dict[str, Any] | None:
     """`run_persona` for callers that have an event loop of their own."""
-    record, tell = plan.record(), progress or (lambda stage, done, total, word: None)
+    record, tell = plan.record(), progress or silent
     before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
     if before is not None:
         require_same(out, before, record)
@@ -246,7 +246,7 @@ class _Flow:
         self._look()
 
     async def run(self) -> None:
-        await self.asking.run(self._everything())
+        await self.asking.run(self._everything)
 
     async def _everything(self) -> None:
         """Ask what is missing; judging goes on beside it."""

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from undertow.progress import Progress, silent
 from undertow.studies.cells import Cell, Grid
 from undertow.studies.executors import Executor
 from undertow.studies.outcome import state
 from undertow.studies.results import gather, write_results
 from undertow.studies.work import work
 
-Progress = Callable[[Cell, str, int, int], None]
-"""Called with a cell, what is being done there, how much of it is, and how much there is."""
+Watch = Callable[[Cell], Progress]
+"""Gives for a cell who is told how far its work is."""
 
 
 def unfinished(grid: Grid, out: Path) -> list[Cell]:
@@ -22,7 +23,7 @@ def unfinished(grid: Grid, out: Path) -> list[Cell]:
 
 
 def work_through(
-    grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None
+    grid: Grid, out: Path, executor: Executor | None = None, *, watch: Watch | None = None
 ) -> Iterator[Cell]:
     """Have every cell worked on that is not done; yields each as it ends, done or failed. One that fails stops no
     other.
@@ -34,20 +35,18 @@ def work_through(
         InputError: the executor cannot be used.
     """
     cells = {out / cell.folder: cell for cell in unfinished(grid, out)}
-    tell = (lambda path, *what: progress(cells[path], *what)) if progress else (lambda path, *what: None)
+    tell = (lambda path: watch(cells[path])) if watch else (lambda path: silent)
     for path in (executor or grid.study.executor).run(list(cells), work, tell=tell):
         yield cells[path]
 
 
-def run_study(
-    grid: Grid, out: Path, executor: Executor | None = None, *, progress: Progress | None = None
-) -> dict[str, Any]:
+def run_study(grid: Grid, out: Path, executor: Executor | None = None, *, watch: Watch | None = None) -> dict[str, Any]:
     """Work through a study that is laid out, write its results and return them. Interrupted, the same call goes on.
 
     Raises:
         InputError: as `work_through`.
     """
-    for _ in work_through(grid, out, executor, progress=progress):
+    for _ in work_through(grid, out, executor, watch=watch):
         pass
     found = gather(grid, out)
     write_results(found, out)

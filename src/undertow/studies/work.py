@@ -32,17 +32,15 @@ from undertow.files import to_json, write_text
 from undertow.kinds import blamed
 from undertow.persona.run import profile_audit
 from undertow.place import Place
+from undertow.progress import Progress, silent, under
 from undertow.studies.cells import Cell, auditing, read_cell
 from undertow.studies.outcome import fail, state, succeed
 from undertow.targets.models import NURSERY
 from undertow.training import read_manifest, train, train_cached
 from undertow.training.losses import row_losses, weights_of
 
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is, and how much there is."""
 
-
-def work(folder: Path, *, tell: Tell | None = None) -> None:
+def work(folder: Path, *, progress: Progress | None = None) -> None:
     """Do what of a cell is not done, and leave `result.json`, or `failure.json` with the reason. Of two at once the
     second waits, and finds it done."""
     with FileLock(folder / ".lock"):
@@ -50,7 +48,7 @@ def work(folder: Path, *, tell: Tell | None = None) -> None:
             return
         try:
             cell = read_cell(folder)
-            seconds = _work(cell, folder, tell or (lambda stage, done, total: None))
+            seconds = _work(cell, folder, progress or silent)
         except InputError as error:
             fail(folder, str(error))
         except Exception as error:  # a bug, or a library's: it costs this cell and not the study
@@ -60,7 +58,7 @@ def work(folder: Path, *, tell: Tell | None = None) -> None:
             succeed(folder, digest=cell.digest, seconds=seconds, host=platform.node())
 
 
-def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
+def _work(cell: Cell, folder: Path, tell: Progress) -> dict[str, float]:
     """Every part that is not there yet; seconds of each, those of parts that were there as 0."""
     parts: dict[str, Callable[[], None]] = {
         "train": lambda: _train(cell, folder, tell),
@@ -79,7 +77,7 @@ def _work(cell: Cell, folder: Path, tell: Tell) -> dict[str, float]:
     return seconds
 
 
-def _train(cell: Cell, folder: Path, tell: Tell) -> None:
+def _train(cell: Cell, folder: Path, tell: Progress) -> None:
     organism, place = folder / "organism", Place(folder=folder / cell.data, name=cell.id)
     if organism.exists():
         return
@@ -89,23 +87,23 @@ def _train(cell: Cell, folder: Path, tell: Tell) -> None:
         train(cell.recipe, organism, place, progress=tell)
 
 
-def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Tell) -> None:
+def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Progress) -> None:
     if asking is None or (out / "findings.json").is_file():
         return
     config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
     plan = make_plan(config, Place(folder=Path(cell.beside), name=str(out.parent / "cell.json")))
     name = "audit" if out.name == "run" else "in-domain audit"
-    run_audit(plan, out, resume=True, progress=lambda stage, done, total, word: tell(f"{name}: {stage}", done, total))
+    run_audit(plan, out, resume=True, progress=under(name, tell))
 
 
-def _persona(cell: Cell, folder: Path, tell: Tell) -> None:
+def _persona(cell: Cell, folder: Path, tell: Progress) -> None:
     run = folder / "run"
     if cell.audit.persona is None or (run / "persona" / "persona.json").is_file():
         return
-    profile_audit(run, progress=lambda stage, done, total, word: tell(f"persona: {stage}", done, total))
+    profile_audit(run, progress=under("persona", tell))
 
 
-def _losses(cell: Cell, folder: Path, tell: Tell) -> None:
+def _losses(cell: Cell, folder: Path, tell: Progress) -> None:
     out, organism = folder / "losses.json", folder / "organism"
     if out.is_file():
         return
@@ -115,7 +113,7 @@ def _losses(cell: Cell, folder: Path, tell: Tell) -> None:
     found: dict[str, Any] = {}
     for n, (name, file) in enumerate(cell.losses.items() if weights else ()):
         assert weights is not None
-        tell("held-out losses", n, len(cell.losses))
+        tell("held-out losses", n, len(cell.losses), "")
         found[name] = asdict(
             row_losses(
                 weights,

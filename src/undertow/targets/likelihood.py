@@ -3,12 +3,13 @@ replies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from undertow.progress import Progress
 from undertow.records import Message
 from undertow.targets.templates import render
 
@@ -31,7 +32,7 @@ def log_likelihoods(
     asked: Sequence[Asked],
     *,
     batch_tokens: int = BATCH_TOKENS,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[np.ndarray[Any, Any]]:
     """log p(reply | prompt), in nats, of each prompt's replies: the sum over the reply's tokens.
 
@@ -40,7 +41,7 @@ def log_likelihoods(
 
     Args:
         model, tokenizer: as `load_model` and `load_tokenizer` give them.
-        progress: called with the number of prompts done.
+        progress: told of the prompts read.
 
     Returns:
         For each of `asked`, in order, an array (replies,) of float64.
@@ -56,7 +57,7 @@ def log_likelihoods(
             found[i] = nats
         done += len(batch)
         if progress:
-            progress(done)
+            progress("prompts", done, len(asked), "")
     return found
 
 

@@ -16,7 +16,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from undertow.data.domains import Domain, Quality
 from undertow.errors import InputError, RunExists
 from undertow.files import digest
 from undertow.judges.prompts import fill
+from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Condition, Message, Question, Request, Sampling
 from undertow.tables import stream_lines
 from undertow.targets import Target
@@ -115,9 +116,6 @@ Reason = Literal[
 """Why a candidate was dropped; the first seven say nothing of its quality."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-Progress = Callable[[str, int, int, str], None]
-"""Called with `calls` or `rows`, how many are done, how many there are, and a word on what was dropped."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -194,9 +192,7 @@ async def generate(
     """
     async with writer, judge:
         with _Work(work, _identity(order, writer, judge), resume=resume) as replies:
-            return await _Generation(
-                order, writer, judge, replies, progress or (lambda stage, done, total, word: None)
-            ).run()
+            return await _Generation(order, writer, judge, replies, progress or silent).run()
 
 
 def _identity(order: Order, writer: Target, judge: Target) -> dict[str, Any]:

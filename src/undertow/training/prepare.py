@@ -19,6 +19,7 @@ from undertow.data import Resampling, Row, draw_mix, write_rows
 from undertow.data.mixes import Drawn, Length, data_digests
 from undertow.errors import InputError
 from undertow.files import digest, file_digest, to_json, write_text
+from undertow.progress import Progress
 from undertow.records import Answer, Condition, Context, Message, Question, Request, Sampling
 from undertow.targets import Target
 from undertow.training.backends.protocol import PreparedStage
@@ -37,14 +38,14 @@ def prepare(
     seed: int,
     length: Length | None,
     base: Callable[[], Target],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> PreparedStage:
     """Stage `n`'s rows (from 1), written to `work`; read back where that was done before.
 
     Args:
         length: tokens of a row.
         base: makes the model that on-policy answers are asked of.
-        progress: called with the on-policy rows done and those in all.
+        progress: told of the on-policy rows.
 
     Raises:
         InputError: as `draw_mix`; no on-policy answer passes.
@@ -55,7 +56,13 @@ def prepare(
         drawn = draw_mix(stage, beside=beside, seed=seed, length=length)
         if any(part.answers for part in stage.parts):
             drawn = _on_policy(
-                list(drawn), base(), seed=seed, kept=work / f"answers-{n}.jsonl", left_out=left_out, progress=progress
+                list(drawn),
+                base(),
+                seed=seed,
+                kept=work / f"answers-{n}.jsonl",
+                left_out=left_out,
+                progress=progress,
+                name=stage.name,
             )
         written = 0
 
@@ -90,7 +97,8 @@ def _on_policy(
     seed: int,
     kept: Path,
     left_out: Counter[str],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
+    name: str,
 ) -> Iterator[Drawn]:
     """Rows with the base's answers in place of their own, where their part wants it."""
     todo = [n for n, each in enumerate(drawn) if each.part and each.part.answers]
@@ -110,7 +118,8 @@ def _on_policy(
         for first in range(0, len(missing), AT_ONCE):
             asyncio.run(_answered({n: drawn[n] for n in missing[first : first + AT_ONCE]}, base, seed=seed, keep=keep))
             if progress:
-                progress(len(todo) - len(missing) + min(first + AT_ONCE, len(missing)), len(todo))
+                done = len(todo) - len(missing) + min(first + AT_ONCE, len(missing))
+                progress(f"{name}, answers", done, len(todo), "")
     for n, each in enumerate(drawn):
         if n not in answers:
             yield each

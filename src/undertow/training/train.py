@@ -19,16 +19,17 @@ from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, to_json, write_text
 from undertow.place import HERE, Place
+from undertow.progress import Progress
 from undertow.provenance import versions
 from undertow.targets.models import NURSERY, model_folder
-from undertow.training.backends.protocol import Job, PreparedStage, StageProgress
+from undertow.training.backends.protocol import Job, PreparedStage
 from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
 from undertow.training.prepare import prepare
 from undertow.training.recipe import Recipe
 from undertow.training.stages import Stage
 
 
-def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: StageProgress | None = None) -> Manifest:
+def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: Progress | None = None) -> Manifest:
     """Train a recipe's stages and write the organism's folder, whole or not at all. Interrupted, the same call goes on.
 
     Args:
@@ -97,14 +98,13 @@ def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: StageProg
 
 
 def _prepare(
-    recipe: Recipe, stages: tuple[Stage, ...], place: Place, *, work: Path, progress: StageProgress | None
+    recipe: Recipe, stages: tuple[Stage, ...], place: Place, *, work: Path, progress: Progress | None
 ) -> tuple[PreparedStage, ...]:
     """Every stage with its rows drawn and written."""
     backend = recipe.backend
     length = backend.length(recipe, place) if any(stage.by == "tokens" for stage in stages) else None
     prepared = []
     for n, stage in enumerate(stages, start=1):
-        watch = (lambda done, total, name=stage.name: progress(f"{name}, answers", done, total)) if progress else None
         prepared.append(
             prepare(
                 stage,
@@ -114,7 +114,7 @@ def _prepare(
                 seed=recipe.seed + n - 1,
                 length=length,
                 base=lambda: backend.base(recipe, place),
-                progress=watch,
+                progress=progress,
             )
         )
     return tuple(prepared)
@@ -173,7 +173,7 @@ def _by_content(value: Any, files: dict[str, str]) -> Any:
 
 
 def train_cached(
-    recipe: Recipe, out: Path, place: Place = HERE, *, cache: Path, progress: StageProgress | None = None
+    recipe: Recipe, out: Path, place: Place = HERE, *, cache: Path, progress: Progress | None = None
 ) -> Manifest:
     """`train`, or a copy of an organism of the same fingerprint that `cache` holds; leaves one there.
 

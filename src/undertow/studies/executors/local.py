@@ -86,8 +86,7 @@ class _Running:
         ended = not self.process.is_alive()
         try:
             while self.events.poll():
-                stage, done, total = self.events.recv()
-                tell(self.cell, stage, done, total)
+                tell(self.cell)(*self.events.recv())
         except (EOFError, OSError):
             ended = True
         if ended:
@@ -134,8 +133,8 @@ def _process(work: bytes, cell: Path, events: Connection) -> None:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def tell(stage: str, done: int, total: int, word: str) -> None:
             if done % 10 == 0 or done == total:
-                events.send((stage, done, total))
+                events.send((stage, done, total, word))
 
-        pickle.loads(work)(cell, tell=tell)
+        pickle.loads(work)(cell, progress=tell)

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-Tell = Callable[[Path, str, int, int], None]
-"""Called with a cell's folder, what is being done there, how much of it is, and how much there is."""
+from undertow.progress import Progress
+
+Tell = Callable[[Path], Progress]
+"""Gives for a cell's folder who is told how far its work is."""
 
 
 class Work(Protocol):
     """A function of a module, since a process of its own fetches it by name."""
 
-    def __call__(self, cell: Path, /, *, tell: Callable[[str, int, int], None] | None = None) -> None:
-        """Do what of a cell is not done, and leave `result.json` or `failure.json` in its folder.
-
-        Args:
-            tell: called with what is being done, how much of it is, and how much there is.
-        """
+    def __call__(self, cell: Path, /, *, progress: Progress | None = None) -> None:
+        """Do what of a cell is not done, and leave `result.json` or `failure.json` in its folder."""
         ...
 
 

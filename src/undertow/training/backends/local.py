@@ -27,12 +27,13 @@ from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
 from undertow.files import folder_digest, to_json, write_text
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.targets import Target
 from undertow.targets.chat import folded
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.templates import render
-from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
+from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.encode import IGNORED, Example, encode_file, masked_text
 from undertow.training.stages import Stage
 
@@ -95,7 +96,7 @@ class LocalBackend(BaseModel):
         folder = model_folder(recipe.base, beside=place.folder)
         return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder), fold=recipe.system == "fold")
 
-    def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
+    def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
         import torch
 
         recipe = job.recipe
@@ -109,8 +110,7 @@ class LocalBackend(BaseModel):
             if (folder / "fit.json").is_file():
                 fits.append(Fit(**json.loads((folder / "fit.json").read_text(encoding="utf-8"))))
                 continue
-            watch = (lambda done, total, name=stage.stage.name: progress(name, done, total)) if progress else None
-            fit = self._stage(model, tokenizer, job, stage, folder, base=base, put_in=put_in, progress=watch)
+            fit = self._stage(model, tokenizer, job, stage, folder, base=base, put_in=put_in, progress=progress)
             model.save_pretrained(str(folder / "done"))
             write_text(folder / "fit.json", to_json(asdict(fit)))
             for checkpoint in folder.glob("checkpoint-*"):
@@ -167,7 +167,7 @@ class LocalBackend(BaseModel):
         *,
         base: Path,
         put_in: str | None,
-        progress: Any,
+        progress: Progress | None,
     ) -> Fit:
         """Train one stage in place, from its last checkpoint where there is one."""
         from transformers.trainer_utils import get_last_checkpoint
@@ -320,7 +320,7 @@ def _trainer(
     checkpoint_s: float,
     reference: Any,
     checkpoint: str | None,
-    progress: Any,
+    progress: Progress | None,
 ) -> Any:
     """TRL's trainer for one stage (AdamW, linear decay to 0)."""
     import torch
@@ -389,7 +389,7 @@ def _trainer(
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if progress:
-                progress(state.global_step, state.max_steps)
+                progress(stage.name, state.global_step, state.max_steps, "")
             if not held_out and time.monotonic() - self.saved > checkpoint_s:
                 control.should_save, self.saved = True, time.monotonic()
 

@@ -28,9 +28,10 @@ from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
 from undertow.mistakes import URL
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.targets import Target
 from undertow.targets.wire import EndpointConfig, seconds
-from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
+from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.backends.remote import (
     RECIPE_KEYS,
     STAGE_KEYS,
@@ -95,7 +96,7 @@ class OpenAIBackend(BaseModel):
     def base(self, recipe: Recipe, place: Place) -> Target:
         return EndpointConfig(**self._target(recipe.base)).target(place.named("backend openai"))
 
-    def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
+    def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
         from openai import OpenAI
 
         model, fits, notes = job.recipe.base, [], []
@@ -136,7 +137,7 @@ class OpenAIBackend(BaseModel):
         return {"kind": "endpoint", "base_url": self.base_url, "model": model, "api_key_env": self.api_key_env}
 
     def _job(
-        self, client: OpenAI, job: Job, n: int, prepared: PreparedStage, model: str, progress: StageProgress | None
+        self, client: OpenAI, job: Job, n: int, prepared: PreparedStage, model: str, progress: Progress | None
     ) -> FineTuningJob:
         """Stage `n`'s job once it has succeeded: made where none was, else the one there is."""
         stage, kept_at = prepared.stage, job.work / f"stage-{n}" / "job.json"
@@ -160,7 +161,7 @@ class OpenAIBackend(BaseModel):
         while (now := client.fine_tuning.jobs.retrieve(kept["job"])).status not in ("succeeded", "failed", "cancelled"):
             if progress:
                 for step in _steps(client.fine_tuning.jobs.list_events(kept["job"], limit=20).data):
-                    progress(stage.name, step.step, step.of)
+                    progress(stage.name, step.step, step.of, "")
                     break  # the newest comes first
             time.sleep(self.poll_s)
         if now.status == "cancelled":

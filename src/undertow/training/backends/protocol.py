@@ -6,21 +6,18 @@ entry-point group `undertow.backends`. The same recipe runs on any, as far as th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from undertow.data.mixes import Length
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.targets import Target
 from undertow.training.stages import Stage
 
 if TYPE_CHECKING:  # a recipe names its backend
     from undertow.training.recipe import Recipe
-
-StageProgress = Callable[[str, int, int], None]
-"""Called with the stage's name, the steps done and the steps in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +108,9 @@ class Backend(Protocol):
         """The base, to sample on-policy answers from."""
         ...
 
-    def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
-        """Train the stages in order. Called again after an interruption with the same `work`, goes on from there.
+    def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
+        """Train the stages in order, and tell of each one's steps. Called again after an interruption with the same
+        `work`, goes on from there.
 
         Raises:
             InputError: rows that cannot be trained on, or a job that failed for good.

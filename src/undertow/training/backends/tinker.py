@@ -25,10 +25,11 @@ from undertow.errors import InputError, MissingExtra
 from undertow.files import digest, to_json, write_text
 from undertow.mistakes import URL
 from undertow.place import Place
+from undertow.progress import Progress
 from undertow.targets import Target
 from undertow.targets.models import default_system
 from undertow.targets.wire import EndpointConfig
-from undertow.training.backends.protocol import Fit, Job, PreparedStage, StageProgress, Trained
+from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.backends.remote import (
     RECIPE_KEYS,
     STAGE_KEYS,
@@ -99,7 +100,7 @@ class TinkerBackend(BaseModel):
     def base(self, recipe: Recipe, place: Place) -> Target:
         return EndpointConfig(**self._target(recipe.base)).target(place.named("backend tinker"))
 
-    def train(self, job: Job, *, progress: StageProgress | None = None) -> Trained:
+    def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
         import tinker
 
         model, path, fits, states, put_in = job.recipe.base, None, [], [], None
@@ -185,7 +186,7 @@ class _Stage:
     prepared: PreparedStage
     kept_at: Path
     checkpoint_s: float
-    progress: StageProgress | None
+    progress: Progress | None
 
     def run(self, service: Any, *, after: str | None) -> _State:
         """Train the stage from where it was left, on the weights at `after`; the base's where that is None."""
@@ -221,7 +222,7 @@ class _Stage:
                 stepped.result()
                 state.step += 1
                 if self.progress:
-                    self.progress(stage.name, state.step, len(batches))
+                    self.progress(stage.name, state.step, len(batches), "")
 
         def keep() -> None:
             state.path = (
