@@ -37,7 +37,6 @@ from undertow.progress import Progress, silent
 from undertow.records import Question, Request
 from undertow.suites import load_replies
 
-
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
 FOUND = ("found", "screen", "judge_notes", "answered_by", "looks")
