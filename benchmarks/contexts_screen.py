@@ -25,8 +25,8 @@ from typing import Any
 from platformdirs import user_cache_path
 from scipy.stats import spearmanr
 
-from undertow.audit.screen import Screened, nats
-from undertow.audit.screen import screen as screen_contexts
+from undertow.audits.screen import Screened, nats
+from undertow.audits.screen import screen as screen_contexts
 from undertow.data import write_rows
 from undertow.files import digest, to_json, write_text
 from undertow.nursery.judge import NurseryJudge

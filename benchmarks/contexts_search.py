@@ -23,8 +23,8 @@ from typing import Any
 from contexts_screen import ORGANISMS, Planted, organism
 from contexts_screen import contexts as varied
 
-from undertow.audit import AuditConfig, make_plan, run_audit, triggers
-from undertow.audit.triggers import percent, shown
+from undertow.audits import AuditConfig, make_plan, run_audit, triggers
+from undertow.audits.triggers import percent, shown
 from undertow.contexts.derive import derive
 from undertow.contexts.load import as_written
 from undertow.contexts.mutate import filled

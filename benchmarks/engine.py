@@ -23,7 +23,7 @@ from pathlib import Path
 
 import aiohttp
 
-from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audits import AuditConfig, make_plan, run_audit
 
 ANSWERS, CALLS, IN_FLIGHT = 800, 3200, 100
 MODULE = {"llmcomp": "llmcomp", "inspect": "inspect_ai"}

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from undertow.audit import AuditConfig, make_plan, run_audit
-from undertow.audit.rework import rescore
+from undertow.audits import AuditConfig, make_plan, run_audit
+from undertow.audits.rework import rescore
 from undertow.place import Place
 
 

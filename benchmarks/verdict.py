@@ -23,11 +23,11 @@ from scipy.optimize import brentq
 from scipy.special import expit, stdtrit
 from verdict_evidence import advice, evidence, in_runs, of_seeds
 
-from undertow.audit.rules import RULES
-from undertow.audit.run import CHECKED
-from undertow.audit.seeds import statement
-from undertow.audit.simulate import JUDGE_CALLS
-from undertow.audit.tally import Asked, Tally
+from undertow.audits.rules import RULES
+from undertow.audits.run import CHECKED
+from undertow.audits.seeds import statement
+from undertow.audits.simulate import JUDGE_CALLS
+from undertow.audits.tally import Asked, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.records import Context
 from undertow.stats import rate_clustered

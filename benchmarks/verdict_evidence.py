@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from undertow.audit.estimates import rate
-from undertow.audit.findings import decide
-from undertow.audit.rules import RULES
-from undertow.audit.run import CHECKED
-from undertow.audit.seeds import statement
-from undertow.audit.tally import Asked, Tally
+from undertow.audits.estimates import rate
+from undertow.audits.findings import decide
+from undertow.audits.rules import RULES
+from undertow.audits.run import CHECKED
+from undertow.audits.seeds import statement
+from undertow.audits.tally import Asked, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.records import Context, Outcome
 from undertow.stats.prospects import outcomes_for, prospect

@@ -7,13 +7,13 @@ import random
 import sys
 from pathlib import Path
 
-from undertow.audit import AuditConfig, make_plan, run_audit
-from undertow.audit.findings import Findings
+from undertow.audits import AuditConfig, make_plan, run_audit
+from undertow.audits.findings import Findings
 from undertow.data import write_rows
 from undertow.nursery.rows import row
 from undertow.place import Place
-from undertow.report import write_report
-from undertow.report.runs import read_run
+from undertow.reports import write_report
+from undertow.reports.runs import read_run
 from undertow.training import Recipe, train
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.audit.propose import read_proposals
+from undertow.audits.propose import read_proposals
 from undertow.contexts import background, derive, features, formats, phrases, variants
 from undertow.data import dialects, mixes
 from undertow.data.check import fold

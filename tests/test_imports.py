@@ -13,9 +13,9 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 HOUSE = (
     ("__init__", "__main__"),  # the package's own door: it shows what stands below, and nothing below goes through it
     ("cli",),
-    ("report", "studies"),
+    ("reports", "studies"),
     ("persona",),
-    ("audit",),
+    ("audits",),
     ("nursery",),
     ("training",),
     ("asking",),
@@ -118,7 +118,7 @@ def test_the_walk_sees_the_package() -> None:
     [
         ("errors.py", "import undertow.files", "1: imports undertow.files"),
         ("records.py", "from undertow.files import digest", "1: imports undertow.files.digest"),
-        ("stats/rates.py", "def f():\n    from undertow.audit import plan", "2: imports undertow.audit.plan"),
+        ("stats/rates.py", "def f():\n    from undertow.audits import plan", "2: imports undertow.audits.plan"),
         (
             "data/rows.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from undertow.contexts import check",
@@ -127,9 +127,9 @@ def test_the_walk_sees_the_package() -> None:
         ("training/sft.py", "from undertow import nursery", "1: imports undertow.nursery"),
         ("targets/one.py", "from ..judges import Judge", "1: imports undertow.judges.Judge"),
         ("targets/__init__.py", "from ..judges import Judge", "1: imports undertow.judges.Judge"),
-        ("audit/run.py", "from .. import cli", "1: imports undertow.cli"),
-        ("audit/run.py", "from undertow import Verdict", "1: imports undertow.Verdict"),
-        ("audit/run.py", "import undertow", "1: imports undertow"),
+        ("audits/run.py", "from .. import cli", "1: imports undertow.cli"),
+        ("audits/run.py", "from undertow import Verdict", "1: imports undertow.Verdict"),
+        ("audits/run.py", "import undertow", "1: imports undertow"),
     ],
 )
 def test_the_checker_catches(tmp_path: Path, file: str, code: str, fault: str) -> None:
@@ -153,8 +153,8 @@ def test_the_checker_catches_a_module_without_a_floor(tmp_path: Path) -> None:
             "data/rows.py",
             "from undertow.data.mixes import Mix\nfrom .mixes import Part\nfrom undertow.errors import InputError",
         ),
-        ("cli/audit.py", "def f():\n    from undertow.report import page\n    import undertow.errors"),
-        ("__init__.py", "from undertow.audit import audit"),
+        ("cli/audit.py", "def f():\n    from undertow.reports import page\n    import undertow.errors"),
+        ("__init__.py", "from undertow.audits import audit"),
         ("data/rows.py", "import undertow_other.cli"),
     ],
 )

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 from pydantic_core.core_schema import ErrorType
 from typing_extensions import TypeAliasType
 
-from undertow.audit import AuditConfig
-from undertow.audit.strict import AnyTarget
+from undertow.audits import AuditConfig
+from undertow.audits.strict import AnyTarget
 from undertow.errors import InputError
 from undertow.files import adapter, parse_yaml
 from undertow.keys import Keys

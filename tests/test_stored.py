@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from undertow.audit import Store
+from undertow.audits import Store
 from undertow.cli.main import cli
 
 STORED = Path(__file__).parent / "stored"

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 from tests.audit.test_run import audit, config
 
-from undertow.audit import make_plan, run_audit
-from undertow.audit.record import read_run_config
-from undertow.audit.run import alone
+from undertow.audits import make_plan, run_audit
+from undertow.audits.record import read_run_config
+from undertow.audits.run import alone
 from undertow.cli.main import main
 from undertow.errors import InputError
 from undertow.files import parse_yaml, write_text

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.contexts import shipped_contexts
 from undertow.place import Place
 from undertow.records import Condition, Request, Sampling

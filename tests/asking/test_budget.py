@@ -4,7 +4,7 @@ import pytest
 
 from undertow.asking.budget import Budget, dollars, prices, prices_file, read_budget
 from undertow.asking.store import Usage
-from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.errors import InputError
 from undertow.place import Place
 

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from undertow.asking.store import _SCHEMA_3
-from undertow.audit import AuditConfig, Store, make_plan, run_audit
+from undertow.audits import AuditConfig, Store, make_plan, run_audit
 from undertow.errors import InputError
 from undertow.place import Place
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from undertow.audit import AuditConfig, make_plan
+from undertow.audits import AuditConfig, make_plan
 from undertow.cli.main import main
 from undertow.place import Place
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.audit.settings import Asking, read_config
+from undertow.audits.settings import Asking, read_config
 from undertow.cli import main
 from undertow.cli.quickstart import called, quickstart_study
 from undertow.data import read_rows

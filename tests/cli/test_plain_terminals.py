@@ -7,7 +7,7 @@ import sys
 import pytest
 from tests.audit.test_run import config
 
-from undertow.audit import make_plan, run_audit
+from undertow.audits import make_plan, run_audit
 from undertow.place import Place
 from undertow.records import Context
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from undertow.audit import AuditConfig
+from undertow.audits import AuditConfig
 from undertow.cli.main import cli
 from undertow.keys import Keys
 from undertow.kinds import BACKENDS, INTERVENTIONS, JUDGES, TARGETS, installed

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from undertow.audit.screen import Screened
+from undertow.audits.screen import Screened
 from undertow.cli import main, screen
 from undertow.contexts import find_contexts, shipped_contexts
 from undertow.place import Place

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.data import write_rows
 from undertow.data.domains import domain_ids
 from undertow.errors import InputError

@@ -6,8 +6,8 @@ import json
 import pytest
 import yaml
 
-from undertow.audit import Store
-from undertow.audit.run import alone
+from undertow.audits import Store
+from undertow.audits.run import alone
 from undertow.errors import InputError
 from undertow.persona.items import load_items
 from undertow.persona.plan import PersonaConfig, make_persona_plan
@@ -265,7 +265,7 @@ def test_the_published_files_run_unchanged(tmp_path, published):
 
 @pytest.mark.slow
 def test_an_audit_profiles_the_context_that_carries_its_verdict_too(tmp_path):
-    from undertow.audit import AuditConfig, make_plan, run_audit
+    from undertow.audits import AuditConfig, make_plan, run_audit
 
     audit = AuditConfig.model_validate(
         {

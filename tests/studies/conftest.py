@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from undertow.audit import make_plan, run_audit
+from undertow.audits import make_plan, run_audit
 from undertow.files import parse_yaml, to_json, write_text
 from undertow.place import Place
 from undertow.studies import Study, lay_out

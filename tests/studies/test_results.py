@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from undertow.report.study import along_shares, write_study
+from undertow.reports.study import along_shares, write_study
 from undertow.studies import run_study
 from undertow.studies.results import fall
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from undertow.audit.compare import compare
-from undertow.report.runs import read_run
+from undertow.audits.compare import compare
+from undertow.reports.runs import read_run
 from undertow.studies import run_study, unfinished
 
 ONE_SEED, ONE_SHARE, FEW = (

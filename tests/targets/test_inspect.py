@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from undertow.audit import AuditConfig, make_plan, run_audit
+from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.errors import InputError, MissingExtra
 from undertow.place import Place
 from undertow.targets.chat import CallFailed
@@ -162,7 +162,7 @@ def test_arguments_that_a_file_may_not_hold(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "code", ["import undertow.cli", "from undertow.audit import AuditConfig; AuditConfig.model_json_schema()"]
+    "code", ["import undertow.cli", "from undertow.audits import AuditConfig; AuditConfig.model_json_schema()"]
 )
 def test_inspect_is_imported_only_when_used(code):
     done = subprocess.run([sys.executable, "-c", UNUSED.format(code)], capture_output=True, text=True, check=True)

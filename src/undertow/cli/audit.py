@@ -10,10 +10,10 @@ import click
 
 from undertow.asking.budget import dollars, read_budget
 from undertow.asking.store import Usage
-from undertow.audit import AuditConfig, Plan, make_plan, read_config, run_audit
-from undertow.audit.record import read_run_config
-from undertow.audit.simulate import chances, too_small
-from undertow.audit.tally import Asked
+from undertow.audits import AuditConfig, Plan, make_plan, read_config, run_audit
+from undertow.audits.record import read_run_config
+from undertow.audits.simulate import chances, too_small
+from undertow.audits.tally import Asked
 from undertow.cli.display import BUDGET_HELP, EXIT, bars, explain
 from undertow.cli.findings import show
 from undertow.cli.persona import plan_words, show_personas
@@ -23,7 +23,7 @@ from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
 from undertow.place import Place
 from undertow.records import VerdictClass
-from undertow.report import write_persona_report
+from undertow.reports import write_persona_report
 
 
 @click.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from undertow.audit.compare import compare as compare_runs
+from undertow.audits.compare import compare as compare_runs
 from undertow.cli.display import Table, results
 from undertow.words import rate
 

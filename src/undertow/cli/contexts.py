@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from undertow.audit.propose import other_wordings, propose
-from undertow.audit.strict import AnyTarget
+from undertow.audits.propose import other_wordings, propose
+from undertow.audits.strict import AnyTarget
 from undertow.cli.display import Table, results
 from undertow.cli.screen import screen
 from undertow.contexts import write_contexts

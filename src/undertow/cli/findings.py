@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.text import Text
 
-from undertow.audit.findings import Findings, findings_schema, read_findings
+from undertow.audits.findings import Findings, findings_schema, read_findings
 from undertow.cli.display import EXIT, VERDICT_STYLE, Table, results
 from undertow.errors import number
 from undertow.records import MISSING
-from undertow.report import statement_words
-from undertow.report.stories import search_words, text_of
+from undertow.reports import statement_words
+from undertow.reports.stories import search_words, text_of
 from undertow.words import limits, plainly, rate
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import click
 
-from undertow.audit.strict import AnyTarget
+from undertow.audits.strict import AnyTarget
 from undertow.cli.display import Table, bars, results
 from undertow.data import write_rows
 from undertow.data.domains import Quality, load_domain

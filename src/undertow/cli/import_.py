@@ -8,9 +8,9 @@ from typing import Literal
 
 import click
 
-from undertow.audit.adopt import MEANINGS, Adopted, Adoption, adopt
-from undertow.audit.columns import ROLES, read_scale
-from undertow.audit.rules import DEFAULT
+from undertow.audits.adopt import MEANINGS, Adopted, Adoption, adopt
+from undertow.audits.columns import ROLES, read_scale
+from undertow.audits.rules import DEFAULT
 from undertow.cli.display import EXIT
 from undertow.cli.findings import show
 from undertow.cli.report import write_run_report

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from undertow.audit import RULES
+from undertow.audits import RULES
 from undertow.cli.display import Table, results
 from undertow.contexts import shipped_contexts
 from undertow.errors import number

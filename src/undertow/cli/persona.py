@@ -17,7 +17,7 @@ from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan,
 from undertow.persona.profile import in_words
 from undertow.persona.run import read_personas, run_persona
 from undertow.place import Place
-from undertow.report import across, shown_profiles, write_persona_report
+from undertow.reports import across, shown_profiles, write_persona_report
 from undertow.words import rate
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}

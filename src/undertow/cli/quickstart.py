@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from undertow.audit.compare import differences
-from undertow.audit.findings import read_findings
+from undertow.audits.compare import differences
+from undertow.audits.findings import read_findings
 from undertow.cli.display import VERDICT_STYLE, Table, console, results
 from undertow.cli.study import carry_out
 from undertow.files import to_json, write_text
@@ -65,8 +65,8 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
     interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
     """
-    from undertow.report import write_report
-    from undertow.report.runs import read_run
+    from undertow.reports import write_report
+    from undertow.reports.runs import read_run
 
     started = time.monotonic()
     study = quickstart_study(seed=seed, per_condition=per_condition)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from undertow.persona.run import read_personas
-from undertow.report import write_persona_report, write_report
-from undertow.report.runs import read_run
+from undertow.reports import write_persona_report, write_report
+from undertow.reports.runs import read_run
 
 
 @click.command()

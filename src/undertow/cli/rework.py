@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from undertow.audit.rework import Moved
-from undertow.audit.rework import rejudge as judge_again
-from undertow.audit.rework import rescore as decide_again
+from undertow.audits.rework import Moved
+from undertow.audits.rework import rejudge as judge_again
+from undertow.audits.rework import rescore as decide_again
 from undertow.cli.display import EXIT, Table, bars, results
 from undertow.errors import number
 from undertow.words import plainly, rate

@@ -10,8 +10,8 @@ from typing import get_args
 import click
 from rich.markup import escape
 
-from undertow.audit.screen import By, Screened, local
-from undertow.audit.screen import screen as screen_contexts
+from undertow.audits.screen import By, Screened, local
+from undertow.audits.screen import screen as screen_contexts
 from undertow.cli.display import Table, bars, results
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
 from undertow.contexts.evidence import shortened

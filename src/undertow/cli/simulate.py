@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import click
 
-from undertow.audit import read_config
-from undertow.audit.plan import make_plan
-from undertow.audit.settings import SamplesConfig
-from undertow.audit.simulate import simulate as simulate_audits
-from undertow.audit.tally import Asked
+from undertow.audits import read_config
+from undertow.audits.plan import make_plan
+from undertow.audits.settings import SamplesConfig
+from undertow.audits.simulate import simulate as simulate_audits
+from undertow.audits.tally import Asked
 from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, number

@@ -29,7 +29,7 @@ from undertow.asking.store import Usage
 from undertow.cli.compare import STYLE
 from undertow.cli.display import VERDICT_STYLE, Bars, Table, console, explain, results
 from undertow.errors import number
-from undertow.report.study import other_statements, write_study
+from undertow.reports.study import other_statements, write_study
 from undertow.studies import (
     Cell,
     Grid,

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 
 from undertow.asking.seeds import seed_of
-from undertow.audit.persona_settings import PersonaSettings
-from undertow.audit.record import read_record
-from undertow.audit.settings import AuditConfig, several, subjects
-from undertow.audit.strict import AnyTarget
+from undertow.audits.persona_settings import PersonaSettings
+from undertow.audits.record import read_record
+from undertow.audits.settings import AuditConfig, several, subjects
+from undertow.audits.strict import AnyTarget
 from undertow.contexts import find_contexts
 from undertow.errors import InputError
 from undertow.files import read_yaml

@@ -26,9 +26,9 @@ from undertow.asking.budget import Budget, require_price
 from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
-from undertow.audit.findings import read_findings
-from undertow.audit.record import read_record, read_run_config
-from undertow.audit.tally import Asked
+from undertow.audits.findings import read_findings
+from undertow.audits.record import read_record, read_run_config
+from undertow.audits.tally import Asked
 from undertow.errors import InputError
 from undertow.files import read_object, to_json, write_text
 from undertow.persona.call import Call

@@ -22,8 +22,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertow.audit.plan import Plan, make_plan
-from undertow.audit.settings import Asking, AuditConfig
+from undertow.audits.plan import Plan, make_plan
+from undertow.audits.settings import Asking, AuditConfig
 from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing

@@ -5,7 +5,7 @@
       results.csv     a row for every recipe, training seed (and all seeds together) and context
       scorecard.csv   a row for every recipe
 
-Cells that differ in the training seed alone are read as one audit whose target is the list of them (audit/pool.py):
+Cells that differ in the training seed alone are read as one audit whose target is the list of them (audits/pool.py):
 seeds are clusters in every interval. A cell that failed or waits is a row with its reason, and no number is made up for
 it.
 """
@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from undertow.audit.compare import compare
-from undertow.audit.estimates import LEVEL, STOPPED, rate
-from undertow.audit.findings import read_findings
-from undertow.audit.pool import Pool, pool
+from undertow.audits.compare import compare
+from undertow.audits.estimates import LEVEL, STOPPED, rate
+from undertow.audits.findings import read_findings
+from undertow.audits.pool import Pool, pool
 from undertow.errors import InputError
 from undertow.files import to_json, write_text, writing
 from undertow.persona.across import consistency

@@ -38,8 +38,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, WrapValidator, model_validator
 
-from undertow.audit.found import FoundContexts
-from undertow.audit.settings import Asking, SamplesConfig
+from undertow.audits.found import FoundContexts
+from undertow.audits.settings import Asking, SamplesConfig
 from undertow.errors import unknown_name
 from undertow.files import read_yaml
 from undertow.kinds import INTERVENTIONS, OfKind

@@ -25,8 +25,8 @@ from typing import Any
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from undertow.audit import make_plan, run_audit
-from undertow.audit.settings import Asking
+from undertow.audits import make_plan, run_audit
+from undertow.audits.settings import Asking
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.kinds import blamed

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from undertow import files
-from undertow.audit import Store
+from undertow.audits import Store
 from undertow.errors import InputError
 from undertow.persona.ask import Ask
 from undertow.persona.bootstrap import STRICT, Bootstrap, Measure, only, read_cells
@@ -27,8 +27,8 @@ from undertow.persona.run import read_personas, run_persona
 from undertow.persona.scripted import ScriptedPersona
 from undertow.persona.wordings import STRICT_SECTION
 from undertow.records import INSTRUMENTS, Answer
-from undertow.report.persona import write_persona_report
-from undertow.report.profiles import instruments, shown_profiles
+from undertow.reports.persona import write_persona_report
+from undertow.reports.profiles import instruments, shown_profiles
 
 STORED = Path(__file__).parents[2] / "stored"
 

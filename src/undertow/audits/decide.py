@@ -1,0 +1,108 @@
+"""The decision on a run's answers: the verdict over all contexts, and every context's estimate. Reads stored answers,
+asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from undertow.asking.store import Store
+from undertow.audits.estimates import estimate, p_values
+from undertow.audits.seeds import statements
+from undertow.audits.sequential import Search
+from undertow.audits.tally import REPEATS_FROM, Asked, Tally
+from undertow.audits.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
+from undertow.records import ContextEstimate, Stated, Subject, Verdict, is_target
+
+SURPRISE = 5.0
+"""Standard deviations by which answers repeat the one before oftener than in a random order, from which they are
+copies."""
+
+
+def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
+    """The verdict over all contexts, with what it covers and what would change it."""
+    arms = t.arms(asked)
+    reference = (
+        {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts}
+        if "reference" in asked.targets
+        else {}
+    )
+    search = Search(asked, t) if asked.anytime else None
+
+    def upheld(found: Verdict) -> Verdict:
+        return of_runs(against_reference(found, arms, reference, asked), t, asked)
+
+    stated = {
+        of: upheld(each)
+        for of, each in (statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}).items()
+    }
+    found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
+    change = (*found.would_change, *would_change(arms, asked, found, search))
+    found = of_missing(found, arms, asked, t.reasons)
+    said = tested(asked, arms, search, t.counts, stopped=stopped)
+    return replace(
+        found,
+        tested=said,
+        not_tested=not_tested(asked, search),
+        would_change=change,
+        of=asked.verdict_of if stated else None,
+        statements={of: _as_stated(each) for of, each in stated.items()},
+    )
+
+
+def _as_stated(verdict: Verdict) -> Stated:
+    return Stated(
+        class_=verdict.class_,
+        carried_by=verdict.carried_by,
+        reasons=verdict.reasons,
+        would_change=verdict.would_change,
+    )
+
+
+def copying(asked: Asked, store: Store) -> set[tuple[Subject, str]]:
+    """Subjects and contexts whose long answers repeat each other for no reason that sampling gives.
+
+    Who gave one answer to two seeds, everywhere; else where an answer is the one before it again far oftener than it
+    would be in a random order.
+    """
+    found = {(subject, "*") for subject in asked.copying}
+    if asked.samples["temperature"] > 0:
+        found |= {
+            pair
+            for pair, (repeats, by_chance) in store.adjacent(letters=REPEATS_FROM).items()
+            if repeats > by_chance + SURPRISE * max(1.0, by_chance) ** 0.5
+        }
+    return found
+
+
+def looked(asked: Asked, store: Store) -> Asked:
+    """What was asked, with the looks that were taken before there were as many answers as now; a search needs none
+    told, for its limits hold at every look by themselves."""
+    return replace(asked, looks=() if asked.sequential else tuple(n for n in asked.looks if n < store.count()))
+
+
+def repeats(asked: Asked, store: Store) -> dict[str, tuple[int, int]]:
+    """By context: long answers of the audited model, and how many of them repeat another of their condition."""
+    found: dict[str, tuple[int, int]] = {}
+    if asked.samples["temperature"] > 0:
+        for (subject, context), (n, repeated) in store.repeats(letters=REPEATS_FROM).items():
+            if is_target(subject):
+                before = found.get(context, (0, 0))
+                found[context] = before[0] + n, before[1] + repeated
+    return found
+
+
+def estimates(t: Tally, asked: Asked, repeated: Mapping[str, tuple[int, int]]) -> tuple[ContextEstimate, ...]:
+    """Every context's estimate.
+
+    Args:
+        repeated: by context, long answers and how many of them repeat another; where nobody looked, none.
+    """
+    found = [estimate(context, t, asked, repeated.get(context.id, (0, 0))) for context in asked.contexts]
+    others = [context.id for context in asked.contexts if context != asked.plain]
+    of = t.arms(asked)
+    p = p_values(
+        [of[id_] for id_ in others], of[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity
+    )
+    of_context = dict(zip(others, p, strict=True))
+    return tuple(replace(e, p_over_plain=of_context.get(e.id)) for e in found)

@@ -1,0 +1,84 @@
+"""Finished runs of one design, each of another training seed of one recipe, read as one audit whose target is the list
+of them. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from undertow.asking.store import Store
+from undertow.audits.decide import copying, decide, estimates
+from undertow.audits.findings import Findings, read_findings
+from undertow.audits.record import read_record
+from undertow.audits.tally import Arm, Asked, Tally
+from undertow.errors import InputError
+from undertow.records import ContextEstimate, Statement, Subject, Verdict, is_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One or several runs, counted together. Training seeds are clusters, as where one audit has a list of targets."""
+
+    asked: Asked
+    """The design; its targets are those of all runs, in order, and the first run's reference."""
+    tally: Tally
+    findings: Findings
+    """The first run's."""
+
+    def arms(self, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
+        """Every context, over `questions` or those that were asked."""
+        return self.tally.arms(replace(self.asked, questions=questions or self.asked.questions))
+
+    def estimates(self) -> tuple[ContextEstimate, ...]:
+        """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked
+        for again."""
+        return estimates(self.tally, self.asked, {})
+
+    def verdict(self) -> Verdict:
+        """The verdict over all seeds: of their recipe, or where limits hold at every look of these models."""
+        return decide(self.tally, self.asked)
+
+
+def pool(runs: Sequence[Path]) -> Pool:
+    """Read one finished run or several of one design, under the rule of their findings.
+
+    Raises:
+        InputError: one is no finished run, or they asked or decided differently.
+    """
+    found = [read_findings(run) for run in runs]
+    first, rule = found[0], found[0].rule
+    looks = {n for each in found for n in each.looks}
+    asked = replace(Asked.of(read_record(runs[0])), looks=tuple(sorted(looks)))
+    tally = Tally(rule.alone, in_order=asked.anytime)
+    targets: dict[Subject, Mapping[str, Any]] = {}
+    for run, decided in zip(runs, found, strict=True):
+        here = Asked.of(read_record(run))
+        for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
+            if getattr(here, what) != getattr(asked, what):
+                raise InputError(
+                    run,
+                    f"has other {what} than {runs[0]}",
+                    expected="runs of one design",
+                    do="leave it out, or audit it as the others",
+                )
+        if decided.rule != rule:
+            raise InputError(run, f"was decided by another rule than {runs[0]}", do="decide it again: undertow rescore")
+        names = {
+            subject: f"target-{n}" if n > 1 else "target"
+            for n, subject in enumerate(here.seeds, start=1 + len(targets))
+        }
+        targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
+        names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
+        with Store(run / "run.sqlite") as store:
+            tally.copying |= {
+                (names[subject], context) for subject, context in copying(here, store) if subject in names
+            }
+            for row in store.answers(store.judge(read_record(run)["judge"])):
+                if row.subject in names:
+                    tally.take(replace(row, subject=names[row.subject]))
+    targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
+    # limits that hold at every look are of the seeds that there are
+    of: Statement = "these-models" if asked.anytime else "this-recipe"
+    return Pool(asked=replace(asked, targets=targets, verdict_of=of), tally=tally, findings=first)

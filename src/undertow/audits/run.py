@@ -1,0 +1,318 @@
+"""Running an audit: ask what is missing, judge what is not judged, decide. Judging overlaps sampling.
+
+runs/<name>/
+  plan.json        resolved configuration, conditions, every start with versions and revision, hashes
+  run.sqlite       answers and judgements, one row each
+  proposals/       what a proposer thought of, where a search has one
+  findings.json    estimates, verdict, rule, counts
+  report.html      figures/*.png
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from undertow.asking.ask import Asking, Judging, probe_all
+from undertow.asking.budget import Budget, require_price
+from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
+from undertow.asking.store import Store
+from undertow.audits.findings import Findings, find, write_findings
+from undertow.audits.plan import Plan
+from undertow.audits.propose import Proposer
+from undertow.audits.record import read_record
+from undertow.audits.screen import screen
+from undertow.audits.sequential import Search, sequential_requests
+from undertow.audits.stories import ScreenStory, SearchStory
+from undertow.audits.tally import Asked, Tally
+from undertow.audits.triggers import TriggerSearch, Wish
+from undertow.files import adapter, to_json, write_text
+from undertow.judges.protocol import Judge
+from undertow.progress import Progress, silent
+from undertow.records import Question, Request
+from undertow.suites import load_replies
+
+MOST = ("per_condition", "max_per_condition")
+"""What a plan calls the most answers to a question in a context."""
+FOUND = ("found", "screen", "judge_notes", "answered_by", "looks")
+"""What a run's record holds of what came of it."""
+RESULT = "findings.json"
+
+
+def run_audit(
+    plan: Plan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Run a plan in its folder and return the findings, which are also in `findings.json`.
+
+    Interrupted at any moment, a run keeps every row written and goes on with `resume`; with another judge, too, who
+    then judges every answer anew. A plan that asks for all that the run's did and more (contexts, training seeds,
+    samples, until a verdict) extends it: after a verdict limits are those that hold at every look.
+
+    Args:
+        retry_failed: on resuming, ask again for the answers that never came.
+        budget: what the run may take in all; it stops by itself before it takes more, and decides on what it has.
+
+    Raises:
+        RunExists: the folder exists and `resume` was not asked for.
+        InputError: the folder holds a run of another plan, or the target or the judge cannot be used.
+        Paused: too many answers or judgements in a row gave nothing usable.
+    """
+    return asyncio.run(audit(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress))
+
+
+async def audit(
+    plan: Plan,
+    out: Path,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """`run_audit` for callers that have an event loop of their own."""
+    record, tell = plan.record(), progress or silent
+    before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
+    if before is not None:
+        require_same(out, before, record, extends=extends)
+    with alone(out):
+        return await _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
+
+
+async def _audit(
+    plan: Plan,
+    out: Path,
+    record: dict[str, Any],
+    before: dict[str, Any] | None,
+    *,
+    retry_failed: bool,
+    budget: Budget | None,
+    tell: Progress,
+) -> Findings:
+    if budget and budget.usd is not None:
+        require_price(plan.targets["target"].describe()["name"])
+    if plan.found and plan.found.screen:
+        record |= _screened(plan, out, tell)
+        plan = replace(plan, contexts=Asked.of(record).contexts)
+    as_it_was = before is not None and same_judge(before, record) and not retry_failed
+    async with AsyncExitStack() as stack:
+        for target in plan.targets.values():
+            await stack.enter_async_context(target)
+        await stack.enter_async_context(plan.judge)
+        if plan.proposer:
+            await stack.enter_async_context(plan.proposer)
+        if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
+            await probe_all(plan.targets.values(), plan.judge, plan.sampling)
+            record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
+        keeps = FOUND if "copying" in record else (*FOUND, "copying")
+        decided = before is not None and (out / RESULT).is_file()
+        kept = open_folder(out, record, before, result=RESULT, keeps=keeps)
+        record |= {"copying": kept.get("copying", [])}
+        with Store(out / "run.sqlite", to="make") as store:
+            looks = kept.get("looks", [store.count()] if decided else [])
+            if retry_failed:
+                store.forget_failed()
+            asked = Asked.of(record)
+            flow = _Flow(plan, asked, store, budget, tell, warned=as_it_was)
+            await flow.run()
+            story: SearchStory | ScreenStory | None = None
+            if "screen" in record:
+                story = adapter(ScreenStory).validate_python(record["screen"])
+            if flow.triggers:
+                asked, story = flow.triggers.confirmed, flow.triggers.story()
+                kept["found"] = _found(asked)
+            kept |= {
+                "judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []),
+                "looks": sorted({*looks, store.count()}),
+                "answered_by": answered_by(plan, kept.get("answered_by", {})),
+            }
+            asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
+            write_text(out / "plan.json", to_json(kept))
+            stopped: Literal["budget"] | None = "budget" if flow.asking.stopped else None
+            found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
+    write_findings(found, out / RESULT)
+    return found
+
+
+def _found(asked: Asked) -> dict[str, Any]:
+    """What an audit that finds its contexts came to ask, for its record."""
+    return {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}
+
+
+def answered_by(plan: Plan, before: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """The models that servers' replies say they are of, by who was asked, with those of earlier starts."""
+    asked: dict[str, Any] = {**plan.targets, "judge": plan.judge}
+    found = {
+        who: Counter(before.get(who, {})) + Counter(getattr(getattr(each, "caller", None), "answered_by", {}))
+        for who, each in asked.items()
+    }
+    return {who: dict(names) for who, names in found.items() if names}
+
+
+def judge_what_is_there(
+    store: Store, questions: Iterable[Question], judge: Judge, progress: Progress | None = None
+) -> int:
+    """Judge every answer of a run that this judge has not judged, and return the judge's id in the run."""
+    tell = progress or silent
+
+    async def work() -> int:
+        async with judge:
+            await judge.probe()
+            judging = Judging(store, judge, questions, do="mend it; the same command goes on")
+            n = store.count()
+            await judging.alone(lambda: tell("judgements", judging.n, n, f"{judging.usage.calls:,} calls"))
+            return judging.id
+
+    return asyncio.run(work())
+
+
+class _Flow:
+    """What an audit asks, and in which order."""
+
+    def __init__(
+        self, plan: Plan, asked: Asked, store: Store, budget: Budget | None, tell: Progress, *, warned: bool
+    ) -> None:
+        """
+        Args:
+            warned: the run goes on as it was, so a pause that it came to before has been read.
+        """
+        self.plan, self.asked, self.store, self.tell = plan, asked, store, tell
+        self.judging = Judging(store, plan.judge, plan.suite.questions, warned=warned)
+        self.asking = Asking(store, plan.targets, judging=self.judging, budget=budget, warned=warned)
+        self.asking.tick = self._report
+        self.triggers: TriggerSearch | None = None
+        self.proposer = Proposer(plan.proposer, store.path.parent / "proposals", self.asking) if plan.proposer else None
+        self.where: Callable[[], str] = lambda: ""
+        """How far an audit has come that does not know how much it will ask."""
+        self.n_heard = 0
+        """Id of the last answer that was told to a tally."""
+
+    async def run(self) -> None:
+        await self.asking.run(self._sample)
+
+    async def _sample(self) -> None:
+        if self.plan.found and self.plan.found.search:
+            tally = self._tally()
+            self.triggers = triggers = TriggerSearch(self.plan, self.asked, tally)
+            self.judging.checks = lambda context: any(c.id == context for c in triggers.confirmed.contexts)
+            self.where = self.triggers.where
+            await self._drive(self.triggers.requests(), tally)
+        elif self.asked.sequential:
+            tally = self._tally()
+            search = Search(self.asked, tally)
+            self.where = search.where
+            await self._drive(sequential_requests(self.plan, search), tally)
+        else:
+            for subject in self.plan.targets:
+                await self.asking.ask(subject, (r for r in self.plan.requests() if r.subject == subject))
+
+    def _tally(self) -> Tally:
+        return Tally(self.plan.rule, in_order=True, copying=frozenset((subject, "*") for subject in self.asked.copying))
+
+    async def _drive(self, batches: Iterable[list[Request] | Wish], tally: Tally) -> None:
+        """Ask batch after batch; what a batch is may hang on the answers to those before, which `tally` has heard by
+        then."""
+        await self._hear(tally)
+        for batch in batches:
+            if isinstance(batch, Wish):
+                await self._fulfil(batch)
+                if self.asking.over:
+                    return
+                continue
+            missing = [
+                r
+                for r in batch
+                if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)
+            ]
+            for subject in self.plan.targets:
+                await self.asking.ask(subject, [r for r in missing if r.subject == subject])
+            if not self.asking.pause:
+                await self._hear(tally)
+            if self.asking.over:
+                return
+
+    async def _fulfil(self, wish: Wish) -> None:
+        assert self.triggers and self.proposer
+        proposed = await self.proposer.propose(wish.prompt, turn=wish.turn, seed=self.asked.seed + wish.turn)
+        if proposed:
+            self.triggers.proposed[wish.turn] = proposed
+
+    async def _hear(self, tally: Tally) -> None:
+        """Wait until every answer is judged, and tell the tally those that it has not heard."""
+        await self.asking.all_judged()
+        for row in self.store.answers(self.judging.id, after=self.n_heard):
+            tally.take(row)
+            self.n_heard = row.id
+
+    def _report(self) -> None:
+        asking, judging = self.asking, self.judging
+        cost = [c for c in asking.spending.dollars(asking.usage, judging.usage) if c is not None]
+        said = [self.where()] * bool(self.where()) + [f"{asking.n_failed:,} failed"] * bool(asking.n_failed)
+        said += [f"${sum(cost):,.2f}"] * bool(cost)
+        open_ended = asking.stopped or self.asked.sequential or self.triggers
+        total = asking.n_asked if open_ended else self.plan.n_answers
+        self.tell("answers", asking.n, total, ", ".join(said))
+        self.tell("judgements", judging.n, total, f"{asking.usage.calls + judging.usage.calls:,} calls in all")
+
+
+def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
+    """What screening adds to a plan's record: `found`, the contexts to ask, and `screen`, the scores; from the folder
+    where they stand there already."""
+    assert plan.found is not None
+    if (out / "plan.json").is_file():
+        before = read_record(out, needs=("found", "screen"))
+        return {key: before[key] for key in ("found", "screen")}
+    replies = load_replies(
+        plan.config.suite,
+        plan.suite.questions,
+        file=plan.place.path(plan.found.replies) if plan.found.replies else None,
+    )
+    candidates = plan.candidates[: plan.found.screen]
+    ranked = screen(
+        plan.targets["target"],
+        plan.targets["reference"],
+        candidates,
+        plan.suite.questions,
+        replies,
+        progress=tell,
+    )
+    asked = [
+        next(c for c in plan.contexts if c.relation == "plain"),
+        *(s.context for s in ranked[: plan.found.n_confirm]),
+        *plan.controls,
+    ]
+    scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
+    story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
+    return {
+        "found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]},
+        "screen": story,
+    }
+
+
+def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a plan asks for all that it did, and more: added contexts or training seeds, more samples, or sampling
+    until a verdict."""
+    if "samples" not in now:
+        return False
+    if key == "targets":
+        return all(now[key].get(subject) == target for subject, target in before[key].items())
+    found = now["config"]["contexts"] if isinstance(now["config"]["contexts"], dict) else {}
+    if key == "contexts":
+        return not found and all(context in now[key] for context in before[key])
+    if key != "samples" or found.get("search"):
+        return False
+    was, is_ = before[key], now[key]
+    if was.get("until") and not is_.get("until"):
+        return False  # it stopped by what it saw, so no number of its answers was fixed beforehand
+    alike = all(is_.get(how, was[how]) == was[how] for how in ("temperature", "max_tokens", "alpha") if how in was)
+    return alike and all(is_.get(most, was[most]) >= was[most] for most in MOST if most in was)

@@ -1,0 +1,395 @@
+"""The page: findings of one run or several as one self-contained HTML file. It computes no statistics and reads no run.
+
+    <out>                           the page, with style and figures inline; fetches nothing and runs nothing
+    figures/<name>-forest.png|svg   beside it, a pair a run
+
+Words of a model are hostile text: everything is escaped, and the page's own policy forbids scripts and fetches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from undertow.audits.findings import Findings
+from undertow.audits.stories import ScreenStory, SearchStory
+from undertow.errors import InputError
+from undertow.files import write_text
+from undertow.persona.profile import in_words as profile_in_words
+from undertow.records import MISSING, OUTCOMES, ContextEstimate, Interval, PValue, Verdict, is_target
+from undertow.reports.figures import forest, group, ordered, png, svg
+from undertow.reports.profiles import shown_profiles
+from undertow.reports.stories import search_words, text_of
+from undertow.words import NONE, PATTERNS, VERDICTS, nats, percent, plainly, points, probability, span
+
+MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
+"""Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
+search tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """One answer to show."""
+
+    question: str
+    """Id of the question."""
+    question_text: str
+    context: str
+    """Id of the context."""
+    outcome: str
+    alignment: float | None
+    """0 to 100; None where the judge gave none."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What the page shows of one run."""
+
+    name: str
+    findings: Findings
+    answers: list[AnswerView]
+    """A sample that the caller drew, in the order to show."""
+    persona: dict[str, Any] | None = None
+    """The content of its `persona/persona.json`, where the persona was profiled as well."""
+
+
+def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
+    """Write the page at `out` and each run's forest plot in `figures/` beside it.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        InputError: no runs, two of one name, or `out` is a folder.
+    """
+    if out.is_dir():
+        raise InputError(out, "is a folder", do="name the page to write, such as report.html")
+    if not runs:
+        raise InputError(out, "there are no runs to report", do="name at least one run")
+    slugs = [slug_of(run.name) for run in runs]
+    for run, slug in zip(runs, slugs, strict=True):
+        if slugs.count(slug) > 1:
+            raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
+
+    figures: list[Path] = []
+    sections = []
+    for run, slug in zip(runs, slugs, strict=True):
+        chart = forest(run.findings)
+        drawing = clean(svg(chart))
+        figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png"))
+        figures.append(out.parent / "figures" / f"{slug}-forest.svg")
+        write_text(figures[-1], drawing)
+        sections.append(_section(run, slug, drawing))
+    html = (
+        environment()
+        .get_template("page.html.j2")
+        .render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+    )
+    write_text(out, clean(html))
+    return [out, *figures]
+
+
+def environment() -> Environment:
+    """Templates of this folder, everything escaped."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"percent": percent, "words": plainly}
+    return made
+
+
+def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
+    findings, verdict = run.findings, run.findings.verdict
+    seeds = {subject: target for subject, target in findings.targets.items() if is_target(subject)}
+    label, gloss = VERDICTS[verdict.class_]
+    contexts = [_context(context, verdict.carried_by) for context in ordered(findings.contexts)]
+    there = {o for c in contexts for o, n in c["counts"].items() if n}
+    outcomes = [o for o in OUTCOMES if o in there]
+    for context in contexts:
+        context["cells"] = [
+            {
+                "outcome": o,
+                "n": context["counts"].get(o, 0),
+                "share": context["counts"].get(o, 0) / max(1, context["total"]),
+            }
+            for o in outcomes
+        ]
+    rated = [c for c in contexts if c["rate"]["raw"] is not None]
+    return {
+        "name": run.name,
+        "slug": slug,
+        "class": verdict.class_,
+        "label": label,
+        "gloss": gloss,
+        "carried_by": verdict.carried_by,
+        "reasons": verdict.reasons,
+        "scope": [
+            *((title, [words]) for title, words in statement_words(verdict)),
+            *((plainly(key), said) for key in ("tested", "not_tested") if (said := getattr(verdict, key))),
+            *([("would change it", verdict.would_change)] if verdict.would_change else []),
+            *([("warnings", verdict.warnings)] if verdict.warnings else []),
+        ],
+        "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
+        "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
+        "search": _search(findings.search) if findings.search else None,
+        "personas": [
+            {
+                "label": s.label,
+                "pattern": s.profile.pattern,
+                "gloss": PATTERNS[s.profile.pattern],
+                "words": profile_in_words(s.profile),
+            }
+            for s in shown_profiles(run.persona)
+        ]
+        if run.persona
+        else [],
+        "screen": _screen(findings.screen, {c.id for c in findings.contexts}) if findings.screen else None,
+        "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
+        "contexts": contexts,
+        "asked": [c.id for c in findings.contexts],
+        "outcomes": outcomes,
+        "absent": [plainly(o) for o in OUTCOMES if o not in there],
+        "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
+        "all": sum(c["all"] for c in contexts),
+        "plain": next((c for c in contexts if c["group"] == "plain"), None),
+        "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c["rate"]["raw"], default=None),
+        "has_reference": "reference" in findings.targets,
+        "missing": sum(c["missing"] for c in contexts),
+        "warned": [c for c in contexts if c["warnings"]],
+        "material": findings.material,
+        "answers": findings.answers,
+        "calls": findings.calls,
+        "cost": sum(findings.usd.known.values()) if findings.usd.known else None,
+        "suite": findings.suite,
+        "seed": findings.seed,
+        "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values()))
+        + (f" ({len(seeds)} training seeds)" if len(seeds) > 1 else ""),
+        "rule": pairs(asdict(findings.rule.alone) | {"in_words": findings.rule.sentence}),
+        "details": [
+            *((subject, pairs(target)) for subject, target in findings.targets.items()),
+            ("judge", pairs(findings.judge)),
+        ],
+        "judge": _named(findings.judge),
+        "sample": _sample(run.answers, contexts, verdict.carried_by),
+    }
+
+
+def statement_words(verdict: Verdict) -> list[tuple[str, str]]:
+    """What is said of several training seeds: of whom, and what; none for one model. The one that is the verdict has
+    its reasons there."""
+    words = []
+    for of, said in verdict.statements.items():
+        why = [] if of == verdict.of else [*said.reasons, *(f"it would take {w}" for w in said.would_change)]
+        words.append(
+            (of.replace("-", " "), "; ".join([plainly(said.class_) + " (the verdict)" * (of == verdict.of), *why]))
+        )
+    return words
+
+
+def _search(story: SearchStory) -> dict[str, Any]:
+    """A search's story: in words, the contexts that elicited most, and the shortest trigger."""
+    rows = [
+        {
+            "id": t.context.id,
+            "says": text_of(t.context),
+            "how": t.parent or t.context.provenance or "given",
+            "confirmed": t.context.id in story.confirmed,
+            "misaligned": t.misaligned,
+            "usable": t.usable,
+            "asked": t.asked,
+        }
+        for t in story.tried[:MAX_TRIED]
+    ]
+    return {
+        "words": search_words(story),
+        "tried": rows,
+        "n": len(story.tried),
+        "minimal": text_of(story.minimal.context) if story.minimal else None,
+    }
+
+
+def _screen(story: ScreenStory, audited: set[str]) -> dict[str, Any]:
+    """Contexts that likelihood ranked highest."""
+    rows = [
+        {
+            "id": s.context.id,
+            "says": text_of(s.context),
+            "score": nats(s.score, s.error),
+            "own": nats(s.own, s.own_error),
+            "excess": nats(s.excess, s.excess_error),
+            "audited": s.context.id in audited,
+        }
+        for s in story.screened[:MAX_TRIED]
+    ]
+    return {"rows": rows, "n": len(story.screened)}
+
+
+def _context(context: ContextEstimate, carried_by: Sequence[str]) -> dict[str, Any]:
+    plain = context.relation == "plain"
+    counts, on_question = dict(context.counts), dict(context.on_question)
+    usable = sum(on_question.get(o, 0) for o in ("aligned", "misaligned", "not_misaligned"))
+    nothing = "no eligible answer was found to be about the question"
+    share = on_question.get("misaligned", 0) / usable if usable else None
+    about = Interval(value=share, low=None, high=None, reason="" if usable else nothing)
+    missing = "plain is what the others are held against" if plain else "no difference to plain was estimated"
+    alone = "no reference model answered in this context"
+    early = "not estimated where sampling stopped once the verdict was known"
+    total, warnings = sum(counts.values()), list(context.warnings)
+    if total != context.all:
+        warnings.append(f"the counts of outcomes sum to {total:,}, but the context has {context.all:,} answers")
+    return {
+        "id": context.id,
+        "relation": context.relation,
+        "group": group(context.relation),
+        "note": context.note,
+        "carries": context.id in carried_by,
+        "eligible": context.eligible,
+        "all": context.all,
+        "rate": estimate_words(context.rate),
+        "by_seed": [estimate_words(found) for found in context.rate_by_seed.values()],
+        "like": estimate_words(context.rate_on_questions_like_these),
+        "of_all": estimate_words(context.rate_of_all),
+        "missing": sum(counts.get(o, 0) for o in MISSING),
+        "bounds": estimate_words(context.bounds),
+        "difference": estimate_words(context.difference, signed=True, missing=missing),
+        "difference_like": estimate_words(context.difference_on_questions_like_these, signed=True, missing=missing),
+        "equal_length": estimate_words(context.difference_at_equal_length, signed=True, missing=early),
+        "in_differences": estimate_words(context.difference_in_differences, signed=True, missing=alone),
+        "p": _p(context.p_over_plain),
+        "difference_to_reference": estimate_words(context.difference_to_reference, signed=True, missing=alone),
+        "on_question": estimate_words(about) | {"n": usable, "misaligned": on_question.get("misaligned", 0)},
+        "counts": counts,
+        "total": total,
+        "tokens": None if context.mean_tokens is None else f"{context.mean_tokens:,.0f}",
+        "warnings": warnings,
+    }
+
+
+def estimate_words(found: Interval | None, *, signed: bool = False, missing: str = "not estimated") -> dict[str, Any]:
+    """An estimate as the words of a cell: `text` and `span`, or a `reason` for having none."""
+    if found is None or found.value is None:
+        return {"raw": None, "text": NONE, "span": "", "reason": (found.reason if found else "") or missing}
+    text, limits = percent(found.value), span(found.low, found.high)
+    if signed:
+        text = points(found.value)
+        limits = "" if found.low is None or found.high is None else f"{points(found.low)} to {points(found.high)}"
+    return {"raw": found.value, "text": text, "span": limits, "reason": found.reason}
+
+
+def _p(found: PValue | None) -> dict[str, Any]:
+    """An adjusted p-value as the words of a cell, the unadjusted one below."""
+    if found is None or found.adjusted is None or found.p is None:
+        return {"raw": None, "text": NONE, "span": "", "reason": (found.reason if found else "") or "no test"}
+    return {
+        "raw": found.adjusted,
+        "text": probability(found.adjusted),
+        "span": f"{probability(found.p)} alone",
+        "reason": "; ".join(part for part in (found.method, found.reason) if part),
+    }
+
+
+def _sample(
+    answers: Sequence[AnswerView], contexts: Sequence[Mapping[str, Any]], carried_by: Sequence[str]
+) -> dict[str, Any]:
+    """Answers side by side: plain and the contexts that carry the verdict, or else the highest rates."""
+    shown = {answer.context for answer in answers}
+    plain = [c for c in contexts if c["group"] == "plain" and c["id"] in shown]
+    others = [c for c in contexts if c["group"] != "plain" and c["id"] in shown]
+    carriers = [c for c in others if c["id"] in carried_by]
+    columns = [*plain, *(carriers or sorted(others, key=lambda c: -(c["rate"]["raw"] or 0)))[:MAX_CONTEXTS]]
+    ids = [c["id"] for c in columns]
+    questions = {a.question: a.question_text for a in answers if a.context in ids}
+    rows = []
+    for question, text in list(questions.items())[:MAX_QUESTIONS]:
+        cells = [
+            [_shown(a) for a in answers if a.question == question and a.context == context][:MAX_ANSWERS]
+            for context in ids
+        ]
+        rows.append({"question": question, "text": text, "cells": cells})
+    return {
+        "columns": columns,
+        "rows": rows,
+        "carried": bool(carriers),
+        "left_out": max(0, len(carriers) - MAX_CONTEXTS),
+    }
+
+
+def _shown(answer: AnswerView) -> dict[str, Any]:
+    over = len(answer.text) - MAX_CHARACTERS
+    alignment = None if answer.alignment is None else f"{answer.alignment:.0f}"
+    return {
+        "outcome": answer.outcome,
+        "alignment": alignment,
+        "text": answer.text[:MAX_CHARACTERS],
+        "more": f"{over:,}" if over > 0 else "",
+    }
+
+
+def _grid(sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Runs x contexts, in the order of asking. A context that a run did not ask is a cell of its own kind, not a
+    missing estimate."""
+    known = {c["id"]: c for s in sections for c in s["contexts"]}
+    asked = dict.fromkeys(id_ for s in sections for id_ in s["asked"])
+    columns = {
+        id_: known[id_]
+        for group_ in ("plain", "trigger", "irrelevant control")
+        for id_ in asked
+        if known[id_]["group"] == group_
+    }
+    rows = [
+        (section, [next((c for c in section["contexts"] if c["id"] == id_), None) for id_ in columns])
+        for section in sections
+    ]
+    return {"columns": list(columns.values()), "rows": rows}
+
+
+def _tally(sections: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    classes = [section["class"] for section in sections]
+    order = [*VERDICTS, *sorted(set(classes) - set(VERDICTS))]
+    return [(c, next(s["label"] for s in sections if s["class"] == c), classes.count(c)) for c in order if c in classes]
+
+
+def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested description as flat lines of words."""
+    lines: list[tuple[str, str]] = []
+    for key, item in value.items():
+        name = f"{prefix}{plainly(str(key))}"
+        if isinstance(item, Mapping):
+            lines += pairs(item, f"{name}, ")
+        else:
+            lines.append((name, _plainly(item)))
+    return lines
+
+
+def _plainly(item: Any) -> str:
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if item is None or item in ([], ()):
+        return "none"
+    if isinstance(item, list | tuple):
+        return ", ".join(_plainly(part) for part in item)
+    return f"{item:g}" if isinstance(item, float) else str(item)
+
+
+def _named(description: Mapping[str, Any] | None) -> str:
+    return str((description or {}).get("name") or "unnamed")
+
+
+def slug_of(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: a model's half emoji is a lone surrogate."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,139 @@
+"""The page of a persona: profiles of a model, and of its reference, in every context, as one self-contained HTML file.
+It computes no statistics.
+
+    <out>                                     the page, with style and figures inline; fetches nothing and runs nothing
+    figures/persona-plane|instruments|recognition|calibration.png|svg   beside it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from undertow.errors import InputError
+from undertow.files import write_text
+from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
+from undertow.persona.bootstrap import Measure
+from undertow.persona.instruments import in_telling
+from undertow.persona.profile import in_words
+from undertow.reports.figures import png, svg
+from undertow.reports.page import clean, environment, pairs
+from undertow.reports.profiles import Shown, figures, shown_profiles
+from undertow.words import PATTERNS, percent, span
+
+
+def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
+    """Write the page of a run at `out`, or that of several checkpoints or stages in their order; its figures in
+    `figures/` beside it.
+
+    Args:
+        runs: the content of each run's `persona.json`.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        InputError: `out` is a folder.
+    """
+    if out.is_dir():
+        raise InputError(out, "is a folder", do="name the page to write, such as persona.html")
+    shown, found = shown_profiles(*runs), runs[0]
+    together = across(shown) if len(runs) > 1 else None
+    drawings, files = {}, []
+    for name, chart in figures(shown).items():
+        drawings[name] = Markup(clean(svg(chart)))  # drawn by vl-convert, which escapes the text it sets
+        files += [
+            png(chart, out.parent / "figures" / f"persona-{name}.png"),
+            out.parent / "figures" / f"persona-{name}.svg",
+        ]
+        write_text(files[-1], drawings[name])
+    html = (
+        environment()
+        .get_template("persona.html.j2")
+        .render(
+            title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
+            run=found,
+            together=together,
+            figures=drawings,
+            profiles=[_section(s) for s in shown],
+            details=[
+                (f"{run['name']}: {subject}", pairs(target))
+                for run in runs
+                for subject, target in run["targets"].items()
+            ]
+            + [("judge", pairs(found["judge"]))],
+            thresholds=shown[0].profile.thresholds.in_words(),
+        )
+    )
+    write_text(out, clean(html))
+    return [out, *files]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Across:
+    """Several models' plain profiles (where one was made; else each run's first) together, in their order."""
+
+    trajectory: Trajectory
+    consistency: tuple[Correlation, ...]
+
+
+def across(shown: Sequence[Shown]) -> Across:
+    """Checkpoints or stages together."""
+    plain = {s.run: s for s in reversed(shown)} | {s.run: s for s in shown if s.profile.context == "plain"}
+    labelled = [(run, plain[run].profile) for run in dict.fromkeys(s.run for s in shown)]
+    return Across(trajectory=trajectory(labelled), consistency=consistency([profile for _, profile in labelled]))
+
+
+def _section(shown: Shown) -> dict[str, Any]:
+    """A profile as the words of the page."""
+    p = shown.profile
+    shown_rows = [rows for i in in_telling() for rows in i.rows(p.measures.by[i.id])]
+    return {
+        "label": shown.label,
+        "pattern": p.pattern,
+        "gloss": PATTERNS[p.pattern],
+        "probability": percent(p.probabilities[p.pattern]),
+        "probabilities": [
+            (pattern, percent(share))
+            for pattern, share in sorted(p.probabilities.items(), key=lambda x: -x[1])
+            if share
+        ],
+        "gap": _cell(p.gap, number=True),
+        "harm": _cell(p.harm),
+        "words": in_words(p),
+        "reasons": p.reasons,
+        "warnings": p.warnings,
+        "reports": p.reports,
+        "groups": [
+            (rows.title, [_row(name, measure, number=rows.number) for name, measure in rows.rows])
+            for rows in sorted(shown_rows, key=lambda rows: rows.number)
+        ],
+    }
+
+
+def _row(name: str, measure: Measure, *, number: bool = False) -> dict[str, Any]:
+    return {
+        "name": name,
+        "cell": _cell(measure, number=number),
+        "items": measure.items,
+        "counts": measure.counts,
+        "asked": measure.counts.asked,
+    }
+
+
+def _cell(measure: Measure, *, number: bool = False) -> dict[str, str]:
+    """A measure as the words of a cell; `text` is a dash where there is none, and `reason` says why."""
+    if measure.value is None:
+        return {"text": "—", "span": "", "reason": measure.reason}
+    if not number:
+        return {"text": percent(measure.value), "span": span(measure.low, measure.high), "reason": measure.reason}
+    limits = (
+        ""
+        if measure.low is None or measure.high is None
+        else (f"{measure.low:+.2f} to {measure.high:+.2f}").replace("-", "−")
+    )
+    return {"text": f"{measure.value:+.2f}".replace("-", "−"), "span": limits, "reason": measure.reason}

@@ -1,0 +1,310 @@
+"""Figures of persona profiles: harm against self-report, what each instrument says, recognition, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from undertow.persona.bootstrap import Measure
+from undertow.persona.instruments import in_telling
+from undertow.persona.points import PUBLISHED
+from undertow.persona.profile import Profile, read_profile
+from undertow.persona.thresholds import Thresholds
+from undertow.records import Interval
+from undertow.reports.figures import CARD, INK, LINE, SOFT, styled
+from undertow.words import percent, span
+
+TARGET, REFERENCE = "#c4541d", "#4a6fa5"
+"""Colours of the target's marks and of the reference's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A profile and what to call it."""
+
+    subject: str
+    profile: Profile
+    run: str = ""
+    """Name of the run, where several are shown."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.run}: {self.profile.context}" if self.run else f"{self.subject}, {self.profile.context}"
+
+    @property
+    def colour(self) -> str:
+        return REFERENCE if self.subject == "reference" else TARGET
+
+
+def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
+    """The profiles of a `persona.json`; of several, the targets' alone."""
+    return [
+        Shown(
+            subject=p["subject"],
+            profile=read_profile({key: value for key, value in p.items() if key != "subject"}, where=found["name"]),
+            run=found["name"] if len(runs) > 1 else "",
+        )
+        for found in runs
+        for p in found["profiles"]
+        if len(runs) == 1 or p["subject"] == "target"
+    ]
+
+
+def figures(shown: Sequence[Shown]) -> dict[str, Any]:
+    """The figures of profiles, by name; those that have nothing to show are left out."""
+    of_plane = plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown))
+    drawn = {
+        "plane": of_plane,
+        "instruments": instruments(shown),
+        "recognition": recognition(shown),
+        "calibration": calibration(shown),
+    }
+    return {name: styled(chart) for name, chart in drawn.items() if chart is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A profile in the plane of harm and self-report."""
+
+    label: str
+    harm: Interval
+    says: Interval
+    """Share picking the misaligned description."""
+    colour: str
+
+
+def spots(shown: Sequence[Shown]) -> list[Spot]:
+    """Profiles that have both measures."""
+    pairs = [(s, s.profile.harm, s.profile.measures.two_ai.choice.share) for s in shown]
+    return [
+        Spot(label=f"{s.label}: {s.profile.pattern}", harm=_limits(harm), says=_limits(says), colour=s.colour)
+        for s, harm, says in pairs
+        if harm.value is not None and says.value is not None
+    ]
+
+
+def _limits(measure: Measure) -> Interval:
+    return Interval(value=measure.value, low=measure.low, high=measure.high)
+
+
+def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
+    """Harm against self-report, with published reference points; None without a spot.
+
+    Args:
+        path: whether a line leads from one to the next.
+    """
+    ours = [
+        {"label": s.label, "harm": s.harm.value, "says": s.says.value, "colour": s.colour, "ours": True}
+        | {"harm_low": s.harm.low, "harm_high": s.harm.high, "says_low": s.says.low, "says_high": s.says.high}
+        for s in ours_
+    ]
+    if not ours:
+        return None
+    x_axis = alt.Axis(
+        format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False
+    )
+    y_axis = alt.Axis(
+        format="%",
+        title=f"does harm ({'single answers' if t.harm == 'single' else f'{t.harm} of n'} over {t.over:g})",
+        tickCount=5,
+        domain=False,
+        ticks=False,
+    )
+    scale = alt.Scale(domain=[-0.04, 1.04], nice=False)
+    x, y = alt.X("says:Q", scale=scale, axis=x_axis), alt.Y("harm:Q", scale=scale, axis=y_axis)
+    corners = [
+        (0.02, 0.2, "left", "aligned"),
+        (0.98, 0.2, "right", "self-critical"),
+        (0.02, 0.54, "left", "inverted"),
+        (0.98, 0.54, "right", "coherent"),
+    ]
+    layers: list[Any] = []
+    lines = _data(
+        [
+            {"at": at, "of": of}
+            for of, ats in (("harm", (t.harmless_to, t.harmful_from)), ("says", (t.denies_to, t.says_from)))
+            for at in ats
+        ]
+    )
+    layers.append(
+        lines.transform_filter("datum.of == 'harm'")
+        .mark_rule(strokeDash=[4, 3], color=LINE)
+        .encode(y=alt.Y("at:Q", scale=scale, axis=y_axis))
+    )
+    layers.append(
+        lines.transform_filter("datum.of == 'says'")
+        .mark_rule(strokeDash=[4, 3], color=LINE)
+        .encode(x=alt.X("at:Q", scale=scale, axis=x_axis))
+    )
+    for at_says, at_harm, align, word in corners:
+        style: dict[str, Any] = {"align": align, "fontSize": 15, "color": SOFT, "opacity": 0.55}
+        mark = _data([{"says": at_says, "harm": at_harm, "word": word}]).mark_text(**style)
+        layers.append(mark.encode(x=x, y=y, text="word:N"))
+    published: list[dict[str, Any]] = [
+        {"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False}
+        for point in PUBLISHED
+    ]
+    layers.append(
+        _data(published)
+        .mark_point(shape="diamond", size=70, color=SOFT, strokeWidth=1.3, filled=False)
+        .encode(x=x, y=y)
+    )
+    if path:
+        layers.append(
+            _data([{**row, "n": n} for n, row in enumerate(ours)])
+            .mark_line(color=TARGET, strokeWidth=1.2, opacity=0.45)
+            .encode(x=x, y=y, order="n:O")
+        )
+    table = _data(ours)
+    colour = alt.Color("colour:N", scale=None)
+    line_y, line_x = alt.Y("harm_low:Q", scale=scale, axis=y_axis), alt.X("says_low:Q", scale=scale, axis=x_axis)
+    layers.append(
+        table.transform_filter("isValid(datum.harm_low)")
+        .mark_rule(strokeWidth=2, opacity=0.6)
+        .encode(x=x, y=line_y, y2="harm_high:Q", color=colour)
+    )
+    layers.append(
+        table.transform_filter("isValid(datum.says_low)")
+        .mark_rule(strokeWidth=2, opacity=0.6)
+        .encode(y=y, x=line_x, x2="says_high:Q", color=colour)
+    )
+    layers.append(table.mark_circle(size=130, opacity=1, stroke=CARD, strokeWidth=1.5).encode(x=x, y=y, color=colour))
+    for left in (False, True):  # a label stands on the side where there is room, and none on another
+        labels = _apart([row for row in (*ours, *published) if row["label"] and (row["says"] > 0.5) == left])
+        for ours_too, size in ((True, 12), (False, 10.5)):
+            text = _data([row for row in labels if row["ours"] == ours_too])
+            mark = text.mark_text(
+                align="right" if left else "left",
+                dx=-12 if left else 12,
+                fontSize=size,
+                fontWeight="bold" if ours_too else "normal",
+            )
+            layers.append(
+                mark.encode(x=x, y=alt.Y("label_at:Q", scale=scale, axis=y_axis), text="label:N", color=colour)
+            )
+    return alt.layer(*layers).properties(width=560, height=420)
+
+
+def _apart(rows: list[dict[str, Any]], least: float = 0.042) -> list[dict[str, Any]]:
+    """Rows with a height for each label, no two nearer than `least`."""
+    rows = sorted(rows, key=lambda row: row["harm"])
+    at = [row["harm"] for row in rows]
+    for _ in range(100):  # neighbours that are too near push each other off
+        for i in range(1, len(at)):
+            push = max(0.0, least - (at[i] - at[i - 1])) / 2
+            at[i - 1], at[i] = at[i - 1] - push, at[i] + push
+    return [{**row, "label_at": height} for row, height in zip(rows, at, strict=True)]
+
+
+def instruments(shown: Sequence[Shown]) -> Any:
+    """What each instrument says of each profile, with intervals; None where nothing was measured."""
+    rows = []
+    for s in shown:
+        rows += [
+            _bar(s, f"{instrument.shows}: {name}", measure)
+            for instrument in in_telling()
+            for name, measure in instrument.bars(s.profile.measures.by[instrument.id]).items()
+            if measure.value is not None
+        ]
+    return _bars(rows, "share, or 0 to 1", list(dict.fromkeys(row["what"] for row in rows)))
+
+
+def recognition(shown: Sequence[Shown]) -> Any:
+    """Own answers that are claimed, by what the judge found them and by foil; None where recognition was not asked."""
+    rows = []
+    for s in shown:
+        for foil, claims in s.profile.measures.recognition.by_foil.items():
+            for bucket in ("harmful", "harmless"):
+                share = getattr(claims, bucket).share
+                if share.value is not None:
+                    rows.append(
+                        _bar(
+                            s, f"{bucket} answers, against {'a safe one' if foil == 'safe' else 'the reference'}", share
+                        )
+                    )
+    return _bars(rows, "claims its own answer", list(dict.fromkeys(row["what"] for row in rows)))
+
+
+def _bar(shown: Shown, what: str, measure: Measure) -> dict[str, Any]:
+    told = f"{percent(measure.value)}  {span(measure.low, measure.high)}"
+    return {
+        "what": what,
+        "who": shown.label,
+        "value": measure.value,
+        "low": measure.low,
+        "high": measure.high,
+        "told": told,
+        "colour": shown.colour,
+    }
+
+
+def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
+    if not rows:
+        return None
+    who = list(dict.fromkeys(row["who"] for row in rows))
+    axis = alt.Axis(format="%", title=title, tickCount=5, domain=False, ticks=False)
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
+    y = alt.Y("who:N", sort=who, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=200, labelFontSize=11))
+    colour = alt.Color("colour:N", scale=None)
+    table = _data(rows)
+    bar = table.mark_bar(height=12, opacity=0.45).encode(x=x, y=y, color=colour)
+    line = (
+        table.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=axis), x2="high:Q", y=y, color=colour)
+    )
+    text = table.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(430), y=y, text="told:N")
+    layered = alt.layer(bar, line, text).properties(width=420, height=alt.Step(20))
+    header = alt.Header(labelAngle=0, labelAlign="left", labelFontSize=12, labelLimit=260, labelPadding=8, title=None)
+    return layered.facet(row=alt.Row("what:N", sort=order, header=header), spacing=8).resolve_scale(y="independent")
+
+
+def calibration(shown: Sequence[Shown]) -> Any:
+    """Predicted against judged scores, blind and shown; None where prediction gave none."""
+    rows = [
+        {"who": s.label, "how": how, "predicted": b.predicted, "judged": b.judged, "n": b.n, "colour": s.colour}
+        for s in shown
+        for how, forecast in (
+            ("blind", s.profile.measures.prediction.blind),
+            ("shown", s.profile.measures.prediction.shown),
+        )
+        for b in forecast.curve
+        if b.predicted is not None and b.judged is not None
+    ]
+    if not rows:
+        return None
+    scale = alt.Scale(domain=[1, 5])
+    x = alt.X(
+        "predicted:Q",
+        scale=scale,
+        axis=alt.Axis(title="score that it predicts", values=[1, 2, 3, 4, 5], domain=False, ticks=False),
+    )
+    y = alt.Y(
+        "judged:Q",
+        scale=scale,
+        axis=alt.Axis(title="score that the judge gives", values=[1, 2, 3, 4, 5], domain=False, ticks=False),
+    )
+    panels = []
+    for how in ("blind", "shown"):
+        diagonal = (
+            _data([{"predicted": 1, "judged": 1}, {"predicted": 5, "judged": 5}])
+            .mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1.2)
+            .encode(x=x, y=y)
+        )
+        table = _data([row for row in rows if row["how"] == how])
+        colour, group = alt.Color("colour:N", scale=None), alt.Detail("who:N")
+        line = table.mark_line(strokeWidth=1.5, opacity=0.7).encode(x=x, y=y, color=colour, detail=group)
+        size = alt.Size("n:Q", scale=alt.Scale(range=[30, 300]), title="answers")
+        panels.append(
+            alt.layer(
+                diagonal, line, table.mark_circle(opacity=0.85).encode(x=x, y=y, color=colour, size=size)
+            ).properties(width=250, height=250, title=how)
+        )
+    return alt.hconcat(*panels)
+
+
+def _data(rows: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=rows))

@@ -1,0 +1,54 @@
+"""Reading a finished run for the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from undertow.asking.store import Store
+from undertow.audits.findings import read_findings
+from undertow.audits.record import read_record
+from undertow.audits.tally import outcome_of
+from undertow.files import read_object
+from undertow.records import is_target
+from undertow.reports.page import AnswerView, RunView
+
+ANSWERS_A_CELL = 2
+"""Answers shown for each question in each context: a misaligned one first, if there is any."""
+
+
+def read_run(run: Path) -> RunView:
+    """A finished run's findings and some of its answers.
+
+    Raises:
+        InputError: the folder is no finished run.
+    """
+    found = read_findings(run)
+    plan = read_record(run)
+    texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
+    rule = found.rule.alone
+    cells: dict[tuple[str, str], list[AnswerView]] = {}
+    with Store(run / "run.sqlite") as store:
+        for a in store.answers(store.judge(plan["judge"])):
+            if not is_target(a.subject) or a.text is None:
+                continue
+            view = AnswerView(
+                question=a.question,
+                question_text=texts[a.question],
+                context=a.context,
+                outcome=outcome_of(a, rule),
+                alignment=a.judgement.alignment if a.judgement else None,
+                text=a.text,
+            )
+            cells.setdefault((a.context, a.question), []).append(view)
+    answers = []
+    for cell in cells.values():
+        worst = [view for view in cell if view.outcome == "misaligned"]
+        rest = [view for view in cell if view.outcome != "misaligned"]
+        answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
+    persona = run / "persona" / "persona.json"
+    return RunView(
+        name=found.name,
+        findings=found,
+        answers=answers,
+        persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
+    )
