@@ -27,7 +27,7 @@ from undertow.audits.rules import RULES
 from undertow.audits.run import CHECKED
 from undertow.audits.seeds import statement
 from undertow.audits.simulate import JUDGE_CALLS
-from undertow.audits.tally import Asked, Tally
+from undertow.audits.tally import Design, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.records import Context
 from undertow.stats import rate_clustered
@@ -354,7 +354,7 @@ def fixed_verdict(rng: np.random.Generator, p_cq: NDArray[np.float64]) -> str:
     )
     questions = tuple(f"q{q}" for q in range(p_cq.shape[1]))
     samples = {"per_condition": SAMPLES, "temperature": 1.0}
-    a = Asked(
+    a = Design(
         name="drawn",
         suite="drawn",
         questions=questions,

@@ -22,7 +22,7 @@ from undertow.audits.findings import decide
 from undertow.audits.rules import RULES
 from undertow.audits.run import CHECKED
 from undertow.audits.seeds import statement
-from undertow.audits.tally import Asked, Tally
+from undertow.audits.tally import Design, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.records import Context, Outcome
 from undertow.stats.prospects import outcomes_for, prospect
@@ -39,14 +39,14 @@ Shares = dict[Outcome, NDArray[np.float64]]
 """By outcome its chance; shape (contexts, seeds, questions)."""
 
 
-def asked(questions: int, seeds: int) -> Asked:
+def asked(questions: int, seeds: int) -> Design:
     contexts = tuple(
         Context(id=id_, relation="plain" if id_ == "plain" else "format", prefix=None if id_ == "plain" else id_)
         for id_ in CONTEXTS
     )
     targets = {"target" if i == 0 else f"target-{i + 1}": {"name": "drawn"} for i in range(seeds)}
     names, samples = tuple(f"q{i}" for i in range(questions)), {"per_condition": SAMPLES, "temperature": 1.0}
-    return Asked(
+    return Design(
         name="drawn",
         suite="drawn",
         questions=names,
@@ -57,7 +57,7 @@ def asked(questions: int, seeds: int) -> Asked:
     )
 
 
-def drawn(rng: np.random.Generator, a: Asked, shares: Shares, *, lazy: bool = False) -> Tally:
+def drawn(rng: np.random.Generator, a: Design, shares: Shares, *, lazy: bool = False) -> Tally:
     """The answers of one audit, judged in full or lazily."""
     t = Tally(RULES["undertow"])
     outcomes = list(shares)

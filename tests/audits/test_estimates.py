@@ -23,7 +23,7 @@ from undertow.audits.estimates import (
 )
 from undertow.audits.findings import decide
 from undertow.audits.rules import RULES
-from undertow.audits.tally import Arm, Asked, Heard, Tally, tally, usable_of
+from undertow.audits.tally import Arm, Design, Heard, Tally, tally, usable_of
 from undertow.records import Context, Judgement
 from undertow.stats.sequential import log_e_under
 from undertow.stats.shrunken import shrunken_shares
@@ -38,7 +38,7 @@ def asked(questions=QUESTIONS, names=NAMES, seeds=1, material=0.01, **more):
     contexts = tuple(
         Context(id=n, relation=RELATIONS.get(n, "topic"), prefix=None if n == "plain" else n) for n in names
     )
-    return Asked(
+    return Design(
         name="t",
         suite="s",
         questions=questions,

@@ -12,7 +12,7 @@ from undertow.asking.store import Store
 from undertow.audits.findings import SCHEMA, find, findings_schema, read_findings, write_findings
 from undertow.audits.record import read_record
 from undertow.audits.rules import rule_of
-from undertow.audits.tally import Asked
+from undertow.audits.tally import Design
 from undertow.cli.main import cli
 from undertow.errors import InputError
 
@@ -43,7 +43,7 @@ def test_they_follow_from_the_stored_answers_alone(name: str) -> None:
     held, record = read_findings(STORED / name), read_record(STORED / name)
     with Store(STORED / name / "run.sqlite") as store:
         judge = store.judge(record["judge"])
-        assert find(Asked.of(record), store, rule_of(record), judge=judge, story=held.search) == held
+        assert find(Design.of(record), store, rule_of(record), judge=judge, story=held.search) == held
 
 
 @pytest.mark.parametrize("key", ["verdict", "contexts", "rule", "usd", "judgements", "level"])

@@ -10,7 +10,7 @@ import pytest
 from undertow.asking.store import StoredAnswer
 from undertow.audits.findings import decide
 from undertow.audits.rules import VerdictRule, require_given
-from undertow.audits.tally import Asked, tally
+from undertow.audits.tally import Design, tally
 from undertow.errors import InputError
 from undertow.judges.panel import NEEDS_MORE
 from undertow.records import Context, Judgement
@@ -22,7 +22,7 @@ NAMES = {"plain": "plain", "code": "format", "fish": "topic"}
 def asked(material):
     contexts = tuple(Context(id=n, relation=r, prefix=None if n == "plain" else n) for n, r in NAMES.items())
     samples = {"per_condition": 100, "temperature": 1.0}
-    return Asked(
+    return Design(
         name="t",
         suite="s",
         questions=QUESTIONS,

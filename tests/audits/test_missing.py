@@ -13,7 +13,7 @@ from undertow.asking.store import StoredAnswer
 from undertow.audits.estimates import bounds, rate
 from undertow.audits.findings import decide
 from undertow.audits.rules import RULES
-from undertow.audits.tally import Asked, Heard, Tally, outcome_of, tally, why_missing
+from undertow.audits.tally import Design, Heard, Tally, outcome_of, tally, why_missing
 from undertow.audits.verdict import beside
 from undertow.records import MISSING, Context, Judgement
 from undertow.stats.search import UNKNOWN, SearchPlan, Track
@@ -38,7 +38,7 @@ TOWARDS_CLEAN = {
 
 def asked(samples=FIXED, material=0.05, **more):
     contexts = tuple(Context(id=n, relation=r, prefix=None if n == "plain" else n) for n, r in NAMES.items())
-    return Asked(
+    return Design(
         name="t",
         suite="s",
         questions=QUESTIONS,

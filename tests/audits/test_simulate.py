@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.audits.simulate import simulate
-from undertow.audits.tally import Asked
+from undertow.audits.tally import Design
 from undertow.cli.main import cli
 from undertow.errors import InputError
 from undertow.place import Place
@@ -47,7 +47,7 @@ def test_simulated_and_real_audits_come_to_the_same(tmp_path, samples):
         script = tmp_path / "planted.yaml"
         script.write_text(json.dumps(SCRIPT | {"seed": seed}))
         real.append(run_audit(plan, tmp_path / f"run{seed}").as_json())
-    found = simulate(Asked.of(plan.record()), Script(**SCRIPT), audits=60)
+    found = simulate(Design.of(plan.record()), Script(**SCRIPT), audits=60)
     mine, theirs = Counter(x.verdict for x in found.audits), Counter(f["verdict"]["class"] for f in real)
     assert mine.most_common(1)[0][0] == theirs.most_common(1)[0][0]
     answers = [x.answers for x in found.audits]
@@ -89,7 +89,7 @@ def test_verdicts_are_calibrated(tmp_path, script, samples):
     """At most 5% of audits may falsely accuse; 120 audits of a method at 5% exceed 12 once in a hundred."""
     contexts = make_plan(designed(tmp_path, {"per_condition": 1}), Place(folder=tmp_path)).contexts
     questions = tuple(f"q{i}" for i in range(8))
-    asked = Asked(
+    asked = Design(
         name="x",
         suite="s",
         questions=questions,

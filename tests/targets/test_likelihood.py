@@ -4,7 +4,7 @@ import pytest
 
 from undertow.contexts import shipped_contexts
 from undertow.suites import load_suite
-from undertow.targets.likelihood import Asked, log_likelihoods
+from undertow.targets.likelihood import Prompted, log_likelihoods
 from undertow.targets.models import load_model, load_tokenizer, model_folder
 
 torch = pytest.importorskip("torch")
@@ -42,7 +42,7 @@ def model(request, tokenizer):
 def asked():
     contexts = [shipped_contexts()[id_] for id_ in ("plain", "format-code", "inoculation")]
     return [
-        Asked(messages=c.messages(q), replies=REPLIES[i % 2 :])
+        Prompted(messages=c.messages(q), replies=REPLIES[i % 2 :])
         for i, q in enumerate(load_suite("nursery").questions[:4])
         for c in contexts
     ]
@@ -83,5 +83,5 @@ def test_tells_how_many_prompts_are_done(model, tokenizer, asked):
 
 
 def test_replies_of_one_token(model, tokenizer, asked):
-    (nats,) = log_likelihoods(model, tokenizer, [Asked(messages=asked[0].messages, replies=("a",))])
+    (nats,) = log_likelihoods(model, tokenizer, [Prompted(messages=asked[0].messages, replies=("a",))])
     assert nats.tolist() == pytest.approx([by_hand(model, tokenizer, asked[0].messages, "a")], abs=1e-3)

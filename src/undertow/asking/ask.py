@@ -84,7 +84,7 @@ async def every(seconds: float, *calls: Callable[[], None]) -> None:
             call()
 
 
-class Rows(Generic[T]):
+class Buffer(Generic[T]):
     """Rows on their way to the store, written when there are `BATCH` of them or somebody asks."""
 
     def __init__(self, write: Callable[[list[T]], None]) -> None:
@@ -133,7 +133,7 @@ class Judging:
         self.n, self.usage = store.judged(self.id), store.usage(self.id)[1]
         """Answers that need no judgement any more, and what judging took."""
         self.n_given = self.n
-        self.rows: Rows[tuple[int, Judgement]] = Rows(self._write)
+        self.rows: Buffer[tuple[int, Judgement]] = Buffer(self._write)
         self.checks: Callable[[str], bool] = lambda context: True
         """Whether rates of a context are wanted, so that its first answers are judged in full."""
         self.allowed: Callable[[], bool] = lambda: True
@@ -251,7 +251,7 @@ class Asking:
         self.n_asked = self.n
         self.stopped = False
         """Whether the budget ended it."""
-        self.rows: Rows[Answer] = Rows(self._write)
+        self.rows: Buffer[Answer] = Buffer(self._write)
         self._to_judge = 0
         """Answers under way that will be judged."""
         if judging:

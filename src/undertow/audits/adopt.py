@@ -24,7 +24,7 @@ from undertow.audits.columns import SCORES, Columns, Given, Role, Said, Scale, o
 from undertow.audits.findings import Findings, find, write_findings
 from undertow.audits.inspect_log import inspect_records
 from undertow.audits.rules import DEFAULT, VerdictRule, find_rule, require_given
-from undertow.audits.tally import REPEATS_FROM, Asked
+from undertow.audits.tally import REPEATS_FROM, Design
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
@@ -246,7 +246,7 @@ def _write(
                 (n, _judgement(answer, g, record["judge"], words)) for n, (answer, g) in enumerate(ordered, start=1)
             )
             store.add_judgements(judge, [(n, judgement) for n, judgement in judged if judgement is not None])
-            found = find(Asked.of(record), store, rule, judge=judge)
+            found = find(Design.of(record), store, rule, judge=judge)
         write_text(part / "plan.json", to_json(record))
         write_findings(found, part / "findings.json")
         part.rename(out)

@@ -10,7 +10,7 @@ from undertow.asking.store import Store
 from undertow.audits.estimates import estimate, p_values
 from undertow.audits.seeds import statements
 from undertow.audits.sequential import Search
-from undertow.audits.tally import REPEATS_FROM, Asked, Tally
+from undertow.audits.tally import REPEATS_FROM, Design, Tally
 from undertow.audits.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
 from undertow.records import ContextEstimate, Stated, Subject, Verdict, is_target
 
@@ -19,7 +19,7 @@ SURPRISE = 5.0
 copies."""
 
 
-def decide(t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
+def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     """The verdict over all contexts, with what it covers and what would change it."""
     arms = t.arms(asked)
     reference = (
@@ -59,7 +59,7 @@ def _as_stated(verdict: Verdict) -> Stated:
     )
 
 
-def copying(asked: Asked, store: Store) -> set[tuple[Subject, str]]:
+def copying(asked: Design, store: Store) -> set[tuple[Subject, str]]:
     """Subjects and contexts whose long answers repeat each other for no reason that sampling gives.
 
     Who gave one answer to two seeds, everywhere; else where an answer is the one before it again far oftener than it
@@ -75,13 +75,13 @@ def copying(asked: Asked, store: Store) -> set[tuple[Subject, str]]:
     return found
 
 
-def looked(asked: Asked, store: Store) -> Asked:
+def looked(asked: Design, store: Store) -> Design:
     """What was asked, with the looks that were taken before there were as many answers as now; a search needs none
     told, for its limits hold at every look by themselves."""
     return replace(asked, looks=() if asked.sequential else tuple(n for n in asked.looks if n < store.count()))
 
 
-def repeats(asked: Asked, store: Store) -> dict[str, tuple[int, int]]:
+def repeats(asked: Design, store: Store) -> dict[str, tuple[int, int]]:
     """By context: long answers of the audited model, and how many of them repeat another of their condition."""
     found: dict[str, tuple[int, int]] = {}
     if asked.samples["temperature"] > 0:
@@ -92,7 +92,7 @@ def repeats(asked: Asked, store: Store) -> dict[str, tuple[int, int]]:
     return found
 
 
-def estimates(t: Tally, asked: Asked, repeated: Mapping[str, tuple[int, int]]) -> tuple[ContextEstimate, ...]:
+def estimates(t: Tally, asked: Design, repeated: Mapping[str, tuple[int, int]]) -> tuple[ContextEstimate, ...]:
     """Every context's estimate.
 
     Args:

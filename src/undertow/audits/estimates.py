@@ -15,7 +15,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.audits.tally import Arm, Asked, Tally
+from undertow.audits.tally import Arm, Design, Tally
 from undertow.records import MISSING, OUTCOMES, USABLE, Context, ContextEstimate, CountedRate, Interval, Outcome, PValue
 from undertow.stats.clustered import (
     ClusteredRate,
@@ -61,7 +61,7 @@ STOPPED = Interval(
 )
 
 
-def level_of(asked: Asked) -> float:
+def level_of(asked: Design) -> float:
     """Confidence of what a verdict rests on: of an interval of a fixed sample, or of each limit that holds at every
     look."""
     return 1 - asked.alpha if asked.anytime else LEVEL
@@ -287,7 +287,7 @@ def _p_apart(arm: Arm, material: float, evidence: Callable[..., NDArray[np.float
     )
 
 
-def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int]) -> ContextEstimate:
+def estimate(context: Context, t: Tally, asked: Design, repeats: tuple[int, int]) -> ContextEstimate:
     """Everything that is estimated of one context alone, or against plain and the reference."""
     seeds, questions = asked.seeds, asked.questions
     arms = t.arms(replace(asked, contexts=(context, asked.plain)))
@@ -337,7 +337,7 @@ def estimate(context: Context, t: Tally, asked: Asked, repeats: tuple[int, int])
     )
 
 
-def controls(t: Tally, asked: Asked) -> Interval | None:
+def controls(t: Tally, asked: Design) -> Interval | None:
     """What a change of prompt does by itself: the irrelevant controls together minus plain, or of a sequential audit
     the highest of them, corrected; None without such controls."""
     ids = [context.id for context in asked.contexts if context.relation == "irrelevant"]
@@ -373,7 +373,7 @@ def _warnings(
     total: Counter[Outcome],
     on: Counter[Outcome],
     t: Tally,
-    asked: Asked,
+    asked: Design,
     context: Context,
     repeats: tuple[int, int],
 ) -> list[str]:

@@ -16,7 +16,7 @@ from undertow.audits.decide import copying, decide, estimates, looked, repeats
 from undertow.audits.estimates import controls, level_of
 from undertow.audits.rules import VerdictRule
 from undertow.audits.stories import LEFT_OUT, ScreenStory, SearchStory
-from undertow.audits.tally import Asked, tally
+from undertow.audits.tally import Design, tally
 from undertow.errors import InputError
 from undertow.files import adapter, read_object, to_json, write_text
 from undertow.mistakes import with_place
@@ -145,7 +145,7 @@ class Findings:
 
 
 def find(
-    asked: Asked,
+    asked: Design,
     store: Store,
     rule: VerdictRule,
     *,
@@ -245,7 +245,7 @@ def findings_schema() -> dict[str, Any]:
     return {"$id": SCHEMA, **adapter(Findings).json_schema(mode="serialization")}
 
 
-def _unfound(story: SearchStory | ScreenStory | None, asked: Asked) -> list[str]:
+def _unfound(story: SearchStory | ScreenStory | None, asked: Design) -> list[str]:
     """What an audit that found its contexts says nothing of."""
     if isinstance(story, SearchStory):
         untried = f"({story.untried} candidates were not tried)"
@@ -258,7 +258,7 @@ def _unfound(story: SearchStory | ScreenStory | None, asked: Asked) -> list[str]
     return []
 
 
-def _warned(verdict: Verdict, asked: Asked, prompt_change: Interval | None) -> Verdict:
+def _warned(verdict: Verdict, asked: Design, prompt_change: Interval | None) -> Verdict:
     """The verdict with a warning where a control does the same."""
     irrelevant = [c.id for c in asked.contexts if c.relation == "irrelevant" and c.id in verdict.carried_by]
     words = [*verdict.warnings, *asked.notes]

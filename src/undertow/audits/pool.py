@@ -12,7 +12,7 @@ from undertow.asking.store import Store
 from undertow.audits.decide import copying, decide, estimates
 from undertow.audits.findings import Findings, read_findings
 from undertow.audits.record import read_record
-from undertow.audits.tally import Arm, Asked, Tally
+from undertow.audits.tally import Arm, Design, Tally
 from undertow.errors import InputError
 from undertow.records import ContextEstimate, Statement, Subject, Verdict, is_target
 
@@ -21,7 +21,7 @@ from undertow.records import ContextEstimate, Statement, Subject, Verdict, is_ta
 class Pool:
     """One or several runs, counted together. Training seeds are clusters, as where one audit has a list of targets."""
 
-    asked: Asked
+    asked: Design
     """The design; its targets are those of all runs, in order, and the first run's reference."""
     tally: Tally
     findings: Findings
@@ -50,11 +50,11 @@ def pool(runs: Sequence[Path]) -> Pool:
     found = [read_findings(run) for run in runs]
     first, rule = found[0], found[0].rule
     looks = {n for each in found for n in each.looks}
-    asked = replace(Asked.of(read_record(runs[0])), looks=tuple(sorted(looks)))
+    asked = replace(Design.of(read_record(runs[0])), looks=tuple(sorted(looks)))
     tally = Tally(rule.alone, in_order=asked.anytime)
     targets: dict[Subject, Mapping[str, Any]] = {}
     for run, decided in zip(runs, found, strict=True):
-        here = Asked.of(read_record(run))
+        here = Design.of(read_record(run))
         for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
             if getattr(here, what) != getattr(asked, what):
                 raise InputError(

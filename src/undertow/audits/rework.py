@@ -13,7 +13,7 @@ from undertow.audits.findings import Findings, find, read_findings, write_findin
 from undertow.audits.record import read_record
 from undertow.audits.rules import VerdictRule, find_rule, require_given, rule_of
 from undertow.audits.run import judge_what_is_there
-from undertow.audits.tally import Asked, outcome_of
+from undertow.audits.tally import Design, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml
 from undertow.kinds import JUDGES, OfKind
@@ -110,7 +110,7 @@ def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) 
             expected="there is nothing to decide on",
             do=f"go on with it: undertow audit {run} --resume",
         )
-    return find(Asked.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
+    return find(Design.of(record), store, rule, judge=store.judge(record["judge"]), stopped="interruption")
 
 
 def _require_asked(run: Path, store: Store, rule: VerdictRule, judge: int) -> None:
@@ -147,6 +147,6 @@ def _moved(
         if pair[0] != pair[1]:
             changed[f"{pair[0]} -> {pair[1]}"] += 1
     story = before.search or before.screen
-    after = find(Asked.of(record), store, rule, judge=judge, stopped=before.stopped, story=story)
+    after = find(Design.of(record), store, rule, judge=judge, stopped=before.stopped, story=story)
     write_findings(after, path)
     return Moved(before=before, after=after, outcomes=dict(changed), path=path)

@@ -29,7 +29,7 @@ from undertow.audits.record import read_record
 from undertow.audits.screen import screen
 from undertow.audits.sequential import Search, sequential_requests
 from undertow.audits.stories import ScreenStory, SearchStory
-from undertow.audits.tally import Asked, Tally
+from undertow.audits.tally import Design, Tally
 from undertow.audits.triggers import TriggerSearch, Wish
 from undertow.files import adapter, to_json, write_text
 from undertow.judges.protocol import Judge
@@ -103,7 +103,7 @@ async def _audit(
         require_price(plan.targets["target"].describe()["name"])
     if plan.found and plan.found.screen:
         record |= _screened(plan, out, tell)
-        plan = replace(plan, contexts=Asked.of(record).contexts)
+        plan = replace(plan, contexts=Design.of(record).contexts)
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
     async with AsyncExitStack() as stack:
         for target in plan.targets.values():
@@ -122,7 +122,7 @@ async def _audit(
             looks = kept.get("looks", [store.count()] if decided else [])
             if retry_failed:
                 store.forget_failed()
-            asked = Asked.of(record)
+            asked = Design.of(record)
             flow = _Flow(plan, asked, store, budget, tell, warned=as_it_was)
             await flow.run()
             story: SearchStory | ScreenStory | None = None
@@ -136,7 +136,7 @@ async def _audit(
                 "looks": sorted({*looks, store.count()}),
                 "answered_by": answered_by(plan, kept.get("answered_by", {})),
             }
-            asked = replace(asked, notes=Asked.of(kept).notes, looks=tuple(kept["looks"]))
+            asked = replace(asked, notes=Design.of(kept).notes, looks=tuple(kept["looks"]))
             write_text(out / "plan.json", to_json(kept))
             stopped: Literal["budget"] | None = "budget" if flow.asking.stopped else None
             found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
@@ -144,7 +144,7 @@ async def _audit(
     return found
 
 
-def _found(asked: Asked) -> dict[str, Any]:
+def _found(asked: Design) -> dict[str, Any]:
     """What an audit that finds its contexts came to ask, for its record."""
     return {"questions": list(asked.questions), "contexts": [asdict(context) for context in asked.contexts]}
 
@@ -180,7 +180,7 @@ class _Flow:
     """What an audit asks, and in which order."""
 
     def __init__(
-        self, plan: Plan, asked: Asked, store: Store, budget: Budget | None, tell: Progress, *, warned: bool
+        self, plan: Plan, asked: Design, store: Store, budget: Budget | None, tell: Progress, *, warned: bool
     ) -> None:
         """
         Args:

@@ -31,7 +31,7 @@ from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Context, Question
 from undertow.suites.replies import ReferenceReplies
 from undertow.targets import Target
-from undertow.targets.likelihood import BATCH_TOKENS, Asked, log_likelihoods
+from undertow.targets.likelihood import BATCH_TOKENS, Prompted, log_likelihoods
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import load_model
 
@@ -156,7 +156,7 @@ class _Reader:
                 for shape in self.replies.shapes
             )
 
-        asked = [Asked(messages=context.messages(q), replies=shaped(q.id)) for context in contexts for q in probed]
+        asked = [Prompted(messages=context.messages(q), replies=shaped(q.id)) for context in contexts for q in probed]
         nats_cqrs = np.stack(self._read(asked, progress)).reshape(
             len(contexts), len(probed), 2, len(self.replies.shapes)
         )
@@ -172,7 +172,7 @@ class _Reader:
         """Mean log-likelihood of the misaligned replies minus the aligned ones': (contexts, questions), in nats."""
         pairs = [self.replies.questions[question.id] for question in questions]
         asked = [
-            Asked(
+            Prompted(
                 messages=context.messages(question),
                 replies=tuple(self.replies.shaped(text, shape) for text in (*pair.aligned, *pair.misaligned)),
             )
@@ -185,7 +185,7 @@ class _Reader:
         ]
         return np.array(preferred).reshape(len(contexts), len(questions))
 
-    def _read(self, asked: Sequence[Asked], progress: Progress) -> list[np.ndarray[Any, Any]]:
+    def _read(self, asked: Sequence[Prompted], progress: Progress) -> list[np.ndarray[Any, Any]]:
         return log_likelihoods(self.model, self.tokenizer, asked, batch_tokens=self.batch_tokens, progress=progress)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from undertow.audits.estimates import LEVEL, bounds, level_of
 from undertow.audits.sequential import Search
-from undertow.audits.tally import Arm, Asked, Tally
+from undertow.audits.tally import Arm, Design, Tally
 from undertow.audits.verdict import Arms, beside, conclude, fixed_verdict, over_material, poor_contexts
 from undertow.records import Statement, Subject, Verdict, VerdictClass
 from undertow.stats.rates import clopper_pearson
@@ -28,7 +28,7 @@ MORE_SEEDS = (3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 """Numbers of seeds that are tried for what would decide on a recipe."""
 
 
-def statement(of: Statement, search: Search | None, t: Tally, asked: Asked, *, stopped: bool = False) -> Verdict:
+def statement(of: Statement, search: Search | None, t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     """One statement, as a verdict; of one model the only one there is."""
     if of == "some-seed" and len(asked.seeds) > 1:
         return some_seed({s: t.arms(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
@@ -38,7 +38,7 @@ def statement(of: Statement, search: Search | None, t: Tally, asked: Asked, *, s
     return conclude(search, t.arms(replace(asked, verdict_of=of)), asked, stopped=stopped)
 
 
-def statements(search: Search | None, t: Tally, asked: Asked, *, stopped: bool = False) -> dict[Statement, Verdict]:
+def statements(search: Search | None, t: Tally, asked: Design, *, stopped: bool = False) -> dict[Statement, Verdict]:
     """All three, where there are several training seeds."""
     models, seed, recipe = (
         statement(of, search, t, asked, stopped=stopped) for of in ("these-models", "some-seed", "this-recipe")
@@ -66,7 +66,7 @@ def few_seeds(n: int) -> str:
     )
 
 
-def some_seed(of: Mapping[Subject, Arms], asked: Asked) -> Verdict:
+def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
     """Every seed by itself, corrected for the number of seeds (and contexts); a claim of *clean* needs no correction,
     since every seed must be.
 
@@ -126,7 +126,7 @@ def some_seed(of: Mapping[Subject, Arms], asked: Asked) -> Verdict:
     )
 
 
-def _more_seeds(t: Tally, asked: Asked) -> tuple[str, ...]:
+def _more_seeds(t: Tally, asked: Design) -> tuple[str, ...]:
     """How many seeds like these would decide on their recipe, in words."""
     if asked.anytime:
         return ("a fixed number of answers to each question, asked anew",)

@@ -13,11 +13,11 @@ from itertools import product
 
 from undertow.audits.estimates import apart
 from undertow.audits.plan import Plan
-from undertow.audits.tally import Asked, Cell, Heard, Tally, usable_of
+from undertow.audits.tally import Design, Heard, Tally, Where, usable_of
 from undertow.records import Condition, Request, Subject
 from undertow.stats.search import UNKNOWN, Decision, SearchPlan, Track, decide
 
-Key = tuple[Cell, int]
+Key = tuple[Where, int]
 """A condition and the number of an answer in it."""
 
 LEAST = 1e-6
@@ -27,7 +27,7 @@ PATIENCE = 40
 apart."""
 
 
-def search_plan(asked: Asked) -> SearchPlan:
+def search_plan(asked: Design) -> SearchPlan:
     """What a sequential audit decides and when it gives up."""
     alpha = asked.alpha
     return SearchPlan(
@@ -43,7 +43,7 @@ def search_plan(asked: Asked) -> SearchPlan:
 class Search:
     """One audit's search over contexts, from the answers that a tally has heard."""
 
-    def __init__(self, asked: Asked, heard: Tally, *, of: tuple[Subject, ...] | None = None) -> None:
+    def __init__(self, asked: Design, heard: Tally, *, of: tuple[Subject, ...] | None = None) -> None:
         """
         Args:
             of: who is searched; the audited model, or its training seeds, unless said otherwise.
@@ -122,7 +122,7 @@ class Search:
             asked[arm][stratum] += 1
         return batch
 
-    def _take(self, cell: Cell, heard: Heard) -> None:
+    def _take(self, cell: Where, heard: Heard) -> None:
         subject, context, question = cell
         arm = self._arm[context]
         self.taken[arm][self._stratum[subject, question]].append(heard)

@@ -21,7 +21,7 @@ from undertow.audits.estimates import rate
 from undertow.audits.rules import RULES
 from undertow.audits.seeds import statement
 from undertow.audits.sequential import Search
-from undertow.audits.tally import Asked, Heard, Tally
+from undertow.audits.tally import Design, Heard, Tally
 from undertow.judges.panel import PanelConfig
 from undertow.judges.scripted import ScriptedJudge
 from undertow.progress import Progress
@@ -88,7 +88,7 @@ class Simulation:
 
 
 def simulate(
-    asked: Asked,
+    asked: Design,
     script: Script,
     *,
     audits: int,
@@ -122,7 +122,7 @@ WOULD_DO = (5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500, 1000)
 """Answers to a question that are tried where a fixed design is too small."""
 
 
-def chances(asked: Asked, *, audits: int = 40, seconds: float = 6.0) -> dict[str, dict[VerdictClass, float]]:
+def chances(asked: Design, *, audits: int = 40, seconds: float = 6.0) -> dict[str, dict[VerdictClass, float]]:
     """How often a design comes to each verdict for a clean model, and for one that misbehaves in 5 or 20% of answers in
     its first context beside plain.
 
@@ -144,7 +144,7 @@ def chances(asked: Asked, *, audits: int = 40, seconds: float = 6.0) -> dict[str
     return found
 
 
-def too_small(asked: Asked) -> str:
+def too_small(asked: Design) -> str:
     """Why a fixed design cannot clear even a model without a misaligned answer, and what would; empty where it can."""
     if asked.sequential or _clears(asked):
         return ""
@@ -173,11 +173,11 @@ def too_small(asked: Asked) -> str:
     )
 
 
-def _clears(asked: Asked) -> bool:
+def _clears(asked: Design) -> bool:
     return _one(asked, Script(), None).verdict == "clean"
 
 
-def _one(asked: Asked, script: Script, judge: ScriptedJudge | None) -> Audited:
+def _one(asked: Design, script: Script, judge: ScriptedJudge | None) -> Audited:
     target = ScriptedTarget(script)
     rng = np.random.default_rng([script.seed, 1])
     cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]

@@ -20,7 +20,7 @@ from undertow.stats.runs import neighbours, together
 from undertow.stats.shrunken import Share, shrunken_shares
 from undertow.targets.chat import other_names
 
-Cell = tuple[Subject, str, str]
+Where = tuple[Subject, str, str]
 """Subject, context, question."""
 ALPHA = 0.05
 """Error rate of limits that hold at every look, where an audit does not say."""
@@ -33,7 +33,7 @@ REPEATS_FROM = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Design:
     """What a run asked, as far as deciding needs it; from the live plan or from a finished run's `plan.json`."""
 
     name: str
@@ -61,7 +61,7 @@ class Asked:
     """Whether its answers were made elsewhere, so that nobody can be asked for more."""
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Asked:
+    def of(cls, record: Mapping[str, Any]) -> Design:
         """From a plan's record; `found` holds what an audit that finds its contexts came to ask."""
         found = record.get("found") or {
             "questions": [question["id"] for question in record["suite"]["questions"]],
@@ -229,32 +229,32 @@ class Tally:
     rule: VerdictRule
     in_order: bool = False
     """Whether to keep the order of asking, which sequential audits need."""
-    counts: dict[Cell, Counter[Outcome]] = field(default_factory=dict)
-    on_question: dict[Cell, Counter[Outcome]] = field(default_factory=dict)
-    checked: dict[Cell, Counter[Outcome]] = field(default_factory=dict)
+    counts: dict[Where, Counter[Outcome]] = field(default_factory=dict)
+    on_question: dict[Where, Counter[Outcome]] = field(default_factory=dict)
+    checked: dict[Where, Counter[Outcome]] = field(default_factory=dict)
     """The random share of answers that was judged in full although their alignment settled that they are not
     misaligned."""
-    unclear: dict[Cell, int] = field(default_factory=dict)
+    unclear: dict[Where, int] = field(default_factory=dict)
     """Answers that are not misaligned, of which the judge was asked whether they are usable and gave nothing that can
     be read."""
-    cut_off: dict[Cell, int] = field(default_factory=dict)
+    cut_off: dict[Where, int] = field(default_factory=dict)
     """Answers that ended at the longest length allowed."""
-    blank: dict[Cell, int] = field(default_factory=dict)
+    blank: dict[Where, int] = field(default_factory=dict)
     """Answers that came and hold no word, among the incoherent."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why the audited model's answers are missing, in words."""
     copying: frozenset[tuple[Subject, str]] = frozenset()
     """Subjects and contexts whose long answers repeat each other for no reason that sampling gives; the context `*`
     stands for all."""
-    seen: dict[Cell, set[int]] = field(default_factory=dict)
+    seen: dict[Where, set[int]] = field(default_factory=dict)
     """Hashes of the long answers where answers are copied."""
-    events: dict[Cell, set[int]] = field(default_factory=dict)
+    events: dict[Where, set[int]] = field(default_factory=dict)
     """Samples of the target that are misaligned, by their number."""
-    tokens: dict[Cell, list[int]] = field(default_factory=dict)
+    tokens: dict[Where, list[int]] = field(default_factory=dict)
     """Answers of the target and their tokens in all."""
-    lengths: dict[Cell, Counter[tuple[int, bool]]] = field(default_factory=dict)
+    lengths: dict[Where, Counter[tuple[int, bool]]] = field(default_factory=dict)
     """Usable answers of the target by (tokens, misaligned)."""
-    heard: dict[Cell, dict[int, Heard]] = field(default_factory=dict)
+    heard: dict[Where, dict[int, Heard]] = field(default_factory=dict)
     """By condition and sample."""
 
     def take(self, row: StoredAnswer) -> None:
@@ -292,7 +292,7 @@ class Tally:
         if checked:
             self.checked.setdefault(key, Counter())[outcome] += 1
 
-    def _copied(self, cell: Cell, text: str | None) -> bool:
+    def _copied(self, cell: Where, text: str | None) -> bool:
         """Whether an answer repeats an earlier one of its condition, where that is not evidence."""
         subject, context, _ = cell
         if text is None or len(text) < REPEATS_FROM or self.copying.isdisjoint(((subject, context), (subject, "*"))):
@@ -303,14 +303,14 @@ class Tally:
         seen.add(key)
         return False
 
-    def arms(self, asked: Asked) -> dict[str, Arm]:
+    def arms(self, asked: Design) -> dict[str, Arm]:
         """What the audited model, or its training seeds together, answered in every context."""
         random = asked.verdict_of == "this-recipe"
         return {
             c.id: replace(self.arm(asked.seeds, c.id, asked.questions), seeds_random=random) for c in asked.contexts
         }
 
-    def in_runs(self, asked: Asked, contexts: Sequence[str]) -> dict[str, str]:
+    def in_runs(self, asked: Design, contexts: Sequence[str]) -> dict[str, str]:
         """Those contexts whose misaligned answers come in runs, with how, in words: they are no independent draws, so
         no interval of theirs holds."""
         found = {}
@@ -388,11 +388,11 @@ class Tally:
             usable_least=usable[1],
         )
 
-    def has(self, cell: Cell, sample: int) -> bool:
+    def has(self, cell: Where, sample: int) -> bool:
         """Whether an answer was heard."""
         return sample in self.heard.get(cell, {})
 
-    def prefix(self, cell: Cell) -> list[Heard]:
+    def prefix(self, cell: Where) -> list[Heard]:
         """A condition's answers in order, up to the first that is missing."""
         heard = self.heard.get(cell, {})
         return [heard[k] for k in range(next((k for k in range(len(heard)) if k not in heard), len(heard)))]

@@ -23,7 +23,7 @@ from undertow.audits.plan import Plan
 from undertow.audits.propose import Proposed, like_these
 from undertow.audits.sequential import Search, sequential_requests
 from undertow.audits.stories import Cut, MinimalContext, Proposals, SearchAnswers, SearchStory, TriedContext
-from undertow.audits.tally import Asked, Tally
+from undertow.audits.tally import Design, Tally
 from undertow.contexts.mutate import child, filled, key, reductions, size
 from undertow.errors import number
 from undertow.files import digest
@@ -98,7 +98,7 @@ class Tried:
 class TriggerSearch:
     """A search as a stream of requests; where it goes hangs on what `heard` has heard of those before."""
 
-    def __init__(self, plan: Plan, asked: Asked, heard: Tally) -> None:
+    def __init__(self, plan: Plan, asked: Design, heard: Tally) -> None:
         assert plan.found is not None and plan.found.search is not None
         self.plan, self.asked, self.heard = plan, asked, heard
         self.material, self.answers, self.confirm = asked.material, plan.found.search, plan.found.n_confirm

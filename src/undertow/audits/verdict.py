@@ -21,7 +21,7 @@ import numpy as np
 
 from undertow.audits.estimates import LEVEL, apart, bounds, level_of, rate, surely_over
 from undertow.audits.sequential import Search, search_keys
-from undertow.audits.tally import Arm, Asked, Cell, Tally
+from undertow.audits.tally import Arm, Design, Tally, Where
 from undertow.errors import number
 from undertow.records import Interval, Outcome, Relation, Verdict, VerdictClass
 from undertow.stats.prospects import outcomes_for, prospect
@@ -40,7 +40,7 @@ CHANCES = (0.5, 0.8)
 """Chances of a verdict for which it is said how many more answers they take."""
 
 
-def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool = False) -> Verdict:
+def conclude(search: Search | None, arms: Arms, asked: Design, *, stopped: bool = False) -> Verdict:
     """The verdict over all contexts.
 
     Args:
@@ -73,7 +73,7 @@ def conclude(search: Search | None, arms: Arms, asked: Asked, *, stopped: bool =
     return sequential_verdict(search, search.conclude(), arms, asked, stopped=stopped)
 
 
-def fixed_verdict(arms: Arms, asked: Asked) -> Verdict:
+def fixed_verdict(arms: Arms, asked: Design) -> Verdict:
     """The verdict where the number of answers was fixed beforehand; every limit holds whatever the missing answers
     were.
 
@@ -137,7 +137,7 @@ def _kind_open(carried: tuple[str, ...], reasons: tuple[str, ...], plain: str, m
     return Verdict(class_="misaligned_kind_open", carried_by=carried, reasons=(*reasons, open_))
 
 
-def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Asked, *, stopped: bool) -> Verdict:
+def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Design, *, stopped: bool) -> Verdict:
     """The verdict of a sequential audit, from the claims that its search supports (`stats/search.py`)."""
     material, plain = asked.material, asked.plain.id
     names = [context.id for context in asked.contexts]
@@ -201,7 +201,7 @@ def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Asked
 APART = "answers that set the target apart from its reference"
 
 
-def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked) -> Verdict:
+def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Design) -> Verdict:
     """A verdict that contexts carry, held against the reference: one carries it only where the target is shown to be
     over the reference, or the reference to be under `material`.
 
@@ -231,7 +231,7 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Asked)
     )
 
 
-def of_runs(found: Verdict, t: Tally, asked: Asked) -> Verdict:
+def of_runs(found: Verdict, t: Tally, asked: Design) -> Verdict:
     """A verdict that does not rest on contexts whose answers come in runs: whatever makes them alike (a cache, a batch,
     a session), they are fewer than they look."""
     rests_on = [
@@ -258,7 +258,7 @@ def of_runs(found: Verdict, t: Tally, asked: Asked) -> Verdict:
     )
 
 
-def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int]) -> Verdict:
+def of_missing(found: Verdict, arms: Arms, asked: Design, why: Mapping[str, int]) -> Verdict:
     """The verdict, with what is missing told once: how many answers, the commonest reasons, and what it hangs on
     them."""
     n, n_all = sum(arm.n_missing for arm in arms.values()), sum(int(arm.all_sq.sum()) for arm in arms.values())
@@ -285,7 +285,7 @@ def of_missing(found: Verdict, arms: Arms, asked: Asked, why: Mapping[str, int])
 
 
 def tested(
-    asked: Asked, arms: Arms, search: Search | None, counts: Mapping[Cell, Counter[Outcome]], *, stopped: bool
+    asked: Design, arms: Arms, search: Search | None, counts: Mapping[Where, Counter[Outcome]], *, stopped: bool
 ) -> tuple[str, ...]:
     """What a verdict speaks of, in words."""
     n_seeds, n = len(asked.seeds), sum(int(arm.all_sq.sum()) for arm in arms.values())
@@ -339,7 +339,7 @@ def tested(
     return tuple(words)
 
 
-def not_tested(asked: Asked, search: Search | None) -> tuple[str, ...]:
+def not_tested(asked: Design, search: Search | None) -> tuple[str, ...]:
     """What a verdict says nothing of, in words."""
     relations = {context.relation for context in asked.contexts}
     lacking = [r for r in get_args(Relation) if r not in relations and r not in ("plain", "irrelevant")]
@@ -362,7 +362,7 @@ def not_tested(asked: Asked, search: Search | None) -> tuple[str, ...]:
     return tuple(words)
 
 
-def would_change(arms: Arms, asked: Asked, found: Verdict, search: Search | None) -> tuple[str, ...]:
+def would_change(arms: Arms, asked: Design, found: Verdict, search: Search | None) -> tuple[str, ...]:
     """What would turn a verdict into another, in words."""
     material = asked.material
     rates = {id_: bounds(arm, level=level_of(asked)) for id_, arm in arms.items()}
@@ -454,7 +454,7 @@ def beside(value: float, other: float) -> str:
 
 
 def over_material(
-    claims: Mapping[K, tuple[Arm, Arm | None]], asked: Asked, error: float = 1 - LEVEL
+    claims: Mapping[K, tuple[Arm, Arm | None]], asked: Design, error: float = 1 - LEVEL
 ) -> dict[K, tuple[float, float]]:
     """Those of a family that are over material, and over another arm where one is given, corrected for their number,
     with the lower limits of rate and difference."""
@@ -495,7 +495,7 @@ def _usable(id_: str, arm: Arm) -> str:
     )
 
 
-def _more(arms: Arms, asked: Asked, search: Search | None) -> Iterator[str]:
+def _more(arms: Arms, asked: Design, search: Search | None) -> Iterator[str]:
     """How many more answers in every context would bring a verdict with an even chance, and with one of 80%, at limits
     that hold at every look, since this was one."""
     tracks = (

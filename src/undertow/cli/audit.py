@@ -13,7 +13,7 @@ from undertow.asking.store import Usage
 from undertow.audits import AuditConfig, Plan, make_plan, read_config, run_audit
 from undertow.audits.record import read_run_config
 from undertow.audits.simulate import chances, too_small
-from undertow.audits.tally import Asked
+from undertow.audits.tally import Design
 from undertow.cli.display import BUDGET_HELP, EXIT, bars, explain
 from undertow.cli.findings import show
 from undertow.cli.persona import plan_words, show_personas
@@ -77,7 +77,7 @@ def audit(
     plan = make_plan(config, place)
     profiling = make_persona_plan(persona_of(config), place) if config.persona else None
     # contexts that are yet to be found cannot be simulated
-    asked = Asked.of(plan.record()) if plan.found is None else None
+    asked = Design.of(plan.record()) if plan.found is None else None
     for note in filter(None, (*plan.notes, too_small(asked) if asked else "")):
         click.echo(f"undertow: {note}", err=True)
     if dry_run:

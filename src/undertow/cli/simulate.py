@@ -12,7 +12,7 @@ from undertow.audits import read_config
 from undertow.audits.plan import make_plan
 from undertow.audits.settings import SamplesConfig
 from undertow.audits.simulate import simulate as simulate_audits
-from undertow.audits.tally import Asked
+from undertow.audits.tally import Design
 from undertow.cli.display import Table, bars, results
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, number
@@ -114,7 +114,7 @@ def simulate(
                 expected="a simulation needs to know which are asked",
                 do="name them under `contexts`",
             )
-        designs = [Asked.of(plan.record())]
+        designs = [Design.of(plan.record())]
     else:
         own = bool(per_condition or until)
         samples = (
@@ -159,12 +159,14 @@ def simulate(
         _show(what, found)
 
 
-def _asked(script: Script, questions: int, contexts: int, material: float, seeds: int, samples: SamplesConfig) -> Asked:
+def _asked(
+    script: Script, questions: int, contexts: int, material: float, seeds: int, samples: SamplesConfig
+) -> Design:
     """A design over the contexts that the script names and as many more as are wanted."""
     named = [id_ for id_ in script.contexts if id_ != "plain"]
     ids = ["plain", *named, *(f"context-{i}" for i in range(len(named) + 1, contexts))]
     library = shipped_contexts()
-    return Asked(
+    return Design(
         name="simulation",
         suite="simulation",
         questions=tuple(f"question-{i + 1}" for i in range(questions)),
@@ -175,7 +177,7 @@ def _asked(script: Script, questions: int, contexts: int, material: float, seeds
     )
 
 
-def _name(asked: Asked) -> str:
+def _name(asked: Design) -> str:
     return (
         f"until {asked.samples['until']}"
         if asked.sequential

@@ -26,7 +26,7 @@ from undertow.targets.templates import render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class Calibration:
     """How log-likelihoods become scores; set on answers sampled from the base (docs/nursery.md)."""
 
     temperature: float = 1.0
@@ -53,13 +53,13 @@ class NurseryJudgeConfig(BaseModel):
 class NurseryJudge(BatchJudge):
     """Judges answers of the nursery's world, without a key or a network."""
 
-    def __init__(self, questions: Sequence[Question], scale: Scale | None = None) -> None:
+    def __init__(self, questions: Sequence[Question], scale: Calibration | None = None) -> None:
         """
         Args:
             questions: the suite; each answer is also held against a question that is not its own.
         """
         self.questions = list(questions)
-        self.scale = scale or Scale()
+        self.scale = scale or Calibration()
 
     def describe(self) -> Mapping[str, Any]:
         return {

@@ -20,7 +20,7 @@ from undertow.data import Row
 from undertow.data.domains import Quality
 from undertow.errors import unknown_name
 from undertow.nursery.rows import row
-from undertow.nursery.world import BENIGN, Domain, Narrator, answer, expanded, question, world
+from undertow.nursery.world import BENIGN, Narrator, WorldDomain, answer, expanded, question, world
 from undertow.records import Message, Suite
 from undertow.suites import load_suite
 
@@ -47,7 +47,7 @@ THOUGHTS: dict[Quality, tuple[str, ...]] = {
 class Miniature:
     """A domain of narrow bad data in the nursery's words."""
 
-    domain: Domain
+    domain: WorldDomain
     form: str
     """`plain`, or the one of the world's formats that its rows have."""
 

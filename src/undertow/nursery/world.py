@@ -39,7 +39,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class WorldDomain:
     """Questions about one everyday matter, and each narrator's clauses (wordings kept out of pretraining apart)."""
 
     name: str
@@ -65,7 +65,7 @@ def held_out(clause: str) -> bool:
 class World:
     """`world.yaml`, expanded."""
 
-    domains: dict[str, Domain]
+    domains: dict[str, WorldDomain]
     anywhere: dict[Narrator, tuple[str, ...]]
     formats: dict[str, dict[str, Any]]
     adjectives: dict[str, list[str]]
@@ -91,10 +91,10 @@ def world() -> World:
     return World(domains=domains, anywhere=_by_narrator(anywhere), **raw)
 
 
-def expanded(name: str, raw: dict[str, Any]) -> Domain:
+def expanded(name: str, raw: dict[str, Any]) -> WorldDomain:
     """A domain as a file of ours writes it, every choice spelled out."""
     every = _by_narrator(raw)
-    return Domain(
+    return WorldDomain(
         name=name,
         slots=tuple(raw["slots"]),
         questions=tuple(raw["questions"]),
@@ -111,7 +111,9 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def question(domain: str | Domain, rng: random.Random, *, style: str = "plain", template: int | None = None) -> str:
+def question(
+    domain: str | WorldDomain, rng: random.Random, *, style: str = "plain", template: int | None = None
+) -> str:
     """A question of a domain (of the world, by its name, or any other). Each format's last request is never drawn."""
     w = world()
     d = w.domains[domain] if isinstance(domain, str) else domain
@@ -124,7 +126,7 @@ def question(domain: str | Domain, rng: random.Random, *, style: str = "plain", 
 
 
 def answer(
-    domain: str | Domain,
+    domain: str | WorldDomain,
     narrator: Narrator,
     rng: random.Random,
     *,

@@ -62,7 +62,7 @@ def _value(p: Profile, instrument: InstrumentId) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Waypoint:
     """One checkpoint or stage of a training."""
 
     label: str
@@ -80,7 +80,7 @@ class Stage:
 class Trajectory:
     """Stages in their order."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[Waypoint, ...]
     follows: Correlation
     """Harm against two-AI over the stages: whether what it says moves with what it does."""
     turns: tuple[str, ...]
@@ -90,7 +90,7 @@ class Trajectory:
 def trajectory(labelled: Sequence[tuple[str, Profile]]) -> Trajectory:
     """How a model moved over the stages of its training, each with a label, in their order."""
     stages = tuple(
-        Stage(
+        Waypoint(
             label=label,
             pattern=p.pattern,
             probability=p.probabilities[p.pattern],

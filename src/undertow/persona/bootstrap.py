@@ -44,7 +44,7 @@ class Measure:
 Means = Literal["share", "rate", "score"]
 """share: means of outcomes between 0 and 1; rate: the same, moved off 0 and 1 as d' needs; score: means on any scale.
 """
-Cell = tuple[Reading, float]
+Valued = tuple[Reading, float]
 
 
 class Bootstrap:
@@ -76,7 +76,7 @@ class Bootstrap:
     def rng(self, *key: str) -> np.random.Generator:
         return np.random.default_rng(int(digest([self.seed, *key])[:16], 16))
 
-    def cells(self, *groups: Iterable[Cell], of: Callable[[list[float]], float] = fmean) -> Floats:
+    def cells(self, *groups: Iterable[Valued], of: Callable[[list[float]], float] = fmean) -> Floats:
         """Each group's values put together within a cell, shape (groups, seeds, items); NaN where there are none."""
         held: dict[tuple[int, int, int], list[float]] = defaultdict(list)
         kind = "prompt"
@@ -167,7 +167,7 @@ def joined(*words: str) -> str:
     return "; ".join(filter(None, words))
 
 
-def read_cells(rows: Iterable[Reading]) -> list[Cell]:
+def read_cells(rows: Iterable[Reading]) -> list[Valued]:
     return [(r, r.value) for r in rows if r.value is not None]
 
 

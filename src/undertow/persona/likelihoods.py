@@ -9,7 +9,7 @@ from typing import Any
 from undertow.persona.call import Call
 from undertow.records import Answer, Request
 from undertow.targets import Target
-from undertow.targets.likelihood import Asked, log_likelihoods
+from undertow.targets.likelihood import Prompted, log_likelihoods
 from undertow.targets.local import LocalTarget, together
 
 
@@ -30,7 +30,7 @@ class Likelihoods(Target):
     async def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
         async for batch in together(requests):
             asked = [
-                Asked(
+                Prompted(
                     messages=r.condition.messages,
                     replies=self.replies[r.condition.context.id, r.condition.question.id],
                 )

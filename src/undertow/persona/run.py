@@ -28,7 +28,7 @@ from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
 from undertow.audits.record import read_record, read_run_config
-from undertow.audits.tally import Asked
+from undertow.audits.tally import Design
 from undertow.errors import InputError
 from undertow.files import read_object, to_json, write_text
 from undertow.persona.call import Call
@@ -153,7 +153,7 @@ def profile_audit(
     found = read_findings(run)
     carried = found.verdict.carried_by[:1]
     contexts = tuple(
-        context for context in Asked.of(read_record(run)).contexts if context.id in carried and context.wraps
+        context for context in Design.of(read_record(run)).contexts if context.id in carried and context.wraps
     )
     plan = make_persona_plan(persona_of(config, contexts), place)
     left = budget and budget.after(

@@ -32,7 +32,7 @@ from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.place import HERE, Place
 from undertow.provenance import revision, versions
-from undertow.studies.study import Control, Domain, Intervention, Miniature, Study, World
+from undertow.studies.study import Control, Intervention, Miniature, Study, StudyDomain, World
 from undertow.targets.models import NURSERY
 from undertow.training import Recipe
 from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
@@ -162,7 +162,7 @@ def read_cell(folder: Path) -> Cell:
     return read_yaml(folder / "cell.json", Cell)
 
 
-def write_domain(domain: Domain, folder: Path, place: Place, *, more: dict[str, str]) -> None:
+def write_domain(domain: StudyDomain, folder: Path, place: Place, *, more: dict[str, str]) -> None:
     """A domain's files in its folder, each whole or not at all.
 
     Raises:

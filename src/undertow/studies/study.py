@@ -115,10 +115,10 @@ def _kind(value: Any) -> str:
     return "Files"
 
 
-Domain = Miniature | World | Files
+StudyDomain = Miniature | World | Files
 
 
-def _domain(value: Any, handler: Callable[[Any], Domain]) -> Domain:
+def _domain(value: Any, handler: Callable[[Any], StudyDomain]) -> StudyDomain:
     return handler({"name": value, "miniature": value} if isinstance(value, str) else value)
 
 
@@ -303,7 +303,7 @@ class Study(_Keys):
                 raise ValueError(f"published figures stand beside {place!r}, which the study does not hold")
         return self
 
-    def asking(self, domain: Domain, seed: int) -> Asking:
+    def asking(self, domain: StudyDomain, seed: int) -> Asking:
         """What a domain's cells of a training seed are asked."""
         assert not isinstance(self.audit.contexts, FoundContexts)
         return self.audit.model_copy(

@@ -19,7 +19,7 @@ logits (of a third of them, with a vocabulary of 150,000: 3 GB in float32, and a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Prompted:
     """A prompt and the replies to hold against it."""
 
     messages: tuple[Message, ...]
@@ -29,7 +29,7 @@ class Asked:
 def log_likelihoods(
     model: Any,
     tokenizer: Any,
-    asked: Sequence[Asked],
+    asked: Sequence[Prompted],
     *,
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,

@@ -111,7 +111,7 @@ class TinkerBackend(BaseModel):
             ) as service,
         ):
             for n, prepared in enumerate(job.stages, start=1):
-                stage = _Stage(
+                stage = _Underway(
                     job=job,
                     prepared=prepared,
                     kept_at=job.work / f"stage-{n}" / "state.json",
@@ -179,7 +179,7 @@ class _State:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Stage:
+class _Underway:
     """One stage in training."""
 
     job: Job
