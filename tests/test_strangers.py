@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from tests.audit.test_run import audit, config
+from tests.audits.test_run import audit, config
 
 from undertow.audits import make_plan, run_audit
 from undertow.audits.record import read_run_config

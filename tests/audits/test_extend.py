@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 import pytest
-from tests.audit.test_run import config
+from tests.audits.test_run import config
 
 from undertow.audits import make_plan, run_audit
 from undertow.audits.rework import rescore

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.audit.test_estimates import QUESTIONS, asked, counted, table
+from tests.audits.test_estimates import QUESTIONS, asked, counted, table
 
 from undertow.audits.findings import decide
 from undertow.audits.seeds import few_seeds

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.audit.test_run import audit
+from tests.audits.test_run import audit
 
 import undertow.asking.store as stores
 from undertow.audits import Store

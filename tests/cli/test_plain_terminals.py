@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.audit.test_run import config
+from tests.audits.test_run import config
 
 from undertow.audits import make_plan, run_audit
 from undertow.place import Place
