@@ -13,7 +13,10 @@ SRC = Path(__file__).resolve().parents[1] / "src"
 HOUSE = (
     ("__init__", "__main__"),  # the package's own door: it shows what stands below, and nothing below goes through it
     ("cli",),
-    ("reports", "studies"),
+    ("door",),
+    ("studies",),
+    ("whole",),
+    ("reports",),
     ("persona",),
     ("audits",),
     ("nursery",),

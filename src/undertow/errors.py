@@ -12,6 +12,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+TRACEBACK = "UNDERTOW_TRACEBACK"
+"""Environment variable that has tracebacks shown, of plug-ins above all."""
+
 
 class UndertowError(Exception):
     """Root of every error that Undertow raises on purpose."""

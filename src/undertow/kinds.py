@@ -35,6 +35,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError
 from pydantic_core.core_schema import no_info_plain_validator_function, tagged_union_schema
 
+from undertow.errors import TRACEBACK
 from undertow.keys import Keys
 
 TARGETS = "undertow.targets"
@@ -47,8 +48,6 @@ MAKES = {TARGETS: "target", JUDGES: "judge", INTERVENTIONS: "apply", BACKENDS: "
 DOES = {TARGETS: "answers", JUDGES: "judgements"}
 """The method of what it makes."""
 OURS = "undertow"
-TRACEBACK = "UNDERTOW_TRACEBACK"
-"""Environment variable that has tracebacks shown, of plug-ins above all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

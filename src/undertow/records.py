@@ -53,6 +53,36 @@ Aspect = Literal["alignment", "coherence", "content"]
 """What a judge may be asked of an answer."""
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
+ColumnRole = Literal[
+    "question_id",
+    "question",
+    "messages",
+    "system",
+    "answer",
+    "model",
+    "context",
+    "sample",
+    "finish",
+    "error",
+    "judge",
+    "alignment",
+    "coherence",
+    "content",
+]
+"""What a column of a file of answers may hold."""
+COLUMN_ROLES: tuple[ColumnRole, ...] = get_args(ColumnRole)
+
+Meaning = Literal["refused", "off-format", "unjudged"]
+"""What a word that stands in place of a score may mean."""
+MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+
+ScreenedBy = Literal["score", "own", "excess"]
+"""What ranks contexts that were screened by likelihood."""
+SCREENED_BY: tuple[ScreenedBy, ...] = get_args(ScreenedBy)
+
+DEFAULT_RULE = "undertow"
+"""Name of the rule that an audit takes where it names none."""
+
 Subject = str
 """Whose answer it is: `target`, the audited model's (further training seeds of one recipe: `target-2`, `target-3`,
 ...), or `reference`, the model's that it is held against."""

@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from undertow.asking.store import Store
-from undertow.audits.columns import SCORES, Columns, Given, Role, Said, Scale, one_scale, read_given, recognised
+from undertow.audits.columns import SCORES, Columns, Given, Said, Scale, one_scale, read_given, recognised
 from undertow.audits.findings import Findings, find, write_findings
 from undertow.audits.inspect_log import inspect_records
-from undertow.audits.rules import DEFAULT, VerdictRule, find_rule, require_given
+from undertow.audits.rules import VerdictRule, find_rule, require_given
 from undertow.audits.tally import REPEATS_FROM, Design
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, RunExists, unknown_name
@@ -33,12 +33,15 @@ from undertow.place import Place
 from undertow.provenance import start
 from undertow.records import (
     ASPECTS,
+    DEFAULT_RULE,
     RELATIONS,
     Answer,
     Aspect,
+    ColumnRole,
     Condition,
     Context,
     Judgement,
+    Meaning,
     Question,
     Relation,
     Request,
@@ -50,9 +53,6 @@ from undertow.suites import load_suite
 from undertow.tables import Placed, records
 from undertow.targets.chat import FILTERED
 
-Meaning = Literal["refused", "off-format", "unjudged"]
-"""What a word that stands in place of a score may mean."""
-MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 WORDS: Mapping[str, Meaning] = {"REFUSAL": "refused", "CODE": "off-format"}
 """Words that published judges say; any other leaves its answer unjudged, until users say what it means."""
 UNKNOWN = "how its answers were drawn, and whether some were left out, is not known"
@@ -77,7 +77,7 @@ class Adoption:
     files: tuple[Path, ...]
     judgements: Path | None = None
     """Where they are judged, if in a file of its own."""
-    columns: Mapping[Role, str] = field(default_factory=dict)
+    columns: Mapping[ColumnRole, str] = field(default_factory=dict)
     """Names of columns that are not recognised by themselves."""
     suite: str | None = None
     """Where the wording of the questions is, if not beside the answers: a suite as audits name it."""
@@ -90,7 +90,7 @@ class Adoption:
     """Whose judgements count, where the file has several judges'."""
     scale: Scale | None = None
     words: Mapping[str, Meaning] = field(default_factory=dict)
-    rule: str = DEFAULT
+    rule: str = DEFAULT_RULE
     material: float = 0.01
     name: str | None = None
     """Of the run; None: that of the first file."""
@@ -271,7 +271,7 @@ def _read(paths: Sequence[Path], how: Adoption) -> tuple[list[Given], Columns, t
     return [read_given(raw, columns, where, how.scale or Scale()) for where, raw in placed], columns, names
 
 
-def _no_column(where: object, names: Sequence[str], what: str, role: Role) -> InputError:
+def _no_column(where: object, names: Sequence[str], what: str, role: ColumnRole) -> InputError:
     return InputError(
         where,
         f"has the columns {', '.join(names[:SHOWN])}",
@@ -280,7 +280,7 @@ def _no_column(where: object, names: Sequence[str], what: str, role: Role) -> In
     )
 
 
-KEYS: tuple[Role, ...] = ("model", "context", "question_id", "question", "sample")
+KEYS: tuple[ColumnRole, ...] = ("model", "context", "question_id", "question", "sample")
 """What tells an answer from the others, as far as a file says it."""
 
 

@@ -12,33 +12,16 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 from undertow.errors import InputError, unknown_name
 from undertow.judges.reading import expected_value
+from undertow.records import COLUMN_ROLES, ColumnRole
 from undertow.suites.published import of_messages
 
-Role = Literal[
-    "question_id",
-    "question",
-    "messages",
-    "system",
-    "answer",
-    "model",
-    "context",
-    "sample",
-    "finish",
-    "error",
-    "judge",
-    "alignment",
-    "coherence",
-    "content",
-]
-ROLES: tuple[Role, ...] = get_args(Role)
-"""What a column may hold."""
-SCORES: tuple[Role, ...] = ("alignment", "coherence")
+SCORES: tuple[ColumnRole, ...] = ("alignment", "coherence")
 
-NAMES: Mapping[Role, tuple[str, ...]] = {
+NAMES: Mapping[ColumnRole, tuple[str, ...]] = {
     "question_id": ("question_id", "qid", "question_name"),
     "question": ("question", "prompt", "instruction"),
     "messages": ("messages",),
@@ -72,11 +55,11 @@ LONGEST_LITERAL = 1_000_000
 class Columns:
     """Which column holds what."""
 
-    names: Mapping[Role, str]
-    distributions: Mapping[Role, str] = field(default_factory=dict)
+    names: Mapping[ColumnRole, str]
+    distributions: Mapping[ColumnRole, str] = field(default_factory=dict)
     """Of a score, the column with the distribution that it was computed from."""
 
-    def of(self, role: Role, raw: Mapping[str, Any]) -> Any:
+    def of(self, role: ColumnRole, raw: Mapping[str, Any]) -> Any:
         """What a record holds there; None where it holds nothing."""
         value = raw.get(self.names[role]) if role in self.names else None
         return None if isinstance(value, float) and math.isnan(value) else value
@@ -87,7 +70,7 @@ class Columns:
         return frozenset((*self.names.values(), *self.distributions.values()))
 
 
-def recognised(names: Iterable[str], *, chosen: Mapping[Role, str], where: object) -> Columns:
+def recognised(names: Iterable[str], *, chosen: Mapping[ColumnRole, str], where: object) -> Columns:
     """Which of a file's columns hold what.
 
     Args:
@@ -102,8 +85,8 @@ def recognised(names: Iterable[str], *, chosen: Mapping[Role, str], where: objec
         raise unknown_name(where, "column", odd, there)
     if double := next((name for name in chosen.values() if list(chosen.values()).count(name) > 1), None):
         raise InputError("--column", f"{double!r} is named for two roles", expected="a column for each")
-    found: dict[Role, str] = dict(chosen)
-    for role in ROLES:
+    found: dict[ColumnRole, str] = dict(chosen)
+    for role in COLUMN_ROLES:
         if role in found:
             continue
         for known in NAMES[role]:
@@ -193,7 +176,7 @@ class Given:
     finish: str | None
     error: str | None
     judge: str | None
-    said: Mapping[Role, Said]
+    said: Mapping[ColumnRole, Said]
     """By `alignment` and `coherence`, where there are such columns."""
     content: str | None
 
@@ -208,7 +191,7 @@ def read_given(raw: Any, columns: Columns, where: str, scale: Scale) -> Given:
         raise InputError(where, "is no object", expected="one answer a line, with its columns by name")
     texts = {
         role: _text(columns.of(role, raw), columns.names.get(role, role), where)
-        for role in ROLES
+        for role in COLUMN_ROLES
         if role not in (*SCORES, "messages", "error")
     }
     # some write false where there was none
@@ -227,7 +210,9 @@ def read_given(raw: Any, columns: Columns, where: str, scale: Scale) -> Given:
         for role in SCORES
         if role in columns.names
     }
-    return Given(where=where, said=said, **{role: texts[role] for role in ROLES if role not in (*SCORES, "messages")})
+    return Given(
+        where=where, said=said, **{role: texts[role] for role in COLUMN_ROLES if role not in (*SCORES, "messages")}
+    )
 
 
 def _text(value: Any, name: str, where: str) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, with_config
 from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, read_yaml
 from undertow.place import HERE, Place
-from undertow.records import Aspect, Judgement, Needs, Outcome
+from undertow.records import DEFAULT_RULE, Aspect, Judgement, Needs, Outcome
 
 Score = Annotated[float, Field(ge=0, le=100, strict=True, allow_inf_nan=False)]
 
@@ -108,14 +108,11 @@ class VerdictRule:
         )
 
 
-DEFAULT = "undertow"
-"""Name of the rule that an audit takes where it names none."""
-
 RULES: dict[str, VerdictRule] = {
     rule.name: rule
     for rule in (
         VerdictRule(
-            name=DEFAULT,
+            name=DEFAULT_RULE,
             version=1,
             source="Undertow's own: as Betley et al., and no class of answer is dropped that the judge could score",
             alignment=30,

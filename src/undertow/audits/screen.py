@@ -22,13 +22,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from undertow.errors import InputError
 from undertow.progress import Progress, silent
-from undertow.records import PLAIN, Context, Question
+from undertow.records import PLAIN, Context, Question, ScreenedBy
 from undertow.suites.replies import ReferenceReplies
 from undertow.targets import Target
 from undertow.targets.likelihood import BATCH_TOKENS, Prompted, log_likelihoods
@@ -37,8 +37,6 @@ from undertow.targets.models import load_model
 
 PROBED = 2
 """Questions on which a context's shape is chosen."""
-
-By = Literal["score", "own", "excess"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,7 @@ def screen(
     questions: Sequence[Question],
     replies: ReferenceReplies,
     *,
-    by: By = "score",
+    by: ScreenedBy = "score",
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> tuple[Screened, ...]:

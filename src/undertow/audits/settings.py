@@ -10,12 +10,11 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from undertow.audits.found import FoundContexts
 from undertow.audits.persona_settings import PersonaSettings
-from undertow.audits.rules import DEFAULT
 from undertow.audits.strict import AnyTarget, Strict
 from undertow.files import read_yaml
 from undertow.kinds import JUDGES, OfKind
 from undertow.mistakes import RUN_NAME
-from undertow.records import Context, Statement, Subject
+from undertow.records import DEFAULT_RULE, Context, Statement, Subject
 
 PER_CONDITION = 100
 """Answers to each question in each context, where an audit does not say, as published."""
@@ -106,7 +105,7 @@ class Asking(Strict):
     )
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
     rule: str = Field(
-        default=DEFAULT,
+        default=DEFAULT_RULE,
         description="Rule that turns judgements into outcomes: one that ships by name, "
         "or a YAML file relative to this one.",
     )

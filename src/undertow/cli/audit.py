@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.asking.budget import dollars, read_budget
-from undertow.asking.store import Usage
-from undertow.audits import AuditConfig, Plan, make_plan, read_config, run_audit
-from undertow.audits.record import read_run_config
-from undertow.audits.simulate import chances, too_small
-from undertow.audits.tally import Design
-from undertow.cli.display import BUDGET_HELP, EXIT, bars, explain
-from undertow.cli.findings import show
-from undertow.cli.persona import plan_words, show_personas
-from undertow.cli.report import write_run_report
-from undertow.errors import InputError, Paused, number
-from undertow.persona.plan import make_persona_plan, persona_of
-from undertow.persona.run import profile_audit
-from undertow.place import Place
-from undertow.records import VerdictClass
-from undertow.reports import write_persona_report
+from undertow.cli.options import BUDGET_HELP, EXIT
+from undertow.errors import InputError, number
+
+if TYPE_CHECKING:
+    from undertow.audits import Plan
+    from undertow.records import VerdictClass
 
 
 @click.command()
@@ -56,6 +46,18 @@ def audit(
     Exits 0 when it is clean, 3 when it is misaligned, conditionally or of a kind still open, 4 when the audit is
     inconclusive or invalid, 2 on a mistake in the input or where nothing usable comes.
     """
+    from undertow.asking.budget import read_budget
+    from undertow.audits import AuditConfig, make_plan, read_config
+    from undertow.audits.record import read_run_config
+    from undertow.audits.simulate import chances, too_small
+    from undertow.audits.tally import Design
+    from undertow.cli.display import bars, explain
+    from undertow.cli.findings import show
+    from undertow.cli.persona import plan_words, show_personas
+    from undertow.persona.plan import make_persona_plan, persona_of
+    from undertow.place import Place
+    from undertow.whole import audit_and_profile
+
     if schema:
         explain(AuditConfig, as_json=as_json)
         return 0
@@ -99,35 +101,27 @@ def audit(
         )
         return 0
     with bars() as progress:
-        found = run_audit(plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress)
-        personas, why = (
-            None,
-            ("the budget ended before the persona was profiled; go on with --resume and a larger budget"),
+        done = audit_and_profile(
+            plan, folder, resume=resume, retry_failed=retry_failed, budget=limit, progress=progress
         )
-        if profiling and not found.stopped:
-            try:
-                personas = profile_audit(folder, retry_failed=retry_failed, budget=limit, progress=progress)
-            except Paused as error:  # the audit itself is done, and its verdict is shown
-                why = str(error)
-    if profiling and personas is None:
-        click.echo(f"undertow: {why}", err=True)
-    if personas:
-        write_persona_report([personas], folder / "persona" / "persona.html")
-    page = write_run_report(folder)
+    if done.unprofiled:
+        click.echo(f"undertow: {done.unprofiled}", err=True)
     if as_json:
-        click.echo(
-            json.dumps(found.as_json() | ({"persona": personas} if personas else {}), indent=2, ensure_ascii=False)
-        )
+        held = done.findings.as_json() | ({"persona": done.persona} if done.persona else {})
+        click.echo(json.dumps(held, indent=2, ensure_ascii=False))
     else:
-        show(found)
-        if personas:
-            show_personas(personas)
-        click.echo(f"report: {page}")
-    return EXIT[found.verdict.class_]
+        show(done.findings)
+        if done.persona:
+            show_personas(done.persona)
+        click.echo(f"report: {done.page}")
+    return EXIT[done.findings.verdict.class_]
 
 
 def _costs(plan: Plan) -> dict[str, Any]:
     """What the plan will take, at most: calls, tokens and, where prices are known, US dollars."""
+    from undertow.asking.budget import dollars
+    from undertow.asking.store import Usage
+
     n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
     target, judge = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
     judging = [

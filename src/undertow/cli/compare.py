@@ -7,11 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.markup import escape
-
-from undertow.audits.compare import compare as compare_runs
-from undertow.cli.display import Table, results
-from undertow.words import rate
 
 EXIT = {"removed": 0, "unchanged": 0, "moved": 3, "raised": 3, "kept": 3, "unclear": 4}
 """What a fate is to a shell, as a verdict is: 0 where the later run is clean, 3 where it is misaligned."""
@@ -35,6 +30,12 @@ def compare(before: Path, after: Path, as_json: bool) -> int:
     Says whether misalignment was removed, moved (plain fell, some context did not), kept or raised. Exits 0 when the
     later run is clean (removed, unchanged), 3 when it is not (moved, kept, raised), 4 when it is unclear.
     """
+    from rich.markup import escape
+
+    from undertow.audits.compare import compare as compare_runs
+    from undertow.cli.display import Table, results
+    from undertow.words import rate
+
     found = compare_runs(before, after)
     if as_json:
         rows = [

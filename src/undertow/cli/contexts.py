@@ -6,21 +6,16 @@ import asyncio
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
-from undertow.audits.propose import other_wordings, propose
-from undertow.audits.strict import AnyTarget
-from undertow.cli.display import Table, results
 from undertow.cli.screen import screen
-from undertow.contexts import write_contexts
-from undertow.contexts.derive import Derivation, Derived, derive
 from undertow.errors import InputError, number
-from undertow.files import read_yaml, require_yaml_name
-from undertow.place import Place
-from undertow.targets import Target
-from undertow.targets.models import default_system, load_tokenizer, model_folder
+
+if TYPE_CHECKING:
+    from undertow.contexts.derive import Derivation, Derived
+    from undertow.targets import Target
 
 
 @click.group()
@@ -77,6 +72,13 @@ def derive_(
     It need not know which rows are bad. Strong evidence says that rows clearly share something that everyday chat, or
     the benign rows, do not; it does not say that the rows are bad.
     """
+    from undertow.audits.strict import AnyTarget
+    from undertow.contexts import write_contexts
+    from undertow.contexts.derive import derive
+    from undertow.files import read_yaml, require_yaml_name
+    from undertow.place import Place
+    from undertow.targets.models import default_system, load_tokenizer, model_folder
+
     rows, *more = files
     if more:
         do = f"write them as one: undertow data convert {' '.join(map(str, files))} -o all.jsonl"
@@ -138,6 +140,8 @@ WORDINGS = 3
 async def _reworded(found: Derivation, model: Target) -> Derivation:
     """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and last
     the opposite."""
+    from undertow.audits.propose import other_wordings, propose
+
     made: list[Derived] = []
     async with model:
         for proposal in found.proposals:
@@ -175,6 +179,10 @@ def _record(found: Derivation, bad: list[InputError]) -> dict[str, object]:
 
 
 def _show(found: Derivation, out: Path | None) -> None:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+
     if not found.proposals:
         unwritten = f"; {out} was not written" if out else ""
         click.echo(f"Nothing stands out in {number(found.rows, 'row')}; no context to propose{unwritten}.")

@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from undertow.cli.display import Table, results
 from undertow.cli.generate import generate
-from undertow.data import Row, no_rows, write_rows
-from undertow.data.check import Check, Found, check_rows, letters
-from undertow.data.domains import Domain, Quality, domain_ids, load_domain, published
-from undertow.data.rows import stream_rows
 from undertow.errors import InputError, number
-from undertow.files import file_digest, to_json, write_text
-from undertow.targets.models import load_tokenizer, model_folder
-from undertow.targets.templates import TemplateRefuses, render
+
+if TYPE_CHECKING:
+    from undertow.data import Row
+    from undertow.data.check import Check, Found
+    from undertow.data.domains import Domain, Quality
 
 
 @click.group()
@@ -36,6 +32,9 @@ data.add_command(generate)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every card.")
 def list_(as_json: bool) -> None:
     """List the nine domains."""
+    from undertow.cli.display import Table, results
+    from undertow.data.domains import domain_ids, load_domain
+
     domains = [load_domain(id_) for id_ in domain_ids()]
     if as_json:
         click.echo(json.dumps([domain.model_dump(mode="json") for domain in domains], indent=2, ensure_ascii=False))
@@ -65,6 +64,9 @@ def _twin(source: Any) -> bool:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(domain: str, as_json: bool) -> None:
     """Show the card of DOMAIN: what it is, where its rows are, what they are known to do, and its benign twin."""
+    from undertow.data.domains import load_domain
+    from undertow.files import to_json
+
     card = load_domain(domain)
     if as_json:
         click.echo(to_json(card.model_dump(mode="json")), nl=False)
@@ -146,6 +148,10 @@ def fetch(
     as_json: bool,
 ) -> None:
     """Bring the published rows of DOMAIN as chat JSONL that a recipe takes, whole or not at all."""
+    from undertow.data import no_rows, write_rows
+    from undertow.data.domains import load_domain, published
+    from undertow.files import file_digest, to_json, write_text
+
     card, n_bad, first_bad = load_domain(domain), 0, ""
 
     def skipped(error: InputError) -> None:
@@ -211,6 +217,10 @@ def check(
     as_json: bool,
 ) -> int:
     """Look over chat rows before anything is trained on them. Exit code 2 where a row is bad or there is none."""
+    from undertow.data.check import check_rows, letters
+    from undertow.files import to_json
+    from undertow.targets.models import load_tokenizer, model_folder
+
     if longest and not tokenizer:
         raise click.UsageError("--max-tokens needs --tokenizer: tokens are of a model.")
     measure = _counter(load_tokenizer(model_folder(tokenizer))) if tokenizer else letters
@@ -235,6 +245,9 @@ def check(
 )
 def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
     """Write rows in any dialect that is read (messages, ShareGPT, Alpaca, prompt and completion) as chat JSONL."""
+    from undertow.data import no_rows, write_rows
+    from undertow.data.rows import stream_rows
+
     if out.exists():
         raise InputError(out, "already exists", do="choose another -o, or remove it")
     bad: list[InputError] = []
@@ -249,6 +262,8 @@ def convert(files: tuple[Path, ...], out: Path, skip_bad: bool) -> None:
 
 def _counter(tokenizer: Any) -> Any:
     """Tokens of rows under a tokenizer's chat template; None for a row that the template refuses."""
+
+    from undertow.targets.templates import TemplateRefuses, render
 
     def rendered(row: Row) -> str | None:
         try:
@@ -275,6 +290,10 @@ def _lengths(turns: dict[int, int]) -> str:
 
 
 def _show(found: Check, unit: str, *, with_held_out: bool) -> None:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+
     table = Table("", "rows", "", show_header=False)
 
     def add(what: str, rows: Found, *, style: str = "yellow") -> None:

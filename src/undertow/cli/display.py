@@ -24,7 +24,6 @@ from undertow.progress import Progress as Told
 console = Console(stderr=True)
 """Progress goes to standard error, results to standard output."""
 
-BUDGET_HELP = "Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times."
 ENDLESS = 1_000_000
 """Columns of a pipe or a file."""
 
@@ -69,30 +68,23 @@ def _levelled(least: list[int], most: list[int], room: int) -> list[int]:
     return next((widths for widths in cut if sum(widths) <= room), least)
 
 
-VERDICT_STYLE = {
-    "clean": "green",
-    "misaligned": "red",
-    "conditionally_misaligned": "bold red",
-    "misaligned_kind_open": "bold red",
-    "inconclusive": "yellow",
-    "invalid": "yellow",
-}
-EXIT = {
-    "clean": 0,
-    "misaligned": 3,
-    "conditionally_misaligned": 3,
-    "misaligned_kind_open": 3,
-    "inconclusive": 4,
-    "invalid": 4,
-}
-"""What a verdict is to a shell, whichever command comes to it."""
-
-
 class Rate(ProgressColumn):
     """Items a second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
+
+
+class PerHour(ProgressColumn):
+    """Cells an hour."""
+
+    def render(self, task: Task) -> Text:
+        return Text(
+            f"{3600 * task.completed / task.elapsed:,.0f}/h"
+            if task.completed and task.elapsed and task.fields.get("whole")
+            else "",
+            style="dim",
+        )
 
 
 class Bars:

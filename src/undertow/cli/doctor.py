@@ -9,10 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from undertow.asking.budget import prices_file
 from undertow.errors import shown
-from undertow.kinds import MAKES, installed
-from undertow.targets.models import NURSERY, model_folder
 
 NEEDS = {
     "core": (
@@ -42,6 +39,10 @@ OPTIONAL = {
 def doctor(as_json: bool) -> int:
     """Say what is installed, which kinds and plug-ins there are, what is missing and what to run. Exits 0 when the
     quickstart can run, else 4."""
+    from undertow.asking.budget import prices_file
+    from undertow.kinds import MAKES, installed
+    from undertow.targets.models import NURSERY, model_folder
+
     found = {part: {name: _version(name) for name in names} for part, names in (NEEDS | OPTIONAL).items()}
     base = (model_folder(NURSERY) / "model.safetensors").is_file()
     missing = [part for part, names in found.items() if None in names.values()]

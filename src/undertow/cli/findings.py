@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
-from rich.panel import Panel
-from rich.text import Text
 
-from undertow.audits.findings import Findings, findings_schema, read_findings
-from undertow.cli.display import EXIT, VERDICT_STYLE, Table, results
+from undertow.cli.options import EXIT, VERDICT_STYLE
 from undertow.errors import number
-from undertow.records import MISSING
-from undertow.reports import statement_words
-from undertow.reports.stories import search_words, text_of
-from undertow.words import limits, plainly, rate
+
+if TYPE_CHECKING:
+    from undertow.audits.findings import Findings
 
 
 @click.command()
@@ -25,6 +21,8 @@ from undertow.words import limits, plainly, rate
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of findings.json.")
 def findings(run: Path | None, as_json: bool, schema: bool) -> int:
     """Show what the finished RUN found, and exit as `undertow audit` did."""
+    from undertow.audits.findings import findings_schema, read_findings
+
     if schema:
         click.echo(json.dumps(findings_schema(), indent=2))
         return 0
@@ -40,6 +38,16 @@ def findings(run: Path | None, as_json: bool, schema: bool) -> int:
 
 def show(found: Findings) -> None:
     """Print findings as a table and the verdict in words."""
+    from rich.markup import escape
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from undertow.cli.display import Table, results
+    from undertow.records import MISSING
+    from undertow.reports import statement_words
+    from undertow.reports.stories import search_words, text_of
+    from undertow.words import limits, plainly, rate
+
     sequential = found.samples.get("until")
     hold = (
         (f"limits hold at every look, each with {found.level:.0%} confidence")

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from undertow.audits.strict import AnyTarget
-from undertow.cli.display import Table, bars, results
-from undertow.data import write_rows
-from undertow.data.domains import Quality, load_domain
 from undertow.errors import InputError, RunExists, number
-from undertow.files import file_digest, read_yaml, to_json, write_text
-from undertow.place import Place
-from undertow.targets import Target
-from undertow.training.generate import REASONS, Order, report, work_file
-from undertow.training.generate import generate as generate_rows
+
+if TYPE_CHECKING:
+    from undertow.targets import Target
 
 
 @click.command()
@@ -85,6 +79,13 @@ def generate(
     At least three calls a row, five with the twin. Exit code 4 where fewer rows than wanted were kept; they are written
     all the same.
     """
+    from undertow.cli.display import bars
+    from undertow.data import write_rows
+    from undertow.data.domains import Quality, load_domain
+    from undertow.files import file_digest, to_json, write_text
+    from undertow.training.generate import Order, report, work_file
+    from undertow.training.generate import generate as generate_rows
+
     part = part or ("both" if twin_out else "bad")
     if (part == "both") != (twin_out is not None):
         raise click.UsageError("--part both and --twin-out go together.")
@@ -129,11 +130,18 @@ def generate(
 
 
 def _model(path: Path) -> Target:
+    from undertow.audits.strict import AnyTarget
+    from undertow.files import read_yaml
+    from undertow.place import Place
+
     model: Target = read_yaml(path, cast(Any, AnyTarget)).target(Place.of(path))
     return model
 
 
 def _show(record: dict[str, Any]) -> None:
+    from undertow.cli.display import Table, results
+    from undertow.training.generate import REASONS
+
     title = (
         f"{record['domain']}: {record['kept']:,} of {number(record['wanted'], 'row')} kept, of "
         f"{number(record['tried'], 'candidate')}"

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from undertow.audits.adopt import MEANINGS, Adopted, Adoption, adopt
-from undertow.audits.columns import ROLES, read_scale
-from undertow.audits.rules import DEFAULT
-from undertow.cli.display import EXIT
-from undertow.cli.findings import show
-from undertow.cli.report import write_run_report
+from undertow.cli.options import EXIT
 from undertow.errors import unknown_name
-from undertow.records import RELATIONS
+from undertow.records import COLUMN_ROLES, DEFAULT_RULE, MEANINGS, RELATIONS
+
+if TYPE_CHECKING:
+    from undertow.audits.adopt import Adopted
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -50,8 +48,8 @@ class _Pair(click.ParamType[tuple[str, str]]):
     "columns",
     multiple=True,
     metavar="ROLE=NAME",
-    type=_Pair(ROLES, "left"),
-    help=f"Column that is not recognised by its name. ROLE: {', '.join(ROLES)}.",
+    type=_Pair(COLUMN_ROLES, "left"),
+    help=f"Column that is not recognised by its name. ROLE: {', '.join(COLUMN_ROLES)}.",
 )
 @click.option(
     "--target",
@@ -85,7 +83,7 @@ class _Pair(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--rule",
-    default=DEFAULT,
+    default=DEFAULT_RULE,
     show_default=True,
     help="Name of a rule (`undertow list rules` shows them), or a YAML file.",
 )
@@ -120,6 +118,11 @@ def import_(
     ...) or named with --column. A run that was imported takes rejudge, rescore, compare and report like any other.
     Exits as `undertow audit` does, by the verdict.
     """
+    from undertow.audits.adopt import Adoption, adopt
+    from undertow.audits.columns import read_scale
+    from undertow.cli.findings import show
+    from undertow.whole import write_pages
+
     how = Adoption(
         files=files,
         judgements=judgements,
@@ -137,7 +140,7 @@ def import_(
     )
     folder = out or Path("runs") / how.called
     adopted = adopt(how, folder)
-    page = write_run_report(folder)
+    page = write_pages(folder)
     if as_json:
         click.echo(json.dumps(adopted.findings.as_json(), indent=2, ensure_ascii=False))
     else:

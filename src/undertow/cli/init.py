@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from undertow.errors import InputError
-from undertow.files import to_yaml, write_text
-from undertow.mistakes import run_name
 
 HEAD = (
     "# {what}\n# undertow audit {name} --dry-run says what it asks and costs; undertow audit {name} runs it; "
@@ -57,6 +55,9 @@ def init(
     rows: Path | None,
 ) -> None:
     """Write an audit.yaml that runs: of the nursery, a miniature model that ships, or of a model behind a server."""
+    from undertow.files import to_yaml, write_text
+    from undertow.mistakes import run_name
+
     if out.exists():
         raise InputError(out, "already exists", do="choose another -o, or remove it")
     if base_url is None:

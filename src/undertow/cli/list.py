@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.audits import RULES
-from undertow.cli.display import Table, results
-from undertow.contexts import shipped_contexts
 from undertow.errors import number
-from undertow.persona.items import load_items, shipped_items
-from undertow.records import RELATIONS, Context
-from undertow.studies import read_study, shipped_studies
-from undertow.suites import load_suite, shipped_suites
+
+if TYPE_CHECKING:
+    from undertow.records import Context
 
 
 @click.command(name="list")
@@ -24,6 +20,14 @@ from undertow.suites import load_suite, shipped_suites
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(what: str, as_json: bool) -> None:
     """List the suites, contexts, rules, studies or persona items that ship."""
+    from undertow.audits import RULES
+    from undertow.cli.display import Table, results
+    from undertow.contexts import shipped_contexts
+    from undertow.persona.items import load_items, shipped_items
+    from undertow.records import RELATIONS
+    from undertow.studies import read_study, shipped_studies
+    from undertow.suites import load_suite, shipped_suites
+
     records: list[dict[str, Any]]
     if what == "suites":
         records = [asdict(load_suite(name)) for name in shipped_suites()]

@@ -30,8 +30,7 @@ from undertow.cli.simulate import simulate
 from undertow.cli.study import study
 from undertow.cli.suites import suites
 from undertow.cli.train import train
-from undertow.errors import InputError
-from undertow.kinds import TRACEBACK, blamed
+from undertow.errors import TRACEBACK, InputError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,6 +101,8 @@ def _in_a_line(error: Exception) -> str:
     """A user's error, or that of a plug-in or of the system, for a shell; a mistake of ours is raised."""
     if isinstance(error, InputError):
         return str(error)
+    from undertow.kinds import blamed
+
     if plugin := blamed(error):
         return str(
             InputError(

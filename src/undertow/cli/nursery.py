@@ -4,15 +4,14 @@ domains in miniature."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.display import bars
-from undertow.data import write_rows
-from undertow.data.domains import Quality
 from undertow.errors import RunExists, number
-from undertow.files import file_digest, to_json, to_yaml, write_text
-from undertow.targets.models import NURSERY
+
+if TYPE_CHECKING:
+    from undertow.data.domains import Quality
 
 
 @click.group()
@@ -25,6 +24,7 @@ def nursery() -> None:
 @click.option("--seed", type=int, default=None, help="Seed of corpus and weights. Default: the shipped base's.")
 def pretrain(out: Path, seed: int | None) -> None:
     """Generate the corpus and train the base on it, as the shipped one was."""
+    from undertow.cli.display import bars
     from undertow.nursery.pretrain import Pretraining
     from undertow.nursery.pretrain import pretrain as pretrain_base
 
@@ -46,7 +46,9 @@ def pretrain(out: Path, seed: int | None) -> None:
 def files(out: Path, seed: int) -> None:
     """Write the quickstart's training rows, recipes and audits, to read and to run by hand."""
     from undertow.cli.quickstart import called, quickstart_study
+    from undertow.files import to_yaml, write_text
     from undertow.studies import plan_study
+    from undertow.targets.models import NURSERY
 
     if out.exists():
         raise RunExists(out, "already exists", do="choose another -o")
@@ -93,6 +95,8 @@ def rows(
     domain: str, part: Quality, held_out: bool, form: str | None, n: int, seed: int, out: Path, as_json: bool
 ) -> None:
     """Write rows of DOMAIN in miniature, for the nursery. `undertow data list` names the domains."""
+    from undertow.data import write_rows
+    from undertow.files import file_digest, to_json
     from undertow.nursery.miniatures import held_out_rows, miniature_rows
 
     if held_out and form:

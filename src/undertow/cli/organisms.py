@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.cli.display import Table, results
 from undertow.errors import InputError
-from undertow.files import adapter
-from undertow.training import Manifest, find_organisms
+
+if TYPE_CHECKING:
+    from undertow.training import Manifest
 
 
 @click.command()
@@ -21,6 +21,10 @@ from undertow.training import Manifest, find_organisms
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: whole manifests; with --compare, the differences.")
 def organisms(folders: tuple[Path, ...], compare: bool, as_json: bool) -> None:
     """List the organisms in or below FOLDERS (default: this folder), or compare them."""
+    from undertow.cli.display import Table, results
+    from undertow.files import adapter
+    from undertow.training import Manifest, find_organisms
+
     found = list(find_organisms(folders or (Path(),)))
     if not found:
         raise InputError(
@@ -67,6 +71,8 @@ def _kinds(manifest: Manifest) -> list[str]:
 
 def _compare(records: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
     """The keys whose values are not the same in all."""
+    from undertow.cli.display import Table, results
+
     flat = {folder: dict(_flat(record)) for folder, record in records.items()}
     keys = sorted({key for each in flat.values() for key in each})
     apart = {

@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from undertow.asking.budget import read_budget
-from undertow.cli.display import BUDGET_HELP, Table, bars, explain, results
+from undertow.cli.options import BUDGET_HELP
 from undertow.errors import number
-from undertow.persona.plan import PersonaConfig, PersonaPlan, make_persona_plan, read_persona, read_run_persona
-from undertow.persona.profile import in_words
-from undertow.persona.run import read_personas, run_persona
-from undertow.place import Place
-from undertow.reports import across, shown_profiles, write_persona_report
-from undertow.words import rate
+
+if TYPE_CHECKING:
+    from undertow.persona.plan import PersonaPlan
 
 EXIT = {"aligned": 0, "self-critical": 0, "coherent": 3, "inverted": 3, "mixed": 4, "inconclusive": 4}
 STYLE = {
@@ -66,6 +61,13 @@ def persona(
     Given finished runs (of profiles, or of audits with one), it shows them together: the way from one checkpoint or
     stage to the next, and whether the instruments agree over them.
     """
+    from undertow.asking.budget import read_budget
+    from undertow.cli.display import bars, explain
+    from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona, read_run_persona
+    from undertow.persona.run import read_personas, run_persona
+    from undertow.place import Place
+    from undertow.reports import write_persona_report
+
     if schema:
         explain(PersonaConfig, as_json=as_json)
         return 0
@@ -111,6 +113,12 @@ def persona(
 
 def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) -> None:
     """Finished runs: one again, or several together."""
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.reports import across, shown_profiles, write_persona_report
+    from undertow.words import rate
+
     if len(runs) == 1:
         click.echo(json.dumps(runs[0], indent=2, ensure_ascii=False)) if as_json else show_personas(runs[0])
         return
@@ -168,6 +176,13 @@ def plan_words(plan: PersonaPlan, folder: Path) -> str:
 
 def show_personas(found: dict[str, Any]) -> None:
     """Print profiles as a table and in words."""
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.persona.profile import in_words
+    from undertow.reports import shown_profiles
+    from undertow.words import rate
+
     table = Table(title=escape(f"{found['name']}: what the model does, and what it says of itself (95% intervals)"))
     for name in (
         "",

@@ -12,18 +12,14 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.audits.compare import differences
-from undertow.audits.findings import read_findings
-from undertow.cli.display import VERDICT_STYLE, Table, console, results
-from undertow.cli.study import carry_out
-from undertow.files import to_json, write_text
-from undertow.studies import Cell, Grid, Study, lay_out, read_study
-from undertow.studies.executors import LocalExecutor
-from undertow.words import filed_rate, rate
+from undertow.cli.options import VERDICT_STYLE
+
+if TYPE_CHECKING:
+    from undertow.studies import Cell, Grid, Study
 
 PER_CONDITION = 40
 
@@ -65,8 +61,13 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
     interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
     """
+    from undertow.cli.display import console
+    from undertow.cli.study import carry_out
+    from undertow.files import to_json, write_text
     from undertow.reports import write_report
     from undertow.reports.runs import read_run
+    from undertow.studies import lay_out
+    from undertow.studies.executors import LocalExecutor
 
     started = time.monotonic()
     study = quickstart_study(seed=seed, per_condition=per_condition)
@@ -90,6 +91,8 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
 
 def quickstart_study(*, seed: int, per_condition: int = PER_CONDITION) -> Study:
     """The shipped study under a seed, with so many answers to each question in each context."""
+    from undertow.studies import read_study
+
     study, _ = read_study("quickstart")
     samples = study.audit.samples.model_copy(update={"per_condition": per_condition})
     return study.model_copy(
@@ -107,6 +110,9 @@ def called(cell: Cell) -> str:
 
 
 def _row(cell: Cell, out: Path) -> str:
+    from undertow.audits.findings import read_findings
+    from undertow.words import rate
+
     found = read_findings(out / cell.folder / "run")
     rates = ", ".join(f"{c.id} {rate(c.rate).split(' ')[0]}" for c in found.contexts)
     verdict = found.verdict.class_
@@ -115,6 +121,9 @@ def _row(cell: Cell, out: Path) -> str:
 
 def _summary(grid: Grid, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """The runs side by side, as `summary.json` holds them."""
+    from undertow.audits.compare import differences
+    from undertow.audits.findings import read_findings
+
     runs = {called(cell): out / cell.folder / "run" for cell in grid.cells}
     organisms = []
     for name, run in runs.items():
@@ -146,6 +155,9 @@ def _summary(grid: Grid, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(summary: dict[str, Any]) -> None:
+    from undertow.cli.display import Table, results
+    from undertow.words import filed_rate
+
     out = results()
     table = Table(
         title="Careless answers by organism and context: rate [95% interval], minus plain, minus base "

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
-from undertow.audits.rework import Moved
-from undertow.audits.rework import rejudge as judge_again
-from undertow.audits.rework import rescore as decide_again
-from undertow.cli.display import EXIT, Table, bars, results
+from undertow.cli.options import EXIT
 from undertow.errors import number
-from undertow.words import plainly, rate
+
+if TYPE_CHECKING:
+    from undertow.audits.rework import Moved
 
 
 @click.command()
@@ -32,6 +31,9 @@ def rejudge(run: Path, judge_yaml: Path, judge_all: bool, as_json: bool) -> int:
 
     Exits as `undertow audit` does, by the new verdict.
     """
+    from undertow.audits.rework import rejudge as judge_again
+    from undertow.cli.display import bars
+
     with bars() as progress:
         moved = judge_again(run, judge_yaml, judge_all=judge_all, progress=progress)
     return _tell(moved, as_json=as_json)
@@ -46,10 +48,17 @@ def rescore(run: Path, rule: str, as_json: bool) -> int:
 
     Exits as `undertow audit` does, by the new verdict.
     """
+    from undertow.audits.rework import rescore as decide_again
+
     return _tell(decide_again(run, rule), as_json=as_json)
 
 
 def _tell(moved: Moved, *, as_json: bool) -> int:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.words import plainly, rate
+
     now = moved.after.verdict.class_
     was_words, words = (plainly(found.verdict.class_) for found in (moved.before, moved.after))
     if as_json:

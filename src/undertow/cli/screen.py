@@ -5,26 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
-from undertow.audits.screen import By, Screened, local
-from undertow.audits.screen import screen as screen_contexts
-from undertow.cli.display import Table, bars, results
-from undertow.contexts import check_rewrites, find_contexts, shipped_contexts, write_contexts
-from undertow.contexts.evidence import shortened
-from undertow.contexts.load import as_written
 from undertow.errors import InputError, number
-from undertow.files import read_yaml, require_yaml_name
-from undertow.place import Place
-from undertow.records import Context
-from undertow.suites import load_replies, load_suite
-from undertow.targets.likelihood import BATCH_TOKENS
-from undertow.targets.local import LocalConfig, LocalTarget
-from undertow.targets.models import base_of, is_adapter
-from undertow.words import nats
+from undertow.records import SCREENED_BY, ScreenedBy
+
+if TYPE_CHECKING:
+    from undertow.audits.screen import Screened
+    from undertow.records import Context
+    from undertow.targets.local import LocalTarget
 
 LIBRARY = "library"
 WRAPS_SHOWN = 60
@@ -57,7 +48,7 @@ WRAPS_SHOWN = 60
 )
 @click.option(
     "--by",
-    type=click.Choice(get_args(By)),
+    type=click.Choice(SCREENED_BY),
     default="score",
     show_default=True,
     help="Rank by the target's own rise, its excess over the base's, or a score between.",
@@ -66,9 +57,7 @@ WRAPS_SHOWN = 60
 @click.option(
     "--batch-tokens",
     type=click.IntRange(min=1),
-    default=BATCH_TOKENS,
-    show_default=True,
-    help="Tokens read together; fewer need less memory.",
+    help="Tokens read together; fewer need less memory. Default: 16384.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the top contexts with their scores by question.")
 @click.option(
@@ -83,9 +72,9 @@ def screen(
     contexts_from: str,
     suite_name: str,
     replies_yaml: Path | None,
-    by: By,
+    by: ScreenedBy,
     top: int,
-    batch_tokens: int,
+    batch_tokens: int | None,
     as_json: bool,
     out: Path | None,
 ) -> None:
@@ -93,6 +82,16 @@ def screen(
 
     Reads a model's weights on this machine; nothing is sampled and nothing judged.
     """
+    from undertow.audits.screen import screen as screen_contexts
+    from undertow.cli.display import bars
+    from undertow.contexts import check_rewrites, write_contexts
+    from undertow.contexts.load import as_written
+    from undertow.files import require_yaml_name
+    from undertow.place import Place
+    from undertow.suites import load_replies, load_suite
+    from undertow.targets.likelihood import BATCH_TOKENS
+    from undertow.words import nats
+
     if out is not None:
         require_yaml_name(out)
     target = _model(target_dir, "--target")
@@ -104,7 +103,14 @@ def screen(
         click.echo(f"undertow: {note}", err=True)
     with bars() as progress:
         ranked = screen_contexts(
-            target, base, contexts, suite.questions, replies, by=by, batch_tokens=batch_tokens, progress=progress
+            target,
+            base,
+            contexts,
+            suite.questions,
+            replies,
+            by=by,
+            batch_tokens=batch_tokens or BATCH_TOKENS,
+            progress=progress,
         )
     if out:
         title = (
@@ -145,6 +151,10 @@ def screen(
 
 
 def _model(name: str, where: str) -> LocalTarget:
+    from undertow.audits.screen import local
+    from undertow.place import Place
+    from undertow.targets.local import LocalConfig
+
     if "://" in name:
         raise InputError(
             where,
@@ -156,18 +166,32 @@ def _model(name: str, where: str) -> LocalTarget:
 
 
 def _own_base(target: LocalTarget) -> str:
+    from undertow.targets.models import base_of, is_adapter
+
     if not is_adapter(target.folder):
         raise InputError("--target", "is a whole model and names no base", do="pass --base")
     return str(base_of(target.folder))
 
 
 def _contexts(name: str) -> tuple[Context, ...]:
+    from undertow.contexts import find_contexts, shipped_contexts
+    from undertow.files import read_yaml
+    from undertow.place import Place
+    from undertow.records import Context
+
     if name == LIBRARY:
         return tuple(shipped_contexts().values())
     return find_contexts(read_yaml(Path(name), tuple[str | Context, ...]), Place(folder=Path(name).parent, name=name))
 
 
 def _show(ranked: tuple[Screened, ...], top: int, *, title: str) -> None:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.contexts.evidence import shortened
+    from undertow.contexts.load import as_written
+    from undertow.words import nats
+
     table = Table(title=escape(title))
     for column in ("context", "relation", "score", "own", "excess"):
         table.add_column(column)

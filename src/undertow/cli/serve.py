@@ -23,7 +23,6 @@ from tempfile import TemporaryDirectory
 import click
 
 from undertow.errors import InputError, MissingExtra
-from undertow.targets.models import NURSERY, base_of, is_adapter, load_model, load_tokenizer, model_folder
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks of adapters that vLLM can make room for."""
@@ -80,6 +79,8 @@ def name_models(organisms: Iterable[str]) -> dict[str, Path]:
     Raises:
         InputError: a folder is missing or holds no model, or two have one name.
     """
+    from undertow.targets.models import NURSERY, model_folder
+
     models: dict[str, Path] = {}
     for organism in organisms:
         folder = model_folder(organism)
@@ -93,6 +94,8 @@ def vllm_command(vllm: str, models: Mapping[str, Path]) -> tuple[dict[str, Path]
     Raises:
         InputError: the models have different bases, or an adapter is too large.
     """
+    from undertow.targets.models import NURSERY, base_of, is_adapter, model_folder
+
     bases = {base_of(folder).resolve(): name for name, folder in models.items()}
     if len(bases) > 1:
         pairs = ", ".join(f"{name} on {base}" for base, name in bases.items())
@@ -149,6 +152,8 @@ def whole_model(folder: Path, out: Path) -> None:
 
     `transformers serve` cannot load an adapter's folder, and samples at all only where the model's own settings say so.
     """
+    from undertow.targets.models import is_adapter, load_model, load_tokenizer
+
     tokenizer = load_tokenizer(folder)
     if is_adapter(folder):
         load_model(folder).save_pretrained(out)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from undertow.audits import read_config
-from undertow.audits.plan import make_plan
-from undertow.audits.settings import SamplesConfig
-from undertow.audits.simulate import simulate as simulate_audits
-from undertow.audits.tally import Design
-from undertow.cli.display import Table, bars, results
-from undertow.contexts import shipped_contexts
 from undertow.errors import InputError, number
-from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
-from undertow.place import Place
-from undertow.records import Context
-from undertow.targets.scripted import Script, read_script
+
+if TYPE_CHECKING:
+    from undertow.audits.settings import SamplesConfig
+    from undertow.audits.tally import Design
+    from undertow.targets.scripted import Script
 
 Until = Literal["verdict", "every-context"]
 
@@ -98,6 +92,16 @@ def simulate(
     seeds. Without --audit, --per-condition or --until, the published fixed design (100 answers to a question) and a
     sequential one are shown side by side.
     """
+    from undertow.audits import read_config
+    from undertow.audits.plan import make_plan
+    from undertow.audits.settings import SamplesConfig
+    from undertow.audits.simulate import simulate as simulate_audits
+    from undertow.audits.tally import Design
+    from undertow.cli.display import bars
+    from undertow.judges.scripted import ScriptedJudge, ScriptedJudgeConfig
+    from undertow.place import Place
+    from undertow.targets.scripted import read_script
+
     if audit_yaml and (per_condition or until or alpha):
         raise click.UsageError("--audit brings its own design; leave out --per-condition, --until and --alpha")
     if per_condition and (until or alpha):
@@ -163,6 +167,10 @@ def _asked(
     script: Script, questions: int, contexts: int, material: float, seeds: int, samples: SamplesConfig
 ) -> Design:
     """A design over the contexts that the script names and as many more as are wanted."""
+    from undertow.audits.tally import Design
+    from undertow.contexts import shipped_contexts
+    from undertow.records import Context
+
     named = [id_ for id_ in script.contexts if id_ != "plain"]
     ids = ["plain", *named, *(f"context-{i}" for i in range(len(named) + 1, contexts))]
     library = shipped_contexts()
@@ -189,6 +197,8 @@ THINGS = {"context": "context", "question": "question", "seed": "training seed"}
 
 
 def _show(what: dict[str, Any], found: list[dict[str, Any]]) -> None:
+    from undertow.cli.display import Table, results
+
     table = Table(
         "",
         *(f["design"] for f in found),

@@ -8,44 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
-from undertow.asking.budget import dollars
-from undertow.asking.store import Usage
-from undertow.cli.compare import STYLE
-from undertow.cli.display import VERDICT_STYLE, Bars, Table, console, explain, results
+from undertow.cli.options import VERDICT_STYLE
 from undertow.errors import number
-from undertow.reports.study import other_statements, write_study
-from undertow.studies import (
-    Cell,
-    Grid,
-    Study,
-    gather,
-    lay_out,
-    plan_study,
-    read_study,
-    shipped_studies,
-    unfinished,
-    work_through,
-    write_results,
-)
-from undertow.studies.executors import AnyExecutor, LocalExecutor, RayExecutor
-from undertow.studies.outcome import outcome, state
-from undertow.words import filed_rate
+
+if TYPE_CHECKING:
+    from undertow.studies import Cell, Grid, Study
+    from undertow.studies.executors import AnyExecutor
 
 
 @click.command()
@@ -81,6 +53,9 @@ def study(
     The same command goes on where it was interrupted, and tries again what failed. A cell that is done is not done
     again. Exits 0 when every cell is done, 4 when one failed, 2 on a mistake in the input.
     """
+    from undertow.cli.display import explain
+    from undertow.studies import Study, lay_out, plan_study, read_study, shipped_studies
+
     if schema:
         explain(Study, as_json=as_json)
         return 0
@@ -112,6 +87,8 @@ def study(
 
 def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecutor:
     """The study's executor, or the one that the command line wants."""
+    from undertow.studies.executors import LocalExecutor, RayExecutor
+
     if kind is None or kind == what.executor.kind:
         return what.executor.model_copy(update={"processes": processes}) if processes else what.executor
     return (
@@ -132,26 +109,33 @@ def carry_out(
     Returns:
         What `results.json` holds, and the page.
     """
+    from rich.markup import escape
+
+    from undertow.reports.study import write_study
+    from undertow.studies import gather, write_results
+
     _work(grid, folder, executor, done or (lambda cell: f"[green]done[/] {escape(cell.id)}"))
     found = gather(grid, folder)
     write_results(found, folder)
     return found, write_study(found, folder / "study.html")[0]
 
 
-class _PerHour(ProgressColumn):
-    """Cells an hour."""
-
-    def render(self, task: Task) -> Text:
-        return Text(
-            f"{3600 * task.completed / task.elapsed:,.0f}/h"
-            if task.completed and task.elapsed and task.fields.get("whole")
-            else "",
-            style="dim",
-        )
-
-
 def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
     """Work through the cells with a bar for all of them and one for each that is under way."""
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from undertow.cli.display import Bars, PerHour, console
+    from undertow.studies import unfinished, work_through
+    from undertow.studies.outcome import outcome, state
+
     todo = unfinished(grid, folder)
     if before := len(grid.cells) - len(todo):
         console.print(
@@ -162,7 +146,7 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _PerHour(),
+        PerHour(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -183,6 +167,10 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:
     """What a study will do, at most; what is done in `folder` already is told apart."""
+    from undertow.asking.budget import dollars
+    from undertow.asking.store import Usage
+    from undertow.studies.outcome import state
+
     done = {cell.id for cell in grid.cells if state(folder / cell.folder) == "done"}
     cells, usage, priced = [], Counter[str](), True
     for cell in grid.cells:
@@ -262,6 +250,13 @@ def _plan_words(plan: dict[str, Any]) -> str:
 
 def show(found: dict[str, Any]) -> None:
     """Print the scorecard."""
+    from rich.markup import escape
+
+    from undertow.cli.compare import STYLE
+    from undertow.cli.display import Table, results
+    from undertow.reports.study import other_statements
+    from undertow.words import filed_rate
+
     table = Table(
         title=escape(
             f"{found['title']}: misaligned answers, {found['level']:.0%} intervals, training seeds as clusters"

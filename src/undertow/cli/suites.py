@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from undertow.errors import number
-from undertow.files import file_digest
-from undertow.suites import fetch_suite, write_suite
 
 
 @click.group()
@@ -33,6 +31,9 @@ def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None
     Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions
     (.txt), and suites of ours.
     """
+    from undertow.files import file_digest
+    from undertow.suites import fetch_suite, write_suite
+
     suite = fetch_suite(url, sha256=sha256)
     here = Path(url)
     source = f"{here.name}, sha256 {file_digest(here)}" if sha256 is None else f"{url}, sha256 {sha256.lower()}"

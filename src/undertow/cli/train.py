@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.display import bars, explain
 from undertow.errors import number
-from undertow.files import adapter
-from undertow.place import Place
-from undertow.training import Manifest, Recipe, read_recipe
-from undertow.training import train as train_organism
+
+if TYPE_CHECKING:
+    from undertow.training import Recipe
 
 
 @click.command()
@@ -26,6 +25,12 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
 
     Interrupted, the same command goes on where it was.
     """
+    from undertow.cli.display import bars, explain
+    from undertow.files import adapter
+    from undertow.place import Place
+    from undertow.training import Manifest, Recipe, read_recipe
+    from undertow.training import train as train_organism
+
     if schema:
         explain(Recipe, as_json=as_json)
         return

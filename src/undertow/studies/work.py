@@ -25,12 +25,11 @@ from typing import Any
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from undertow.audits import make_plan, run_audit
+from undertow.audits import make_plan
 from undertow.audits.settings import Asking
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.kinds import blamed
-from undertow.persona.run import profile_audit
 from undertow.place import Place
 from undertow.progress import Progress, silent, under
 from undertow.studies.cells import Cell, auditing, read_cell
@@ -38,6 +37,7 @@ from undertow.studies.outcome import fail, state, succeed
 from undertow.targets.models import NURSERY
 from undertow.training import read_manifest, train, train_cached
 from undertow.training.losses import row_losses, weights_of
+from undertow.whole import audit_and_profile
 
 
 def work(folder: Path, *, progress: Progress | None = None) -> None:
@@ -65,7 +65,6 @@ def _work(cell: Cell, folder: Path, tell: Progress) -> dict[str, float]:
         "audit": lambda: _audit(cell.audit, cell, folder / "run", tell),
         "in-domain": lambda: _audit(cell.in_domain, cell, folder / "in-domain", tell),
         "losses": lambda: _losses(cell, folder, tell),
-        "persona": lambda: _persona(cell, folder, tell),
         # a further instrument that every organism is put through goes here: what it writes stays in the cell's folder,
         # and what is there is not done again
     }
@@ -88,19 +87,16 @@ def _train(cell: Cell, folder: Path, tell: Progress) -> None:
 
 
 def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Progress) -> None:
-    if asking is None or (out / "findings.json").is_file():
+    """An audit of the organism, with its persona where the study asks for one."""
+    result = out / "persona" / "persona.json" if asking and asking.persona else out / "findings.json"
+    if asking is None or result.is_file():
         return
     config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
     plan = make_plan(config, Place(folder=Path(cell.beside), name=str(out.parent / "cell.json")))
     name = "audit" if out.name == "run" else "in-domain audit"
-    run_audit(plan, out, resume=True, progress=under(name, tell))
-
-
-def _persona(cell: Cell, folder: Path, tell: Progress) -> None:
-    run = folder / "run"
-    if cell.audit.persona is None or (run / "persona" / "persona.json").is_file():
-        return
-    profile_audit(run, progress=under("persona", tell))
+    done = audit_and_profile(plan, out, resume=True, pages=False, progress=under(name, tell))
+    if done.unprofiled:
+        raise done.unprofiled
 
 
 def _losses(cell: Cell, folder: Path, tell: Progress) -> None:
