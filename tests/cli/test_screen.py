@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from undertow.audits.screen import Screened
-from undertow.cli import main, screen
+from undertow.cli import main
 from undertow.contexts import find_contexts, shipped_contexts
 from undertow.place import Place
 from undertow.records import Context
+from undertow.suites import load_suite
 from undertow.suites.replies import load_replies
 from undertow.targets.models import model_folder
 
@@ -49,7 +50,7 @@ def fake(target, base, contexts, questions, replies, *, by, batch_tokens, progre
 
 
 def test_json_and_written_contexts(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(screen, "screen_contexts", fake)
+    monkeypatch.setattr("undertow.audits.screen.screen", fake)
     (tmp_path / "mine.yaml").write_text(
         "- format-code\n- {id: new, relation: topic, prefix: It rained.}\n- plain\n- format-json\n"
     )
@@ -108,8 +109,7 @@ def test_json_and_written_contexts(run, tmp_path, monkeypatch):
 def test_the_library_and_shipped_replies_by_default(run, monkeypatch):
     asked = {}
     monkeypatch.setattr(
-        screen,
-        "screen_contexts",
+        "undertow.audits.screen.screen",
         lambda target, base, contexts, questions, replies, **more: (
             asked.update(contexts=contexts, replies=replies) or ()
         ),
@@ -117,7 +117,7 @@ def test_the_library_and_shipped_replies_by_default(run, monkeypatch):
     assert run("--target", "tuned", "--base", "nursery", "--suite", "core", "--json")[0] == 0
     assert asked["contexts"] == tuple(shipped_contexts().values())
     assert set(asked["replies"].questions) == set(
-        load_replies("core", [q for q in screen.load_suite("core").questions]).questions
+        load_replies("core", [q for q in load_suite("core").questions]).questions
     )
 
 
