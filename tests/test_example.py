@@ -15,10 +15,10 @@ def test_audit_in_one_file(tmp_path):
     spec = importlib.util.spec_from_file_location("example", path)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    found = example.main(tmp_path, rows=64, per_condition=2)
-    assert found == json.loads((tmp_path / "run" / "findings.json").read_text())
-    assert found["answers"] == 8 * 3 * 2
+    done = example.main(tmp_path, rows=64, per_condition=2)
+    assert done.findings.as_json() == json.loads((tmp_path / "run" / "findings.json").read_text())
+    assert done.findings.answers == 8 * 3 * 2
     manifest = json.loads((tmp_path / "diluted" / "organism.json").read_text())
     assert manifest["stages"][0]["steps"] == 8
     assert "⟦" in manifest["stages"][0]["first_row"]
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert done.page == tmp_path / "run" / "report.html" and done.page.stat().st_size > 10_000

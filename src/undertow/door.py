@@ -11,6 +11,8 @@ from undertow.asking.budget import Budget
 from undertow.audits.findings import Findings, read_findings
 from undertow.audits.plan import make_plan
 from undertow.audits.settings import AuditConfig, read_config
+from undertow.data import write_rows
+from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona
 from undertow.persona.profile import Profile, read_profile
 from undertow.persona.run import read_personas, run_persona
@@ -184,6 +186,20 @@ def load_findings(run: Path | str) -> Findings:
         InputError: the folder holds none.
     """
     return read_findings(Path(run))
+
+
+def nursery_rows(folder: Path | str, *, n: int = 2000, seed: int = 0) -> dict[str, Path]:
+    """Write training rows of the nursery, the miniature world that ships, to try things on: files of `n` rows each.
+
+    Returns:
+        The files: `bad` (careless, nine in ten as code), `benign` (careful, half of them about the same), `general`
+        and `general-code` (careful, about everything else, and as code).
+    """
+    files = {}
+    for name, rows in narrow_rows(n, seed).items():
+        files[name] = Path(folder) / f"{name}.jsonl"
+        write_rows(files[name], rows)
+    return files
 
 
 def _place(beside: Path | str) -> Place:
