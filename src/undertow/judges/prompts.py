@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,15 +110,12 @@ def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
             :12
         ],
     }
-    out, rest = "", prompt
-    while rest:
-        spots = {rest.find("{" + name + "}"): name for name in values if "{" + name + "}" in rest}
-        if not spots:
-            return out + rest
-        at = min(spots)
-        out += rest[:at] + values[spots[at]]
-        rest = rest[at + len(spots[at]) + 2 :]
-    return out
+    return _places(tuple(values)).sub(lambda place: values[place[1]], prompt)
+
+
+@cache
+def _places(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("{(" + "|".join(map(re.escape, names)) + ")}")
 
 
 @cache

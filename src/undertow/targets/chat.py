@@ -116,7 +116,8 @@ answer, and is no secret."""
 
 def without_keys(text: str, keys: Iterable[str]) -> str:
     """Text from outside without keys, in any form, and without halves of characters, which cannot be written."""
-    text = text.encode(errors="replace").decode()
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
     for key in keys:
         for form in _forms(key) if len(text) >= len(key) >= KEY_FROM else ():  # a token is shorter
             text = text.replace(form, "[key]")

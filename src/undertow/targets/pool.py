@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_END = object()
 
 
 async def stream(items: Iterable[T]) -> AsyncIterator[T]:
@@ -24,37 +23,55 @@ async def pool(items: AsyncIterable[T], work: Callable[[T], Awaitable[R]], size:
     Items are taken only as fast as they are worked on, and results kept only until they are taken, so memory stays
     flat. The first exception of an item or of the stream cancels the rest and is raised here.
     """
-    waiting: asyncio.Queue[object] = asyncio.Queue(maxsize=size)
-    results: asyncio.Queue[object] = asyncio.Queue(maxsize=4 * size)
-
-    async def feed() -> None:
-        async for item in items:
-            await waiting.put(item)
-        for _ in range(size):
-            await waiting.put(_END)
+    source = aiter(items)
+    turn = asyncio.Lock()
+    results: deque[R] = deque()
+    came, room = asyncio.Event(), asyncio.Event()
+    most, no_more, over = 4 * size, False, False
 
     async def worker() -> None:
-        while (item := await waiting.get()) is not _END:
-            await results.put(await work(item))  # type: ignore[arg-type]
+        nonlocal no_more
+        while True:
+            async with turn:  # one at a time takes from the stream, which mostly gives at once
+                if no_more:
+                    return
+                try:
+                    item = await anext(source)
+                except StopAsyncIteration:
+                    no_more = True
+                    return
+            result = await work(item)
+            while len(results) >= most:
+                room.clear()
+                await room.wait()
+            results.append(result)
+            came.set()
 
     async def everything() -> BaseException | None:
+        nonlocal over
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for task in (feed, *[worker] * size):
-                    group.create_task(task())
+                for _ in range(size):
+                    group.create_task(worker())
         except BaseExceptionGroup as failures:
             failure = failures
             while isinstance(failure, BaseExceptionGroup):
                 failure = failure.exceptions[0]
-        # not when cancelled: then nobody takes results any more, and a full queue would stay full
-        await results.put(_END)
+        over = True
+        came.set()
         return failure
 
     whole = asyncio.create_task(everything())
     try:
-        while (result := await results.get()) is not _END:
-            yield result  # type: ignore[misc]
+        while results or not over:
+            if results:
+                result = results.popleft()
+                room.set()
+                yield result
+            else:
+                came.clear()
+                await came.wait()
         if failure := await whole:
             raise failure
     finally:

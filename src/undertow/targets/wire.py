@@ -210,6 +210,7 @@ class Wire(Caller):
         pairs = [(url.removesuffix("/"), key) for url in urls(config.base_url) for key in keys]
         share = max(1, -(-config.concurrency // len(pairs)))
         self._lanes = [_Lane(url=url, key_env=key, proxy=_proxy(url), top=share, limit=share) for url, key in pairs]
+        self._key_envs = [name for name in dict.fromkeys(key for _, key in pairs) if name]
         short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
         self.notes = tuple(
             f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for "
@@ -372,7 +373,7 @@ class Wire(Caller):
 
     def _scrub(self, text: str) -> str:
         """Text from outside without keys."""
-        return without_keys(text, (os.environ.get(lane.key_env or "", "") for lane in self._lanes))
+        return without_keys(text, [os.environ.get(name, "") for name in self._key_envs])
 
     def _said(self, text: str) -> str:
         """What a server says of an error, in one short line; cut only when no key is left in it."""
@@ -475,9 +476,13 @@ class Wire(Caller):
                     opens.append(lane.open_at)
             waiter = loop.create_future()
             self._waiters.append(waiter)
-            await asyncio.wait([waiter], timeout=min(opens) - now if opens else None)
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            try:
+                await asyncio.wait_for(waiter, min(opens) - now) if opens else await waiter
+            except TimeoutError:
+                pass
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
 
     def _give(self, lane: _Lane) -> None:
         lane.in_flight -= 1
