@@ -106,7 +106,21 @@ def upward_imports(src: Path) -> list[str]:
     return faults
 
 
+def drawn(src: Path) -> list[str]:
+    """The house, a line for each room from the top: the rooms whose modules its own import."""
+    leads: dict[str, set[str]] = {name: set() for name in FLOOR}
+    for path in sorted((src / "undertow").rglob("*.py")):
+        at = path.relative_to(src)
+        home = at.with_suffix("").parts[1]
+        for _, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ".".join(at.parent.parts)):
+            there = name.partition(".")[2].partition(".")[0]
+            if name.startswith("undertow.") and there in FLOOR and there != home:
+                leads[home].add(there)
+    return [f"{name}: {', '.join(sorted(leads[name], key=lambda n: -FLOOR[n])) or '-'}" for name in FLOOR]
+
+
 def test_imports_run_downward() -> None:
+    print("\n".join(drawn(SRC)))  # pytest -s shows the house
     faults = upward_imports(SRC)
     assert not faults, "\n".join(faults)
 
