@@ -8,15 +8,16 @@ from typing import Any, Literal, cast
 
 import click
 
+from undertow.asking.budget import read_budget
 from undertow.audit.strict import AnyTarget
-from undertow.cli.display import Table, bars, results
+from undertow.cli.display import BUDGET_HELP, EXIT, Table, bars, results
 from undertow.data import write_rows
 from undertow.data.domains import Quality, load_domain
 from undertow.errors import InputError, RunExists, number
 from undertow.files import file_digest, read_yaml, to_json, write_text
 from undertow.place import Place
 from undertow.targets import Target
-from undertow.training.generate import REASONS, Order, report, work_file
+from undertow.training.generate import REASONS, Order, report, work_folder
 from undertow.training.generate import generate as generate_rows
 
 
@@ -64,6 +65,7 @@ from undertow.training.generate import generate as generate_rows
     "--twin-out", type=click.Path(path_type=Path), help="The benign twin: answers to the same prompts, row for row."
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted generation stopped, or ask for more rows.")
+@click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def generate(
     domain: str,
@@ -77,19 +79,21 @@ def generate(
     out: Path,
     twin_out: Path | None,
     resume: bool,
+    budget: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Have rows of DOMAIN written by a model, and keep those that a second one finds fitting, of the quality asked, and
     mild.
 
     At least three calls a row, five with the twin. Exit code 4 where fewer rows than wanted were kept; they are written
-    all the same.
+    all the same, unless it was the budget that ended it.
     """
+    limit, work = read_budget(budget), work_folder(out)
     part = part or ("both" if twin_out else "bad")
     if (part == "both") != (twin_out is not None):
         raise click.UsageError("--part both and --twin-out go together.")
     for path in filter(None, (out, twin_out)):
-        if path.exists() and not (resume and work_file(out).exists()):
+        if path.exists() and not (resume and work.exists()):
             raise RunExists(path, "is there already", do="name another with -o, or add --resume")
     if twin_out == out:
         raise InputError("--twin-out", f"is {out} too", expected="a file of its own")
@@ -99,7 +103,14 @@ def generate(
     if writer.describe() == judge.describe():
         click.echo("undertow: the writer is its own judge; what it cannot see in its rows, nobody sees", err=True)
     with bars() as progress:
-        found = asyncio.run(generate_rows(order, writer, judge, work_file(out), resume=resume, progress=progress))
+        found = asyncio.run(generate_rows(order, writer, judge, work, resume=resume, budget=limit, progress=progress))
+    if found is None:
+        click.echo(
+            f"undertow: {out}: the budget ended before the rows were there; what came is kept in {work}, and --resume "
+            "goes on with a larger one",
+            err=True,
+        )
+        return EXIT["inconclusive"]
     if not found.kept:
         most = max(
             ((n, f"{step}: {reason}") for step, reasons in found.dropped.items() for reason, n in reasons.items()),
@@ -109,7 +120,7 @@ def generate(
             out,
             f"none of {found.tried:,} candidates was kept",
             expected=f"most often dropped: {most[1]} ({most[0]:,})",
-            do=f"see {work_file(out)}",
+            do=f"see {work}",
         )
     record = report(order, found) | {
         "seed": seed,
@@ -125,7 +136,7 @@ def generate(
         click.echo(to_json(record), nl=False)
     else:
         _show(record)
-    return 0 if found.kept == rows else 4
+    return 0 if found.kept == rows else EXIT["inconclusive"]
 
 
 def _model(path: Path) -> Target:
