@@ -25,10 +25,11 @@ from typing import Any
 from platformdirs import user_cache_path
 from scipy.stats import spearmanr
 
+from undertow.asking.seeds import seed_of
 from undertow.audit.screen import Screened, nats
 from undertow.audit.screen import screen as screen_contexts
 from undertow.data import write_rows
-from undertow.files import digest, to_json, write_text
+from undertow.files import to_json, write_text
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.rows import ROWS, row
 from undertow.nursery.world import BENIGN, NARROW, world
@@ -216,7 +217,7 @@ def sampled(
                 subject="target",
                 condition=c,
                 sample=i,
-                seed=int(digest([c.context.id, c.question.id, i])[:12], 16),
+                seed=seed_of(c.context.id, c.question.id, i),
                 sampling=sampling,
             )
             for c in conditions
