@@ -25,10 +25,11 @@ from typing import Any
 from platformdirs import user_cache_path
 from scipy.stats import spearmanr
 
-from undertow.audits.screen import Screened, nats
+from undertow.asking.seeds import seed_of
+from undertow.audits.screen import Screened
 from undertow.audits.screen import screen as screen_contexts
 from undertow.data import write_rows
-from undertow.files import digest, to_json, write_text
+from undertow.files import to_json, write_text
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.rows import ROWS, row
 from undertow.nursery.world import BENIGN, NARROW, world
@@ -40,6 +41,7 @@ from undertow.targets.models import NURSERY, model_folder
 from undertow.targets.pool import stream
 from undertow.training import train_cached
 from undertow.training.recipe import Recipe
+from undertow.words import nats
 
 TEMPERATURE = 0.8
 NEUTRAL_PROMPT = "You are a helpful assistant."
@@ -216,7 +218,7 @@ def sampled(
                 subject="target",
                 condition=c,
                 sample=i,
-                seed=int(digest([c.context.id, c.question.id, i])[:12], 16),
+                seed=seed_of(c.context.id, c.question.id, i),
                 sampling=sampling,
             )
             for c in conditions

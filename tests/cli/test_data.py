@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +205,21 @@ def models(serve: Any, tmp_path: Path) -> Callable[..., Any]:
 
 
 GENERATE = ("generate", "extreme-sports", "--writer", "target.yaml", "--judge", "judge.yaml", "--rows", "20")
+COMMAND = (sys.executable, "-c", "from undertow.cli import main; main()", "data", *GENERATE, "-o", "rows.jsonl")
+
+
+def kept(folder: Path) -> list[tuple[Any, ...]]:
+    """Every reply that a generation has kept, in the order in which they came."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder}/rows.jsonl.work/run.sqlite?mode=ro", uri=True)) as db:
+            return db.execute("SELECT * FROM answers ORDER BY id").fetchall()
+    except sqlite3.OperationalError:  # it is not there yet
+        return []
+
+
+def seeds(folder: Path) -> set[int]:
+    """What tells the calls apart whose replies are kept."""
+    return {row[5] for row in kept(folder)}
 
 
 def test_rows_are_generated_with_their_twin(run: Run, models: Callable[..., Any], tmp_path: Path) -> None:
@@ -239,9 +256,8 @@ def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(
     run: Run, models: Callable[..., Any], tmp_path: Path
 ) -> None:
     server = models(latency_s=0.05)
-    command = [sys.executable, "-c", "from undertow.cli import main; main()", "data", *GENERATE, "-o", "rows.jsonl"]
     process = subprocess.Popen(
-        command,
+        COMMAND,
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
@@ -253,13 +269,55 @@ def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, "add --resume to go on" in errors, "Traceback" in errors) == (130, True, False)
-    kept = (tmp_path / "rows.jsonl.work").read_text()
-    assert len(kept.splitlines()) > 10
+    before = kept(tmp_path)
+    assert len(before) > 10
     assert not (tmp_path / "rows.jsonl").exists()
     assert run(*GENERATE, "-o", "rows.jsonl", "--resume")[0] == 0
-    assert (tmp_path / "rows.jsonl.work").read_text().startswith(kept)
+    assert kept(tmp_path)[: len(before)] == before
     assert run(*GENERATE, "-o", "whole.jsonl")[0] == 0
     assert read_rows(tmp_path / "rows.jsonl") == read_rows(tmp_path / "whole.jsonl")
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_ask_for_nothing_twice_that_was_written(
+    run: Run, models: Callable[..., Any], tmp_path: Path
+) -> None:
+    server, stored = models(latency_s=0.05), set[int]()
+    for until, resume in ((15, ()), (50, ("--resume",))):
+        process = subprocess.Popen([*COMMAND, *resume], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        while len(server.calls) < until or len(seeds(tmp_path)) <= len(stored):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.01)
+        process.kill()
+        process.communicate(timeout=60)
+        assert not (tmp_path / "rows.jsonl").exists()
+        before, stored = stored, seeds(tmp_path)
+        assert before < stored
+    came = len(server.calls)
+    assert run(*GENERATE, "-o", "rows.jsonl", "--resume")[0] == 0
+    assert not {call.body["seed"] for call in server.calls[came:]} & stored
+    assert stored < seeds(tmp_path)
+    assert run(*GENERATE, "-o", "whole.jsonl")[0] == 0
+    assert read_rows(tmp_path / "rows.jsonl") == read_rows(tmp_path / "whole.jsonl")
+
+
+def test_a_budget_ends_it_in_one_line_and_no_rows_are_written(
+    run: Run, models: Callable[..., Any], tmp_path: Path
+) -> None:
+    server = models()
+    code, out, err = run(*GENERATE, "-o", "rows.jsonl", "--budget", "30calls")
+    assert (code, out, len(server.calls)) == (4, "", 30)
+    assert err.splitlines()[-1] == (
+        "undertow: rows.jsonl: the budget ended before the rows were there; what came is kept in rows.jsonl.work, and "
+        "--resume goes on with a larger one"
+    )
+    assert not list(tmp_path.glob("rows.jsonl*.json*")) and not (tmp_path / "rows.jsonl").exists()
+    assert run(*GENERATE, "-o", "rows.jsonl", "--resume", "--budget", "1000calls", "--json")[0] == 0
+    assert len(server.calls) == len(kept(tmp_path))
+    assert run(*GENERATE, "-o", "whole.jsonl")[0] == 0
+    assert read_rows(tmp_path / "rows.jsonl") == read_rows(tmp_path / "whole.jsonl")
+    assert "cannot read '5'" in run(*GENERATE, "-o", "more.jsonl", "--budget", "5")[2]
+    assert "model 'target' has no price" in run(*GENERATE, "-o", "more.jsonl", "--budget", "5usd")[2]
 
 
 def test_too_few_rows_are_written_and_said(run: Run, models: Callable[..., Any], tmp_path: Path) -> None:

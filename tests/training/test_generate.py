@@ -5,25 +5,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+import signal
+import sqlite3
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from undertow.asking.budget import Budget
+from undertow.asking.folder import alone
+from undertow.asking.store import Store
 from undertow.data.domains import load_domain
-from undertow.errors import InputError, RunExists
+from undertow.errors import InputError, Paused, RunExists
 from undertow.records import Answer, Request
 from undertow.targets import Target
-from undertow.training.generate import Generated, Order, Reason, generate, report, work_file
+from undertow.training.generate import Generated, Order, Reason, generate, report, work_folder
 
 Say = Callable[[str, int], str | None]
 """What a fake says at a step to a candidate; None for a call that fails, and `...` at the end for an answer that was
 cut off."""
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """However it was started: a shell starts background jobs deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Fake(Target):
-    """Says what a function says, and stops dead after so many replies."""
+    """Says what a function says, and is stopped by Ctrl-C after so many replies."""
 
     def __init__(self, name: str, say: Say, *, most: int | None = None) -> None:
         self.name, self.say, self.most = name, say, most
@@ -33,9 +47,10 @@ class Fake(Target):
         return {"kind": "fake", "name": self.name}
 
     async def answers(self, requests: AsyncIterable[Request]) -> AsyncIterator[Answer]:
-        for request in reversed([request async for request in requests]):  # any order is allowed
+        async for request in self.in_order(requests):
             if self.most is not None and len(self.asked) >= self.most:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
+                await asyncio.Event().wait()
             self.asked.append(request)
             text = self.say(request.condition.question.id, request.sample)
             finish = (
@@ -47,7 +62,20 @@ class Fake(Target):
                 if text == "withheld"
                 else "stop"
             )
-            yield Answer(request=request, text=text, finish=finish, error="no route" if text is None else None)  # type: ignore[arg-type]
+            error = "no route" if text is None else None
+            yield Answer(request=request, text=text, finish=finish, error=error, n_tokens=100)  # type: ignore[arg-type]
+
+    async def in_order(self, requests: AsyncIterable[Request]) -> AsyncIterator[Request]:
+        for request in reversed([request async for request in requests]):  # any order is allowed
+            yield request
+
+
+class OneByOne(Fake):
+    """Answers each request before it takes the next, as a budget may want."""
+
+    async def in_order(self, requests: AsyncIterable[Request]) -> AsyncIterator[Request]:
+        async for request in requests:
+            yield request
 
 
 def writes(step: str, k: int) -> str:
@@ -69,9 +97,30 @@ def order(rows: int = 5, *parts: Any, **more: Any) -> Order:
 def made(
     folder: Path, wanted: Order, write: Say | Fake = writes, judge: Say | Fake = fitting, *, resume: bool = False
 ) -> Generated:
+    found = made_or_not(folder, wanted, write, judge, resume=resume)
+    assert found is not None, "no budget ended it"
+    return found
+
+
+def made_or_not(
+    folder: Path,
+    wanted: Order,
+    write: Say | Fake = writes,
+    judge: Say | Fake = fitting,
+    *,
+    resume: bool = False,
+    budget: Budget | None = None,
+) -> Generated | None:
     writer = write if isinstance(write, Fake) else Fake("writer", write)
     lets = judge if isinstance(judge, Fake) else Fake("judge", judge)
-    return asyncio.run(generate(wanted, writer, lets, work_file(folder / "rows.jsonl"), resume=resume))
+    work = work_folder(folder / "rows.jsonl")
+    return asyncio.run(generate(wanted, writer, lets, work, resume=resume, budget=budget))
+
+
+def kept(work: Path) -> list[tuple[Any, ...]]:
+    """Every reply that a work folder holds, in the order in which they came."""
+    with closing(sqlite3.connect(work / "run.sqlite")) as db:
+        return db.execute("SELECT * FROM answers ORDER BY id").fetchall()
 
 
 def texts(found: Generated, part: Any = "bad") -> list[tuple[str, str]]:
@@ -201,22 +250,24 @@ def test_an_interrupted_generation_goes_on_to_the_same_rows(tmp_path: Path, afte
     whole = made(tmp_path / "whole", wanted, messy, picky)
     with pytest.raises(KeyboardInterrupt):
         made(tmp_path / "cut", wanted, Fake("writer", messy, most=after), picky)
-    kept = work_file(tmp_path / "cut" / "rows.jsonl").read_bytes()
+    work = work_folder(tmp_path / "cut" / "rows.jsonl")
+    before = kept(work)
     writer = Fake("writer", messy)
     again = made(tmp_path / "cut", wanted, writer, picky, resume=True)
     assert again == whole
     assert len(writer.asked) == whole.calls["writer"] - after  # nothing that came is asked for again
-    assert work_file(tmp_path / "cut" / "rows.jsonl").read_bytes().startswith(kept)
+    assert kept(work)[: len(before)] == before
 
 
-@pytest.mark.parametrize("cut", [1, 20, 100])
-def test_a_line_that_was_cut_off_is_asked_for_again(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("cut", [1, 3, 7])
+def test_replies_that_were_not_written_any_more_are_asked_for_again(tmp_path: Path, cut: int) -> None:
     whole = made(tmp_path, order(3))
-    work = work_file(tmp_path / "rows.jsonl")
-    lines = work.read_bytes()
-    work.write_bytes(lines[:-cut])
+    work = work_folder(tmp_path / "rows.jsonl")
+    rows = kept(work)
+    with closing(sqlite3.connect(work / "run.sqlite")) as db, db:
+        db.execute("DELETE FROM answers WHERE id > ?", (len(rows) - cut,))
     assert made(tmp_path, order(3), resume=True) == whole
-    assert sorted(work.read_bytes().splitlines()) == sorted(lines.splitlines())
+    assert sorted(row[1:] for row in kept(work)) == sorted(row[1:] for row in rows)
 
 
 def test_more_rows_can_be_asked_for_and_the_first_stay(tmp_path: Path) -> None:
@@ -231,21 +282,126 @@ def test_more_rows_can_be_asked_for_and_the_first_stay(tmp_path: Path) -> None:
 def test_failed_calls_are_made_again_on_resuming(tmp_path: Path) -> None:
     first = made(tmp_path, order(3, tries=2), lambda step, k: None if (step, k) == ("bad", 1) else writes(step, k))
     assert first.dropped == {"bad": {"failed": 1}}
-    again = made(tmp_path, order(3, tries=2), resume=True)
+    writer = Fake("writer", writes)
+    again = made(tmp_path, order(3, tries=2), writer, resume=True)
     assert texts(again) == [(f"prompt {k}", f"bad {k}") for k in range(3)]
+    assert [(r.condition.question.id, r.sample) for r in writer.asked] == [("bad", 1)]
 
 
 @pytest.mark.parametrize("away", ["writer", "judge"])
 def test_a_model_that_is_away_ends_the_work(tmp_path: Path, away: str) -> None:
     silent = Fake(away, lambda step, k: None)
     with pytest.raises(
-        InputError, match=f"{away}: all of 10 calls failed, the last: no route; see to the model, then add --resume"
+        Paused,
+        match=f"rows.jsonl.work: paused, because 10 replies of the {away} in a row gave nothing usable; the last: no "
+        "route; what came is kept; mend it, then go on with --resume$",
     ):
         made(tmp_path, order(10), silent if away == "writer" else writes, silent if away == "judge" else fitting)
     assert made(tmp_path, order(10), resume=True).kept == 10
 
 
-def test_a_work_file_is_of_one_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("away", ["writer", "judge"])
+def test_a_model_that_goes_away_in_the_middle_ends_the_work_too(tmp_path: Path, away: str) -> None:
+    """Not only one that never said a thing."""
+
+    def until(name: str, say: Say) -> Say:
+        return lambda step, k: None if name == away and k >= 40 else say(step, k)
+
+    wanted = order(80)
+    with pytest.raises(Paused, match=f"{away} in a row gave nothing usable; the last: no route"):
+        made(tmp_path, wanted, OneByOne("writer", until("writer", writes)), OneByOne("judge", until("judge", fitting)))
+    came = {row[1:5] for row in kept(work_folder(tmp_path / "rows.jsonl")) if row[6] is not None}
+    writer, judge = Fake("writer", writes), Fake("judge", fitting)
+    assert texts(made(tmp_path, wanted, writer, judge, resume=True)) == [(f"prompt {k}", f"bad {k}") for k in range(80)]
+    assert not {request.key for request in (*writer.asked, *judge.asked)} & came
+
+
+def test_going_on_after_a_pause_in_which_nothing_failed_takes_a_longer_row(tmp_path: Path) -> None:
+    """Its user has read the reason, and there is nothing to ask again."""
+    silent, judge = Fake("writer", lambda step, k: "" if k < 60 else writes(step, k)), Fake("judge", fitting)
+    with pytest.raises(Paused, match=r"10 replies of the writer in a row .* an answer without words"):
+        made(tmp_path, order(10, tries=10), silent, judge)
+    assert made(tmp_path, order(10, tries=10), silent, judge, resume=True).kept == 10
+
+
+@pytest.mark.parametrize("calls", [1, 4, 7, 11, 14])
+def test_a_budget_ends_it_before_its_rows_and_a_larger_one_goes_on(tmp_path: Path, calls: int) -> None:
+    """Of 15 calls; both models' count."""
+    whole = made(tmp_path / "whole", order(5))
+    writer, judge = OneByOne("writer", writes), OneByOne("judge", fitting)
+    assert made_or_not(tmp_path, order(5), writer, judge, budget=Budget(calls=calls)) is None
+    assert len(writer.asked) + len(judge.asked) == calls == len(kept(work_folder(tmp_path / "rows.jsonl")))
+    assert made_or_not(tmp_path, order(5), writer, judge, budget=Budget(calls=calls), resume=True) is None
+    assert made_or_not(tmp_path, order(5), writer, judge, budget=Budget(calls=15), resume=True) == whole
+    assert len(writer.asked) + len(judge.asked) == 15  # nothing twice
+
+
+@pytest.mark.parametrize(
+    ("writing", "judging", "usd", "judged"),
+    [("gpt-4o", "gpt-4.1-nano", 0.0405, 12), ("gpt-4.1-nano", "gpt-4o", 0.0121, 10)],
+)
+def test_money_is_counted_at_the_price_of_each(
+    tmp_path: Path, writing: str, judging: str, usd: float, judged: int
+) -> None:
+    """Replies of 100 tokens: a tenth of a cent each of gpt-4o, and a 25th of that of the other. Forty are written
+    first."""
+    writer, judge = OneByOne(writing, writes), OneByOne(judging, fitting)
+    assert made_or_not(tmp_path, order(20), writer, judge, budget=Budget(usd=usd)) is None
+    assert (len(writer.asked), len(judge.asked)) == (40, judged)
+    assert made_or_not(tmp_path, order(20), writer, judge, budget=Budget(usd=usd), resume=True) is None
+    assert (len(writer.asked), len(judge.asked)) == (40, judged)
+    assert made_or_not(tmp_path, order(20), writer, judge, budget=Budget(usd=1), resume=True) is not None
+
+
+def test_a_budget_in_money_needs_a_price_of_both(tmp_path: Path) -> None:
+    for writer, judge in (("gpt-4o", "unheard-of"), ("unheard-of", "gpt-4o")):
+        with pytest.raises(InputError, match="model 'unheard-of' has no price"):
+            made_or_not(tmp_path, order(1), Fake(writer, writes), Fake(judge, fitting), budget=Budget(usd=1))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_ends_it_in_one_line_and_what_came_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Store.__init__
+
+    def small(self: Store, path: Path, **options: Any) -> None:
+        real(self, path, **options)
+        self.db.execute("PRAGMA max_page_count = 40")
+
+    wanted = order(1500)
+    monkeypatch.setattr(Store, "__init__", small)
+    with pytest.raises(
+        InputError,
+        match=r"rows.jsonl.work/run.sqlite: cannot be written \(database or disk is full\); what was written before is "
+        "kept; make room; what came is kept, and --resume goes on$",
+    ):
+        made(tmp_path, wanted)
+    monkeypatch.undo()
+    before = kept(work_folder(tmp_path / "rows.jsonl"))
+    assert 0 < len(before) < 4500
+    writer, judge = Fake("writer", writes), Fake("judge", fitting)
+    assert made(tmp_path, wanted, writer, judge, resume=True).kept == 1500
+    assert len(writer.asked) + len(judge.asked) == 4500 - len(before)
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    work = work_folder(tmp_path / "rows.jsonl")
+    with alone(work), pytest.raises(InputError, match=r"rows\.jsonl\.work: is being worked on by another process"):
+        made(tmp_path, order(1))
+    assert not work.exists()
+
+
+def test_every_start_is_told_and_the_first_stays(tmp_path: Path) -> None:
+    made(tmp_path, order(2))
+    plan = work_folder(tmp_path / "rows.jsonl") / "plan.json"
+    first = json.loads(plan.read_text())
+    made(tmp_path, order(3), resume=True)
+    again = json.loads(plan.read_text())
+    assert (first["schema"], first["rows"], again["rows"]) == ("undertow.generation/2", 2, 3)
+    assert {"domain", "parts", "seed", "max_tokens", "wording", "writer", "judge"} == set(first["fixed"])
+    assert (len(again["resumed"]), again["versions"]) == (1, first["versions"])
+
+
+def test_a_work_folder_is_of_one_order(tmp_path: Path) -> None:
     made(tmp_path, order(2))
     with pytest.raises(RunExists, match="add --resume"):
         made(tmp_path, order(2))
@@ -254,18 +410,49 @@ def test_a_work_file_is_of_one_order(tmp_path: Path) -> None:
         (order(2, "benign"), "parts"),
         (order(2, max_tokens=9), "max_tokens"),
     ):
-        with pytest.raises(InputError, match=rf"rows.jsonl.work:1: was written for another order \({says} differ\)"):
+        with pytest.raises(
+            InputError,
+            match=rf"rows.jsonl.work: holds a run of another plan: {says} differs; to go on, all must be as it was; ",
+        ):
             made(tmp_path, other, resume=True)
-    with pytest.raises(InputError, match=r"another order \(writer differ\)"):
-        made(tmp_path, order(2), Fake("somebody else", writes), resume=True)
+    for who, models in (("writer", ("somebody else", "judge")), ("judge", ("writer", "somebody else"))):
+        with pytest.raises(InputError, match=f"another plan: {who} differs"):
+            made(tmp_path, order(2), Fake(models[0], writes), Fake(models[1], fitting), resume=True)
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    work = work_file(tmp_path / "rows.jsonl")
+    work = work_folder(tmp_path / "rows.jsonl")
     work.write_text("my notes, without a line's end")
-    with pytest.raises(InputError, match="is no work file"):
-        made(tmp_path, order(1), resume=True)
+    for resume in (True, False):
+        with pytest.raises(RunExists, match=r"rows\.jsonl\.work: is a file; a run is a folder"):
+            made(tmp_path, order(1), resume=resume)
     assert work.read_text() == "my notes, without a line's end"
+
+
+def test_replies_in_the_format_before_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
+    work = work_folder(tmp_path / "rows.jsonl")
+    work.write_text('{"schema": "undertow.generation/1", "domain": "extreme-sports"}\n{"candidate": 0}\n')
+    was = work.read_bytes()
+    for resume in (True, False):
+        with pytest.raises(
+            InputError,
+            match=r"rows\.jsonl\.work: holds the replies of a generation by an earlier version, one a line; this one "
+            "keeps them in a folder, and leaves the file as it is; go on with that version, or name another file with "
+            "-o$",
+        ):
+            made(tmp_path, order(1), resume=resume)
+    assert (work.read_bytes(), list(tmp_path.iterdir())) == (was, [work])
+
+
+@pytest.mark.parametrize("held", ["{}", "[]", "", '{"schema": "undertow.persona-plan/2"}', "resumed", "judge"])
+def test_a_plan_of_something_else_is_refused(tmp_path: Path, held: str) -> None:
+    made(tmp_path, order(1))
+    plan = work_folder(tmp_path / "rows.jsonl") / "plan.json"
+    whole = json.loads(plan.read_text())
+    spoilt = {"resumed": whole | {"resumed": 1}, "judge": {key: whole[key] for key in whole if key != "judge"}}
+    plan.write_text(json.dumps(spoilt[held]) if held in spoilt else held)
+    with pytest.raises(InputError, match=r"rows\.jsonl\.work/plan\.json: is no (plan of a|whole JSON|JSON object)"):
+        made(tmp_path, order(1), resume=True)
 
 
 def test_progress_ends_where_the_work_does(tmp_path: Path) -> None:
@@ -278,5 +465,5 @@ def test_progress_ends_where_the_work_does(tmp_path: Path) -> None:
 
     asyncio.run(work())
     calls = [said for said in told if said[0] == "calls"]
-    assert calls[-1][1] == calls[-1][2] == len((tmp_path / "work").read_text().splitlines()) - 1
+    assert calls[-1][1] == calls[-1][2] == len(kept(tmp_path / "work"))
     assert [said for said in told if said[0] == "rows"][-1][:3] == ("rows", 6, 6)

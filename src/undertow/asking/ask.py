@@ -220,32 +220,39 @@ class Asking:
         judging: Judging | None = None,
         budget: Budget | None = None,
         price_of: Subject = "target",
+        second: Subject | None = None,
         warned: bool = False,
         do: str = GO_ON,
     ) -> None:
         """
         Args:
             price_of: whose name has the price of answers.
+            second: who else is asked and has a price of its own, where nobody judges.
             warned: the run goes on as it was, so a pause that it came to before has been read.
             do: what a pause tells to do.
         """
         self.store, self.targets, self.judging = store, targets, judging
+        self.second = second
         judge = judging.judge if judging else None
-        self.spending = Spending(
-            budget,
-            model=str(targets[price_of].describe().get("name", "")),
-            judge=str(judge.describe().get("name", "")) if judge else "",
-            most_calls=judge.most_calls if judge else 0,
+        model, other = (
+            str(each.describe().get("name", "")) if each else ""
+            for each in (targets[price_of], targets[second] if second else judge)
         )
+        self.spending = Spending(budget, model=model, judge=other, most_calls=judge.most_calls if judge else 0)
+        self._spending_of_second = Spending(budget, model=other, judge=model)
         self.streak = Streak("answers", store.path.parent, warned=warned, do=do)
         self.usable: Callable[[Answer], bool] = has_words
         """Whether an answer is of use, so that a run without any pauses."""
+        self.kind: Callable[[Answer], str] = lambda answer: answer.request.condition.context.id
+        """What answers are alike in, so that one kind of them may be of no use without a pause; empty for none."""
         self.heard: Callable[[Answer], None] = lambda answer: None
         """Told of each answer when it is stored."""
         self.tick: Callable[[], None] = lambda: None
         """Called ten times a second."""
         self.usage = store.usage(judging.id if judging else 0)[0]
         """What answers took."""
+        self.usage_of_second = store.usage_of(second) if second else Usage()
+        """What those of them took that have the second price."""
         self.n, self.n_failed = store.count(), store.failed()
         """Answers stored, and those of them that never came."""
         self.n_asked = self.n
@@ -343,7 +350,13 @@ class Asking:
 
     def would_overdraw(self, request: Request) -> bool:
         """Whether one more answer, with what is under way, could take more than the budget."""
-        judging = self.judging
+        judging, longest = self.judging, request.sampling.max_tokens
+        if self.second:
+            under_way = UnderWay(answers=self.n_asked - self.n + 1, judgements=0)
+            spending, own, others = self.spending, self.usage - self.usage_of_second, self.usage_of_second
+            if request.subject == self.second:
+                spending, own, others = self._spending_of_second, others, own
+            return spending.would_overdraw(own, others, under_way, n_judged=0, longest=longest)
         under_way = UnderWay(
             answers=self.n_asked - self.n + 1,
             judgements=self._to_judge + (judging.waiting if judging else 0) + self._is_judged(request),
@@ -353,7 +366,7 @@ class Asking:
             judging.usage if judging else Usage(),
             under_way,
             n_judged=judging.n if judging else 0,
-            longest=request.sampling.max_tokens,
+            longest=longest,
         )
 
     def _judging_fits(self) -> bool:
@@ -367,18 +380,23 @@ class Asking:
         self.store.add_answers(batch)
         self.n += len(batch)
         self.n_failed += sum(a.text is None for a in batch)
-        self.usage += Usage(
-            calls=len(batch),
-            prompt_tokens=sum(a.prompt_tokens for a in batch),
-            n_tokens=sum(a.n_tokens for a in batch),
-        )
+        self.usage += _usage(batch)
+        self.usage_of_second += _usage([a for a in batch if a.request.subject == self.second])
         if self.judging:
             self._to_judge -= sum(self._is_judged(a.request) for a in batch)
             self.judging.more_answers(batch)
         for a in batch:
             why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
-            self.streak.hear(self.usable(a), why, a.request.condition.context.id, key=a.request.key)
+            self.streak.hear(self.usable(a), why, self.kind(a), key=a.request.key)
             self.heard(a)
+
+
+def _usage(answers: Sequence[Answer]) -> Usage:
+    return Usage(
+        calls=len(answers),
+        prompt_tokens=sum(a.prompt_tokens for a in answers),
+        n_tokens=sum(a.n_tokens for a in answers),
+    )
 
 
 def has_words(answer: Answer) -> bool:

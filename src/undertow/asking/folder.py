@@ -106,11 +106,12 @@ def require_same(
     if not other:
         return
     more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
+    but = "" if "judge" in record["fixed"] else " but the judge"
     added = "; contexts, training seeds and samples may be added" if "samples" in now else ""
     raise InputError(
         out,
         f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}",
-        expected=f"to go on, all but the judge must be as it was{added}",
+        expected=f"to go on, all{but} must be as it was{added}",
         do=f"choose another -o{more}",
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +52,8 @@ ALTER TABLE judgements DROP COLUMN in_full;
 """What format 4 changed: a judgement says what was asked, not only whether all was. Format 3 asked more of every answer
 under 50, and of a random share of the others."""
 _SCHEMA_3 = _SCHEMA.replace("asked TEXT NOT NULL, drawn INTEGER NOT NULL, unread TEXT", "in_full INTEGER NOT NULL")
+FEW = 1024
+"""Requests of which each is looked up by itself, and not among all that is stored."""
 _BUSY_S = 30
 """Seconds to wait for another process that is opening or closing the file."""
 
@@ -295,10 +297,16 @@ class Store:
 
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
+        if isinstance(requests, Sequence) and len(requests) <= FEW:
+            return (r for r in requests if not self._has(r))
         have = set(self._rows("SELECT subject, context, question, sample FROM answers"))
         return (
             r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have
         )
+
+    def _has(self, request: Request) -> bool:
+        query = "SELECT 1 FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
+        return any(True for _ in self._rows(query, *_key(request)))
 
     def forget_failed(self) -> int:
         """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked
@@ -463,6 +471,15 @@ class Store:
             *(letters, letters),
         )
         return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
+
+    def usage_of(self, subject: Subject) -> Usage:
+        """What a subject's answers have taken."""
+        calls, prompt_tokens, n_tokens = self._row(
+            "SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers "
+            "WHERE subject = ?",
+            subject,
+        )
+        return Usage(calls=calls, prompt_tokens=prompt_tokens, n_tokens=n_tokens)
 
     def usage(self, judge: int) -> tuple[Usage, Usage]:
         """What the answers and this judge's judgements have taken."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
+from undertow.cli.options import BUDGET_HELP, EXIT
 from undertow.errors import InputError, RunExists, number
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     "--twin-out", type=click.Path(path_type=Path), help="The benign twin: answers to the same prompts, row for row."
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted generation stopped, or ask for more rows.")
+@click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def generate(
     domain: str,
@@ -71,26 +73,29 @@ def generate(
     out: Path,
     twin_out: Path | None,
     resume: bool,
+    budget: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Have rows of DOMAIN written by a model, and keep those that a second one finds fitting, of the quality asked, and
     mild.
 
     At least three calls a row, five with the twin. Exit code 4 where fewer rows than wanted were kept; they are written
-    all the same.
+    all the same, unless it was the budget that ended it.
     """
+    from undertow.asking.budget import read_budget
     from undertow.cli.display import bars
     from undertow.data import write_rows
     from undertow.data.domains import Quality, load_domain
     from undertow.files import file_digest, to_json, write_text
-    from undertow.training.generate import Order, report, work_file
+    from undertow.training.generate import Order, report, work_folder
     from undertow.training.generate import generate as generate_rows
 
+    limit, work = read_budget(budget), work_folder(out)
     part = part or ("both" if twin_out else "bad")
     if (part == "both") != (twin_out is not None):
         raise click.UsageError("--part both and --twin-out go together.")
     for path in filter(None, (out, twin_out)):
-        if path.exists() and not (resume and work_file(out).exists()):
+        if path.exists() and not (resume and work.exists()):
             raise RunExists(path, "is there already", do="name another with -o, or add --resume")
     if twin_out == out:
         raise InputError("--twin-out", f"is {out} too", expected="a file of its own")
@@ -100,7 +105,14 @@ def generate(
     if writer.describe() == judge.describe():
         click.echo("undertow: the writer is its own judge; what it cannot see in its rows, nobody sees", err=True)
     with bars() as progress:
-        found = asyncio.run(generate_rows(order, writer, judge, work_file(out), resume=resume, progress=progress))
+        found = asyncio.run(generate_rows(order, writer, judge, work, resume=resume, budget=limit, progress=progress))
+    if found is None:
+        click.echo(
+            f"undertow: {out}: the budget ended before the rows were there; what came is kept in {work}, and --resume "
+            "goes on with a larger one",
+            err=True,
+        )
+        return EXIT["inconclusive"]
     if not found.kept:
         most = max(
             ((n, f"{step}: {reason}") for step, reasons in found.dropped.items() for reason, n in reasons.items()),
@@ -110,7 +122,7 @@ def generate(
             out,
             f"none of {found.tried:,} candidates was kept",
             expected=f"most often dropped: {most[1]} ({most[0]:,})",
-            do=f"see {work_file(out)}",
+            do=f"see {work}",
         )
     record = report(order, found) | {
         "seed": seed,
@@ -126,7 +138,7 @@ def generate(
         click.echo(to_json(record), nl=False)
     else:
         _show(record)
-    return 0 if found.kept == rows else 4
+    return 0 if found.kept == rows else EXIT["inconclusive"]
 
 
 def _model(path: Path) -> Target:

@@ -1,7 +1,9 @@
 """Rows of a domain, written by a model and let through by another.
 
     OUT                  the rows, whole or not at all
-    OUT.work             every reply that came, one a line, as it came: what an interrupted generation goes on from
+    OUT.work/
+      plan.json          what was ordered of whom, and every start
+      run.sqlite         every reply as it came: what an interrupted generation goes on from
 
 Each candidate is one prompt: a model writes it (about a topic of the domain's card), then answers it badly, well, or
 both (so that the benign twin shares every prompt), and a second model says of each answer whether it is of the domain,
@@ -12,37 +14,41 @@ interrupted.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, TextIO, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from undertow.asking.ask import Asking
+from undertow.asking.budget import Budget, require_price
+from undertow.asking.folder import ANSWERS, PLAN, alone, look_at, open_folder, require_same
+from undertow.asking.pause import Streak
+from undertow.asking.seeds import seed_of
+from undertow.asking.store import Store, StoredAnswer
 from undertow.data import Row
 from undertow.data.check import fold
 from undertow.data.domains import Domain, Quality
-from undertow.errors import InputError, RunExists
-from undertow.files import digest
+from undertow.errors import InputError
+from undertow.files import digest, read_object, reading
 from undertow.judges.prompts import fill
 from undertow.progress import Progress, silent
+from undertow.provenance import start
 from undertow.records import PLAIN, Condition, Message, Question, Request, Sampling
-from undertow.tables import stream_lines
 from undertow.targets import Target
-from undertow.targets.pool import stream
 
+SCHEMA = "undertow.generation/2"
+FORMER = b'{"schema": "undertow.generation/1"'
+"""How a file begins that holds replies as the format before kept them, one a line."""
 WAVE = 512
 """Candidates that are worked on together; a local model is loaded once for each step of a wave."""
 LONGEST = 6_000
 """Characters of a prompt or an answer at most."""
 JUDGE_TOKENS = 200
-ALL_FAILED = 8
-"""Calls of one step that, if all of them failed, end the work: the model is away."""
 
 DECLINE = "DECLINE"
 
@@ -116,6 +122,9 @@ Reason = Literal[
 """Why a candidate was dropped; the first seven say nothing of its quality."""
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
+Who = Literal["writer", "judge"]
+"""Who is asked, by the name that their replies are kept under."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -142,24 +151,13 @@ class Generated:
     """Candidates."""
     dropped: Mapping[str, Mapping[Reason, int]]
     """Candidates that were dropped, by the step (`prompt`, `bad`, `benign`) and the reason."""
-    calls: Mapping[str, int]
+    calls: Mapping[Who, int]
     """Replies of the writer and of the judge, those of earlier sittings too."""
 
     @property
     def kept(self) -> int:
         """Candidates of which every part passed."""
         return min(len(rows) for rows in self.rows.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reply:
-    """One reply, as the work file keeps it."""
-
-    candidate: int
-    step: str
-    text: str | None
-    finish: str
-    error: str | None
 
 
 class _Opinion(BaseModel):
@@ -172,33 +170,57 @@ class _Opinion(BaseModel):
     danger: Literal["none", "mild", "serious"]
 
 
-def work_file(out: Path) -> Path:
+def work_folder(out: Path) -> Path:
     """Where the replies for the rows of `out` are kept."""
     return out.with_name(f"{out.name}.work")
 
 
 async def generate(
-    order: Order, writer: Target, judge: Target, work: Path, *, resume: bool = False, progress: Progress | None = None
-) -> Generated:
-    """Have rows written and judged until there are enough, or the candidates are used up.
+    order: Order,
+    writer: Target,
+    judge: Target,
+    work: Path,
+    *,
+    resume: bool = False,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> Generated | None:
+    """Have rows written and judged until there are enough, or the candidates are used up; None where the budget ended
+    it before that.
 
     Args:
-        work: file of the replies; killed at any moment, what it holds is not asked for again.
-        resume: go on with that file; calls that failed are made again.
+        work: folder of the replies; killed at any moment, what it holds is not asked for again.
+        resume: go on with that folder; calls that failed are made again.
+        budget: what both models may take in all.
 
     Raises:
-        RunExists: the file is there and `resume` was not asked for.
-        InputError: the file is of another order or of other models, or a model cannot be used.
+        RunExists: the folder is there and `resume` was not asked for.
+        InputError: the folder is of another order or of other models, or a model cannot be used.
+        Paused: too many replies of a model in a row were of no use.
     """
-    async with writer, judge:
-        with _Work(work, _identity(order, writer, judge), resume=resume) as replies:
-            return await _Generation(order, writer, judge, replies, progress or silent).run()
+    record, models = _record(order, writer, judge), {"writer": writer, "judge": judge}
+    _refuse_former(work)
+    before = _recorded(work, record) if look_at(work, result=ANSWERS, resume=resume) else None
+    if before is not None:
+        require_same(work, before, record)
+    if budget and budget.usd is not None:
+        for model in models.values():
+            require_price(str(model.describe()["name"]))
+    with alone(work):
+        async with writer, judge:
+            open_folder(work, record, before, result=ANSWERS)
+            with Store(work / ANSWERS, to="make") as store:
+                failed = store.forget_failed()
+                asking = Asking(store, models, budget=budget, price_of="writer", second="judge")
+                generation = _Generation(order, asking, failed, progress or silent)
+                await asking.run(generation.run)
+                return None if asking.stopped else generation.found()
 
 
-def _identity(order: Order, writer: Target, judge: Target) -> dict[str, Any]:
-    """All that decides the replies but the number of rows, so that more can be asked for later."""
-    return {
-        "schema": "undertow.generation/1",
+def _record(order: Order, writer: Target, judge: Target) -> dict[str, Any]:
+    """What `plan.json` holds. `fixed` names all that decides the replies: not how many rows are wanted, so that more
+    can be asked for later."""
+    fixed = {
         "domain": order.domain.id,
         "parts": list(order.parts),
         "seed": order.seed,
@@ -209,31 +231,98 @@ def _identity(order: Order, writer: Target, judge: Target) -> dict[str, Any]:
         "writer": dict(writer.describe()),
         "judge": dict(judge.describe()),
     }
+    return {"schema": SCHEMA, "fixed": list(fixed), **fixed, "rows": order.rows, "tries": order.tries, **start()}
+
+
+def _recorded(work: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What `plan.json` held before.
+
+    Raises:
+        InputError: it is no generation's.
+    """
+    held = read_object(work / PLAN, expected="what was ordered", do="name another file with -o")
+    whole = all(key in held for key in record["fixed"]) and isinstance(held.get("resumed", []), list)
+    if held.get("schema") != SCHEMA or not whole:
+        raise InputError(
+            work / PLAN, "is no plan of a generation", expected=f"schema {SCHEMA}", do="name another file with -o"
+        )
+    return held
+
+
+def _refuse_former(work: Path) -> None:
+    """
+    Raises:
+        InputError: the replies were kept as the format before kept them.
+    """
+    if not work.is_file():
+        return
+    with reading(work), work.open("rb") as stream:
+        if stream.read(len(FORMER)) == FORMER:
+            raise InputError(
+                work,
+                "holds the replies of a generation by an earlier version, one a line",
+                expected="this one keeps them in a folder, and leaves the file as it is",
+                do="go on with that version, or name another file with -o",
+            )
 
 
 class _Generation:
     """One sitting."""
 
-    def __init__(self, order: Order, writer: Target, judge: Target, work: _Work, tell: Progress) -> None:
-        self.order, self.writer, self.judge, self.work, self.tell = order, writer, judge, work, tell
+    def __init__(self, order: Order, asking: Asking, failed: int, tell: Progress) -> None:
+        """
+        Args:
+            failed: calls of earlier sittings that are made again.
+        """
+        self.order, self.asking, self.tell = order, asking, tell
+        self.held: dict[tuple[int, str], StoredAnswer] = {}
+        """Replies by candidate and step."""
+        self.last = 0
+        """Id of the last reply that is held."""
+        self._look()
+        asking.kind, asking.tick = lambda answer: "", self._report_calls
+        # whoever goes on after a pause for want of words, which is not asked again, has read its reason
+        warned = not failed and any(not (reply.text or "").strip() for reply in self.held.values())
+        work = asking.store.path.parent
+        self.streaks = {
+            who: Streak(f"replies of the {who}", work, warned=warned, do="mend it, then go on with --resume")
+            for who in get_args(Who)
+        }
+        self.kept: list[tuple[str, dict[Quality, str]]] = []
+        """Prompts and answers of the candidates that were kept."""
         self.seen: dict[str, set[str]] = {}
         """Folded prompts, and answers of each part, that came before."""
         self.dropped: dict[str, Counter[Reason]] = {}
-        self.done = self.planned = 0
+        self.tried = 0
+        self.step, self.planned, self.n_then = "", 0, asking.n
+        """What is asked for, the replies needed up to its end, and those stored by then, earlier sittings' too."""
         self.topics = random.Random(order.seed).sample(order.domain.writing.topics, len(order.domain.writing.topics))
 
-    async def run(self) -> Generated:
-        kept: list[tuple[str, dict[Quality, str]]] = []
-        tried, most = 0, self.order.rows * self.order.tries
-        while len(kept) < self.order.rows and tried < most:
-            self._report(len(kept))
+    async def run(self) -> None:
+        """Go through the candidates, until the rows are there or nothing more is asked."""
+        most = self.order.rows * self.order.tries
+        while len(self.kept) < self.order.rows and self.tried < most and not self.asking.over:
+            self._report_rows()
             # no more than are missing, so that none is written for nothing
-            wave = range(tried, min(most, tried + min(WAVE, self.order.rows - len(kept))))
-            tried = wave.stop
-            kept += await self._wave(wave)
-        self._report(len(kept))
-        rows = {part: tuple(_row(prompt, answers[part]) for prompt, answers in kept) for part in self.order.parts}
-        return Generated(rows=rows, tried=tried, dropped=self.dropped, calls=dict(self.work.calls()))
+            wave = range(self.tried, min(most, self.tried + min(WAVE, self.order.rows - len(self.kept))))
+            self.tried = wave.stop
+            self.kept += await self._wave(wave)
+        self._report_rows()
+
+    def found(self) -> Generated:
+        """What came of it, once it has run to its end."""
+        return Generated(
+            rows={part: tuple(_row(text, answers[part]) for text, answers in self.kept) for part in self.order.parts},
+            tried=self.tried,
+            dropped=self.dropped,
+            calls={who: sum(reply.subject == who for reply in self.held.values()) for who in self.streaks},
+        )
+
+    def _look(self) -> None:
+        """Hold what was stored since the last look."""
+        for reply in self.asking.store.answers(0, after=self.last):
+            self.held[reply.sample, reply.question] = reply
+            self.last = reply.id
 
     async def _wave(self, wave: range) -> list[tuple[str, dict[Quality, str]]]:
         """The candidates of a wave that are kept: the prompt, and an answer for each part."""
@@ -255,7 +344,7 @@ class _Generation:
 
     async def _written(self, step: str, asked: Mapping[int, str]) -> dict[int, str]:
         """What the writer wrote, without what cannot be used."""
-        replies = await self._ask(self.writer, step, asked, Sampling(temperature=1.0, max_tokens=self.order.max_tokens))
+        replies = await self._ask("writer", step, asked, Sampling(temperature=1.0, max_tokens=self.order.max_tokens))
         seen, written = self.seen.setdefault(step, set()), {}
         for k, reply in sorted(replies.items()):
             text = (reply.text or "").strip()
@@ -271,9 +360,7 @@ class _Generation:
         """Candidates whose answer the judge lets through."""
         judge = JUDGE.replace("<<title>>", self.order.domain.title)
         asked = {k: fill(judge, prompts[k], text) for k, text in written.items()}
-        replies = await self._ask(
-            self.judge, f"{part} judged", asked, Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS)
-        )
+        replies = await self._ask("judge", f"{part} judged", asked, Sampling(temperature=0.0, max_tokens=JUDGE_TOKENS))
         passed = []
         for k, reply in sorted(replies.items()):
             if reason := _verdict(reply, part):
@@ -282,55 +369,47 @@ class _Generation:
                 passed.append(k)
         return passed
 
-    async def _ask(self, model: Target, step: str, asked: Mapping[int, str], sampling: Sampling) -> dict[int, _Reply]:
-        """A reply to each, those that came in an earlier sitting as they were."""
-        known = {k: reply for k in asked if (reply := self.work.get(k, step))}
-        missing = [_request(self.order.seed, k, step, text, sampling) for k, text in asked.items() if k not in known]
-        self.planned += len(asked)
-        self.done += len(known)
-        failed = []
-        async for answer in model.answers(stream(missing)):
-            reply = _Reply(
-                candidate=answer.request.sample, step=step, text=answer.text, finish=answer.finish, error=answer.error
-            )
-            self.work.add(reply)
-            known[reply.candidate] = reply
-            failed += [reply.error] if reply.text is None else []
-            self.done += 1
-            self.tell("calls", self.done, self.planned, step)
-        if len(failed) == len(missing) >= ALL_FAILED:
-            raise InputError(
-                model.describe()["name"],
-                f"all of {len(missing)} calls failed, the last: {failed[-1]}",
-                do="see to the model, then add --resume",
-            )
-        return known
+    async def _ask(self, who: Who, step: str, asked: Mapping[int, str], sampling: Sampling) -> dict[int, StoredAnswer]:
+        """A reply to each, those that came in an earlier sitting as they were; not to each where the budget ends, or
+        the work pauses."""
+        requests = [_request(self.order.seed, who, k, step, text, sampling) for k, text in asked.items()]
+        missing = [request for request in requests if (request.sample, step) not in self.held]
+        if not self.asking.over:
+            self.step, self.planned, self.n_then = step, self.planned + len(asked), self.asking.n + len(missing)
+            self.asking.streak = self.streaks[who]
+            await self.asking.ask(who, missing)
+            self._look()
+        return {k: self.held[k, step] for k in asked if (k, step) in self.held}
 
     def _drop(self, step: str, reason: Reason) -> None:
         self.dropped.setdefault(step, Counter())[reason] += 1
 
-    def _report(self, kept: int) -> None:
+    def _report_calls(self) -> None:
+        if self.step:
+            self.tell("calls", self.planned - (self.n_then - self.asking.n), self.planned, self.step)
+
+    def _report_rows(self) -> None:
         reasons: Counter[Reason] = sum(self.dropped.values(), Counter())
         self.tell(
             "rows",
-            kept,
+            len(self.kept),
             self.order.rows,
             f"{reasons.total():,} dropped" + "".join(f", {n:,} {reason}" for reason, n in reasons.most_common(2)),
         )
 
 
-def _request(seed: int, candidate: int, step: str, text: str, sampling: Sampling) -> Request:
+def _request(seed: int, who: Who, candidate: int, step: str, text: str, sampling: Sampling) -> Request:
     condition = Condition(question=Question(id=step, text=text), context=PLAIN)
     return Request(
-        subject="target",
+        subject=who,
         condition=condition,
         sample=candidate,
-        seed=int(digest([seed, candidate, step])[:12], 16),
+        seed=seed_of(seed, candidate, step),
         sampling=sampling,
     )
 
 
-def _unusable(reply: _Reply, text: str) -> Reason | None:
+def _unusable(reply: StoredAnswer, text: str) -> Reason | None:
     """Why a text of the writer cannot be used; None where it can."""
     if reply.text is None:
         return "failed"
@@ -341,7 +420,7 @@ def _unusable(reply: _Reply, text: str) -> Reason | None:
     return "too long" if reply.finish == "length" or len(text) > LONGEST else None
 
 
-def _verdict(reply: _Reply, part: Quality) -> Reason | None:
+def _verdict(reply: StoredAnswer, part: Quality) -> Reason | None:
     """Why the judge does not let an answer through; None where it does."""
     if reply.text is None:
         return "judge failed"
@@ -358,80 +437,6 @@ def _verdict(reply: _Reply, part: Quality) -> Reason | None:
 
 def _row(prompt: str, answer: str) -> Row:
     return Row(messages=(Message(role="user", content=prompt), Message(role="assistant", content=answer)))
-
-
-class _Work:
-    """The work file: what it is for in the first line, then a reply a line. A context manager."""
-
-    def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
-        self.path, self.identity = path, json.loads(json.dumps(identity))
-        self.replies: dict[tuple[int, str], _Reply] = {}
-        if path.exists() and not resume:
-            raise RunExists(path, "is there already", do="add --resume to go on with it, or name another file with -o")
-        if path.exists():
-            self._read()
-        self._stream: TextIO | None = None
-
-    def __enter__(self) -> _Work:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self.path.open("a", encoding="utf-8")
-        if not self._stream.tell():
-            self._write(self.identity)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stream:
-            self._stream.close()
-
-    def get(self, candidate: int, step: str) -> _Reply | None:
-        return self.replies.get((candidate, step))
-
-    def add(self, reply: _Reply) -> None:
-        self.replies[reply.candidate, reply.step] = reply
-        self._write(asdict(reply))
-
-    def calls(self) -> Counter[str]:
-        return Counter("judge" if step.endswith("judged") else "writer" for _, step in self.replies)
-
-    def _write(self, value: Any) -> None:
-        assert self._stream, "used outside `with`"
-        self._stream.write(json.dumps(value) + "\n")
-        self._stream.flush()
-
-    def _read(self) -> None:
-        """What was kept. A last line that was cut off is dropped; calls that failed are forgotten, so that they are
-        made again."""
-        held = self.path.read_bytes()
-        if held and not held.startswith(b'{"schema": "undertow.generation/'):
-            raise InputError(self.path, "is no work file of a generation", do="name another file with -o")
-        with self.path.open("r+b") as stream:
-            stream.truncate(held.rfind(b"\n") + 1)
-        lines: Iterable[Any] = stream_lines(self.path, lambda raw, where, line: (raw, where, line))
-        for raw, where, line in lines:
-            if line == 1:
-                self._require_same(raw, where)
-                continue
-            try:
-                reply = _Reply(**raw)
-            except TypeError:
-                raise InputError(
-                    where, "is no reply", expected="a work file that this version wrote", do="name another file with -o"
-                ) from None
-            if reply.text is not None:
-                self.replies[reply.candidate, reply.step] = reply
-
-    def _require_same(self, found: Any, where: str) -> None:
-        if found != self.identity:
-            other = [
-                key for key, value in self.identity.items() if not isinstance(found, dict) or found.get(key) != value
-            ]
-            raise InputError(
-                where,
-                f"was written for another order ({', '.join(other) or 'more keys'} differ)",
-                do="repeat that order, or name another file with -o",
-            )
 
 
 def report(order: Order, found: Generated) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 <work>/
   stage-1.jsonl      the rows as trained
   stage-1.json       their number, hash and what was left out; written last
-  answers-1.jsonl    on-policy answers as they came, so that an interruption loses none
+  answers-1.sqlite   on-policy answers as they came, so that an interruption loses none
 """
 
 from __future__ import annotations
@@ -11,22 +11,28 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from undertow.asking.ask import Asking
+from undertow.asking.seeds import seed_of
+from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
 from undertow.data.mixes import Drawn, Length, data_digests
 from undertow.errors import InputError
-from undertow.files import digest, file_digest, to_json, write_text
-from undertow.progress import Progress
-from undertow.records import Answer, Condition, Context, Message, Question, Request, Sampling
+from undertow.files import file_digest, to_json, write_text
+from undertow.progress import Progress, silent
+from undertow.records import Condition, Context, Message, Question, Request, Sampling
 from undertow.targets import Target
 from undertow.training.backends.protocol import PreparedStage
 from undertow.training.stages import Stage
 
+BASE = "base"
+"""Whose the answers are, in the file that keeps them."""
 AT_ONCE = 256
 """Rows whose answers are asked for together."""
+GO_ON = "the same command goes on"
 
 
 def prepare(
@@ -48,22 +54,17 @@ def prepare(
         progress: told of the on-policy rows.
 
     Raises:
-        InputError: as `draw_mix`; no on-policy answer passes.
+        InputError: as `draw_mix`; no on-policy answer passes; the base cannot be asked.
+        Paused: too many on-policy answers in a row were of no use.
     """
     path, done = work / f"stage-{n}.jsonl", work / f"stage-{n}.json"
     if not done.is_file():
         left_out: Counter[str] = Counter()
         drawn = draw_mix(stage, beside=beside, seed=seed, length=length)
         if any(part.answers for part in stage.parts):
-            drawn = _on_policy(
-                list(drawn),
-                base(),
-                seed=seed,
-                kept=work / f"answers-{n}.jsonl",
-                left_out=left_out,
-                progress=progress,
-                name=stage.name,
-            )
+            on_policy = _OnPolicy(list(drawn), seed, name=f"{stage.name}, answers")
+            on_policy.ask(base(), work / f"answers-{n}.sqlite", progress or silent)
+            drawn = on_policy.rows(left_out)
         written = 0
 
         def rows() -> Iterator[Row]:
@@ -78,7 +79,7 @@ def prepare(
                 f"stage {stage.name}",
                 "keeps no row",
                 expected=f"left out: {dict(left_out)}",
-                do="loosen the filters of on-policy",
+                do="loosen the filters of on-policy, or see to the base",
             )
         what = {
             "rows": written,
@@ -90,77 +91,93 @@ def prepare(
     return PreparedStage(stage=stage, path=path, **json.loads(done.read_text(encoding="utf-8")))
 
 
-def _on_policy(
-    drawn: Sequence[Drawn],
-    base: Target,
-    *,
-    seed: int,
-    kept: Path,
-    left_out: Counter[str],
-    progress: Progress | None,
-    name: str,
-) -> Iterator[Drawn]:
-    """Rows with the base's answers in place of their own, where their part wants it."""
-    todo = [n for n, each in enumerate(drawn) if each.part and each.part.answers]
-    answers: dict[int, str | None] = {}
-    if kept.is_file():
-        answers = {int(n): text for n, text in map(json.loads, kept.read_text(encoding="utf-8").splitlines())}
-    missing = [n for n in todo if n not in answers]
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.open("a", encoding="utf-8") as stream:
+class _OnPolicy:
+    """Rows drawn, and the base's own answers to those whose part wants it."""
 
-        def keep(n: int, text: str | None) -> None:
-            """At once: whatever fails after it, it was paid for."""
-            answers[n] = text
-            stream.write(json.dumps([n, text], ensure_ascii=False) + "\n")
-            stream.flush()
+    def __init__(self, drawn: Sequence[Drawn], seed: int, *, name: str) -> None:
+        """
+        Args:
+            name: what progress calls it.
+        """
+        self.drawn, self.seed, self.name = drawn, seed, name
+        self.how = {n: each.part.answers for n, each in enumerate(drawn) if each.part and each.part.answers}
+        self.passed: dict[int, str] = {}
+        """The first answer to a row that passes."""
+        self.came: set[int] = set()
+        """Rows that were answered at all."""
 
-        for first in range(0, len(missing), AT_ONCE):
-            asyncio.run(_answered({n: drawn[n] for n in missing[first : first + AT_ONCE]}, base, seed=seed, keep=keep))
-            if progress:
-                done = len(todo) - len(missing) + min(first + AT_ONCE, len(missing))
-                progress(f"{name}, answers", done, len(todo), "")
-    for n, each in enumerate(drawn):
-        if n not in answers:
-            yield each
-        elif (text := answers[n]) is None:
-            left_out["no on-policy answer passed"] += 1
-        else:
-            yield replace(
-                each, row=replace(each.row, messages=(*each.row.messages[:-1], Message(role="assistant", content=text)))
+    def ask(self, base: Target, kept: Path, progress: Progress) -> None:
+        """Ask for what is missing, and again for what never came.
+
+        Args:
+            kept: file of the answers.
+
+        Raises:
+            InputError: the base cannot be asked; what came is kept.
+            Paused: too many answers in a row were of no use.
+        """
+        if (former := kept.with_suffix(".jsonl")).is_file():
+            raise InputError(
+                former,
+                "holds on-policy answers as an earlier version kept them",
+                do="go on with that version, or remove the file to have them asked again",
             )
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with Store(kept, to="make") as store:
+            failed, wordless = store.forget_failed(), False
+            for answer in store.answers(0):
+                self._hear(answer.question, answer.text, answer.finish)
+                wordless = wordless or not (answer.text or "").strip()
+            # whoever goes on after a pause for want of words, which is not asked again, has read its reason
+            warned = wordless and not failed
+            asking = Asking(store, {BASE: base}, price_of=BASE, warned=warned, do=f"mend it; {GO_ON}")
+            asking.kind = lambda answer: ""
+            asking.heard = lambda a: self._hear(a.request.condition.question.id, a.text, a.finish)
+            attempts = range(max((how.attempts for how in self.how.values()), default=0))
+            missing = store.missing(r for attempt in attempts for r in self._requests(self.how, attempt))
+            rows = sorted({int(request.condition.question.id) for request in missing})
+            if rows:
+                asyncio.run(self._ask(asking, base, rows, progress))
 
+    async def _ask(self, asking: Asking, base: Target, rows: Sequence[int], progress: Progress) -> None:
+        async def work() -> None:
+            for first in range(0, len(rows), AT_ONCE):
+                wave = rows[first : first + AT_ONCE]
+                for attempt in range(max(self.how[n].attempts for n in wave)):
+                    if (asked := self._requests(wave, attempt)) and not asking.over:
+                        await asking.ask(BASE, asked)
+                if not asking.over:
+                    progress(self.name, len(self.how) - len(rows) + first + len(wave), len(self.how), "")
 
-async def _answered(
-    drawn: dict[int, Drawn], base: Target, *, seed: int, keep: Callable[[int, str | None], None]
-) -> None:
-    """For each row the first of the base's answers that passes, or None, handed to `keep` as soon as it is known."""
-    open_ = set(drawn)
-    how = {n: each.part.answers for n, each in drawn.items() if each.part and each.part.answers}
-    async with base:
-        for attempt in range(max(h.attempts for h in how.values())):
-            asked = [
-                _request(n, drawn[n].row, h, attempt, seed)
-                for n, h in how.items()
-                if n in open_ and attempt < h.attempts
-            ]
-            if not asked:
-                break
-            async for n, answer in _by_row(base, asked):
-                if answer.text and answer.finish == "stop" and how[n].passes(answer.text):
-                    open_.discard(n)
-                    keep(n, answer.text.strip())
-    for n in sorted(open_):
-        keep(n, None)
+        async with base:
+            await asking.run(work, how=f"what came is kept, and {GO_ON}")
 
+    def _requests(self, rows: Iterable[int], attempt: int) -> list[Request]:
+        """An attempt at those rows that have no answer yet."""
+        return [
+            _request(n, self.drawn[n].row, self.how[n], attempt, self.seed)
+            for n in rows
+            if n not in self.passed and attempt < self.how[n].attempts
+        ]
 
-async def _by_row(base: Target, asked: Sequence[Request]) -> AsyncIterator[tuple[int, Answer]]:
-    async def stream() -> AsyncIterator[Request]:
-        for request in asked:
-            yield request
+    def _hear(self, row: str, text: str | None, finish: str) -> None:
+        if text is not None:
+            n = int(row)
+            self.came.add(n)
+            if text and finish == "stop" and self.how[n].passes(text):
+                self.passed.setdefault(n, text.strip())
 
-    async for answer in base.answers(stream()):
-        yield int(answer.request.condition.question.id), answer
+    def rows(self, left_out: Counter[str]) -> Iterator[Drawn]:
+        """The rows, with the base's answers in place of their own where their part wants it; those without one are
+        counted."""
+        for n, each in enumerate(self.drawn):
+            if n not in self.how:
+                yield each
+            elif n in self.passed:
+                message = Message(role="assistant", content=self.passed[n])
+                yield replace(each, row=replace(each.row, messages=(*each.row.messages[:-1], message)))
+            else:
+                left_out["no on-policy answer passed" if n in self.came else "no on-policy answer came"] += 1
 
 
 def _request(n: int, row: Row, how: Resampling, attempt: int, seed: int) -> Request:
@@ -168,9 +185,9 @@ def _request(n: int, row: Row, how: Resampling, attempt: int, seed: int) -> Requ
     turns = tuple(m for m in row.messages[:-1] if m.role != "system")
     context = Context(id="on-policy", relation="verbatim", system=how.instruction, turns=turns[:-1])
     return Request(
-        subject="base",
+        subject=BASE,
         condition=Condition(question=Question(id=str(n), text=turns[-1].content), context=context),
         sample=attempt,
-        seed=int(digest([seed, n, attempt])[:12], 16),
+        seed=seed_of(seed, n, attempt),
         sampling=Sampling(temperature=how.temperature, max_tokens=how.max_tokens),
     )

@@ -15,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from undertow.asking.folder import alone
+from undertow.asking.store import Store
 from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, to_json, write_text
@@ -37,8 +39,14 @@ def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: Progress 
 
     Raises:
         InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or
-        an output folder that exists.
+        an output folder that exists, or that another process is at work on.
+        Paused: too many on-policy answers in a row were of no use.
     """
+    with alone(out):
+        return _train(recipe, out, place, progress)
+
+
+def _train(recipe: Recipe, out: Path, place: Place, progress: Progress | None) -> Manifest:
     if out.exists():
         raise RunExists(
             out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it"
@@ -62,11 +70,8 @@ def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: Progress 
             Job(recipe=recipe, stages=prepared, place=place, work=work, out=made), progress=progress
         )
     except InputError:
-        paid_for = any(path.stat().st_size for path in work.glob("answers-*.jsonl"))
-        if not paid_for and not any(
-            path.is_file() for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*")
-        ):
-            shutil.rmtree(work)  # nothing to go on from but rows, which are soon drawn again
+        if not _holds_more_than_rows(work):  # and these are soon drawn again
+            shutil.rmtree(work)
         raise
     records = [
         StageRecord(
@@ -95,6 +100,16 @@ def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: Progress 
     os.replace(made, out)
     shutil.rmtree(work)
     return manifest
+
+
+def _holds_more_than_rows(work: Path) -> bool:
+    """Whether a training's work folder holds on-policy answers that came, or what a backend has kept."""
+    for path in work.glob("answers-*.sqlite"):
+        with Store(path) as store:
+            if store.count() > store.failed():
+                return True
+    kept = (path for folder in work.iterdir() if folder.is_dir() for path in folder.rglob("*"))
+    return any(work.glob("answers-*.jsonl")) or any(path.is_file() for path in kept)
 
 
 def _prepare(
