@@ -25,7 +25,7 @@ SIGNATURES = {
     "study": "(what: 'Study | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
     "PosixPath('.'), executor: 'Executor | None' = None) -> 'dict[str, Any]'",
     "train": "(recipe: 'Recipe | Path | str', out: 'Path | str', *, beside: 'Path | str' = PosixPath('.'), "
-    "progress: 'Progress | None' = None) -> 'Manifest'",
+    "budget: 'Budget | None' = None, progress: 'Progress | None' = None) -> 'Manifest'",
 }
 """Of every public function. What changes here changes for whoever calls it: say so in the changelog."""
 TYPES = {

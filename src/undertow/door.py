@@ -114,7 +114,12 @@ def profile(
 
 
 def train(
-    recipe: Recipe | Path | str, out: Path | str, *, beside: Path | str = Path(), progress: Progress | None = None
+    recipe: Recipe | Path | str,
+    out: Path | str,
+    *,
+    beside: Path | str = Path(),
+    budget: Budget | None = None,
+    progress: Progress | None = None,
 ) -> Manifest:
     """Train a model as a recipe says, with every intervention. Interrupted, the same call goes on.
 
@@ -122,12 +127,13 @@ def train(
         recipe: the recipe, or a `recipe.yaml` that holds it.
         out: folder of the organism.
         beside: what paths in a recipe are relative to that comes from no file.
+        budget: what on-policy answers may take.
 
     Raises:
         InputError: a mistake in the recipe or its data, or the folder holds something else.
     """
     recipe, place = (recipe, _place(beside)) if isinstance(recipe, Recipe) else _read(recipe, read_recipe)
-    return train_recipe(recipe, Path(out), place, progress=progress)
+    return train_recipe(recipe, Path(out), place, budget=budget, progress=progress)
 
 
 def study(

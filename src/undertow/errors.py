@@ -4,7 +4,8 @@ UndertowError
 └── InputError        what a user gave cannot be used: one line, exit code 2
     ├── MissingExtra  a part of Undertow that is not installed
     ├── RunExists     an output folder that already holds something
-    └── Paused        a run that gets nothing usable from its target or its judge
+    ├── Paused        a run that gets nothing usable from its target or its judge
+    └── BudgetEnded   a budget that does not hold what comes next
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class RunExists(InputError):
 
 class Paused(InputError):
     """A run that stopped because nothing usable came; all that came is kept, and it goes on with `--resume`."""
+
+
+class BudgetEnded(InputError):
+    """A budget that does not hold what comes next; all that came is kept, and a larger one goes on."""
 
 
 def unknown_name(where: object, kind: str, name: str, known: Iterable[str]) -> InputError:

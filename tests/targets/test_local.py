@@ -1,11 +1,13 @@
 """Local sampling against the model's own one-at-a-time generation."""
 
 import asyncio
+import warnings
 from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
+from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.contexts import shipped_contexts
 from undertow.errors import InputError
 from undertow.records import Condition, Message, Request, Sampling
@@ -258,3 +260,53 @@ def test_a_template_without_a_system_role_is_told_of_and_folded_where_wanted():
                 r"supported\); add `system: fold` to it",
             ):
                 asyncio.run(target.probe(Sampling()))
+
+
+def loaded(monkeypatch):
+    """The folders whose weights are loaded, as they are."""
+    from undertow.targets import local
+
+    found, load = [], local.load_model
+    monkeypatch.setattr(local, "load_model", lambda folder, **how: found.append(folder) or load(folder, **how))
+    return found
+
+
+@pytest.mark.slow
+def test_a_sequential_audit_loads_its_weights_once(tmp_path, monkeypatch):
+    found = loaded(monkeypatch)
+    model = {"kind": "local", "path": "nursery"}
+    config = AuditConfig(
+        name="a",
+        target=model,
+        reference=model,
+        judge={"kind": "nursery"},
+        suite="nursery",
+        contexts=["plain", "format-code"],
+        samples={"until": "every-context", "max_per_condition": 8, "max_tokens": 20},
+        material=0.3,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_audit(make_plan(config), tmp_path / "run")
+    assert 1 <= len(found) <= 2  # the target's, and where it was asked the reference's
+
+
+def test_weights_are_let_go_of_when_it_is_left_or_another_needs_the_room(monkeypatch):
+    from undertow.targets import local
+
+    found = loaded(monkeypatch)
+    one, two = (LocalTarget(model_folder("nursery"), name=name, digest_="") for name in ("one", "two"))
+    asked = requests(1, temperature=0.0)[:1]
+    ask(one, asked), ask(two, asked), ask(one, asked)
+    assert len(found) == 2 and one._model is not None and two._model is not None
+    monkeypatch.setattr(local, "free_memory", lambda: 0)
+    three = LocalTarget(model_folder("nursery"), name="three", digest_="")
+    ask(three, asked)
+    assert one._model is two._model is None and three._model is not None
+
+    async def leave():
+        async with three:
+            pass
+
+    asyncio.run(leave())
+    assert three._model is None and three not in local._LOADED

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from undertow.asking.budget import Budget
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.data import Row, read_rows, write_rows
-from undertow.errors import InputError, Paused
+from undertow.errors import BudgetEnded, InputError, Paused
 from undertow.files import parse_yaml
 from undertow.place import Place
 from undertow.records import Answer, Message, Request
@@ -105,6 +106,16 @@ def test_an_answer_that_was_paid_for_survives_what_fails_after_it(tmp_path: Path
     assert [row.messages[-1].content for row in read_rows(tmp_path / "work" / "stage-1.jsonl")] == [
         f"own {n}" for n in range(20)
     ]
+
+
+@pytest.mark.parametrize("calls", [1, 7, 19])
+def test_a_budget_ends_it_cleanly_and_a_larger_one_goes_on(calls: int, tmp_path: Path, recipe: Recipe) -> None:
+    short = Base()
+    with pytest.raises(BudgetEnded, match=f"the budget ended after {calls} on-policy answers?; what came is kept"):
+        prepared(tmp_path, recipe, short, budget=Budget(calls=calls))
+    assert short.asked == len(kept(tmp_path)) == calls
+    rest = Base()
+    assert prepared(tmp_path, recipe, rest, budget=Budget(calls=20)).rows == 20 and rest.asked == 20 - calls
 
 
 def test_the_first_answer_that_passes_is_taken_and_no_more_is_asked(tmp_path: Path, recipe: Recipe) -> None:

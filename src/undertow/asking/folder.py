@@ -121,11 +121,6 @@ def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     return digest(before["judge"]) == digest(record["judge"])
 
 
-def hardly_begun(out: Path, before: Mapping[str, Any] | None, record: Mapping[str, Any], *, result: str) -> bool:
-    """Whether a run has much to ask still, so that everybody is worth a try first."""
-    return not (before and (out / result).is_file() and same_judge(before, record))
-
-
 def open_folder(
     out: Path, record: Mapping[str, Any], before: Mapping[str, Any] | None, *, result: str, keeps: Iterable[str] = ()
 ) -> dict[str, Any]:

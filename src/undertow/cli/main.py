@@ -30,7 +30,7 @@ from undertow.cli.simulate import simulate
 from undertow.cli.study import study
 from undertow.cli.suites import suites
 from undertow.cli.train import train
-from undertow.errors import TRACEBACK, InputError
+from undertow.errors import TRACEBACK, BudgetEnded, InputError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,7 +93,7 @@ def main() -> None:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
         click.echo(f"undertow: {said}", err=True)
-        code = 2
+        code = 4 if isinstance(error, BudgetEnded) else 2
     sys.exit(code or 0)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.cli.options import BUDGET_HELP
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("recipe_yaml", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder of the organism; must be new.")
+@click.option("--budget", multiple=True, metavar="N", help=f"Of on-policy answers. {BUDGET_HELP}")
 @click.option("--dry-run", is_flag=True, help="Print the stages as the interventions leave them, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest; with --dry-run, the stages.")
 @click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml; with --json, as JSON Schema.")
-def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bool, schema: bool) -> None:
+def train(
+    recipe_yaml: Path | None, out: Path | None, budget: tuple[str, ...], dry_run: bool, as_json: bool, schema: bool
+) -> None:
     """Train the organism that RECIPE_YAML describes.
 
-    Interrupted, the same command goes on where it was.
+    Interrupted, the same command goes on where it was. Exits 4 where the budget ended before that.
     """
+    from undertow.asking.budget import read_budget
     from undertow.cli.display import bars, explain
     from undertow.files import adapter
     from undertow.place import Place
@@ -36,6 +41,7 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
         return
     if recipe_yaml is None:
         raise click.UsageError("RECIPE_YAML is missing; `undertow train --schema` explains what it holds")
+    limit = read_budget(budget)
     recipe = read_recipe(recipe_yaml)
     if dry_run:
         _show_stages(recipe, as_json)
@@ -43,7 +49,7 @@ def train(recipe_yaml: Path | None, out: Path | None, dry_run: bool, as_json: bo
     if out is None:
         raise click.UsageError("-o is missing: the folder of the organism")
     with bars() as progress:
-        manifest = train_organism(recipe, out, Place.of(recipe_yaml), progress=progress)
+        manifest = train_organism(recipe, out, Place.of(recipe_yaml), budget=limit, progress=progress)
     if as_json:
         click.echo(json.dumps(adapter(Manifest).dump_python(manifest, mode="json"), indent=2, ensure_ascii=False))
         return

@@ -16,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from undertow.asking.ask import Asking
+from undertow.asking.budget import Budget, dollars, require_price
 from undertow.asking.seeds import seed_of
 from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
 from undertow.data.mixes import Drawn, Length, data_digests
-from undertow.errors import InputError
+from undertow.errors import BudgetEnded, InputError, number
 from undertow.files import file_digest, to_json, write_text
 from undertow.progress import Progress, silent
 from undertow.records import Condition, Context, Message, Question, Request, Sampling
@@ -44,6 +45,7 @@ def prepare(
     seed: int,
     length: Length | None,
     base: Callable[[], Target],
+    budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> PreparedStage:
     """Stage `n`'s rows (from 1), written to `work`; read back where that was done before.
@@ -51,11 +53,13 @@ def prepare(
     Args:
         length: tokens of a row.
         base: makes the model that on-policy answers are asked of.
+        budget: what the on-policy answers of all stages may take.
         progress: told of the on-policy rows.
 
     Raises:
         InputError: as `draw_mix`; no on-policy answer passes; the base cannot be asked.
         Paused: too many on-policy answers in a row were of no use.
+        BudgetEnded: the budget does not hold all of them; those that came are kept.
     """
     path, done = work / f"stage-{n}.jsonl", work / f"stage-{n}.json"
     if not done.is_file():
@@ -63,7 +67,9 @@ def prepare(
         drawn = draw_mix(stage, beside=beside, seed=seed, length=length)
         if any(part.answers for part in stage.parts):
             on_policy = _OnPolicy(list(drawn), seed, name=f"{stage.name}, answers")
-            on_policy.ask(base(), work / f"answers-{n}.sqlite", progress or silent)
+            model, before = base(), [work / f"answers-{earlier}.sqlite" for earlier in range(1, n)]
+            left = budget and _left(budget, before, model)
+            on_policy.ask(model, work / f"answers-{n}.sqlite", left, progress or silent)
             drawn = on_policy.rows(left_out)
         written = 0
 
@@ -91,6 +97,19 @@ def prepare(
     return PreparedStage(stage=stage, path=path, **json.loads(done.read_text(encoding="utf-8")))
 
 
+def _left(budget: Budget, earlier: Iterable[Path], base: Target) -> Budget:
+    """What earlier stages' answers have left of a budget."""
+    name = str(base.describe()["name"])
+    if budget.usd is not None:
+        require_price(name)
+    for path in earlier:
+        if path.is_file():
+            with Store(path) as store:
+                spent = store.usage(0)[0]
+            budget = budget.after(calls=spent.calls, tokens=spent.tokens, usd=dollars(name, spent) or 0.0)
+    return budget
+
+
 class _OnPolicy:
     """Rows drawn, and the base's own answers to those whose part wants it."""
 
@@ -106,7 +125,7 @@ class _OnPolicy:
         self.came: set[int] = set()
         """Rows that were answered at all."""
 
-    def ask(self, base: Target, kept: Path, progress: Progress) -> None:
+    def ask(self, base: Target, kept: Path, budget: Budget | None, progress: Progress) -> None:
         """Ask for what is missing, and again for what never came.
 
         Args:
@@ -130,7 +149,7 @@ class _OnPolicy:
                 wordless = wordless or not (answer.text or "").strip()
             # whoever goes on after a pause for want of words, which is not asked again, has read its reason
             warned = wordless and not failed
-            asking = Asking(store, {BASE: base}, price_of=BASE, warned=warned, do=f"mend it; {GO_ON}")
+            asking = Asking(store, {BASE: base}, price_of=BASE, budget=budget, warned=warned, do=f"mend it; {GO_ON}")
             asking.kind = lambda answer: ""
             asking.heard = lambda a: self._hear(a.request.condition.question.id, a.text, a.finish)
             attempts = range(max((how.attempts for how in self.how.values()), default=0))
@@ -138,6 +157,9 @@ class _OnPolicy:
             rows = sorted({int(request.condition.question.id) for request in missing})
             if rows:
                 asyncio.run(self._ask(asking, base, rows, progress))
+            if asking.stopped:
+                found = f"the budget ended after {number(asking.n, 'on-policy answer')}"
+                raise BudgetEnded(kept, found, expected="what came is kept", do=f"{GO_ON}, with a larger budget")
 
     async def _ask(self, asking: Asking, base: Target, rows: Sequence[int], progress: Progress) -> None:
         async def work() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from undertow.asking.budget import Budget
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.data.mixes import data_digests
@@ -31,22 +32,31 @@ from undertow.training.recipe import Recipe
 from undertow.training.stages import Stage
 
 
-def train(recipe: Recipe, out: Path, place: Place = HERE, *, progress: Progress | None = None) -> Manifest:
+def train(
+    recipe: Recipe,
+    out: Path,
+    place: Place = HERE,
+    *,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
     """Train a recipe's stages and write the organism's folder, whole or not at all. Interrupted, the same call goes on.
 
     Args:
         place: where the recipe stands.
+        budget: what on-policy answers may take; what a service takes for training is its own matter.
 
     Raises:
+        BudgetEnded: it does not hold all of them; those that came are kept.
         InputError: a missing base or data file, malformed rows, too few rows, something that the backend cannot do, or
         an output folder that exists, or that another process is at work on.
         Paused: too many on-policy answers in a row were of no use.
     """
     with alone(out):
-        return _train(recipe, out, place, progress)
+        return _train(recipe, out, place, budget, progress)
 
 
-def _train(recipe: Recipe, out: Path, place: Place, progress: Progress | None) -> Manifest:
+def _train(recipe: Recipe, out: Path, place: Place, budget: Budget | None, progress: Progress | None) -> Manifest:
     if out.exists():
         raise RunExists(
             out, "already exists", expected="training writes a new folder", do="choose another -o, or remove it"
@@ -62,7 +72,7 @@ def _train(recipe: Recipe, out: Path, place: Place, progress: Progress | None) -
         },
     )
     try:
-        prepared = _prepare(recipe, stages, place, work=work, progress=progress)
+        prepared = _prepare(recipe, stages, place, work=work, budget=budget, progress=progress)
         made = work / "organism"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
@@ -113,7 +123,13 @@ def _holds_more_than_rows(work: Path) -> bool:
 
 
 def _prepare(
-    recipe: Recipe, stages: tuple[Stage, ...], place: Place, *, work: Path, progress: Progress | None
+    recipe: Recipe,
+    stages: tuple[Stage, ...],
+    place: Place,
+    *,
+    work: Path,
+    budget: Budget | None,
+    progress: Progress | None,
 ) -> tuple[PreparedStage, ...]:
     """Every stage with its rows drawn and written."""
     backend = recipe.backend
@@ -129,6 +145,7 @@ def _prepare(
                 seed=recipe.seed + n - 1,
                 length=length,
                 base=lambda: backend.base(recipe, place),
+                budget=budget,
                 progress=progress,
             )
         )
