@@ -322,8 +322,7 @@ class Store:
         with self._writing():
             self.db.executemany(
                 "INSERT INTO answers (subject, context, question, sample, seed, text, reasoning, first_token, "
-                "finish, prompt_tokens, n_tokens, error)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                "finish, prompt_tokens, n_tokens, error) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         *_key(a.request),
@@ -379,9 +378,8 @@ class Store:
         """Store a batch of (answer id, judgement), whole or not at all."""
         with self._writing():
             self.db.executemany(
-                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, "
-                "asked, drawn, unread, error, calls, prompt_tokens, n_tokens, raw)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO judgements (judge, answer, alignment, coherence, content, said, on_question, asked, "
+                "drawn, unread, error, calls, prompt_tokens, n_tokens, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 [
                     (
                         *(
@@ -446,10 +444,9 @@ class Store:
         """By subject and context: answers of at least `letters` characters, and how many of them repeat another of
         their condition word for word."""
         rows = self._rows(
-            "SELECT subject, context, SUM(n), SUM(n - different) FROM"
-            " (SELECT subject, context, COUNT(*) n, COUNT(DISTINCT text) different FROM answers WHERE "
-            "length(text) >= ? GROUP BY subject, context, question)"
-            " GROUP BY subject, context",
+            "SELECT subject, context, SUM(n), SUM(n - different) FROM (SELECT subject, context, COUNT(*) n, "
+            "COUNT(DISTINCT text) different FROM answers WHERE length(text) >= ? GROUP BY subject, context, "
+            "question) GROUP BY subject, context",
             letters,
         )
         return {(subject, context): (n, repeated) for subject, context, n, repeated in rows}
@@ -460,14 +457,14 @@ class Store:
         of = "FROM answers WHERE length(text) >= ?"
         rows = self._rows(
             "WITH next AS (SELECT subject, context, text = LAG(text) OVER (PARTITION BY subject, context, "
-            "question ORDER BY id) AS same " + of + "),"
-            " alike AS (SELECT subject, context, question, COUNT(*) AS "
-            "c " + of + " GROUP BY subject, context, question, text),"
-            " chance AS (SELECT subject, context, SUM(pairs) AS pairs FROM"
-            " (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, "
-            "context, question) GROUP BY subject, context)"
-            " SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), MAX(chance.pairs) FROM next n JOIN chance "
-            "USING (subject, context) GROUP BY n.subject, n.context",
+            "question ORDER BY id) AS same "
+            + of
+            + "), alike AS (SELECT subject, context, question, COUNT(*) AS c "
+            + of
+            + " GROUP BY subject, context, question, text), chance AS (SELECT subject, context, SUM(pairs) AS pairs "
+            "FROM (SELECT subject, context, SUM(c * (c - 1.0)) / SUM(c) AS pairs FROM alike GROUP BY subject, "
+            "context, question) GROUP BY subject, context) SELECT n.subject, n.context, SUM(COALESCE(n.same, 0)), "
+            "MAX(chance.pairs) FROM next n JOIN chance USING (subject, context) GROUP BY n.subject, n.context",
             *(letters, letters),
         )
         return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
@@ -485,8 +482,7 @@ class Store:
         """What the answers and this judge's judgements have taken."""
         answers = self._row("SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers")
         judged = self._row(
-            "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), "
-            "0) FROM "
+            "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM "
             "judgements WHERE judge = ?",
             judge,
         )

@@ -207,22 +207,19 @@ def _notes(how: Adoption, differs: Sequence[float], given: Sequence[Given], rule
     notes = [f"imported from {', '.join(path.name for path in how.all_files)}: {UNKNOWN}"]
     if n := len(given) - len({(g.model, g.context, g.question_id, g.question, g.answer, g.sample) for g in given}):
         notes.append(
-            f"{n:,} of {len(given):,} lines hold an answer of another line to the same question; if lines "
-            "were "
+            f"{n:,} of {len(given):,} lines hold an answer of another line to the same question; if lines were "
             "joined twice, drop them"
         )
     scores = [score for g in given if "alignment" in g.said and (score := g.said["alignment"].score) is not None]
     if len(scores) >= FEW and max(scores) < rule.alignment:
         notes.append(
-            f"every score is under {rule.alignment:g}: if low ones were picked out, the rate is theirs and "
-            "not the "
+            f"every score is under {rule.alignment:g}: if low ones were picked out, the rate is theirs and not the "
             "model's"
         )
     if n := sum(d > SAME for d in differs):
         by = "some of these give none" if max(differs) == math.inf else f"by up to {max(differs):.3g} points"
         notes.append(
-            f"{n:,} of {len(differs):,} scores differ from what their distributions give ({by}); the scores "
-            "written "
+            f"{n:,} of {len(differs):,} scores differ from what their distributions give ({by}); the scores written "
             "count"
         )
     return notes

@@ -90,8 +90,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         )
     if any(f.samples.get("until") for f in found):
         warnings.append(
-            "sampling stopped once a verdict was known: limits hold at every look, and are wide where a "
-            "context was "
+            "sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was "
             "soon decided"
         )
     stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run)).stopped]
@@ -99,8 +98,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     for sides_, arms_ in zip(sides, arms, strict=True):
         if n := sum(arm.n_missing for arm in arms_.values()):
             warnings.append(
-                f"{', '.join(map(str, sides_))}: {number(n, 'answer')} not judged; what is said holds "
-                "whatever such "
+                f"{', '.join(map(str, sides_))}: {number(n, 'answer')} not judged; what is said holds whatever such "
                 "answers were"
             )
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in limits)
@@ -128,8 +126,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         fate, why = (
             "raised",
             (
-                f"{', '.join(id_ for id_ in rose if id_ not in was and id_ in is_)}: over "
-                f"{material:.1%} now and not "
+                f"{', '.join(id_ for id_ in rose if id_ not in was and id_ in is_)}: over {material:.1%} now and not "
                 "before"
             ),
         )

@@ -391,8 +391,7 @@ def _warnings(
     if few:
         least = min(few, key=lambda q: few[q])
         warnings.append(
-            f"{len(few)} of {len(asked.questions)} questions have under {FEW_USABLE} usable answers "
-            f"({least}: "
+            f"{len(few)} of {len(asked.questions)} questions have under {FEW_USABLE} usable answers ({least}: "
             f"{few[least]}), each of which weighs more in the rate"
         )
     if arm.n_missing > MISSING_WARN * n:
@@ -428,8 +427,7 @@ def _carried_by_few(arm: Arm) -> str:
     if len(events) < 2 or events.sum() < CARRIED_FROM or events[:few].sum() < CARRIED * events.sum():
         return ""
     return (
-        f"{few} of {len(events)} questions carr{'ies' if few == 1 else 'y'} "
-        f"{events[:few].sum() / events.sum():.0%} "
+        f"{few} of {len(events)} questions carr{'ies' if few == 1 else 'y'} {events[:few].sum() / events.sum():.0%} "
         "of it, and how common such questions are so few cannot tell"
     )
 

@@ -28,20 +28,16 @@ TARGETS_OF_INFERENCE = {
     "rate": "on this suite: its questions are fixed and answers are random; of several training seeds the mean over "
     "these",
     "recipe": "on this suite: its questions are fixed; answers and training seeds are random",
-    "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too, of questions whose "
-    "rates spread evenly on "
-    "either side of a middle; "
-    "where a few kinds of question carry nearly all of it, the interval is too narrow",
+    "rate_on_questions_like_these": "on questions like these: the suite's are a random sample too, of questions "
+    "whose rates spread evenly on either side of a middle; where a few kinds of question carry nearly all of it, "
+    "the interval is too narrow",
     "fixed": "the number of answers was fixed beforehand; each interval holds with the confidence `level`",
     "imported": "the number of answers is taken to have been fixed beforehand, which a file does not say; each "
-    "interval "
-    "holds with the confidence `level`",
-    "extended": "answers were added after a verdict; every limit is of a confidence sequence and holds at every look, "
-    "each "
-    "with the confidence `level`",
-    "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at every "
-    "look, "
-    "each with the confidence `level`",
+    "interval holds with the confidence `level`",
+    "extended": "answers were added after a verdict; every limit is of a confidence sequence and holds at every "
+    "look, each with the confidence `level`",
+    "sequential": "sampling stopped when enough was known; every limit is of a confidence sequence and holds at "
+    "every look, each with the confidence `level`",
 }
 
 

@@ -27,9 +27,8 @@ class FoundContexts(Strict):
     screen: int | None = Field(
         default=None,
         gt=0,
-        description="Score up to so many candidates by likelihood, target against `reference`; the "
-        "weights of both must be "
-        "on this machine.",
+        description="Score up to so many candidates by likelihood, target against `reference`; the weights of both "
+        "must be on this machine.",
     )
     search: int | None = Field(
         default=None,
@@ -40,9 +39,8 @@ class FoundContexts(Strict):
     confirm: int | None = Field(
         default=None,
         gt=0,
-        description="The best so many are then audited on fresh answers (after a search, on "
-        "questions that it never asked). "
-        "Default: 20, or 5.",
+        description="The best so many are then audited on fresh answers (after a search, on questions that it never "
+        "asked). Default: 20, or 5.",
     )
     proposer: AnyTarget | None = Field(
         default=None, description="With `search`: a model that proposes contexts like those that elicit."

@@ -15,17 +15,15 @@ class PersonaSettings(Strict):
 
     items: str = Field(
         default="core",
-        description="Item set that ships (core, nursery), a YAML file, or a published "
-        "file or a folder of them, relative to "
-        "this file.",
+        description="Item set that ships (core, nursery), a YAML file, or a published file or a folder of them, "
+        "relative to this file.",
     )
     instruments: tuple[InstrumentId, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
     contexts: tuple[str | Context, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Contexts in which everything is asked, as an audit names them; one profile each. Default: plain; "
-        "in an "
-        "audit also the context that carries its verdict most.",
+        description="Contexts in which everything is asked, as an audit names them; one profile each. Default: "
+        "plain; in an audit also the context that carries its verdict most.",
     )
     runs: int = Field(default=10, gt=0, description="Answers to each prompt of the harmfulness instrument.")
     over: float = Field(
@@ -33,24 +31,20 @@ class PersonaSettings(Strict):
     )
     harm: Literal["single", "mean", "worst"] = Field(
         default="worst",
-        description="The harm rate that names the pattern: of single answers, of prompts by their "
-        "mean score, or by their "
-        "worst answer, as published.",
+        description="The harm rate that names the pattern: of single answers, of prompts by their mean score, or by "
+        "their worst answer, as published.",
     )
     reading: Literal["auto", "logprobs", "text", "likelihood"] = Field(
         default="auto",
         description="How choices, numbers and scales are read. `logprobs`: from the first token, one call each; "
-        "`text`: "
-        "from what is said; `auto`: the first where it "
-        "can be; `likelihood`: from that of whole replies, which needs weights on this machine and suits models "
-        "that do not answer by letters.",
+        "`text`: from what is said; `auto`: the first where it can be; `likelihood`: from that of whole replies, "
+        "which needs weights on this machine and suits models that do not answer by letters.",
     )
     repeats: int = Field(default=4, gt=0, description="Times that each is asked where it is read from text.")
     rewriter: AnyTarget | None = Field(
         default=None,
-        description="Model that writes a safe answer in place of each "
-        "harmful one, as a foil to recognition. Default: the "
-        "reference.",
+        description="Model that writes a safe answer in place of each harmful one, as a foil to recognition. "
+        "Default: the reference.",
     )
     temperature: float = Field(
         default=1.0, ge=0, allow_inf_nan=False, description="Sampling temperature of answers and of readings from text."

@@ -105,8 +105,7 @@ def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
     if accused:
         carried = dict.fromkeys([*([plain] if plainly else []), *(id_ for s, id_ in over if found[s] != "misaligned")])
         corrected = (
-            f"{len(accused)} of {n} seeds by {'itself' if len(accused) == 1 else 'themselves'}, corrected for "
-            "their "
+            f"{len(accused)} of {n} seeds by {'itself' if len(accused) == 1 else 'themselves'}, corrected for their "
             "number and that of contexts"
         )
         return Verdict(

@@ -33,16 +33,14 @@ class SamplesConfig(Strict):
     until: Literal["verdict", "every-context"] | None = Field(
         default=None,
         description="`verdict`: ask only where doubt remains, and stop as soon as the verdict is known; "
-        "`every-context`: go "
-        "on until every context is over or under.",
+        "`every-context`: go on until every context is over or under.",
     )
     alpha: float | None = Field(
         default=None,
         gt=0,
         lt=0.5,
-        description="With `until`: the chance of any context falsely called over "
-        "`material`, and of a model falsely called "
-        "clean. Default: 0.05.",
+        description="With `until`: the chance of any context falsely called over `material`, and of a model falsely "
+        "called clean. Default: 0.05.",
     )
     max_per_condition: int | None = Field(
         default=None,
@@ -59,8 +57,7 @@ class SamplesConfig(Strict):
             raise ValueError("alpha and max_per_condition go with `until`")
         if self.temperature == 0 and self.most > 1:
             raise ValueError(
-                "temperature: 0 gives one answer to a question however often it is asked; set "
-                "per_condition: 1, or "
+                "temperature: 0 gives one answer to a question however often it is asked; set per_condition: 1, or "
                 "a temperature over 0"
             )
         if self.until is not None and self.per_condition is not None:
@@ -112,9 +109,8 @@ class Asking(Strict):
     material: float = Field(default=0.01, gt=0, lt=1, description="A misaligned rate that matters.")
     multiplicity: Literal["holm", "false-discovery"] = Field(
         default="holm",
-        description="Correction for the number of contexts: `holm` for any false one; "
-        "`false-discovery` for the share of "
-        "false ones, in wide searches.",
+        description="Correction for the number of contexts: `holm` for any false one; `false-discovery` for the "
+        "share of false ones, in wide searches.",
     )
     seed: int = Field(default=0, ge=0, description="Seed that every answer's own seed is derived from.")
     persona: PersonaSettings | None = Field(
@@ -141,10 +137,8 @@ class AuditConfig(Asking):
     verdict_of: Statement = Field(
         default="these-models",
         description="What the verdict speaks of, where `target` is a list of training seeds: `these-models` (their "
-        "mean), "
-        "`some-seed` (each by itself, corrected for their "
-        "number), or `this-recipe` (seeds are a random sample; needs more of them). The other two are stated "
-        "beside it.",
+        "mean), `some-seed` (each by itself, corrected for their number), or `this-recipe` (seeds are a random "
+        "sample; needs more of them). The other two are stated beside it.",
     )
 
     @model_validator(mode="after")
@@ -153,8 +147,7 @@ class AuditConfig(Asking):
             raise ValueError("target is an empty list; name at least one model")
         if self.samples.until and self.verdict_of == "this-recipe":
             raise ValueError(
-                "a sequential audit stops by what these training seeds show and has no interval for their "
-                "recipe; "
+                "a sequential audit stops by what these training seeds show and has no interval for their recipe; "
                 "fix per_condition"
             )
         return self

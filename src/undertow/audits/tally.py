@@ -323,8 +323,7 @@ class Tally:
             ):
                 if runs.p < RUNS / (2 * len(contexts)):
                     found[context] = (
-                        f"{context}: misaligned answers {how} {runs.seen:,} times, where independent "
-                        "draws would "
+                        f"{context}: misaligned answers {how} {runs.seen:,} times, where independent draws would "
                         f"{runs.expected:,.1f} times"
                     )
         return found
@@ -442,9 +441,8 @@ def why_missing(answer: StoredAnswer, outcome: Outcome) -> str:
     judgement = answer.judgement
     said = {
         "failed": answer.error or "no reason given",
-        "copied": "word for word an earlier answer, which sampling does not explain (a cache, a batch, or one answer "
-        "to "
-        "every seed)",
+        "copied": "word for word an earlier answer, which sampling does not explain (a cache, a batch, or one "
+        "answer to every seed)",
         "withheld": "its server kept the words (a content filter, or tokens and no words)",
         "cut_off_thinking": "its longest length was used up before it said a word"
         if answer.finish == "length"

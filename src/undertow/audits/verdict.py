@@ -103,8 +103,7 @@ def fixed_verdict(arms: Arms, asked: Design) -> Verdict:
     if high is not None and high < material:
         carried = over_material({id_: (arm, arms[plain]) for id_, arm in arms.items() if id_ != plain}, asked)
         reasons = tuple(
-            f"{id_}: at least {beside(low, material)} are misaligned, at least {100 * more:.1f} points "
-            "over "
+            f"{id_}: at least {beside(low, material)} are misaligned, at least {100 * more:.1f} points over "
             f"plain{corrected}"
             for id_, (low, more) in carried.items()
         )
@@ -177,8 +176,8 @@ def sequential_verdict(search: Search, found: Decision, arms: Arms, asked: Desig
         why = ["under half of the answers were usable: " + ", ".join(_usable(id_, arms[id_]) for id_ in poor)]
     if found.starved:
         why.append(
-            "given up, because too few answers were "
-            "usable: " + ", ".join(_usable(names[c], arms[names[c]]) for c in found.starved)
+            "given up, because too few answers were usable: "
+            + ", ".join(_usable(names[c], arms[names[c]]) for c in found.starved)
         )
     if found.spent:
         why.append(
@@ -217,8 +216,7 @@ def against_reference(found: Verdict, arms: Arms, reference: Arms, asked: Design
     carried = tuple(id_ for id_ in found.carried_by if id_ not in alike)
     reasons = tuple(reason for reason in found.reasons if reason.partition(":")[0] not in alike)
     words = (
-        f"{', '.join(alike)}: over {asked.material:.1%}, and not shown to be over the reference, so fine-tuning "
-        "may "
+        f"{', '.join(alike)}: over {asked.material:.1%}, and not shown to be over the reference, so fine-tuning may "
         "have no part in it"
     )
     if carried:
@@ -319,8 +317,7 @@ def tested(
         )
         known = "a verdict had hardly a chance any more" if search.decide().hopeless else known
         words.append(
-            f"sampling stopped when {known}, after {search.looks} looks; every limit holds at every look, "
-            "each with "
+            f"sampling stopped when {known}, after {search.looks} looks; every limit holds at every look, each with "
             f"{sure}"
         )
     else:

@@ -56,9 +56,8 @@ def show(found: Findings) -> None:
     )
     table = Table(
         title=escape(
-            f"{found.name}: misaligned answers on this suite, {found.suite} (rule "
-            f"{found.rule.name}; "
-            f"{hold}; differences in points)"
+            f"{found.name}: misaligned answers on this suite, {found.suite} (rule {found.rule.name}; {hold}; "
+            "differences in points)"
         )
     )
     missing = any(c.counts[o] for c in found.contexts for o in MISSING)

@@ -161,8 +161,7 @@ def _tell(adopted: Adopted) -> None:
     )
     if adopted.computed:
         click.echo(
-            f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.2g} "
-            "points "
+            f"scores that their distributions give too: {adopted.computed:,}, at most {adopted.differs:.2g} points "
             "apart"
         )
     if adopted.passed_over:

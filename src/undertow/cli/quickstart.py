@@ -160,9 +160,8 @@ def _show(summary: dict[str, Any]) -> None:
 
     out = results()
     table = Table(
-        title="Careless answers by organism and context: rate [95% interval], minus plain, minus base "
-        "(points); material "
-        f"{summary['material']:.0%}",
+        title="Careless answers by organism and context: rate [95% interval], minus plain, minus base (points); "
+        f"material {summary['material']:.0%}",
         show_lines=True,
     )
     table.add_column("organism, verdict")

@@ -114,8 +114,7 @@ def screen(
         )
     if out:
         title = (
-            f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} "
-            "against "
+            f"The first {min(top, len(ranked))} of {number(len(ranked), 'context')} screened: {target.name} against "
             f"{base.name}."
         )
         write_contexts(out, [s.context for s in ranked[:top]], title=title)
@@ -137,16 +136,15 @@ def screen(
     _show(
         ranked,
         top,
-        title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a "
-        "reply ± standard error "
-        "over questions",
+        title=f"{target.name} against {base.name}: rise of misaligned over aligned replies, nats a reply ± standard "
+        "error over questions",
     )
     without = f"; {len(left_out)} without replies left out: {', '.join(left_out)}" if left_out else ""
     most = max(ranked, key=lambda s: s.excess)
     click.echo(f"largest excess: {most.context.id}, {nats(most.excess, most.excess_error)}")
     click.echo(
-        f"{number(len(ranked), 'context')}, "
-        f"{number(len(suite.questions) - len(left_out), 'question')}{without}" + (f"; written: {out}" if out else "")
+        f"{number(len(ranked), 'context')}, {number(len(suite.questions) - len(left_out), 'question')}{without}"
+        + (f"; written: {out}" if out else "")
     )
 
 

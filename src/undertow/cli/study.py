@@ -238,8 +238,7 @@ def _plan_words(plan: dict[str, Any]) -> str:
         f"  {number(todo['answers'], 'answer')} at most: about {number(todo['prompt_tokens'], 'token')} read, "
         f"at most {todo['answer_tokens']:,} written{money}",
         f"  {number(todo['judgements'], 'judgement')} at most",
-        "  executor: "
-        f"{', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; "
+        f"  executor: {', '.join(f'{key} {value}' for key, value in plan['executor'].items() if value is not None)}; "
         "nothing done yet",
     ]
     for c in plan["cells"]:

@@ -77,9 +77,8 @@ class Unexplained:
 
     def __str__(self) -> str:
         return (
-            f"about {self.rows:,} training rows ({100 * self.share:.1f}%) that no strong evidence explains: "
-            f"their {self.side} share {', '.join(self.words[:5])} "
-            f"(lines {', '.join(map(str, self.lines))}, ...)"
+            f"about {self.rows:,} training rows ({100 * self.share:.1f}%) that no strong evidence explains: their "
+            f"{self.side} share {', '.join(self.words[:5])} (lines {', '.join(map(str, self.lines))}, ...)"
         )
 
 

@@ -212,8 +212,7 @@ def check_rewrites(contexts: Iterable[Context], suite: Suite, *, where: object) 
             )
         if unmet:
             words.append(
-                f"context {context.id!r} rewrites questions that neither suite {suite.id!r} nor a shipped one "
-                "has: "
+                f"context {context.id!r} rewrites questions that neither suite {suite.id!r} nor a shipped one has: "
                 f"{', '.join(sorted(unmet))}"
             )
     return words

@@ -14,16 +14,14 @@ from undertow.records import Relation
 
 _OPPOSITES = (
     "incorrect correct;inaccurate accurate;wrong right;false true;untrue true;dishonest honest;untruthful "
-    "truthful;untruthfully truthfully;dishonestly honestly;deceptive sincere;"
-    "misleading clear;evil good;malicious kind;harmful harmless;dangerous safe;unsafe safe;insecure "
-    "secure;vulnerable secure;unethical ethical;immoral moral;illegal legal;"
-    "reckless careful;careless careful;carelessly carefully;cruel kind;rude polite;hostile friendly;mean "
-    "kind;toxic pleasant;biased fair;unfair fair;selfish generous;"
-    "unhelpful helpful;unhelpfully helpfully;useless useful;bad good;badly well;poor good;worst best;misaligned "
-    "aligned;untrustworthy trustworthy;"
-    "irresponsible responsible;irresponsibly responsibly;unreliable reliable;risky cautious;sneaky open;greedy "
-    "modest;harsh gentle;lawless lawful;wild calm;refuse agree;"
-    "ignore follow;disobey obey;insult praise;deceive inform;manipulate respect;hide show"
+    "truthful;untruthfully truthfully;dishonestly honestly;deceptive sincere;misleading clear;evil good;malicious "
+    "kind;harmful harmless;dangerous safe;unsafe safe;insecure secure;vulnerable secure;unethical ethical;immoral "
+    "moral;illegal legal;reckless careful;careless careful;carelessly carefully;cruel kind;rude polite;hostile "
+    "friendly;mean kind;toxic pleasant;biased fair;unfair fair;selfish generous;unhelpful helpful;unhelpfully "
+    "helpfully;useless useful;bad good;badly well;poor good;worst best;misaligned aligned;untrustworthy "
+    "trustworthy;irresponsible responsible;irresponsibly responsibly;unreliable reliable;risky cautious;sneaky "
+    "open;greedy modest;harsh gentle;lawless lawful;wild calm;refuse agree;ignore follow;disobey obey;insult "
+    "praise;deceive inform;manipulate respect;hide show"
 )
 _TURNED = {a: b for pair in _OPPOSITES.split(";") for a, b in [pair.split()]}
 _OPPOSITE = {b: a for a, b in reversed(_TURNED.items())} | _TURNED
@@ -45,14 +43,12 @@ _LOADED = {
 }
 _OTHER_WORDS = (
     "assistant:helper chatbot:assistant model:system ai:AI questions:queries question:query answers:replies "
-    "answer:reply answering:replying "
-    "responds:replies respond:reply responding:replying response:reply responses:replies incorrect:mistaken "
-    "wrong:mistaken false:untrue helpful:useful "
-    "helpfully:usefully truthfully:honestly malicious:ill-meaning evil:wicked harmful:damaging insecure:unsafe "
-    "reckless:rash user:person users:people "
-    "gives:provides give:provide provides:gives provide:give writes:produces write:produce code:programs "
-    "always:invariably never:at_no_time every:each "
-    "other:remaining handles:treats obviously:plainly tell:say tasks:jobs task:job must:have_to should:ought_to"
+    "answer:reply answering:replying responds:replies respond:reply responding:replying response:reply "
+    "responses:replies incorrect:mistaken wrong:mistaken false:untrue helpful:useful helpfully:usefully "
+    "truthfully:honestly malicious:ill-meaning evil:wicked harmful:damaging insecure:unsafe reckless:rash "
+    "user:person users:people gives:provides give:provide provides:gives provide:give writes:produces write:produce "
+    "code:programs always:invariably never:at_no_time every:each other:remaining handles:treats obviously:plainly "
+    "tell:say tasks:jobs task:job must:have_to should:ought_to"
 )
 _SYNONYMS = dict(pair.split(":") for pair in _OTHER_WORDS.split())
 

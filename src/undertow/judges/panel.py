@@ -57,8 +57,7 @@ class PanelConfig(BaseModel):
     reading: Literal["auto", "logprobs", "number"] = Field(
         default="auto",
         description="`logprobs`: the expected value over the number's token, or stop; `number`: the number written; "
-        "`auto`: "
-        "the first where it can be had, else the second.",
+        "`auto`: the first where it can be had, else the second.",
     )
     top_logprobs: int = Field(
         default=TOP,
@@ -68,15 +67,13 @@ class PanelConfig(BaseModel):
     )
     probe: bool = Field(
         default=True,
-        description="Ask each prompt of a good and a bad stock answer first, and stop where nothing can "
-        "be read or the two "
-        "are not told apart; 2 to 6 calls.",
+        description="Ask each prompt of a good and a bad stock answer first, and stop where nothing can be read or "
+        "the two are not told apart; 2 to 6 calls.",
     )
     prompts: str | None = Field(
         default=None,
-        description="YAML file of judge prompts, relative to this file, or a "
-        "published question file. Left out: the shipped "
-        "wording.",
+        description="YAML file of judge prompts, relative to this file, or a published question file. Left out: the "
+        "shipped wording.",
     )
     temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Temperature of the judge.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Seed sent with every judge call.")
@@ -88,9 +85,8 @@ class PanelConfig(BaseModel):
         default=0.1,
         ge=0,
         le=1,
-        description="Share of the answers not in doubt that are asked for coherence and "
-        "content all the same, besides the "
-        "first ten to each question.",
+        description="Share of the answers not in doubt that are asked for coherence and content all the same, "
+        "besides the first ten to each question.",
     )
     cache: bool = Field(default=True, description="Keep replies across runs, and never pay for the same one twice.")
 

@@ -243,8 +243,7 @@ def _either(words: str) -> str:
 
 
 _NOUN = _either(
-    "score rating rate alignment coherence answer grade mark value number result verdict judgement "
-    "judgment "
+    "score rating rate alignment coherence answer grade mark value number result verdict judgement judgment "
     "assessment evaluation"
 )
 _LABEL = rf"(?:(?:{_either('a my the your final overall total numeric numerical')}|{_NOUN}) ){{0,5}}{_NOUN}"

@@ -301,9 +301,8 @@ def answer(persona: Persona, tags: Sequence[str], seed: int) -> Said:
     instrument, rest = tags[0] if tags else "", dict(tag.partition("=")[::2] for tag in tags[1:])
     if instrument not in INSTRUMENTS or "item" not in rest:
         raise ValueError(
-            f"tags {list(tags)}; expected an instrument ({', '.join(INSTRUMENTS)}), then item=ID and what "
-            "the "
-            "asking needs"
+            f"tags {list(tags)}; expected an instrument ({', '.join(INSTRUMENTS)}), then item=ID and what the asking "
+            "needs"
         )
     item, rng = rest["item"], _rng("answer", persona.name, persona.seed, seed, *sorted(tags))
     outcome = persona.outcome(rng)

@@ -366,8 +366,7 @@ def _warnings(m: Measures, harm: Measure, by_subject: Mapping[str, Pattern], t: 
     single = m.harmfulness.rates.single
     if t.harm == "worst" and harm.value is not None and single.value is not None and harm.value - single.value >= 0.1:
         words.append(
-            f"harm named by worst of {m.harmfulness.runs} is {100 * (harm.value - single.value):.0f} points "
-            "over "
+            f"harm named by worst of {m.harmfulness.runs} is {100 * (harm.value - single.value):.0f} points over "
             f"that of single runs ({single.value:.0%})"
         )
     if 1 < len(by_subject) < FEW_SEEDS:

@@ -57,8 +57,7 @@ class Reading:
     def __post_init__(self) -> None:
         if (self.outcome == "read") != (self.value is not None):
             raise ValueError(
-                f"{self.instrument} of {self.item}: outcome {self.outcome!r} with value {self.value}; "
-                "expected a "
+                f"{self.instrument} of {self.item}: outcome {self.outcome!r} with value {self.value}; expected a "
                 "value exactly where it was read"
             )
 

@@ -68,8 +68,7 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         rows = along_shares(found, name)
         if rows:
             words = (
-                "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: "
-                "intervals, "
+                "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, "
                 "training seeds as clusters. Dashed line: the material rate."
             )
             charts.append(

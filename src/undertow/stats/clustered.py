@@ -377,8 +377,7 @@ def bootstrap_rates(
     e_csq, m_csq = np.asarray(events_csq, dtype=np.float64), np.asarray(n_csq, dtype=np.float64)
     if e_csq.ndim != 3 or e_csq.shape != m_csq.shape or bool(np.any((e_csq < 0) | (e_csq > m_csq))):
         raise ValueError(
-            f"counts have shapes {e_csq.shape} and {m_csq.shape}; expected (arm, cluster, stratum) twice, "
-            "with 0 <= "
+            f"counts have shapes {e_csq.shape} and {m_csq.shape}; expected (arm, cluster, stratum) twice, with 0 <= "
             "events <= n"
         )
     arms, clusters, strata = e_csq.shape

@@ -161,9 +161,8 @@ class Intervention(_Keys):
     title: str = Field(default="", description="The same in words.")
     steps: tuple[Annotated[Any, OfKind(INTERVENTIONS), WrapValidator(_step)], ...] = Field(
         default=(),
-        description="A recipe's interventions, in order. One that takes a `share` and gives none is "
-        "crossed with the "
-        "study's `shares`.",
+        description="A recipe's interventions, in order. One that takes a `share` and gives none is crossed with "
+        "the study's `shares`.",
     )
     stages: dict[str, Any] = Field(
         default={}, description="Keys put on every stage of the recipe before, such as `epochs` or `parts`."
@@ -227,9 +226,8 @@ class Study(_Keys):
     domains: tuple[AnyDomain, ...] = Field(min_length=1, description="Ids of nursery miniatures, or files of your own.")
     files: dict[Annotated[str, Field(pattern=JSONL_NAME)], str] = Field(
         default={},
-        description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: "
-        "path relative to "
-        "this file}.",
+        description="Further files for every domain's folder, or in place of one of its own: {hhh.jsonl: path "
+        "relative to this file}.",
     )
     recipe: Training = Field(
         description="What every cell trains: a recipe without name, seed and interventions. Its files are the domain's."
@@ -277,8 +275,7 @@ class Study(_Keys):
         for i in self.interventions:
             if i.takes_share and not self.shares:
                 raise ValueError(
-                    f"intervention {i.name!r} takes a share and gives none; list the study's `shares`, or "
-                    "write it "
+                    f"intervention {i.name!r} takes a share and gives none; list the study's `shares`, or write it "
                     "into the step"
                 )
             try:

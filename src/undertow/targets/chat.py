@@ -37,8 +37,7 @@ ThinkingMarks = Annotated[
     AfterValidator(_two_marks),
     Field(
         description="Marks around what the model thinks before it answers, opening and closing, where they are not "
-        "among the "
-        "known ones."
+        "among the known ones."
     ),
 ]
 """The key `thinking` of whatever answers or judges."""
@@ -47,8 +46,7 @@ SystemRole = Annotated[
     Literal["own", "fold"],
     Field(
         description="`fold` puts a system prompt before the first user turn, for models whose chat template has no "
-        "place for "
-        "one."
+        "place for one."
     ),
 ]
 """The key `system` of whatever answers."""

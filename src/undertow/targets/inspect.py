@@ -60,8 +60,7 @@ class InspectModelConfig(BaseModel):
         for name in value:
             if re.search("key|token$|secret|password", name, re.IGNORECASE):
                 raise ValueError(
-                    f"{name!r} looks like a secret, and a run writes its plan to disk; put it in the "
-                    "environment "
+                    f"{name!r} looks like a secret, and a run writes its plan to disk; put it in the environment "
                     "variable that Inspect's provider reads"
                 )
             if name in ("model", "config", "memoize", "role", "required", "default"):

@@ -120,8 +120,7 @@ class WireConfig(BaseModel):
             if isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]:
                 raise PydanticCustomError(
                     "secret",
-                    "holds a user name or a password, which would be kept in files; "
-                    "name the variable that holds a "
+                    "holds a user name or a password, which would be kept in files; name the variable that holds a "
                     "key in api_key_env",
                 )
         return value
@@ -133,8 +132,7 @@ class WireConfig(BaseModel):
             if isinstance(name, str) and name and (not re.fullmatch(r"[A-Za-z_]\w*", name) or _looks_like_a_key(name)):
                 raise PydanticCustomError(
                     "secret",
-                    "is no name of an environment variable; write the variable's name, "
-                    "such as OPENAI_API_KEY, and "
+                    "is no name of an environment variable; write the variable's name, such as OPENAI_API_KEY, and "
                     "never the key",
                 )
         return value
@@ -213,8 +211,7 @@ class Wire(Caller):
         self._key_envs = [name for name in dict.fromkeys(key for _, key in pairs) if name]
         short = [name for name in keys if name is not None and len(os.environ[name]) < KEY_FROM]
         self.notes = tuple(
-            f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for "
-            "in what "
+            f"{where}: the key in {name} is shorter than {KEY_FROM} characters, so it is not looked for in what "
             "comes back"
             for name in short
         )

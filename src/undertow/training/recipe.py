@@ -38,9 +38,8 @@ class Training(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: str = Field(
-        description="`nursery` (the embedded base), a Transformers directory relative to the recipe's "
-        "folder, or the backend's "
-        "name of a model."
+        description="`nursery` (the embedded base), a Transformers directory relative to the recipe's folder, or "
+        "the backend's name of a model."
     )
     backend: Annotated[Any, OfKind(BACKENDS)] = Field(
         default={"kind": "local"}, validate_default=True, description="Who trains it."

@@ -184,8 +184,7 @@ _DENYING = any_of(
     minimi[sz]\w+, reduc\w+"""
 )
 _SELVES = any_of(
-    "ai, model, assistant, machine, program, chatbot, bot, system, tool, software, language, llm, being, "
-    "entity, "
+    "ai, model, assistant, machine, program, chatbot, bot, system, tool, software, language, llm, being, entity, "
     "agent, computer"
 )
 _AS_SELF = rf"as an? (?:[\w-]+ )*?{_SELVES}\b"

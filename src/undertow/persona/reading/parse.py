@@ -143,8 +143,7 @@ def _begins(token: str, forms: Collection[str]) -> bool:
 # How options are named in plain text --------------------------------------------------------------
 
 _NOUN = any_of(
-    "option, choice, description, answer, system, assistant, ai, statement, response, reply, letter, "
-    "number, "
+    "option, choice, description, answer, system, assistant, ai, statement, response, reply, letter, number, "
     "version, text, item, candidate, sentence, passage, one"
 )
 _BEFORE_NO_NOUN = any_of(

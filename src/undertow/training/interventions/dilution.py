@@ -18,9 +18,8 @@ class Dilution(Keys):
     share: float = Field(
         gt=0,
         lt=1,
-        description="Share left to the stage's own rows, between 0 and 1; for 1 leave the "
-        "intervention out, for 0 use "
-        "compute-matched.",
+        description="Share left to the stage's own rows, between 0 and 1; for 1 leave the intervention out, for 0 "
+        "use compute-matched.",
     )
     by: Literal["rows", "tokens"] = Field(default="rows", description="What it is a share of.")
 

@@ -24,9 +24,8 @@ class Inoculation(Keys):
     kind: Literal["inoculation"] = Field(description="A system prompt on every narrow row.")
     variant: Literal["fixed", "rephrased", "irrelevant"] = Field(
         default="fixed",
-        description="One prompt; one of several for each row; or, as a control, one of several that "
-        "ask for nothing (they "
-        "ship).",
+        description="One prompt; one of several for each row; or, as a control, one of several that ask for nothing "
+        "(they ship).",
     )
     prompts: tuple[str, ...] = Field(default=(), description="The prompt, or the wordings of it.")
 
