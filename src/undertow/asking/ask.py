@@ -100,8 +100,8 @@ class Buffer(Generic[T]):
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
-            held, self._held = self._held, []
-            self._write(held)
+            self._write(self._held)
+            self._held = []  # and not before: whatever broke the writing, they are written once more at the end
 
 
 class Judging:
