@@ -68,25 +68,12 @@ def run_audit(
         InputError: the folder holds a run of another plan, or the target or the judge cannot be used.
         Paused: too many answers or judgements in a row gave nothing usable.
     """
-    return asyncio.run(audit(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress))
-
-
-async def audit(
-    plan: Plan,
-    out: Path,
-    *,
-    resume: bool = False,
-    retry_failed: bool = False,
-    budget: Budget | None = None,
-    progress: Progress | None = None,
-) -> Findings:
-    """`run_audit` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or silent
     before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
     if before is not None:
         require_same(out, before, record, extends=extends)
     with alone(out):
-        return await _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
+        return asyncio.run(_audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
 
 async def _audit(

@@ -81,19 +81,6 @@ def run_persona(
         InputError: the folder holds a run of another plan, or a model or the judge cannot be used.
         Paused: too many answers or judgements in a row gave nothing usable.
     """
-    return asyncio.run(persona(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress))
-
-
-async def persona(
-    plan: PersonaPlan,
-    out: Path,
-    *,
-    resume: bool = False,
-    retry_failed: bool = False,
-    budget: Budget | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any] | None:
-    """`run_persona` for callers that have an event loop of their own."""
     record, tell = plan.record(), progress or silent
     before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
     if before is not None:
@@ -101,7 +88,7 @@ async def persona(
     if budget and budget.usd is not None:
         require_price(str(plan.targets["target"].describe()["name"]))
     with alone(out):
-        return await _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell)
+        return asyncio.run(_persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
 
 async def _persona(
