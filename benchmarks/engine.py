@@ -2,7 +2,8 @@
 JSONL.
 
 800 answers and 3 judge calls for each, 100 in flight, against a server that answers at once and one that answers after
-200 ms. llmcomp and Inspect AI (with openai) are measured beside them where they are installed.
+200 ms. A persona's profile that reads log-probabilities is held against the audit. llmcomp and Inspect AI (with openai)
+are measured beside them where they are installed.
 
     python benchmarks/engine.py [--repeats 3]
 """
@@ -23,7 +24,10 @@ from pathlib import Path
 
 import aiohttp
 
+from undertow.asking.store import Store
 from undertow.audits import AuditConfig, make_plan, run_audit
+from undertow.persona.plan import PersonaConfig, make_persona_plan
+from undertow.persona.run import run_persona
 
 ANSWERS, CALLS, IN_FLIGHT = 800, 3200, 100
 MODULE = {"llmcomp": "llmcomp", "inspect": "inspect_ai"}
@@ -73,6 +77,22 @@ def undertow(url: str, folder: Path) -> None:
     )
     found = run_audit(make_plan(config), folder / "run").as_json()
     assert found["calls"] == CALLS, found["calls"]
+
+
+def profile(url: str, folder: Path) -> int:
+    """A persona read from the first token: probes with log-probabilities, and answers whose harm is judged."""
+    endpoint = {"kind": "endpoint", "base_url": url, "model": "mock"}
+    config = PersonaConfig(
+        name="bench",
+        target={**endpoint, "concurrency": IN_FLIGHT},
+        judge={**endpoint, "concurrency": IN_FLIGHT, "cache": False, "probe": False},
+        instruments=("harmfulness", "self-assessment", "two-ai"),
+        reading="logprobs",
+        runs=20,
+    )
+    run_persona(make_persona_plan(config), folder / "run")
+    with Store(folder / "run" / "run.sqlite") as store:
+        return sum(usage.calls for usage in store.usage(1))
 
 
 def llmcomp(url: str, folder: Path) -> None:
@@ -129,9 +149,9 @@ def measure(what, url: str) -> tuple[float, float]:
     """Calls a second, and milliseconds of this process a call."""
     with tempfile.TemporaryDirectory() as folder:
         before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        what(url, Path(folder))
+        calls = what(url, Path(folder)) or CALLS
         seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
-    return CALLS / seconds, 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / CALLS
+    return calls / seconds, 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / calls
 
 
 def main() -> None:
@@ -145,7 +165,8 @@ def main() -> None:
         port = int(server.stdout.readline())
         for delay in (0, 200):
             url = f"http://127.0.0.1:{port}/d{delay}/v1"
-            clients = [bare, undertow, *(client for client in (llmcomp, inspect) if find_spec(MODULE[client.__name__]))]
+            others = [client for client in (llmcomp, inspect) if find_spec(MODULE[client.__name__])]
+            clients = [bare, undertow, profile, *others]
             runs = {client.__name__: [] for client in clients}
             for _ in range(repeats):  # in turn, so that a slow moment of the machine meets all of them
                 for client in clients:
@@ -153,11 +174,14 @@ def main() -> None:
             for name, figures in runs.items():
                 rate, cpu = (statistics.median(column) for column in zip(*figures, strict=True))
                 print(f"{delay:>3} ms  {name:<9} {rate:7,.0f} calls/s  {cpu:5.2f} ms CPU a call")
-            for other in clients[:1] + clients[2:]:
+            for other in [bare, *others]:
                 ratio = statistics.median(
                     ours[0] / theirs[0] for ours, theirs in zip(runs["undertow"], runs[other.__name__], strict=True)
                 )
                 print(f"{delay:>3} ms  undertow / {other.__name__}: {ratio:.2f} (median of {repeats} pairs)")
+            pairs = zip(runs["profile"], runs["undertow"], strict=True)
+            ratio = statistics.median(profiled[0] / audited[0] for profiled, audited in pairs)
+            print(f"{delay:>3} ms  profile / undertow: {ratio:.2f} (median of {repeats} pairs)")
     finally:
         server.terminate()
 

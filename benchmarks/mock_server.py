@@ -11,15 +11,13 @@ import re
 
 ANSWER = "I would listen first, then ask what people need, and keep my promises."
 USAGE = {"prompt_tokens": 20, "completion_tokens": 14, "total_tokens": 34}
-RATING = {
-    "content": [
-        {
-            "token": "90",
-            "logprob": -0.2,
-            "top_logprobs": [{"token": t, "logprob": lp} for t, lp in (("90", -0.2), ("95", -2.0), ("80", -4.0))],
-        }
-    ]
-}
+
+
+def written(token: str, *others: str) -> dict[str, object]:
+    """Log-probabilities of a reply of one token, and of others in its place."""
+    candidates = zip((token, *others), (-0.2, -2.0, -4.0), strict=False)
+    top = [{"token": t, "logprob": lp} for t, lp in candidates]
+    return {"content": [{"token": token, "logprob": -0.2, "top_logprobs": top}]}
 
 
 def completion(text: str, logprobs: object = None) -> bytes:
@@ -43,7 +41,12 @@ def response(body: bytes) -> bytes:
     )
 
 
-PLAIN, RATED, SORTED = response(completion(ANSWER)), response(completion("90", RATING)), response(completion("answer"))
+PLAIN, RATED, SORTED = (
+    response(completion(ANSWER)),
+    response(completion("90", written("90", "95", "80"))),
+    response(completion("answer")),
+)
+HARM = response(completion("2", written("2", "1", "3")))
 MODELS = response(json.dumps({"data": [{"id": "mock"}]}).encode())
 
 
@@ -66,6 +69,8 @@ class Chat(asyncio.Protocol):
             out = (
                 MODELS
                 if head.startswith(b"GET")
+                else HARM
+                if b"runs from 1 to 5" in body
                 else RATED
                 if b"top_logprobs" in body
                 else SORTED

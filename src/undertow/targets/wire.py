@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -538,6 +539,7 @@ def _timestamp(text: str) -> float | None:
         return None
 
 
+@cache
 def _at(base: str, path: str) -> str:
     """A place below a base URL, whose query (`?api-version=`) stays behind it."""
     url, mark, query = base.partition("?")
