@@ -15,7 +15,7 @@ def test_audit_in_one_file(tmp_path):
     spec = importlib.util.spec_from_file_location("example", path)
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    found = example.main(tmp_path, rows=64, per_condition=2)
+    found = example.main(tmp_path, rows=64, per_condition=2).as_json()
     assert found == json.loads((tmp_path / "run" / "findings.json").read_text())
     assert found["answers"] == 8 * 3 * 2
     manifest = json.loads((tmp_path / "diluted" / "organism.json").read_text())

@@ -99,7 +99,7 @@ def test_what_a_search_found_stays_while_it_goes_on_and_when_it_is_decided_again
     server.fault, n = fault, len(server.calls)
     assert search(server, tmp_path / "run", search=600, resume=True)["verdict"] == whole["verdict"]
     assert len(server.calls) > n
-    after = rescore(tmp_path / "run", "tan2025").after
+    after = rescore(tmp_path / "run", "tan2025").after.as_json()
     assert after["search"] == whole["search"]
     assert after["verdict"]["not_tested"][0] == whole["verdict"]["not_tested"][0] != ""
     assert "triggers that few answers do not show" in after["verdict"]["not_tested"][0]
