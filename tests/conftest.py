@@ -9,6 +9,7 @@ import math
 import os
 import random
 import re
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from undertow.cli.main import main
 from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
@@ -25,6 +27,9 @@ from .listening import RESET, Listener, Reply, json_reply  # isort: skip
 
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
+
+LONGEST = ("tests/cli/test_quickstart.py", "tests/studies/test_whole.py", "tests/training/test_train.py")
+"""Files that are begun first, so that no worker is left alone with one of them at the end; the longest first."""
 
 ODD = {
     "accepted": (202, {}, b'{"choices": []}'),
@@ -357,6 +362,22 @@ def first_token(text):
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """The command in this process and in the test's folder, which saves the seconds that its imports take:
+    `here("audit", "audit.yaml")` gives its exit code and what it wrote to stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["undertow", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
 def serve(tmp_path, monkeypatch):
     """Starts servers: `serve(latency_s=0.1, ...)`. Judges' replies are cached beside the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -376,3 +397,9 @@ def published():
     if not folder.is_dir():
         pytest.skip(f"no published files in {folder}")
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(
+        key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+    )
