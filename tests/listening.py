@@ -100,7 +100,7 @@ class _Connection(asyncio.Protocol):
         head, end, rest = self._came.partition(b"\r\n\r\n")
         if self.task is not None or not end:
             return
-        first, *lines = head.decode("latin-1").split("\r\n")
+        first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         assert "transfer-encoding" not in headers, "bodies come with their length"
         length = int(headers.get("content-length", 0))
@@ -125,7 +125,7 @@ class _Connection(asyncio.Protocol):
             length = {} if reply.status == 204 else {"Content-Length": str(len(reply.body))}
             lines = [f"{name}: {value}" for name, value in {**length, **reply.headers}.items()]
             head = "\r\n".join([f"HTTP/1.1 {reply.status} {phrase}", *lines, "", ""])
-            self.transport.write(head.encode("latin-1") + reply.body)
+            self.transport.write(head.encode("utf-8", "surrogateescape") + reply.body)
         if reply.cut:  # a reset, not a close
             self.transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
