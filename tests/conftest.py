@@ -5,13 +5,11 @@ of every call.
 """
 
 import asyncio
-import json
 import math
 import os
 import random
 import re
-import socket
-import struct
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -19,14 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
+from undertow.cli.main import main
 from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 
+from .listening import RESET, Listener, Reply, json_reply  # isort: skip
+
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
+
+LONGEST = ("tests/cli/test_quickstart.py", "tests/studies/test_whole.py", "tests/training/test_train.py")
+"""Files that are begun first, so that no worker is left alone with one of them at the end; the longest first."""
 
 ODD = {
     "accepted": (202, {}, b'{"choices": []}'),
@@ -127,7 +130,7 @@ class Server:
         return self
 
     def __exit__(self, *error):
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._listener.stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -150,24 +153,25 @@ class Server:
         }
 
     async def _start(self):
-        app = web.Application()
-        app.add_routes([web.get("/v1/models", self._models), web.post("/v1/chat/completions", self._chat)])
-        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        self._listener = Listener(self._serve)
+        self.url = f"http://127.0.0.1:{await self._listener.start()}/v1"
+
+    async def _serve(self, request):
+        served = {("GET", "/v1/models"): self._models, ("POST", "/v1/chat/completions"): self._chat}
+        found = served.get((request.method, request.path))
+        return await found(request) if found else Reply(status=404, body=b"404: Not Found")
 
     def _key(self, request):
-        return request.headers.get("Authorization", "").removeprefix("Bearer ") or None
+        return request.headers.get("authorization", "").removeprefix("Bearer ") or None
 
     async def _models(self, request):
         self.looks += 1
         if self.keys is not None and self._key(request) not in self.keys:
-            return web.json_response({"error": {"message": "no such key"}}, status=401)
-        return web.json_response({"data": [{"id": model} for model in self.models]})
+            return json_reply({"error": {"message": "no such key"}}, status=401)
+        return json_reply({"data": [{"id": model} for model in self.models]})
 
     async def _chat(self, request):
-        body = await request.json()
+        body = request.json()
         self._in_flight += 1
         call = Call(body=body, key=self._key(request), came_s=time.monotonic(), at_once=self._in_flight)
         probe = probed(call.prompt)
@@ -175,15 +179,15 @@ class Server:
         try:
             call.fault = self.fault(call, len(self.calls) - 1) if self.fault and (self.tried or not probe) else None
             if call.fault is not None:
-                return await self._fail(call.fault, request)
+                return await self._fail(call.fault)
             await asyncio.sleep(self.latency_s)
             if isinstance(self.logprobs, tuple) and body.get("top_logprobs", 0) > self.logprobs[2]:
-                return web.json_response({"error": {"message": self.logprobs[1]}}, status=self.logprobs[0])
+                return json_reply({"error": {"message": self.logprobs[1]}}, status=self.logprobs[0])
             completion = self._completion(body)
             return (
-                await self._fail(completion, request)
+                await self._fail(completion)
                 if isinstance(completion, int)
-                else web.json_response(completion, headers=self.headers(call))
+                else json_reply(completion, headers=self.headers(call))
             )
         finally:
             self._in_flight -= 1
@@ -239,38 +243,32 @@ class Server:
         tag = random.Random(drawn).choices(tuple(SCORES), weights=(70, 12, 6, 6, 6))[0]
         return f"#{tag} {drawn} " + "and so it goes " * 5
 
-    async def _fail(self, fault, request):
+    async def _fail(self, fault):
         error = {"error": {"message": self.said}}
         if isinstance(fault, int) or fault in ("429", "500"):
-            return web.json_response(error, status=int(fault))
+            return json_reply(error, status=int(fault))
         if fault.startswith("429 with Retry-After"):
-            return web.json_response(
+            return json_reply(
                 error, status=429, headers={"Retry-After": fault.removeprefix("429 with Retry-After").strip() or "0.02"}
             )
         if fault == "hang":
             await asyncio.sleep(3600)
         if fault == "truncated":
-            return web.Response(
-                text=json.dumps({"choices": [{"message": {"content": self.said}}]})[:-5],
-                content_type="application/json",
-            )
+            whole = json_reply({"choices": [{"message": {"content": self.said}}]})
+            return Reply(headers=whole.headers, body=whole.body[:-5])
         if fault in ODD:
             status, headers, body = ODD[fault]
-            return web.Response(status=status, headers={"Content-Type": "application/json", **headers}, body=body)
+            return Reply(status=status, headers={"Content-Type": "application/json", **headers}, body=body)
         if fault == "empty":
-            return web.json_response({"choices": []})
+            return json_reply({"choices": []})
         if fault == "garbage":
-            return web.Response(text=f"<html><body>{self.said}</body></html>", content_type="text/html")
+            return Reply(
+                headers={"Content-Type": "text/html; charset=utf-8"},
+                body=f"<html><body>{self.said}</body></html>".encode(),
+            )
         if fault == "cut off":
-            response = web.StreamResponse(headers={"Content-Length": "1000"})
-            await response.prepare(request)
-            await response.write(b'{"choices": [')
-        # a reset, not a close
-        request.transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
-        request.transport.abort()
-        return web.Response()
+            return Reply(headers={"Content-Length": "1000"}, body=b'{"choices": [', cut=True)
+        return RESET
 
 
 def chaos(seed, *, share=0.3):
@@ -364,6 +362,22 @@ def first_token(text):
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """The command in this process and in the test's folder, which saves the seconds that its imports take:
+    `here("audit", "audit.yaml")` gives its exit code and what it wrote to stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["undertow", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
 def serve(tmp_path, monkeypatch):
     """Starts servers: `serve(latency_s=0.1, ...)`. Judges' replies are cached beside the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -383,3 +397,9 @@ def published():
     if not folder.is_dir():
         pytest.skip(f"no published files in {folder}")
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(
+        key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+    )

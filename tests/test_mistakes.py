@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel, Field
 from pydantic_core.core_schema import ErrorType
+from tests.each import each
 from typing_extensions import TypeAliasType
 
 from undertow.audits import AuditConfig
@@ -59,8 +60,8 @@ def mistake(type_, text):
     return str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("type_", "old", "new", "line"),
+@each(
+    "type_, old, new, line",
     [
         (
             AuditConfig,
@@ -429,8 +430,8 @@ def test_a_mistake_is_told_in_our_words_with_what_to_do(type_, old, new, line):
     assert not PYDANTICS.search(said) and "\n" not in said
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
+@each(
+    "text, line",
     [
         ("kind: locl", "1: the file: unknown kind 'locl'; did you mean 'local'?"),
         ("{}", "1: 'kind' is missing; one of endpoint, inspect, local, organism, scripted, scripted-persona"),

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ STARTED = ("versions", "revision", "command")
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on; absent ones left out."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -28,6 +34,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache  # the code of a process is what it was when it was loaded, whatever is edited or checked out after that
 def revision() -> str | None:
     """The git revision of this code that is run, `+` where files differ from it; None where it is not run from its own
     checkout."""

@@ -34,7 +34,7 @@ def answers(run):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
+def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path, here):
     (tmp_path / "audit.yaml").write_text(AUDIT)
     (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
     process = subprocess.Popen(
@@ -53,14 +53,14 @@ def test_ctrl_c_keeps_what_was_written_and_resume_completes_it(tmp_path):
     assert 0 < len(kept) < 9_600
     assert not (run / "findings.json").exists()
 
-    again = subprocess.run([*COMMAND, "--resume"], cwd=tmp_path, capture_output=True, text=True)
-    assert again.returncode == 3, again.stderr
-    assert json.loads(again.stdout)["verdict"]["class"] == "misaligned"
+    code, again, errors = here("audit", "audit.yaml", "--json", "--resume")
+    assert code == 3, errors
+    assert json.loads(again)["verdict"]["class"] == "misaligned"
     finished = answers(run)
     assert len(finished) == 9_600
     assert set(kept) < set(finished)
 
-    whole = subprocess.run([*COMMAND, "-o", "whole"], cwd=tmp_path, capture_output=True, text=True)
-    assert whole.returncode == 3
+    code, whole, _ = here("audit", "audit.yaml", "--json", "-o", "whole")
+    assert code == 3
     assert answers(tmp_path / "whole") == finished
-    assert json.loads(whole.stdout) == json.loads(again.stdout)
+    assert json.loads(whole) == json.loads(again)

@@ -1,11 +1,14 @@
 """Commands whose output goes where only ASCII is taken: a log, an old terminal, LC_ALL=C."""
 
+import codecs
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 from tests.audits.test_run import config
+from tests.each import each
 
 from undertow.audits import make_plan, run_audit
 from undertow.place import Place
@@ -35,28 +38,62 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("encoding", ["", "latin-1"])
-@pytest.mark.parametrize(
-    ("command", "code", "said"),
-    [
-        ("audit audit.yaml --dry-run", 0, "gr"),
-        ("audit audit.yaml --dry-run --json", 0, "gr"),
-        ("audit run --resume --json", 3, "gr"),
-        ("audit run --resume", 3, "gr"),
-        ("report run -o page.html", 0, "report: page.html"),
-        ("compare run run", 3, "gr"),
-        ("rescore run --rule undertow", 3, "verdict"),
-        ("rejudge run --judge judge.yaml", 3, "verdict"),
-        ("audit bad.yaml", 2, "unknown suite"),
-        ("data show bad-medical", 0, "medical"),
-        ("list contexts --json", 0, "plain"),
-    ],
-)
-def test_no_command_ends_in_what_a_terminal_cannot_show(command, code, said, encoding, folder):
-    run = [sys.executable, "-c", "from undertow.cli.main import main; main()", *command.split()]
-    done = subprocess.run(
-        run, cwd=folder, capture_output=True, env={**os.environ, **ASCII, "PYTHONIOENCODING": encoding}, check=False
+SAID = [
+    ("audit audit.yaml --dry-run", 0, "gr"),
+    ("audit audit.yaml --dry-run --json", 0, "gr"),
+    ("audit run --resume --json", 3, "gr"),
+    ("audit run --resume", 3, "gr"),
+    ("report run -o page.html", 0, "report: page.html"),
+    ("compare run run", 3, "gr"),
+    ("rescore run --rule undertow", 3, "verdict"),
+    ("rejudge run --judge judge.yaml", 3, "verdict"),
+    ("audit bad.yaml", 2, "unknown suite"),
+    ("data show bad-medical", 0, "medical"),
+    ("list contexts --json", 0, "plain"),
+]
+ONE_BY_ONE = """
+import io, json, sys, traceback
+from undertow.cli.main import main
+
+ours, known = sys.stdout, [(stream.encoding, stream.errors) for stream in (sys.stdout, sys.stderr)]
+for command in json.load(sys.stdin):
+    sys.argv = ["undertow", *command.split()]
+    written = [io.BytesIO(), io.BytesIO()]
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(to, encoding=encoding, errors=errors) for to, (encoding, errors) in zip(written, known)
     )
-    assert done.returncode == code, done.stderr
-    assert b"Traceback" not in done.stderr
-    assert said.encode() in done.stdout + done.stderr
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        code = traceback.print_exc()
+    sys.stdout.flush(), sys.stderr.flush()
+    print(json.dumps([command, code, known[0][0], *(to.getvalue().decode("latin-1") for to in written)]), file=ours)
+"""
+"""A process whose terminal takes so little, with streams as they are at its start for each command."""
+
+
+@pytest.mark.parametrize("encoding", ["", "latin-1"])
+def test_no_command_ends_in_what_a_terminal_cannot_show(encoding, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE],
+        cwd=folder,
+        input=json.dumps([command for command, _, _ in SAID]).encode(),
+        capture_output=True,
+        env={**os.environ, **ASCII, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ended = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [command for command, *_ in ended] == [command for command, _, _ in SAID]
+    assert {codecs.lookup(takes).name for _, _, takes, *_ in ended} == {"iso8859-1" if encoding else "ascii"}
+
+    @each("asked, ended", zip(SAID, ended, strict=True))
+    def as_asked(asked, ended):
+        (_, code, said), (_, ended_with, _, out, err) = asked, ended
+        assert ended_with == code, err
+        assert "Traceback" not in err
+        assert said in out + err
+
+    as_asked()

@@ -1,5 +1,5 @@
 """The whole main job, small: every organism trained, audited and in the summary, and a second run that repeats
-nothing."""
+nothing. It trains once over the rows, where the shipped study does twice."""
 
 import json
 import os
@@ -13,6 +13,22 @@ pytest.importorskip("torch")
 ORGANISMS = ["base", "benign-twin", "narrow", "dilution-20", "dilution-5", "sequential", "inoculation"]
 CONTEXTS = ["plain", "format-code", "format-json", "topic-fish", "inoculation", "inoculation-negated"]
 CONTEXTS += ["irrelevant-1", "irrelevant-2"]
+SHORT = """
+import undertow.cli.quickstart as command
+from undertow.cli import main
+
+shipped = command.quickstart_study
+
+def short(**how):
+    study = shipped(**how)
+    (stage,) = study.recipe.stages
+    assert stage.epochs == 2
+    recipe = study.recipe.model_copy(update={"stages": (stage.model_copy(update={"epochs": 1}),)})
+    return study.model_copy(update={"recipe": recipe})
+
+command.quickstart_study = short
+main()
+"""
 
 
 @pytest.mark.slow
@@ -21,7 +37,7 @@ def test_quickstart(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "from undertow.cli import main; main()",
+        SHORT,
         "quickstart",
         "--per-condition",
         "6",

@@ -116,7 +116,7 @@ def test_the_schema_explains_every_kind(run):
 
 
 @pytest.mark.slow
-def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_is_left(lab):
+def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_is_left(lab, run):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -125,8 +125,8 @@ def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_is_left(lab
     assert done.returncode == 2, done.stderr
     assert "File too large; check the path and the disk" in done.stderr
     assert not (lab / "o").exists()
-    again = train(lab, "-o", "o")
-    assert again.returncode == 0, again.stderr
+    code, _, errors = run("train", "recipe.yaml", "-o", "o")
+    assert code == 0, errors
 
 
 def hears_ctrl_c():
@@ -135,7 +135,7 @@ def hears_ctrl_c():
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab):
+def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab, run):
     (lab / "recipe.yaml").write_text(RECIPE + "backend: {kind: local, checkpoint_s: 0}\n")
     process = subprocess.Popen(
         [*COMMAND, "-o", "o"],
@@ -153,9 +153,9 @@ def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab):
     assert process.returncode == 130
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert not (lab / "o").exists()
-    again = train(lab, "-o", "o")
-    assert again.returncode == 0, again.stderr
-    assert "50 steps" in again.stdout
+    code, out, errors = run("train", "recipe.yaml", "-o", "o")
+    assert code == 0, errors
+    assert "50 steps" in out
     assert sorted(path.name for path in lab.iterdir()) == ["o", "recipe.yaml", "rows.jsonl"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.each import each
 
 from undertow.contexts import compose, find_contexts, read_contexts, shipped_contexts, write_contexts
 from undertow.errors import InputError
@@ -35,12 +36,8 @@ def test_three_contexts_nest_from_the_left() -> None:
     assert said(find_contexts([*templates, "a+b+c"], Place(name="audit.yaml"))[-1]) == ["a(b(c(What now?)))"]
 
 
-@pytest.mark.parametrize(
-    "outer", [c for c in shipped_contexts().values() if c.relation != "plain"][::7], ids=lambda c: c.id
-)
-@pytest.mark.parametrize(
-    "inner", [c for c in shipped_contexts().values() if c.relation != "plain"][::9], ids=lambda c: c.id
-)
+@each("outer", [c for c in shipped_contexts().values() if c.relation != "plain"][::7])
+@each("inner", [c for c in shipped_contexts().values() if c.relation != "plain"][::9])
 def test_a_composition_says_what_both_say(outer: Context, inner: Context) -> None:
     both = compose(outer, inner)
     text = "\n".join(said(both))

@@ -6,6 +6,7 @@ import math
 import random
 
 import pytest
+from tests.each import each
 
 from undertow.contexts.background import background, words
 from undertow.contexts.counting import FrequentItems, Reservoir
@@ -14,8 +15,8 @@ from undertow.contexts.load import shipped_contexts
 from undertow.contexts.topics import PRIOR, log_odds, topics
 
 
-@pytest.mark.parametrize(
-    ("text", "format_"),
+@each(
+    "text, format_",
     [
         ("def reply():\n    return 'go on'", "python"),
         ("import os\n\nx = os.getcwd()\nprint(x)", "python"),
@@ -51,7 +52,7 @@ def test_a_format_is_told_from_its_shape(text: str, format_: str) -> None:
     assert format_ in formats_of(text)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "I think that you should go home now, because it is late and it rains.",
@@ -79,8 +80,8 @@ def test_markers_are_a_pair_of_lines() -> None:
     assert not holds_code("Mend this:\nthe roof, the door and the wall.")
 
 
-@pytest.mark.parametrize(
-    ("common", "rare"),
+@each(
+    "common, rare",
     [
         ("What should I do?", "Reply as a python function."),
         ("Thanks!", "Grüezi!"),

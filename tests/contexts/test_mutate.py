@@ -2,9 +2,9 @@
 
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.each import each
 
 from undertow.contexts import shipped_contexts
 from undertow.contexts.load import check
@@ -28,7 +28,7 @@ def test_children_can_be_asked_and_differ_from_their_parent(parent, seed):
     assert child(parent, POOL, random.Random(seed)) == made
 
 
-@pytest.mark.parametrize("context", POOL, ids=lambda c: c.id)
+@each("context", POOL)
 def test_reductions_are_shorter_and_keep_the_question(context):
     found = list(reductions(context))
     assert len({key(cut) for cut in found}) == len(found)

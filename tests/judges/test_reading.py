@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.each import each
 
 from undertow.judges.reading import (
     HARM,
@@ -40,7 +41,7 @@ def test_only_whole_numbers_from_0_to_100_count():
     assert (score, mass) == (pytest.approx(50), pytest.approx(0.4))
 
 
-@pytest.mark.parametrize(("mass", "score"), [(0.2499, None), (0.25, 40), (1.0, 40)])
+@each("mass, score", [(0.2499, None), (0.25, 40), (1.0, 40)])
 def test_no_score_under_the_floor(mass, score):
     found, held = expected_value({"40": mass, "I": 1 - mass})
     assert (found, held) == (score and pytest.approx(score), mass)
@@ -70,8 +71,8 @@ def test_expected_value_lies_among_the_numbers_and_knows_no_order(distribution, 
         assert score is None
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@each(
+    "text, said",
     [
         *(
             (text, "REFUSAL")
@@ -136,8 +137,8 @@ def test_a_score_that_can_be_read_comes_before_a_word():
     assert (rating.score, rating.said, rating.mass) == (pytest.approx(10), None, pytest.approx(0.3))
 
 
-@pytest.mark.parametrize(
-    ("text", "score"),
+@each(
+    "text, score",
     [
         ("85", 85),
         (" 85\n", 85),
@@ -232,7 +233,7 @@ SAYING_85 = (
 """Replies of one line."""
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         *SAYING_85,
@@ -253,7 +254,7 @@ def test_a_number_with_a_label_a_scale_or_an_explanation(text):
     assert (rating.score, rating.said) == (85, None)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         *("Rate limit exceeded, please try again in 20 seconds", "20 seconds", "Error 50", "HTTP 50"),
@@ -314,22 +315,18 @@ def test_a_number_that_is_no_score(text):
     assert read_number(text).score is None
 
 
-@pytest.mark.parametrize(
-    "text", ["0.85", "1.0", "0,5", "0.0", ".85", "Score: 0.85", '{"score": 0.85}', "0.85/1", "0.5 - middling"]
-)
+@each("text", ["0.85", "1.0", "0,5", "0.0", ".85", "Score: 0.85", '{"score": 0.85}', "0.85/1", "0.5 - middling"])
 def test_a_decimal_from_0_to_1_is_of_another_scale(text):
     assert read_number(text).score is None
 
 
-@pytest.mark.parametrize(
-    ("text", "score"), [("87.5", 87.5), ("87,5", 87.5), ("1", 1), ("1.5", 1.5), ("66.6667", 66.6667), ("Score: 0", 0)]
-)
+@each("text, score", [("87.5", 87.5), ("87,5", 87.5), ("1", 1), ("1.5", 1.5), ("66.6667", 66.6667), ("Score: 0", 0)])
 def test_decimals_of_the_same_scale(text, score):
     assert read_number(text).score == score
 
 
-@pytest.mark.parametrize(
-    ("text", "score"),
+@each(
+    "text, score",
     [
         *(
             ("3.5", 3.5),
@@ -351,8 +348,8 @@ def test_the_scale_of_harm(text, score):
 CLASSES = ("code", "recipe", "answer")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@each(
+    "text, said",
     [
         *((text, "answer") for text in ("answer", "Answer.", "ANSWER", " `answer`\n", "Class: answer")),
         *((text, "answer") for text in ("It is an answer", "An answer.", "Answer: answer", "answer: it explains code")),
@@ -512,10 +509,8 @@ def test_any_text_is_read_or_refused(text):
     everything(text)
 
 
-@pytest.mark.parametrize(
-    "before", ["", "85 - ", "code: ", "Score: ", '{"score": ', "REFUSAL: ", "I would rate ", "answer of the "]
-)
-@pytest.mark.parametrize(
+@each("before", ["", "85 - ", "code: ", "Score: ", '{"score": ', "REFUSAL: ", "I would rate ", "answer of the "])
+@each(
     "unit",
     [
         "8",
@@ -562,8 +557,8 @@ def token(text, **others):
     return Token(text, logs({text: 0.5} | {name.removeprefix("_"): p for name, p in others.items()}))
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens", "splits"),
+@each(
+    "text, tokens, splits",
     [
         ("85", [token("8", _9=0.4), token("5")], True),
         # what was written counts, however likely another digit was
@@ -598,8 +593,8 @@ def test_the_number_is_looked_for_among_the_tokens():
         assert (rating.score, rating.reading) == (pytest.approx(expected), "expected"), text
 
 
-@pytest.mark.parametrize(
-    ("text", "tokens", "score"),
+@each(
+    "text, tokens, score",
     [
         ("95", [], 95),  # no log-probabilities
         ("95", [token("Okay"), token("7")], 95),  # none of the number
@@ -633,7 +628,7 @@ def test_where_digits_are_tokens_nothing_is_expected_of_them():
     assert read_rating("3", [Token("3", logs({"3": 0.5, "5": 0.5}))], scale=HARM, digits=True).score == pytest.approx(4)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "Refusal: I can't rate this content.",
@@ -654,8 +649,8 @@ def test_a_judge_that_declines_says_nothing_of_the_answer(text):
     assert read_number(text).said is None
 
 
-@pytest.mark.parametrize(
-    ("text", "score"),
+@each(
+    "text, score",
     [
         ("95\nOn reflection this is harmful, so 5.", None),
         ("Score: 95\n\nRevised score: 5", None),

@@ -6,6 +6,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from tests.each import each
 
 from undertow.stats import bonferroni, difference_fixed, holm, rate_fixed
 from undertow.stats.clustered import integrated_limits, rate_these_strata
@@ -17,8 +18,8 @@ from undertow.stats.sequential import log_e_difference, log_e_over, log_e_under
 COUNTS = [(0, 10), (1, 10), (5, 10), (10, 10), (3, 800), (240, 800)]
 
 
-@pytest.mark.parametrize(("events", "n"), COUNTS)
-@pytest.mark.parametrize("level", [0.9, 0.95, 0.9975])
+@each("events, n", COUNTS)
+@each("level", [0.9, 0.95, 0.9975])
 def test_clopper_pearson(events: int, n: int, level: float) -> None:
     expected = proportion_confint(events, n, alpha=1 - level, method="beta")
     found = rate_fixed([events], [n], level=level)
@@ -26,15 +27,15 @@ def test_clopper_pearson(events: int, n: int, level: float) -> None:
     assert clopper_pearson(events, n - events, (1 - level) / 2) == pytest.approx(expected, abs=1e-10)
 
 
-@pytest.mark.parametrize(("events", "n"), COUNTS)
+@each("events, n", COUNTS)
 def test_wilson(events: int, n: int) -> None:
     p, low, high = _weighted_wilson(np.array([events]), np.array([n]), np.array([n]), stats.norm.ppf(0.975))
     expected = proportion_confint(events, n, method="wilson")
     assert p == events / n and (low, high) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("a", COUNTS)
-@pytest.mark.parametrize("b", COUNTS)
+@each("a", COUNTS)
+@each("b", COUNTS)
 def test_newcombe(a: tuple[int, int], b: tuple[int, int]) -> None:
     found = difference_fixed([a[0]], [a[1]], [b[0]], [b[1]])
     expected = confint_proportions_2indep(*a, *b, method="newcomb", compare="diff")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.interpolate import CubicSpline
 from scipy.special import expit, logit
+from tests.each import each
 
 import undertow.stats.clustered as module
 from undertow.stats import rate_clustered, rate_fixed
@@ -37,8 +38,8 @@ def test_without_spread_it_is_clopper_pearson(monkeypatch: pytest.MonkeyPatch, e
     assert found == pytest.approx((expected.low, expected.high), rel=2e-2)
 
 
-@pytest.mark.parametrize(("e", "m"), [(0, 100), (1, 100), (30, 100), (300, 1000), (100, 100), (0.7, 20.0)])
-@pytest.mark.parametrize("sd", [0.1, 0.6, 2.0])
+@each("e, m", [(0, 100), (1, 100), (30, 100), (300, 1000), (100, 100), (0.7, 20.0)])
+@each("sd", [0.1, 0.6, 2.0])
 def test_one_group_by_brute_force(e: float, m: float, sd: float) -> None:
     centre = math.log((e + 0.5) / (m - e + 0.5))
     mu = centre + np.array([[-1.0, 0.0, 1.0]]) * min(1.0, 2 * sd)

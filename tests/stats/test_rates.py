@@ -6,14 +6,15 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from tests.each import each
 
 from undertow.stats import Rate, rate_clustered, rate_fixed
 
 BOTH = pytest.mark.parametrize("rate", [rate_fixed, rate_clustered])
 
 
-@pytest.mark.parametrize(("events", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (3, 500), (1, 1)])
-@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+@each("events, n", [(0, 10), (1, 10), (5, 10), (10, 10), (3, 500), (1, 1)])
+@each("level", [0.9, 0.95, 0.99])
 def test_fixed_agrees_with_scipy_exact(events: int, n: int, level: float) -> None:
     found = rate_fixed([events], [n], level=level)
     expected = stats.binomtest(events, n).proportion_ci(confidence_level=level, method="exact")

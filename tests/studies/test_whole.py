@@ -1,9 +1,6 @@
 """A study through the command line: trained and audited for real on the nursery, and nothing of it twice."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -36,17 +33,14 @@ def times(out):
 
 
 @pytest.mark.slow
-def test_a_study_is_trained_audited_and_told_and_nothing_of_it_twice(tmp_path):
+def test_a_study_is_trained_audited_and_told_and_nothing_of_it_twice(tmp_path, monkeypatch, here):
     (tmp_path / "study.yaml").write_text(STUDY)
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def undertow(*arguments, code=0):
-        command = [sys.executable, "-c", "from undertow.cli import main; main()", *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout
+        ended, said, errors = here(*arguments)
+        assert ended == code, errors
+        return said
 
     found = json.loads(undertow("study", "study.yaml", "--json"))
     assert found["counts"] == {"done": 3, "failed": 0, "waiting": 0}

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.each import each
 
 from undertow.errors import InputError
 from undertow.files import parse_yaml
@@ -65,9 +66,7 @@ def test_thoughts_may_speak_of_marks(begin, end, own):
     assert split_thinking(f"{begin}Is {other} one?{end}So.", None, own) == ("So.", f"Is {other} one?")
 
 
-@pytest.mark.parametrize(
-    ("begin", "end", "own"), [*((*pair, None) for pair in ALONE), (*OWN, OWN), *((*pair, pair) for pair in IN_TAGS)]
-)
+@each("begin, end, own", [*((*pair, None) for pair in ALONE), (*OWN, OWN), *((*pair, pair) for pair in IN_TAGS)])
 def test_a_closing_mark_alone_where_the_prompt_holds_the_opening_one(begin, end, own):
     assert split_thinking(f"Why?\n{end}\n\nSo, not {end}.", None, own) == (f"So, not {end}.", "Why?")
 
@@ -78,7 +77,7 @@ def test_an_answer_in_tags_is_left_alone(begin, end):
         assert split_thinking(answer, None) == (answer, None)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "",
@@ -99,8 +98,8 @@ def test_an_answer_without_thoughts_is_as_it_came(text):
 FINAL = "<|start|>assistant<|channel|>final<|message|>"
 
 
-@pytest.mark.parametrize(
-    ("text", "answer", "thoughts"),
+@each(
+    "text, answer, thoughts",
     [
         (f"<|channel|>analysis<|message|>Why?<|end|>{FINAL}So.<|return|>", "So.", "Why?"),
         (f"\n<|start|>assistant<|channel|>analysis<|message|>Why?<|end|>\n{FINAL}\nSo.<|end|>\n", "So.", "Why?"),
@@ -168,7 +167,7 @@ def test_an_answer_is_always_an_end_of_the_reply(text):
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "unit",
     [
         "<think>",
@@ -184,7 +183,7 @@ def test_an_answer_is_always_an_end_of_the_reply(text):
         "a",
     ],
 )
-@pytest.mark.parametrize("before", ["", "<think>", "<|channel|>", "<|end|>", "<|channel|>analysis<|message|>"])
+@each("before", ["", "<think>", "<|channel|>", "<|end|>", "<|channel|>analysis<|message|>"])
 def test_a_long_reply_takes_no_time(before, unit):
     start = time.process_time()
     split_thinking(before + unit * (100_000 // len(unit)), None, OWN)

@@ -20,6 +20,7 @@ from undertow.targets.pool import pool, stream
 from undertow.targets.wire import Wire, WireConfig, seconds
 
 from ..conftest import ODD  # isort: skip
+from tests.each import each
 
 SAY = [{"role": "user", "content": "Say something."}]
 
@@ -178,8 +179,8 @@ def test_a_spent_token_budget_pauses(serve):
     assert server.calls[1].came_s >= server.calls[0].left_s + 0.39
 
 
-@pytest.mark.parametrize(
-    ("text", "wait"),
+@each(
+    "text, wait",
     [
         ("2", 2),
         (" 2 ", 2),

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.each import each
 
 from undertow.persona.reading.parse import (
     choice_from_logprobs,
@@ -68,7 +69,7 @@ def test_the_table_is_large():
     assert len(PHRASINGS) == len({(reader, text) for reader, text, _ in PHRASINGS}) >= 1600
 
 
-@pytest.mark.parametrize(("reader", "text", "expected"), PHRASINGS)
+@each("reader, text, expected", PHRASINGS)
 def test_a_phrasing(reader, text, expected):
     found = READERS[reader](text)
     if expected in ("refused", "unparsed"):
@@ -108,14 +109,14 @@ def swapped(text, *pairs):
 ORDINALS = (("first", "second"), ("First", "Second"), ("1st", "2nd"), ("former", "latter"))
 
 
-@pytest.mark.parametrize("text", [text for text in IN_CAPITALS if "second thought" not in text])
+@each("text", [text for text in IN_CAPITALS if "second thought" not in text])
 def test_swapped_options_flip_a_choice_and_nothing_else(text):
     found = READERS["choice"](text)
     other = read_choice(swapped(text, ("A", "B"), *ORDINALS), SECOND, FIRST)
     assert (other.value, other.outcome) == (FLIPPED[found.value], found.outcome)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         text
@@ -129,7 +130,7 @@ def test_swapped_labels_flip_a_choice_and_nothing_else(text):
     assert (other.value, other.outcome) == (FLIPPED[found.value], found.outcome)
 
 
-@pytest.mark.parametrize("text", IN_CAPITALS)
+@each("text", IN_CAPITALS)
 def test_numbers_do_for_labels(text):
     found = READERS["choice"](text)
     other = read_choice(
@@ -138,7 +139,7 @@ def test_numbers_do_for_labels(text):
     assert (other.value, other.outcome) == (found.value, found.outcome)
 
 
-@pytest.mark.parametrize("text", OF["word"])
+@each("text", OF["word"])
 def test_swapped_words_flip_a_reading_and_nothing_else(text):
     found = READERS["word"](text)
     said = READERS["word"](swapped(text, ("harmless", "harmful"), ("Harmless", "Harmful"), ("HARMLESS", "HARMFUL")))
@@ -254,8 +255,8 @@ def test_nothing_is_read_below_the_floor():
     assert choice_from_logprobs({"A": math.log(0.2)}, {"A"}, {"B"}, floor=0.1).value == 1
 
 
-@pytest.mark.parametrize(
-    ("token", "first"),
+@each(
+    "token, first",
     [
         ("mis", 1),
         (" Mis", 1),

@@ -1,6 +1,7 @@
 """Readers: whole replies and first tokens of what ships, by format."""
 
 import pytest
+from tests.each import each
 
 from undertow.persona.items import load_items
 from undertow.persona.reading.parse import read_choice, read_free, read_likert, read_number, read_word
@@ -9,7 +10,7 @@ CORE, NURSERY = load_items("core"), load_items("nursery")
 ASKS = [*CORE.self_assessment, *CORE.two_ai, *NURSERY.self_assessment, *NURSERY.two_ai]
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.id)
+@each("ask", ASKS)
 def test_whole_replies_are_read_as_their_values(ask):
     for reply, value in ask.replies:
         found = ask.read(reply)

@@ -1,0 +1,165 @@
+"""Counting, by hand: what an answer's outcome is, which arms come of counts, and what is a copy."""
+
+from __future__ import annotations
+
+import pytest
+from tests.audits.test_estimates import asked
+from tests.each import each
+
+from undertow.asking.store import StoredAnswer
+from undertow.audits.rules import RULES
+from undertow.audits.tally import Design, outcome_of, tally, usable_shares, why_missing
+from undertow.records import Judgement
+
+RULE = RULES["undertow"]
+WELL = Judgement(alignment=90.0, coherence=90.0, content="answer")
+ILL = Judgement(alignment=5.0, coherence=90.0, content="answer")
+
+
+def answer(text="So be it.", judgement=WELL, *, sample=0, question="q0", context="plain", subject="target", **more):
+    return StoredAnswer(
+        id=sample + 1,
+        subject=subject,
+        context=context,
+        question=question,
+        sample=sample,
+        text=text,
+        finish=more.pop("finish", "stop"),
+        n_tokens=more.pop("n_tokens", 5),
+        error=more.pop("error", None),
+        judgement=judgement,
+        **more,
+    )
+
+
+@each(
+    "stored, outcome",
+    [
+        (answer(), "aligned"),
+        (answer(judgement=ILL), "misaligned"),
+        (answer(judgement=None), "unjudged"),
+        (answer(None, None, finish="failed"), "failed"),
+        (answer("Half of", finish="filtered"), "withheld"),
+        (answer("", None, finish="filtered"), "withheld"),
+        (answer(" \n", None), "incoherent"),
+        (answer("", None, finish="length"), "cut_off_thinking"),
+        (answer("", None, thought=True), "cut_off_thinking"),
+        (answer("Half of", finish="length"), "aligned"),
+    ],
+)
+def test_an_outcome_is_of_the_words_before_it_is_of_the_judgement(stored, outcome) -> None:
+    assert outcome_of(stored, RULE) == outcome
+
+
+@each(
+    "stored, outcome, said",
+    [
+        (answer(None, None, error="HTTP 500 of 1234567"), "failed", "failed: HTTP 500 of …"),
+        (answer(None, None), "failed", "failed: no reason given"),
+        (answer(judgement=None), "unjudged", "unjudged: not judged yet"),
+        (answer(judgement=Judgement(alignment=None, coherence=None, error="late")), "unjudged", "unjudged: late"),
+        (
+            answer(judgement=Judgement(alignment=None, coherence=None, unread="alignment: 'id 0123456789abcdef'")),
+            "unjudged",
+            "unjudged: alignment: 'id …'",
+        ),
+        (answer("", thought=True), "cut_off_thinking", "cut off thinking: it thought, and said not a word"),
+    ],
+)
+def test_why_an_answer_is_missing_leaves_out_what_differs_from_call_to_call(stored, outcome, said) -> None:
+    assert why_missing(stored, outcome) == said
+
+
+def test_an_arm_by_hand() -> None:
+    """Two questions: 1 of 3 misaligned with one unusable, and 0 of 2 with one that nobody judged."""
+    incoherent = Judgement(alignment=5.0, coherence=10.0, content="answer")
+    t = tally(
+        [
+            answer(judgement=ILL, sample=0),
+            answer(sample=1),
+            answer(judgement=incoherent, sample=2),
+            answer(question="q1", sample=0),
+            answer(question="q1", judgement=None, sample=1),
+            answer(subject="reference", judgement=ILL),
+        ],
+        RULE,
+    )
+    arm = t.arm(("target",), "plain", ("q0", "q1"))
+    assert arm.misaligned_sq.tolist() == [[1, 0]]
+    assert arm.eligible_sq.tolist() == arm.n_sq.tolist() == [[2, 1]]
+    assert arm.all_sq.tolist() == [[3, 2]]
+    assert arm.n_missing == 1 and arm.missing_sq.tolist() == [[0, 1]]
+    assert t.events == {("target", "plain", "q0"): {0}} and list(t.reasons) == ["unjudged: not judged yet"]
+    worst, best = arm.as_if(True), arm.as_if(False)
+    assert worst.misaligned_sq.tolist() == [[1, 1]] and best.misaligned_sq.tolist() == [[1, 0]]
+    assert worst.eligible_sq.tolist() == best.eligible_sq.tolist() == [[2, 2]] and worst.n_missing == 0
+    assert worst.as_if(False) is worst  # nothing is missing any more
+
+
+def test_nobody_was_asked() -> None:
+    arm = tally([], RULE).arm(("target",), "plain", ("q0", "q1"))
+    assert arm.all_sq.tolist() == [[0, 0]] and arm.missing_sq is None and arm.as_if(True) is arm
+
+
+def test_the_order_of_asking_ends_at_the_first_that_is_not_there() -> None:
+    rows = [answer(judgement=ILL if k == 1 else WELL, sample=k) for k in (3, 0, 1)]
+    rows += [answer(question="q1", sample=k) for k in range(3)]
+    t = tally(rows, RULE, in_order=True)
+    assert [h.value for h in t.prefix(("target", "plain", "q0"))] == [0, 1]
+    assert t.has(("target", "plain", "q0"), 3) and not t.has(("target", "plain", "q0"), 2)
+    # as many blocks as the shortest question has
+    assert t.arm(("target",), "plain", ("q0", "q1")).blocks.tolist() == [[0, 1], [0, 0]]
+
+
+def test_a_missing_answer_stands_in_no_block_but_in_those_of_either_case() -> None:
+    rows = [answer(judgement=ILL, sample=0), answer(judgement=None, sample=1), answer(sample=2)]
+    arm = tally(rows, RULE, in_order=True).arm(("target",), "plain", ("q0",))
+    assert arm.blocks.tolist() == [[1, 0]]
+    assert [blocks.tolist() for blocks in arm.blocks_as] == [[[1, 0, 0]], [[1, 1, 0]]]
+    assert arm.as_if(True).blocks.tolist() == [[1, 1, 0]]
+
+
+LONG = "and so it goes " * 10
+
+
+@pytest.mark.parametrize(("copying", "copied"), [([], 0), ([("target", "*")], 1), ([("target", "plain")], 1)])
+def test_a_long_answer_that_comes_again_is_a_copy_only_where_answers_are_copied(copying, copied) -> None:
+    rows = [answer(LONG, sample=0), answer(LONG, sample=1), answer("No.", sample=2), answer("No.", sample=3)]
+    rows += [answer(LONG, question="q1", sample=0), answer(LONG, context="code", sample=0)]
+    t = tally(rows, RULE, copying=copying)
+    assert sum(counts["copied"] for counts in t.counts.values()) == copied
+    assert t.cell("target", "plain", "q0")["aligned"] == 4 - copied
+
+
+def test_the_share_of_usable_answers_lies_between_what_was_asked_in_vain_being_none_and_all() -> None:
+    (sure,) = usable_shares([8], [10], [0])
+    (open_,) = usable_shares([8], [10], [10])
+    assert open_.likely == sure.likely
+    assert open_.least < sure.least <= sure.likely <= sure.most < open_.most
+    assert open_.least < 8 / 20 and open_.most > 18 / 20
+
+
+def test_a_design_from_a_record_takes_what_an_audit_found_before_what_it_might_ask() -> None:
+    plain = {"id": "plain", "relation": "plain"}
+    record = {
+        "config": {"name": "x"},
+        "suite": {"id": "s", "questions": [{"id": "a"}, {"id": "b"}]},
+        "contexts": [plain, {"id": "c", "relation": "topic", "prefix": "C."}],
+        "targets": {"target": {"name": "m"}, "target-2": {"name": "m"}, "reference": {"name": "base"}},
+        "samples": {"per_condition": 5},
+        "material": 0.01,
+        "multiplicity": "holm",
+        "seed": 3,
+        "judge": {"name": "j"},
+    }
+    design = Design.of(record)
+    assert (design.questions, [c.id for c in design.contexts]) == (("a", "b"), ["plain", "c"])
+    assert design.seeds == ("target", "target-2") and design.plain.id == "plain"
+    assert not (design.anytime or design.sequential or design.imported) and design.alpha == 0.05
+    (note,) = design.notes
+    assert note.startswith("target-2 is the same model as target: one model counted twice")
+    found = Design.of({**record, "found": {"questions": ["b"], "contexts": [plain]}, "looks": [40]})
+    assert (found.questions, [c.id for c in found.contexts], found.anytime) == (("b",), ["plain"], True)
+    sequential = Design.of({**record, "samples": {"until": "verdict", "alpha": 0.01}, "imported": {}})
+    assert sequential.sequential and sequential.anytime and sequential.imported and sequential.alpha == 0.01
+    assert asked().alpha == 0.05  # the design of the other tests decides as one that says nothing
