@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from undertow.asking.folder import alone, hardly_begun, look_at, open_folder, require_same
+from undertow.asking.folder import alone, look_at, open_folder, require_same
 from undertow.errors import InputError, RunExists
 
 START = {"versions": {}, "revision": "a", "command": ["undertow"]}
@@ -99,11 +99,8 @@ def test_another_judge_leaves_the_old_ones_findings_beside(tmp_path) -> None:
     out, other = tmp_path / "run", {**RECORD, "judge": {"name": "two"}}
     open_folder(out, RECORD, None, result="findings.json")
     (out / "findings.json").write_text("by one")
-    assert not hardly_begun(out, RECORD, RECORD, result="findings.json")
-    assert hardly_begun(out, RECORD, other, result="findings.json")
     open_folder(out, RECORD, RECORD, result="findings.json")
     assert (out / "findings.json").read_text() == "by one"
     open_folder(out, other, RECORD, result="findings.json")
     (kept,) = out.glob("findings.judge-*.json")
     assert kept.read_text() == "by one" and not (out / "findings.json").exists()
-    assert hardly_begun(out, None, other, result="findings.json")
