@@ -16,12 +16,14 @@ $(STAMP): pyproject.toml constraints.txt
 quickstart: setup
 	$(BIN)/undertow quickstart
 
-# One thread a worker: two workers on two cores fight over them otherwise.
+# One thread a worker, and one worker more than cores: many a test waits for a server, a process or a clock.
+WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
+
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 test-fast: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow'
 
 lint: setup
 	$(BIN)/ruff check
