@@ -116,6 +116,32 @@ def require_same(
     )
 
 
+def going_on(
+    out: Path,
+    record: Mapping[str, Any],
+    *,
+    result: str,
+    resume: bool,
+    read: Callable[[Path], dict[str, Any]],
+    extends: Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool] = lambda key, before, now: False,
+) -> dict[str, Any] | None:
+    """The record of the run that a plan goes on with; None where it begins one. Nothing is asked before this.
+
+    Args:
+        record, extends: as `require_same`.
+        result, resume: as `look_at`.
+        read: reads a run's record.
+
+    Raises:
+        InputError: as `look_at` and `require_same`.
+    """
+    if not look_at(out, result=result, resume=resume):
+        return None
+    before = read(out)
+    require_same(out, before, record, extends=extends)
+    return before
+
+
 def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     """Whether a run goes on with the judge that it had."""
     return digest(before["judge"]) == digest(record["judge"])

@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_price
-from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
+from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.store import Store
 from undertow.audits.findings import Findings, find, write_findings
 from undertow.audits.plan import Plan
@@ -69,9 +70,8 @@ def run_audit(
         Paused: too many answers or judgements in a row gave nothing usable.
     """
     record, tell = plan.record(), progress or silent
-    before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
-    if before is not None:
-        require_same(out, before, record, extends=extends)
+    read = partial(read_record, needs=())
+    before = going_on(out, record, result=RESULT, resume=resume, read=read, extends=extends)
     with alone(out):
         return asyncio.run(_audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
@@ -216,13 +216,8 @@ class _Flow:
                 if self.asking.over:
                     return
                 continue
-            missing = [
-                r
-                for r in batch
-                if not tally.has((r.subject, r.condition.context.id, r.condition.question.id), r.sample)
-            ]
             for subject in self.plan.targets:
-                await self.asking.ask(subject, [r for r in missing if r.subject == subject])
+                await self.asking.ask(subject, [r for r in batch if r.subject == subject])
             if not self.asking.pause:
                 await self._hear(tally)
             if self.asking.over:

@@ -18,12 +18,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_price
-from undertow.asking.folder import alone, look_at, open_folder, require_same, same_judge
+from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
@@ -82,9 +83,7 @@ def run_persona(
         Paused: too many answers or judgements in a row gave nothing usable.
     """
     record, tell = plan.record(), progress or silent
-    before = read_record(out, needs=()) if look_at(out, result=RESULT, resume=resume) else None
-    if before is not None:
-        require_same(out, before, record)
+    before = going_on(out, record, result=RESULT, resume=resume, read=partial(read_record, needs=()))
     if budget and budget.usd is not None:
         require_price(str(plan.targets["target"].describe()["name"]))
     with alone(out):

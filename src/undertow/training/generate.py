@@ -19,6 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,7 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from undertow.asking.ask import Asking
 from undertow.asking.budget import Budget, require_price
-from undertow.asking.folder import ANSWERS, PLAN, alone, look_at, open_folder, require_same
+from undertow.asking.folder import ANSWERS, PLAN, alone, going_on, open_folder
 from undertow.asking.pause import Streak
 from undertow.asking.seeds import seed_of
 from undertow.asking.store import Store, StoredAnswer
@@ -200,9 +201,8 @@ async def generate(
     """
     record, models = _record(order, writer, judge), {"writer": writer, "judge": judge}
     _refuse_former(work)
-    before = _recorded(work, record) if look_at(work, result=ANSWERS, resume=resume) else None
-    if before is not None:
-        require_same(work, before, record)
+    read = partial(_recorded, record=record)
+    before = going_on(work, record, result=ANSWERS, resume=resume, read=read)
     if budget and budget.usd is not None:
         for model in models.values():
             require_price(str(model.describe()["name"]))
