@@ -122,8 +122,9 @@ def test_a_share_of_the_rest_is_asked_for_all_the_same_ones_each_time(serve, tmp
 
 
 def test_judge_all_asks_everything(serve, tmp_path):
-    server, answers = serve(), ["#kind", "#cruel", "#refused", "#code"]
+    server, answers = serve(latency_s=0.05), ["#kind", "#cruel", "#refused", "#code"]
     judgements = judge_all_of(server, tmp_path, answers, share=0, judge_all=True)
+    assert max(call.at_once for call in server.calls) == 12  # all at once, since no reply decides over another call
     assert [asked_of(server, answer) for answer in answers] == [ALL] * 4
     assert all(judgement.asked == ASPECTS and judgement.calls == 3 for judgement in judgements)
 

@@ -3,11 +3,11 @@
 import asyncio
 import itertools
 import random
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from undertow.targets.pool import pool, stream
+from undertow.targets.pool import all_open, pool, side_by_side, stream
 
 
 async def double(n):
@@ -172,3 +172,46 @@ def test_a_consumer_that_is_cancelled_ends_the_work():
         return await drain(), ended.is_set()
 
     assert asyncio.run(run()) == (set(), True)
+
+
+def test_side_by_side_waits_for_all_and_raises_the_first_error():
+    done = []
+
+    async def work(n):
+        await asyncio.sleep((3 - n) / 100)
+        done.append(n)
+        if n:
+            raise ValueError(n)
+        return n
+
+    assert asyncio.run(side_by_side(work(0), work(0))) == [0, 0]
+    done.clear()
+    with pytest.raises(ValueError, match="1"):
+        asyncio.run(side_by_side(work(0), work(1), work(2)))
+    assert done == [2, 1, 0]
+
+
+def test_what_could_be_opened_is_left_again_where_another_could_not():
+    came = []
+
+    @asynccontextmanager
+    async def manager(name):
+        if name == "locked":
+            raise ValueError(name)
+        await asyncio.sleep(0.01)
+        came.append(f"{name} in")
+        try:
+            yield
+        finally:
+            came.append(f"{name} out")
+
+    async def run(*names):
+        async with all_open(*map(manager, names)):
+            came.append("work")
+
+    asyncio.run(run("a", "b"))
+    assert came == ["a in", "b in", "work", "b out", "a out"]
+    came.clear()
+    with pytest.raises(ValueError, match="locked"):
+        asyncio.run(run("a", "locked", "b"))
+    assert sorted(came) == ["a in", "a out", "b in", "b out"]

@@ -10,7 +10,7 @@ answers are kept, how a budget holds, when a run pauses, and that a run which wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,7 @@ from undertow.errors import InputError, Paused
 from undertow.judges.protocol import Item, Judge
 from undertow.records import Answer, Judgement, Question, Request, Sampling, Subject
 from undertow.targets import Target
+from undertow.targets.pool import side_by_side
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ WORDLESS = {"filtered": "its server kept them", "length": "its longest length wa
 """Why an answer has no words, by how it finished."""
 BATCH = 256
 """Rows that are written together, at most."""
-EVERY_S = 0.1
+EVERY_S = 0.02
 """Seconds that a row waits to be written, at most."""
 KEPT = "what came is kept, and --resume goes on"
 
@@ -42,11 +43,7 @@ async def probe_all(targets: Iterable[Target], judge: Judge | None, sampling: Sa
     Raises:
         InputError: nothing usable comes from one of them.
     """
-    probes: list[Awaitable[None]] = [target.probe(sampling) for target in targets]
-    done = await asyncio.gather(*([judge.probe()] if judge else []), *probes, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
+    await side_by_side(*([judge.probe()] if judge else []), *(target.probe(sampling) for target in targets))
 
 
 @contextmanager
@@ -248,7 +245,7 @@ class Asking:
         self.heard: Callable[[Answer], None] = lambda answer: None
         """Told of each answer when it is stored."""
         self.tick: Callable[[], None] = lambda: None
-        """Called ten times a second."""
+        """Called at each flush."""
         self.usage = store.usage(judging.id if judging else 0)[0]
         """What answers took."""
         self.usage_of_second = store.usage_of(second) if second else Usage()
@@ -317,7 +314,7 @@ class Asking:
         """Wait until every answer is judged, or nothing more is."""
         while self.judging and self.judging.waiting and not self.stopped and not self.judging.streak.pause:
             self.judging.rows.flush()
-            await asyncio.sleep(EVERY_S / 20)
+            await asyncio.sleep(EVERY_S / 4)
 
     def _flush(self) -> None:
         self.rows.flush()
@@ -337,7 +334,7 @@ class Asking:
                 if self.n == self.n_asked and not (self.judging and self.judging.waiting):
                     self.stopped = self.would_overdraw(request)
                 else:
-                    await asyncio.sleep(EVERY_S / 10)
+                    await asyncio.sleep(EVERY_S / 2)
             if self.over:
                 return
             self.n_asked += 1

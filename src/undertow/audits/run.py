@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +36,7 @@ from undertow.judges.protocol import Judge
 from undertow.progress import Progress, silent
 from undertow.records import Question, Request
 from undertow.suites import load_replies
+from undertow.targets.pool import all_open
 
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
@@ -92,12 +92,7 @@ async def _audit(
         record |= _screened(plan, out, tell)
         plan = replace(plan, contexts=Design.of(record).contexts)
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
-    async with AsyncExitStack() as stack:
-        for target in plan.targets.values():
-            await stack.enter_async_context(target)
-        await stack.enter_async_context(plan.judge)
-        if plan.proposer:
-            await stack.enter_async_context(plan.proposer)
+    async with all_open(*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])):
         if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}

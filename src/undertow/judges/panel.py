@@ -7,9 +7,8 @@ share of usable answers is estimated. Each judgement says what was asked.
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -25,7 +24,7 @@ from undertow.judges.stock import APART, BAD, GOOD, QUESTION, SENSELESS
 from undertow.place import Place
 from undertow.records import Aspect, Judgement, Question
 from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
-from undertow.targets.pool import pool
+from undertow.targets.pool import pool, side_by_side
 from undertow.targets.wire import Wire, WireConfig, urls
 
 NEEDS_MORE = 50.0
@@ -204,7 +203,7 @@ class Panel(Judge):
         asked = [(name, text) for name in (self._first, *self._further) for text in texts.get(name, (GOOD, BAD))]
         self._cache, cache = None, self._cache  # what it says now is wanted
         try:
-            said = await _together(*(self._ask(name, QUESTION, text) for name, text in asked))
+            said = await side_by_side(*(self._ask(name, QUESTION, text) for name, text in asked))
         finally:
             self._cache = cache
         for one in said:
@@ -275,14 +274,20 @@ class Panel(Judge):
 
     async def _judge(self, item: Item) -> tuple[int, Judgement]:
         key, question, text, in_full = Item(*item)
-        first = await self._ask(self._first, question, text)
+
+        async def ask(*names: Name) -> list[_Said]:
+            rounds = {self._first: 1}
+            return await side_by_side(
+                *(self._ask(name, question, text, rounds=rounds.get(name, FOLLOW_UPS)) for name in names)
+            )
+
+        everything = self.config.judge_all  # is asked at once: no reply decides whether another is wanted
+        first, *others = await ask(self._first, *(self._further if everything else ()))
         settled = first.error is None and not self._needs_more(first)
-        wanted = in_full or self.config.judge_all or draw(["share", question.text, text]) < self.config.share
+        wanted = in_full or everything or draw(["share", question.text, text]) < self.config.share
         drawn = settled and bool(self._further) and first.said is None and wanted
-        further: tuple[Name, ...] = (
-            self._further if first.error is None and (drawn or not settled or self.config.judge_all) else ()
-        )
-        others = await _together(*(self._ask(name, question, text, rounds=FOLLOW_UPS) for name in further))
+        if not everything and first.error is None and (drawn or not settled):
+            others = await ask(*self._further)
         return key, self._judgement([first, *others], drawn=drawn)
 
     def _needs_more(self, first: _Said) -> bool:
@@ -480,16 +485,6 @@ class _Said:
     unread: str | None = None
     """The reply, where nothing could be read from it."""
     error: str | None = None
-
-
-async def _together(*calls: Coroutine[Any, Any, _Said]) -> list[_Said]:
-    """All calls side by side. One that was sent is waited for and counted, whatever became of the others; the first
-    error is then raised."""
-    done = await asyncio.gather(*calls, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return [one for one in done if isinstance(one, _Said)]
 
 
 def _scale_end(high: float) -> int:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +44,7 @@ from undertow.progress import Progress, silent
 from undertow.records import PLAIN, Context, Request, Sampling, Subject
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
+from undertow.targets.pool import all_open
 
 SCHEMA = "undertow.persona-run/1"
 RESULT = "persona.json"
@@ -101,10 +101,7 @@ async def _persona(
     tell: Progress,
 ) -> dict[str, Any] | None:
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
-    async with AsyncExitStack() as stack:
-        for target in (*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])):
-            await stack.enter_async_context(target)
-        await stack.enter_async_context(plan.judge)
+    async with all_open(*plan.targets.values(), *([plan.rewriter] if plan.rewriter else []), plan.judge):
         if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
         record = open_folder(out, record, before, result=RESULT)

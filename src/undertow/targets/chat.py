@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from undertow.errors import InputError, shown
 from undertow.records import Answer, Message, Request, Sampling
-from undertow.targets.pool import pool
+from undertow.targets.pool import pool, side_by_side
 from undertow.targets.protocol import Target
 
 _Mark = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -263,12 +263,12 @@ class ChatTarget(Target):
             (0, 1) if sampling.temperature else (0,),
         )
         try:
-            replies = [
-                await self.caller.chat(
-                    asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed
+            replies = await side_by_side(
+                *(
+                    self.caller.chat(asked, max_tokens=sampling.max_tokens, temperature=sampling.temperature, seed=seed)
+                    for seed in seeds
                 )
-                for seed in seeds
-            ]
+            )
         except CallFailed as error:
             raise InputError(
                 self.where, f"did not answer ({error})", do="check the endpoint; nothing else was asked"

@@ -1,11 +1,12 @@
-"""Work on a stream of items, so many at a time: results as they come, in any order."""
+"""Work side by side: on a stream of items, so many at a time, or on a few things at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,6 +16,26 @@ async def stream(items: Iterable[T]) -> AsyncIterator[T]:
     """An ordinary iterable as an asynchronous one."""
     for item in items:
         yield item
+
+
+async def side_by_side(*work: Awaitable[R]) -> list[R]:
+    """All results, in order. Whatever was begun is waited for, whatever became of the others; the first error is then
+    raised."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    results = []
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+        results.append(one)
+    return results
+
+
+@asynccontextmanager
+async def all_open(*managers: AbstractAsyncContextManager[Any]) -> AsyncIterator[None]:
+    """All of them entered, side by side; those that could be are left again if one could not."""
+    async with AsyncExitStack() as stack:
+        await side_by_side(*map(stack.enter_async_context, managers))
+        yield
 
 
 async def pool(items: AsyncIterable[T], work: Callable[[T], Awaitable[R]], size: int) -> AsyncIterator[R]:

@@ -558,6 +558,8 @@ def _proxy(url: str) -> str | None:
 
 async def _body(response: aiohttp.ClientResponse) -> str:
     """A reply's text: UTF-8, as JSON is whatever the server says; a ValueError where it is none, or too long."""
+    if (response.content_length or MOST_BYTES) < MOST_BYTES and "Content-Encoding" not in response.headers:
+        return (await response.read()).decode()  # it cannot be longer than it says
     held = bytearray()
     async for part in response.content.iter_chunked(1 << 16):
         held += part
