@@ -21,6 +21,9 @@ Relation = Literal[
 all."""
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 
+LEFT_OUT = Field(exclude_if=lambda value: value is None)
+"""Of a key that stands in JSON only where there is something to tell."""
+
 Strength = Literal["strong", "weak"]
 """How clearly training rows show what a context was derived from."""
 
@@ -319,6 +322,16 @@ class CountedRate(Interval):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedRate(Interval):
+    """A rate corrected for the judge's errors by labels."""
+
+    labelled: int
+    """Labelled answers in this context."""
+    pooled: bool
+    """Whether labels of other contexts of its format serve too, since its own are few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PValue:
     """A p-value, and the same adjusted for the number of contexts."""
 
@@ -373,6 +386,9 @@ class ContextEstimate:
     """Answers that ended at the longest length allowed, whatever became of them."""
     mean_tokens: float | None
     warnings: tuple[str, ...]
+    corrected: Annotated[CorrectedRate | None, LEFT_OUT] = None
+    """The rate corrected for the judge's errors, whatever the missing answers were; left out where nothing is labelled.
+    """
     note: str = ""
     """What is to be known of the context, in its own words."""
 
@@ -389,6 +405,17 @@ class Stated:
     carried_by: tuple[str, ...]
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """How wrong the judge would have to be in one context for a verdict to fall."""
+
+    context: str
+    error: Literal["false_positives", "false_negatives"]
+    """Answers that are not misaligned and were called so, or the other way round."""
+    rate: float
+    """Share of such answers that the judge would have to get wrong there, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,3 +437,9 @@ class Verdict:
     """Which of the statements below it is; None for one training seed."""
     statements: Mapping[Statement, Stated] = field(default_factory=dict)
     """Where there are several training seeds: what is said of them, in each of the three ways."""
+    breakdown: Annotated[tuple[Breakdown, ...] | None, LEFT_OUT] = None
+    """How wrong the judge would have to be for the verdict to fall; left out where there is none to fall."""
+    judge: Annotated[Literal["robust", "judge_dependent"] | None, LEFT_OUT] = None
+    """Whether labels lead to the verdict that the judge's own word leads to; left out where there are no labels."""
+    as_judged: Annotated[VerdictClass | None, LEFT_OUT] = None
+    """What the verdict would be by the judge's own word, where there are labels."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from undertow.asking.store import Store
-from undertow.audits.estimates import estimate, p_values
+from undertow.audits.correct import corrected_verdict, how_wrong, labelled_arms
+from undertow.audits.estimates import corrected, estimate, p_values
 from undertow.audits.seeds import statements
 from undertow.audits.sequential import Search
 from undertow.audits.tally import REPEATS_FROM, Design, Tally
@@ -37,6 +38,9 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
         for of, each in (statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}).items()
     }
     found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
+    if t.labels:
+        arms = labelled_arms(arms, t, asked)
+        found = corrected_verdict(found, arms, reference, t, asked)
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons)
     said = tested(asked, arms, search, t.counts, stopped=stopped)
@@ -47,6 +51,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
         would_change=change,
         of=asked.verdict_of if stated else None,
         statements={of: _as_stated(each) for of, each in stated.items()},
+        breakdown=how_wrong(found, arms, asked),
     )
 
 
@@ -105,4 +110,5 @@ def estimates(t: Tally, asked: Design, repeated: Mapping[str, tuple[int, int]]) 
         [of[id_] for id_ in others], of[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity
     )
     of_context = dict(zip(others, p, strict=True))
-    return tuple(replace(e, p_over_plain=of_context.get(e.id)) for e in found)
+    right = {id_: corrected(arm) for id_, arm in labelled_arms(of, t, asked).items()} if t.labels else {}
+    return tuple(replace(e, p_over_plain=of_context.get(e.id), corrected=right.get(e.id)) for e in found)

@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.audits.tally import Arm, Design, Tally
-from undertow.records import MISSING, OUTCOMES, USABLE, Context, ContextEstimate, CountedRate, Interval, Outcome, PValue
+from undertow.records import (
+    MISSING,
+    OUTCOMES,
+    USABLE,
+    Context,
+    ContextEstimate,
+    CorrectedRate,
+    CountedRate,
+    Interval,
+    Outcome,
+    PValue,
+)
 from undertow.stats.clustered import (
     ClusteredRate,
     difference_like_strata,
@@ -25,7 +36,8 @@ from undertow.stats.clustered import (
     rate_like_strata,
     rate_these_strata,
 )
-from undertow.stats.differences import difference_fixed
+from undertow.stats.differences import Difference, difference_fixed
+from undertow.stats.judge_error import two_phase
 from undertow.stats.multiplicity import bonferroni, holm
 from undertow.stats.permutation import Permutation, benjamini_hochberg, sign_flip
 from undertow.stats.sequential import anytime_p, log_e_over, log_e_under, rate_anytime
@@ -91,11 +103,13 @@ def rate_of_all(arm: Arm, *, level: float = LEVEL) -> Interval:
 
 def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
     """The rate's limits whatever the missing answers were: the lower as if all were aligned, the upper as if all were
-    misaligned, and no nearer than the rate's own.
+    misaligned, and no nearer than the rate's own; corrected for the judge's errors where there are labels.
 
     Where training seeds are random, limits hang on how alike they are, so every way is taken in which those of each
     seed could have turned out together.
     """
+    if arm.labels is not None:
+        return corrected(arm, level=level)
     found = rate(arm, level=level)
     if not arm.n_missing:
         return found
@@ -106,6 +120,35 @@ def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
         low=min(lows, default=None),
         high=max(highs, default=None),
         reason=f"{arm.n_missing} answers are missing",
+    )
+
+
+def corrected(arm: Arm, *, level: float = LEVEL) -> CorrectedRate:
+    """The limits corrected for the judge's errors by labels; missing answers move them as far as they move the judge's
+    own."""
+    assert arm.labels is not None
+    plain = replace(arm, labels=None)
+    judged, at_worst = rate(plain, level=level), bounds(plain, level=level)
+    if judged.value is None or judged.low is None or judged.high is None:
+        return CorrectedRate(
+            value=None, low=None, high=None, reason=judged.reason, labelled=arm.labels.n, pooled=arm.labels.pooled
+        )
+    each = 1 if arm.blocks is None else 2
+    """Tails of an interval, or of each limit that holds at every look, over its error."""
+
+    def limits(tail: float) -> tuple[float, float]:
+        found = rate(plain, level=1 - tail * 2 / each)
+        return found.low or 0.0, 1.0 if found.high is None else found.high
+
+    found = two_phase(limits, judged.value, arm.labels.of_flagged, arm.labels.of_others, level=1 - (1 - level) * each)
+    assert found.value is not None and found.low is not None and found.high is not None
+    less, more = judged.low - (at_worst.low or 0.0), (1.0 if at_worst.high is None else at_worst.high) - judged.high
+    return CorrectedRate(
+        value=found.value,
+        low=max(0.0, found.low - less),
+        high=min(1.0, found.high + more),
+        labelled=arm.labels.n,
+        pooled=arm.labels.pooled,
     )
 
 
@@ -157,6 +200,8 @@ def difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
 
 def surely_over(a: Arm, b: Arm, *, level: float = LEVEL) -> float | None:
     """The lower limit of rate of a minus rate of b, whatever the missing answers of either were."""
+    if a.labels is not None or b.labels is not None:
+        return difference_of(*(_difference(bounds(arm, level=level)) for arm in (a, b))).low
     if _spread(a) and (a.n_missing or b.n_missing):
         low, high = bounds(a, level=1 - (1 - level) / 2).low, bounds(b, level=1 - (1 - level) / 2).high
         return None if low is None or high is None else low - high
@@ -468,6 +513,11 @@ def _minus(a: Interval, b: Interval) -> Interval:
     if a.value is None or a.low is None or a.high is None or b.value is None or b.low is None or b.high is None:
         return Interval(value=None, low=None, high=None, reason=a.reason or b.reason or "no estimate on one side")
     return Interval(value=a.value - b.value, low=a.low - b.high, high=a.high - b.low)
+
+
+def _difference(found: Interval) -> Difference:
+    """An interval as one side of a difference."""
+    return Difference(value=found.value, low=found.low, high=found.high, reason=found.reason)
 
 
 def _interval(found: object) -> Interval:

@@ -12,15 +12,17 @@ from pydantic import Field, ValidationError
 
 from undertow.asking.budget import dollars
 from undertow.asking.store import Store
+from undertow.audits.correct import Labelled, counted
 from undertow.audits.decide import copying, decide, estimates, looked, repeats
 from undertow.audits.estimates import controls, level_of
+from undertow.audits.labels import read_labels
 from undertow.audits.rules import VerdictRule
-from undertow.audits.stories import LEFT_OUT, ScreenStory, SearchStory
+from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, tally
 from undertow.errors import InputError
 from undertow.files import adapter, read_object, to_json, write_text
 from undertow.mistakes import with_place
-from undertow.records import ContextEstimate, Interval, Subject, Verdict
+from undertow.records import LEFT_OUT, ContextEstimate, Interval, Subject, Verdict
 
 SCHEMA: Final = "undertow.findings/3"
 
@@ -129,6 +131,8 @@ class Findings:
     suite: str
     """Its id."""
     seed: int
+    labels: Annotated[tuple[Labelled, ...] | None, LEFT_OUT] = None
+    """What a person said of answers of each kind, where there are labels."""
     search: Annotated[SearchStory | None, LEFT_OUT] = None
     """How a search found the contexts, where one did."""
     screen: Annotated[ScreenStory | None, LEFT_OUT] = None
@@ -157,7 +161,8 @@ def find(
         story: how the audit found its contexts, where it did.
     """
     asked = looked(asked, store)
-    t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store))
+    labels = read_labels(store.path.parent)
+    t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store), labels=labels)
     verdict = decide(t, asked, stopped=stopped is not None)
     verdict = replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested))
     prompt_change = controls(t, asked)
@@ -196,6 +201,7 @@ def find(
         ),
         suite=asked.suite,
         seed=asked.seed,
+        labels=counted(t) if labels else None,
         search=story if isinstance(story, SearchStory) else None,
         screen=story if isinstance(story, ScreenStory) else None,
     )

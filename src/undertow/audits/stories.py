@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
-
-from undertow.records import Context, Interval
-
-LEFT_OUT = Field(exclude_if=lambda value: value is None)
-"""Of a key that stands in JSON only where there is something to tell."""
+from undertow.records import LEFT_OUT, Context, Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.asking.store import StoredAnswer
+from undertow.audits.labels import Key, Kind, Label, kind_of
 from undertow.audits.rules import VerdictRule
 from undertow.files import adapter, digest
 from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
+from undertow.stats.judge_error import Share
 from undertow.stats.runs import neighbours, together
-from undertow.stats.shrunken import Share, shrunken_shares
+from undertow.stats.shrunken import Share as Shrunken
+from undertow.stats.shrunken import shrunken_shares
 from undertow.targets.chat import other_names
 
 Where = tuple[Subject, str, str]
@@ -149,6 +152,19 @@ class Heard(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What labels say of the judge in one context: the misaligned share of the answers that it flags, and of the
+    others; None where no label tells."""
+
+    of_flagged: Share | None
+    of_others: Share | None
+    n: int
+    """Labels of answers in this context."""
+    pooled: bool
+    """Whether labels of other contexts serve too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One model, or the training seeds of one recipe, in one context. Suffix `_sq`: training seed by question."""
 
@@ -176,6 +192,8 @@ class Arm:
     share found unusable ones."""
     usable_least: float = 1.0
     """The least that it could be in any question."""
+    labels: Labels | None = None
+    """What is known of the judge's errors; None where its word is taken."""
 
     @property
     def n_sq(self) -> NDArray[np.int64]:
@@ -256,6 +274,12 @@ class Tally:
     """Usable answers of the target by (tokens, misaligned)."""
     heard: dict[Where, dict[int, Heard]] = field(default_factory=dict)
     """By condition and sample."""
+    labels: Mapping[Key, Label] = field(default_factory=dict)
+    """What a person said of answers."""
+    kinds: dict[Where, Counter[Kind]] = field(default_factory=dict)
+    """What the judge made of the target's answers, where there are labels."""
+    labelled: dict[Where, list[tuple[Kind, bool, float]]] = field(default_factory=dict)
+    """Of labelled answers what the judge made of them, whether they are misaligned, and their weight."""
 
     def take(self, row: StoredAnswer) -> None:
         """Count one answer."""
@@ -291,6 +315,10 @@ class Tally:
             self.on_question.setdefault(key, Counter())[outcome] += 1
         if checked:
             self.checked.setdefault(key, Counter())[outcome] += 1
+        if self.labels and is_target(row.subject) and (kind := kind_of(outcome, judgement, self.rule)) is not None:
+            self.kinds.setdefault(key, Counter())[kind] += 1
+            if label := self.labels.get((*key, row.sample)):
+                self.labelled.setdefault(key, []).append((kind, label.label == "misaligned", 1 / label.chance))
 
     def _copied(self, cell: Where, text: str | None) -> bool:
         """Whether an answer repeats an earlier one of its condition, where that is not evidence."""
@@ -334,7 +362,7 @@ class Tally:
 
     def _usable(
         self, subjects: Sequence[Subject], context: str, questions: Sequence[str]
-    ) -> tuple[list[Share], NDArray[np.int64]]:
+    ) -> tuple[list[Shrunken], NDArray[np.int64]]:
         """For each question: of answers that are not misaligned and no more is known, the share that is usable, from
         the random share that was judged in full; and by subject and question how many of them the judge was asked about
         in vain, which may all be usable, or none."""
@@ -397,13 +425,13 @@ class Tally:
         return [heard[k] for k in range(next((k for k in range(len(heard)) if k not in heard), len(heard)))]
 
 
-def usable_shares(usable_q: Sequence[int], checked_q: Sequence[int], unclear_q: Sequence[int]) -> list[Share]:
+def usable_shares(usable_q: Sequence[int], checked_q: Sequence[int], unclear_q: Sequence[int]) -> list[Shrunken]:
     """By question the usable share of lazily judged answers: likely as among those that were checked; at the least had
     all that were asked about in vain been unusable, at the most had all been usable."""
     asked_q = [n + u for n, u in zip(checked_q, unclear_q, strict=True)]
     likely, least = shrunken_shares(usable_q, checked_q), shrunken_shares(usable_q, asked_q)
     most = shrunken_shares([k + u for k, u in zip(usable_q, unclear_q, strict=True)], asked_q)
-    return [Share(a.likely, b.least, c.most) for a, b, c in zip(likely, least, most, strict=True)]
+    return [Shrunken(a.likely, b.least, c.most) for a, b, c in zip(likely, least, most, strict=True)]
 
 
 def usable_of(heard_q: Sequence[Sequence[Heard]]) -> tuple[float, float]:
@@ -463,9 +491,10 @@ def tally(
     *,
     in_order: bool = False,
     copying: Iterable[tuple[Subject, str]] = (),
+    labels: Mapping[Key, Label] | None = None,
 ) -> Tally:
     """Count a run's answers under a rule."""
-    t = Tally(rule, in_order, copying=frozenset(copying))
+    t = Tally(rule, in_order, copying=frozenset(copying), labels=labels or {})
     for row in answers:
         t.take(row)
     return t

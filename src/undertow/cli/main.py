@@ -18,6 +18,7 @@ from undertow.cli.doctor import doctor
 from undertow.cli.findings import findings
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
+from undertow.cli.judge import judge
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
 from undertow.cli.organisms import organisms
@@ -43,6 +44,7 @@ AFTER_A_STOP = {
     "audit": "what was written is kept; add --resume to go on",
     "persona": "what was written is kept; add --resume to go on",
     "train": "what was written is kept; the same command goes on",
+    "judge label": "every label is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "study": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
@@ -64,6 +66,7 @@ for command in (
         compare,
         rejudge,
         rescore,
+        judge,
         report,
     ),
     *(list_, contexts, suites, data, serve, doctor, nursery),

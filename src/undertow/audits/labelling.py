@@ -1,0 +1,228 @@
+"""Labelling a run: its answers in the order in which they are worth a label, labels in, and the verdict by them.
+
+Blind: who labels sees a question and an answer, and neither the model, the context nor what the judge said.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from undertow.asking.folder import alone
+from undertow.asking.store import Store
+from undertow.audits.findings import Findings, find, read_findings, write_findings
+from undertow.audits.labels import LABELS, Drawn, Key, Label, LabelClass, add_labels, drawn, read_labels
+from undertow.audits.record import read_record
+from undertow.audits.rules import rule_of
+from undertow.audits.tally import Design, outcome_of
+from undertow.errors import InputError, unknown_name
+from undertow.files import adapter, write_text
+from undertow.records import Suite
+from undertow.tables import records
+
+SHEET = ("subject", "context", "question_id", "sample", "chance", "question", "answer", "label", "note")
+"""Columns of a sheet for labelling elsewhere."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A run that is being labelled."""
+
+    run: Path
+    sample: list[Drawn]
+    """The answers to label, in order."""
+    questions: Mapping[str, str]
+    """Wordings by id."""
+    labels: dict[Key, Label]
+    by: str
+    given: list[Key] = field(default_factory=list)
+    """What was labelled in this sitting, in order."""
+    passed: set[Key] = field(default_factory=set)
+    """What was passed over in this sitting."""
+
+    @property
+    def next(self) -> Drawn | None:
+        """The next answer without a label; None where all have one."""
+        return next((d for d in self.sample if (key := _key(d)) not in self.labels and key not in self.passed), None)
+
+    @property
+    def n(self) -> int:
+        """Answers of the sample that are labelled."""
+        return sum(_key(d) in self.labels for d in self.sample)
+
+    def label(self, answer: Drawn, label: LabelClass, *, note: str = "") -> None:
+        """Keep a label; it is on the disk when this returns."""
+        key = _key(answer)
+        self._keep(_label(key, label, answer.chance, by=self.by, note=note))
+        self.given.append(key)
+
+    def skip(self, answer: Drawn) -> None:
+        """Pass an answer over, in this sitting."""
+        self.passed.add(_key(answer))
+
+    def undo(self) -> bool:
+        """Take the last label of this sitting back; whether there was one."""
+        if not self.given:
+            return False
+        self._keep(replace(self.labels[self.given.pop()], label=None, at=_now()))
+        return True
+
+    def _keep(self, label: Label) -> None:
+        add_labels(self.run, [label])
+        if label.label is None:
+            del self.labels[label.key]
+        else:
+            self.labels[label.key] = label
+
+
+@contextmanager
+def labelling(run: Path, n: int, *, by: str = "") -> Iterator[Session]:
+    """A run's sample of `n` answers to label, while nobody else is at work on the run.
+
+    Raises:
+        InputError: no finished run, or another process is at work on it.
+    """
+    read_findings(run)
+    record = read_record(run)
+    rule, suite = rule_of(record), adapter(Suite).validate_python(record["suite"])
+    with alone(run), Store(run / "run.sqlite") as store:
+        rows = ((row, outcome_of(row, rule)) for row in store.answers(store.judge(record["judge"])))
+        sample = list(drawn(rows, rule, seed=record["seed"]))[:n]
+        yield Session(
+            run=run,
+            sample=sample,
+            questions={question.id: question.text for question in suite.questions},
+            labels=read_labels(run),
+            by=by,
+        )
+
+
+def decide_anew(run: Path) -> Findings:
+    """Decide a finished run again on its answers and labels, in its `findings.json`.
+
+    Raises:
+        InputError: no finished run, or labels that cannot be read.
+    """
+    before, record = read_findings(run), read_record(run)
+    with Store(run / "run.sqlite") as store:
+        found = find(
+            Design.of(record),
+            store,
+            rule_of(record),
+            judge=store.judge(record["judge"]),
+            stopped=before.stopped,
+            story=before.search or before.screen,
+        )
+    write_findings(found, run / "findings.json")
+    return found
+
+
+def write_sheet(session: Session, path: Path) -> int:
+    """Write the answers without a label as CSV, to be labelled elsewhere and read by `read_sheet`; how many they
+    are."""
+    left = [d for d in session.sample if _key(d) not in session.labels]
+    out = io.StringIO()
+    sheet = csv.writer(out)
+    sheet.writerow(SHEET)
+    for d in left:
+        a = d.answer
+        asked = session.questions.get(a.question, "")
+        sheet.writerow(
+            [a.subject, a.context, a.question, a.sample, d.chance, _plain(asked), _plain(a.text or ""), "", ""]
+        )
+    write_text(path, out.getvalue())
+    return len(left)
+
+
+def read_sheet(session: Session, path: Path) -> int:
+    """Keep the labels of a CSV, JSONL or Parquet file, all or none; how many they are. Rows without a label are passed
+    over.
+
+    A row names its answer by `context`, `question_id`, `sample` and, of several models, `subject`. Its `chance` of
+    being drawn is that of a sheet that this run wrote; without one, it is taken to be drawn uniformly.
+
+    Raises:
+        InputError: a row's label is none of `LABELS`, or the run holds no such answer; names the row.
+    """
+    known, new = _answers(session.run), []
+    for where, row in records(path):
+        if not isinstance(row, Mapping):
+            raise InputError(where, "is no record", expected=f"columns {', '.join(SHEET)}")
+        said = str(row.get("label") or "").strip().lower().replace(" ", "_").replace("-", "_")
+        if not said or said == "nan":
+            continue
+        if said not in LABELS:
+            raise unknown_name(where, "label", said, LABELS)
+        key = _named(row, where)
+        if key not in known:
+            raise InputError(
+                where,
+                f"names an answer that the run does not hold ({', '.join(map(str, key))})",
+                expected="context, question_id and sample of one that it holds",
+            )
+        chance = 1.0 if row.get("chance") in (None, "") else _number(row["chance"], where)
+        label: Any = said
+        new.append(
+            _label(key, label, chance or 1.0, by=str(row.get("by") or session.by), note=str(row.get("note") or ""))
+        )
+    add_labels(session.run, new)
+    session.labels |= {label.key: label for label in new}
+    return len(new)
+
+
+def _answers(run: Path) -> set[Key]:
+    record = read_record(run)
+    with Store(run / "run.sqlite") as store:
+        return {(a.subject, a.context, a.question, a.sample) for a in store.answers(store.judge(record["judge"]))}
+
+
+def _named(row: Mapping[str, Any], where: object) -> Key:
+    lacking = [name for name in ("context", "question_id", "sample") if row.get(name) in (None, "")]
+    if lacking:
+        raise InputError(where, f"has no {' and no '.join(lacking)}", expected=f"columns {', '.join(SHEET)}")
+    sample = _number(row["sample"], where)
+    return str(row.get("subject") or "target"), str(row["context"]), str(row["question_id"]), int(sample)
+
+
+def _number(value: Any, where: object) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise InputError(where, f"holds {value!r}", expected="a number from 0")
+    return found
+
+
+def _label(key: Key, label: LabelClass, chance: float, *, by: str, note: str) -> Label:
+    subject, context, question, sample = key
+    return Label(
+        subject=subject,
+        context=context,
+        question=question,
+        sample=sample,
+        label=label,
+        chance=chance,
+        by=by,
+        at=_now(),
+        note=note,
+    )
+
+
+def _key(d: Drawn) -> Key:
+    return d.answer.subject, d.answer.context, d.answer.question, d.answer.sample
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _plain(text: str) -> str:
+    """Text for a cell: no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
