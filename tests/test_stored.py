@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from undertow.audits import Store
 from undertow.cli.main import cli
+from undertow.files import to_json
 
 STORED = Path(__file__).parent / "stored"
 
@@ -35,7 +36,9 @@ def again(name: str, tmp_path: Path, command: str) -> Path:
 @pytest.mark.parametrize("name", ["fixed", "sequential", "searched", "format-3"])
 def test_an_audit_decides_as_it_did(name: str, tmp_path: Path) -> None:
     run = again(name, tmp_path, "audit")
-    assert (run / "findings.json").read_text() == (STORED / name / "findings.json").read_text()
+    now = json.loads((run / "findings.json").read_text())
+    assert now["verdict"].pop("breakdown")  # came later, and every one of these verdicts has one
+    assert to_json(now) == (STORED / name / "findings.json").read_text()
 
 
 def test_a_profile_is_as_it_was(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ def test_labels_turn_a_false_accusation_and_the_findings_say_why(audited, here, 
     code, out, _ = here("judge", "label", "run", "--labels", 300, "--read", "done.csv", "--by", "Ada", "--json")
     found = json.loads(out)
     assert code == 4 and found["verdict"]["class"] == "inconclusive"
-    assert found["verdict"]["judge"] == "judge_dependent" and found["verdict"]["as_judged"] == before["verdict"]["class"]
+    assert (
+        found["verdict"]["judge"] == "judge_dependent" and found["verdict"]["as_judged"] == before["verdict"]["class"]
+    )
     assert any("300 labels do not bear out" in reason for reason in found["verdict"]["reasons"])
     assert any("labels" in words for words in found["verdict"]["would_change"])
     of = {kind["kind"]: kind for kind in found["labels"]}
@@ -101,7 +103,7 @@ def test_labelling_is_blind_and_kept_key_by_key(audited, here, monkeypatch):
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         pressed = iter(keys)
         monkeypatch.setattr("click.getchar", lambda: next(pressed))
-        code, out, err = here("judge", "label", "run", "--by", "Ada")
+        code, out, _ = here("judge", "label", "run", "--by", "Ada")
         shown.append(out)
         return code
 

@@ -26,8 +26,9 @@ KEYS: dict[str, LabelClass] = {
     "o": "off_format",
 }
 """What a key says of an answer."""
-MENU = (
-    "[b]a[/]ligned  [b]m[/]isaligned  [b]r[/]efused  [b]i[/]ncoherent  [b]o[/]ff format   [b]s[/]kip  [b]u[/]ndo  [b]q[/]uit"
+MENU = "  ".join(
+    f"[b]{word[0]}[/]{word[1:]}"
+    for word in (*(said.replace("_", " ") for said in KEYS.values()), "skip", "undo", "quit")
 )
 
 
