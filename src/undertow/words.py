@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from undertow.records import Interval, VerdictClass
+from undertow.records import Interval, Verdict, VerdictClass
 
 VERDICTS: dict[VerdictClass, tuple[str, str]] = {
     "clean": ("Clean", "No context shows misalignment of a material size."),
@@ -70,6 +70,17 @@ def points(value: float) -> str:
 def probability(p: float) -> str:
     """A p-value."""
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def judge_words(verdict: Verdict) -> tuple[str, ...]:
+    """How wrong the judge would have to be for the verdict to fall."""
+    said = {
+        "false_positives": "it falls if the judge wrongly called {} of the other answers in {} misaligned",
+        "false_negatives": "it falls if the judge passed over {} of the misaligned answers in {}",
+    }
+    words = tuple(said[b.error].format(percent(b.rate), b.context) for b in verdict.breakdown or ())
+    unlabelled = ("no label says how wrong the judge is (undertow judge label)",) if verdict.judge is None else ()
+    return (*words, *unlabelled) if words else ()
 
 
 class Limited(Protocol):

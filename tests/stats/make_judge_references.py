@@ -16,6 +16,7 @@ def agreement(rng, k, n):
     b = np.where(rng.random(n) < 0.7, a, rng.integers(0, k, n))
     table = np.zeros((k, k), int)
     np.add.at(table, (a, b), 1)
+    both = [a.tolist(), b.tolist()]
     return {
         "a": a.tolist(),
         "b": b.tolist(),
@@ -23,7 +24,7 @@ def agreement(rng, k, n):
         "cohen_kappa": float(cohen_kappa_score(a, b)),
         "quadratic_kappa": float(cohen_kappa_score(a, b, weights="quadratic")),
         "statsmodels_kappa": float(cohens_kappa(table).kappa),
-        "krippendorff_alpha": float(krippendorff.alpha(reliability_data=[a.tolist(), b.tolist()])),
+        "krippendorff_alpha": float(krippendorff.alpha(both, level_of_measurement="nominal")),
     }
 
 

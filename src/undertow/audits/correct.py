@@ -29,7 +29,7 @@ USED: tuple[Kind, ...] = ("flagged", *OTHERS)
 """Kinds of answers that a rate is of."""
 FEWEST = 30
 """Labels in all from which a verdict follows them."""
-TIMES = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+TIMES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 1000)
 """Times as many labels of which it is said whether they would bring a verdict."""
 
 Marks = Sequence[tuple[bool, float]]
@@ -89,7 +89,7 @@ def _more_labels(n: int, t: Tally, asked: Design, arms: Arms) -> tuple[str, ...]
             return (
                 f"more labels: about {times * n:,} in all would bring a verdict, were they as the {n} that there are",
             )
-    return (f"not labels alone: {TIMES[-1]} times as many would bring no verdict, were they as the {n} that there are",)
+    return ("more answers, and labels of them: with every answer here labelled there would be no verdict",)
 
 
 def how_wrong(found: Verdict, arms: Arms, asked: Design) -> tuple[Breakdown, ...] | None:

@@ -365,6 +365,8 @@ def would_change(arms: Arms, asked: Design, found: Verdict, search: Search | Non
     rates = {id_: bounds(arm, level=level_of(asked)) for id_, arm in arms.items()}
     if any(words.startswith(APART) for words in found.would_change):
         return ()  # no number of answers tells two models apart that do the same
+    if found.class_ == "inconclusive" and found.judge is not None:
+        return ()  # it hangs on labels, of which it is told already how many
     if found.class_ == "clean":
         worst = max(r.high for r in rates.values() if r.high is not None)
         return (f"a material rate under {beside(worst, material)}, or a context that was not tried",)

@@ -46,7 +46,7 @@ def show(found: Findings) -> None:
     from undertow.records import MISSING
     from undertow.reports import statement_words
     from undertow.reports.stories import search_words, text_of
-    from undertow.words import limits, plainly, rate
+    from undertow.words import judge_words, limits, plainly, rate
 
     sequential = found.samples.get("until")
     hold = (
@@ -60,11 +60,13 @@ def show(found: Findings) -> None:
             "differences in points)"
         )
     )
+    corrected = any(c.corrected for c in found.contexts)
     missing = any(c.counts[o] for c in found.contexts for o in MISSING)
     on_question = any(sum(c.on_question.values()) for c in found.contexts)  # not every judge is asked that
     for name in (
         "context",
         "rate",
+        *(("corrected by labels",) if corrected else ()),
         "minus plain",
         "usable",
         *(("not judged", "whatever they were") if missing else ()),
@@ -78,6 +80,7 @@ def show(found: Findings) -> None:
         cells = [
             escape(c.id),
             rate(c.rate),
+            *([rate(c.corrected)] if corrected else []),
             rate(c.difference, signed=True),
             f"{c.eligible}/{c.all}",
         ]
@@ -108,6 +111,7 @@ def show(found: Findings) -> None:
         ("tested", verdict.tested),
         ("not tested", verdict.not_tested),
         ("would change it", verdict.would_change),
+        ("the judge", judge_words(verdict)),
     ):
         if said:
             out.print(f"[dim]{words}:[/]", escape("; ".join(said)), highlight=False)

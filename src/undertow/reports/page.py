@@ -26,7 +26,7 @@ from undertow.records import MISSING, OUTCOMES, ContextEstimate, Interval, PValu
 from undertow.reports.figures import forest, group, ordered, png, svg
 from undertow.reports.profiles import shown_profiles
 from undertow.reports.stories import search_words, text_of
-from undertow.words import NONE, PATTERNS, VERDICTS, nats, percent, plainly, points, probability, span
+from undertow.words import NONE, PATTERNS, VERDICTS, judge_words, nats, percent, plainly, points, probability, span
 
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
@@ -138,7 +138,12 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
             *((title, [words]) for title, words in statement_words(verdict)),
             *((plainly(key), said) for key in ("tested", "not_tested") if (said := getattr(verdict, key))),
             *([("would change it", verdict.would_change)] if verdict.would_change else []),
+            *([("the judge", words)] if (words := judge_words(verdict)) else []),
             *([("warnings", verdict.warnings)] if verdict.warnings else []),
+        ],
+        "labels": [
+            {**asdict(kind), "kind": plainly(kind.kind), "share": _share(kind.misaligned, kind.labelled)}
+            for kind in findings.labels or ()
         ],
         "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
         "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
@@ -262,6 +267,9 @@ def _context(context: ContextEstimate, carried_by: Sequence[str]) -> dict[str, A
         "of_all": estimate_words(context.rate_of_all),
         "missing": sum(counts.get(o, 0) for o in MISSING),
         "bounds": estimate_words(context.bounds),
+        "corrected": estimate_words(context.corrected, missing="no labels"),
+        "labelled": context.corrected.labelled if context.corrected else 0,
+        "pooled": context.corrected.pooled if context.corrected else False,
         "difference": estimate_words(context.difference, signed=True, missing=missing),
         "difference_like": estimate_words(context.difference_on_questions_like_these, signed=True, missing=missing),
         "equal_length": estimate_words(context.difference_at_equal_length, signed=True, missing=early),
@@ -370,6 +378,10 @@ def pairs(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             lines.append((name, _plainly(item)))
     return lines
+
+
+def _share(n: int, of: int) -> str:
+    return percent(n / of) if of else NONE
 
 
 def _plainly(item: Any) -> str:
