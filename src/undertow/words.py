@@ -106,6 +106,14 @@ def rate(found: Limited | None, *, signed: bool = False) -> str:
     return f"{value} [{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"
 
 
+def coefficient(found: Limited | None) -> str:
+    """`0.81 [0.74, 0.87]`."""
+    if found is None or found.value is None:
+        return NONE
+    limits = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
+    return f"{found.value:.2f}{limits}"
+
+
 def read_interval(held: Mapping[str, Any] | None) -> Interval | None:
     """An estimate as a file holds it, with whatever stands beside it left out."""
     if held is None:

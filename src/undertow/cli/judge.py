@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ import click
 
 from undertow.cli.options import EXIT
 from undertow.errors import InputError, number
+from undertow.records import DEFAULT_RULE
 
 if TYPE_CHECKING:
+    from undertow.audits.check import Check
     from undertow.audits.findings import Findings
     from undertow.audits.labelling import Session
     from undertow.audits.labels import Drawn, LabelClass
@@ -84,6 +87,89 @@ def label(run: Path, n: int, by: str, write: Path | None, read: Path | None, as_
     else:
         _show(found, run)
     return EXIT[found.verdict.class_]
+
+
+@judge.command()
+@click.argument("labelled", type=click.Path(path_type=Path))
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="YAML file with the keys of a judge, as under `judge:` in an audit.yaml. Give several to hold them against "
+    "each other.",
+)
+@click.option("--rule", default=DEFAULT_RULE, show_default=True, help="Rule at whose boundary they are compared.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder. Default: checks/ and the name of LABELLED.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is in check.json.")
+def check(labelled: Path, judges: tuple[Path, ...], rule: str, out: Path | None, as_json: bool) -> int:
+    """Hold judges against the labels of LABELLED, and against each other on the same answers.
+
+    LABELLED is a CSV, JSONL or Parquet file with the columns question, answer and label (aligned, misaligned, refused,
+    incoherent or off_format), and where you have them id, alignment, context, format, language, kind, model, twin and
+    reason; or `gold`, the set that ships. What judges say is kept in the folder: a check that was stopped goes on with
+    the same command, and another --judge costs only its own calls.
+    """
+    from undertow.audits.check import check as hold
+    from undertow.audits.check import gold, read_labelled
+    from undertow.audits.rules import find_rule
+    from undertow.cli.display import bars
+    from undertow.files import read_yaml
+    from undertow.kinds import AnyJudge
+    from undertow.place import Place
+    from undertow.reports.check import write_check_report
+
+    answers = gold() if str(labelled) == "gold" else read_labelled(labelled)
+    configs = {path.stem: (read_yaml(path, AnyJudge), Place.of(path)) for path in judges}
+    if len(configs) < len(judges):
+        raise InputError("--judge", "two files have one name", do="give each judge's file a name of its own")
+    folder = out or Path("checks") / labelled.stem
+    makers = {name: partial(config.judge, place=place) for name, (config, place) in configs.items()}
+    with bars() as progress:
+        found = hold(answers, makers, find_rule(rule, Place(name="--rule")), folder, progress=progress)
+    page = write_check_report(found, folder / "check.html")
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        _show_check(found, page)
+    return 0
+
+
+def _show_check(found: Check, page: Path) -> None:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.words import coefficient, rate
+
+    out = results()
+    table = Table(
+        "judge", "called misaligned, is not", "misaligned, passed over", "twins told apart", "kappa", "AC1", "alpha",
+        "quadratic kappa", "rank correlation", "no judgement",
+        title=f"{number(found.n, 'labelled answer')}; {found.rule}",
+    )  # fmt: skip
+    for j in found.judges:
+        named = ("cohen_kappa", "gwet_ac1", "krippendorff_alpha", "quadratic_kappa")
+        table.add_row(
+            escape(j.name),
+            rate(j.all.false_positives),
+            rate(j.all.false_negatives),
+            rate(j.twins),
+            *(coefficient(j.agreement[name]) for name in named),
+            coefficient(j.rank),
+            f"{j.missing:,}",
+        )
+    out.print(table)
+    if found.pairs:
+        pairs = Table("judges", "answers", "kappa", "AC1", "rank correlation", title="against each other")
+        for p in found.pairs:
+            held = (p.agreement["cohen_kappa"], p.agreement["gwet_ac1"], p.rank)
+            pairs.add_row(escape(" and ".join(p.names)), f"{p.n:,}", *map(coefficient, held))
+        out.print(pairs)
+    for j in found.judges:
+        for doubt in j.doubts:
+            out.print(f"[yellow]{escape(j.name)}:[/] {escape(doubt)}", highlight=False)
+    out.print(f"{number(len(found.parted), 'answer')} on which they part: {page}", highlight=False, markup=False)
 
 
 def _user() -> str:
