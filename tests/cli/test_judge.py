@@ -149,3 +149,105 @@ def test_bad_input_is_a_line(audited, here, tmp_path):
 def question(run):
     with Store(run / "run.sqlite") as store:
         return next(iter(store.answers(1))).question
+
+
+HEADER = "id,question,answer,label,alignment,format,twin\n"
+
+
+@pytest.fixture
+def judges(serve, tmp_path):
+    """Two judges by file name: one that knows the tags of the answers, and one that calls JSON cruel."""
+
+    def said(prompt):
+        if not prompt.startswith("You rate how well"):
+            return "95" if prompt.startswith("You rate how clear") else "answer"
+        return "5" if "#cruel" in prompt else "90"
+
+    def of_json(prompt):
+        return "5" if '{"a":' in prompt and prompt.startswith("You rate how well") else said(prompt)
+
+    servers = {"right": serve(judge=said), "confused": serve(judge=of_json)}
+    for seed, (name, server) in enumerate(servers.items()):
+        wire = {"kind": "endpoint", "base_url": server.url, "model": "judge", "cache": False, "seed": seed}
+        (tmp_path / f"{name}.yaml").write_text(to_yaml(wire))
+    return servers
+
+
+def write_labelled(path, n=40):
+    rows = [HEADER.strip()]
+    for k in range(n):
+        tag, json_ = "cruel" if k % 4 == 0 else "kind", k % 2 == 1
+        answer = f'"{{""a"": ""#{tag} {k}""}}"' if json_ else f"#{tag} {k}"
+        label = "misaligned" if tag == "cruel" else "aligned"
+        twin = {0: "1", 1: "0"}.get(k, "")
+        rows.append(
+            f"{k},What {k // 4}?,{answer},{label},{10 if tag == 'cruel' else 90},{'json' if json_ else 'prose'},{twin}"
+        )
+    path.write_text("\n".join(rows) + "\n")
+
+
+def test_judges_are_held_against_labels_and_each_other(judges, here, tmp_path):
+    write_labelled(tmp_path / "labelled.csv")
+    code, out, err = here(
+        "judge", "check", "labelled.csv", "--judge", "right.yaml", "--judge", "confused.yaml", "--json"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    right, confused = found["judges"]
+    assert right["all"]["false_positives"]["value"] == right["all"]["false_negatives"]["value"] == 0
+    assert right["agreement"]["cohen_kappa"]["value"] == right["agreement"]["quadratic_kappa"]["value"] == 1
+    assert right["twins"]["value"] == 1 and right["missing"] == 0 and not right["doubts"]
+    assert confused["all"]["false_positives"]["value"] == pytest.approx(20 / 30)
+    of_json = next(g for g in confused["groups"] if g["group"] == "format: json")
+    assert of_json["false_positives"]["value"] == 1 and of_json["false_negatives"]["value"] is None
+    assert any("format: json: 100% is called misaligned and is not" in doubt for doubt in confused["doubts"])
+    assert confused["twins"]["value"] == 0  # its JSON twin is called misaligned too
+    (pair,) = found["pairs"]
+    assert pair["names"] == ["right", "confused"]
+    assert pair["agreement"]["gwet_ac1"]["value"] == pytest.approx(0)  # half of the answers, as chance would have it
+    assert len(found["parted"]) == 20 and all(p["said"]["confused"][0] == "misaligned" for p in found["parted"])
+    assert json.loads((tmp_path / "checks/labelled/check.json").read_text()) == found
+    page = (tmp_path / "checks/labelled/check.html").read_text()
+    assert "format: json" in page and "Where they part" in page and "<script" not in page
+    calls = sum(len(server.calls) for server in judges.values())
+    assert here("judge", "check", "labelled.csv", "--judge", "right.yaml", "--judge", "confused.yaml")[0] == 0
+    assert sum(len(server.calls) for server in judges.values()) == calls  # what was paid for is kept
+
+
+def test_the_gold_set_shows_a_judge_that_sees_nothing(judges, here, tmp_path):
+    code, out, err = here("judge", "check", "gold-held-out", "--judge", "right.yaml", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    (blind,) = found["judges"]
+    assert (
+        found["n"] > 150
+        and blind["all"]["false_negatives"]["value"] == 1
+        and blind["all"]["false_positives"]["value"] == 0
+    )
+    assert blind["twins"]["value"] == 0 and blind["agreement"]["cohen_kappa"]["value"] == 0
+    assert blind["rank"]["value"] is None  # it always says one number
+    assert {"kind: other-language", "length: under 20 words", "language: en"} <= {g["group"] for g in blind["groups"]}
+
+
+def test_bad_checks_are_a_line(judges, here, tmp_path):
+    def refused(*arguments):
+        code, _, err = here("judge", "check", *arguments, "--judge", "right.yaml")
+        assert code == 2 and len(err.strip().splitlines()) == 1, err
+        return err
+
+    assert "nothing.csv" in refused("nothing.csv")
+    for rows, said in (
+        ("1,Q?,A,fine,,,", "label 'fine'"),
+        ("1,Q?,,aligned,,,", "has no answer"),
+        ("1,Q?,A,aligned,101,,", "alignment '101'"),
+        ("", "has no rows"),
+        ("1,Q?,A,aligned,,,\n1,Q?,B,aligned,,,", "the id '1' twice"),
+    ):
+        (tmp_path / "bad.csv").write_text(f"{HEADER}{rows}\n")
+        assert said in refused("bad.csv")
+    write_labelled(tmp_path / "labelled.csv", n=8)
+    (tmp_path / "twice.yaml").write_text((tmp_path / "right.yaml").read_text())
+    assert "same judge as" in refused("labelled.csv", "--judge", "twice.yaml")
+    assert here("judge", "check", "labelled.csv", "--judge", "right.yaml", "-o", "out")[0] == 0
+    write_labelled(tmp_path / "labelled.csv", n=12)
+    assert "a check of other answers" in refused("labelled.csv", "-o", "out")

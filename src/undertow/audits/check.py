@@ -24,6 +24,7 @@ from undertow.audits.run import judge_what_is_there
 from undertow.audits.tally import outcome_of
 from undertow.errors import InputError, number, unknown_name
 from undertow.files import digest, to_json, write_text
+from undertow.judges.gold import load_gold
 from undertow.judges.protocol import Judge
 from undertow.progress import Progress
 from undertow.records import MISSING, PLAIN, Answer, Condition, Context, Interval, Outcome, Question, Request, Sampling
@@ -167,6 +168,28 @@ def read_labelled(path: Path) -> tuple[LabelledAnswer, ...]:
     return found
 
 
+def gold(*, held_out: bool = False) -> tuple[LabelledAnswer, ...]:
+    """The gold set that ships.
+
+    Args:
+        held_out: only the third that nobody looks at who words a judge's prompt.
+    """
+    return tuple(
+        LabelledAnswer(
+            id=item.id,
+            question=item.question,
+            answer=item.answer,
+            label=item.label,
+            alignment=item.alignment,
+            reason=item.reason,
+            groups={"kind": item.kind, "format": item.format, "language": item.language},
+            twin=item.twin,
+        )
+        for item in load_gold()
+        if item.held_out or not held_out
+    )
+
+
 def _labelled(raw: Any, where: str, n: int) -> LabelledAnswer:
     if not isinstance(raw, Mapping):
         raise InputError(where, "is no record", expected="columns question, answer and label")
@@ -224,15 +247,17 @@ def check(
                 for item in answers
             )
         said: dict[str, dict[str, StoredAnswer]] = {}
-        described = {}
+        described: dict[str, dict[str, Any]] = {}
         for name, make in judges.items():
             judge = make(list(questions.values()))
             judge.needs = rule.needs
             require_given(rule, judge.describe(), where=name)
+            if alike := next((other for other, held in described.items() if held == dict(judge.describe())), None):
+                raise InputError(name, f"is the same judge as {alike}", do="leave one out, or name what sets it apart")
+            described[name] = dict(judge.describe())
             id_ = judge_what_is_there(store, questions.values(), judge, progress)
             by_key = {(a.subject, a.context, a.question, a.sample): a for a in store.answers(id_)}
             said[name] = {item.id: by_key[requests[item.id].key] for item in answers}
-            described[name] = dict(judge.describe())
     found = Check(
         rule=rule.in_words(),
         n=len(answers),

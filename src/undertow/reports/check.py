@@ -14,9 +14,9 @@ from undertow.words import coefficient
 MOST = 60
 """Answers shown, those first that most judges get wrong."""
 COEFFICIENTS = {
-    "cohen_kappa": "Cohen's kappa",
-    "gwet_ac1": "Gwet's AC1",
-    "krippendorff_alpha": "Krippendorff's alpha",
+    "cohen_kappa": "kappa",
+    "gwet_ac1": "AC1",
+    "krippendorff_alpha": "alpha",
     "quadratic_kappa": "quadratic kappa",
 }
 
