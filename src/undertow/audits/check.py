@@ -240,21 +240,21 @@ def check(
     questions = {item.question: Question(id=digest(item.question)[:12], text=item.question) for item in answers}
     requests = {item.id: _request(item, questions[item.question]) for item in answers}
     _require_same(out, answers)
+    made = {name: make(list(questions.values())) for name, make in judges.items()}
+    described = {name: dict(judge.describe()) for name, judge in made.items()}
+    for a, b in combinations(judges, 2):
+        if described[a] == described[b]:
+            raise InputError(b, f"is the same judge as {a}", do="leave one out, or write what sets it apart")
+    said: dict[str, dict[str, StoredAnswer]] = {}
     with alone(out), Store(out / "run.sqlite", to="make") as store:
         if not store.count():
             store.add_answers(
                 Answer(request=requests[item.id], text=item.answer, finish="stop", n_tokens=len(item.answer.split()))
                 for item in answers
             )
-        said: dict[str, dict[str, StoredAnswer]] = {}
-        described: dict[str, dict[str, Any]] = {}
-        for name, make in judges.items():
-            judge = make(list(questions.values()))
+        for name, judge in made.items():
             judge.needs = rule.needs
-            require_given(rule, judge.describe(), where=name)
-            if alike := next((other for other, held in described.items() if held == dict(judge.describe())), None):
-                raise InputError(name, f"is the same judge as {alike}", do="leave one out, or name what sets it apart")
-            described[name] = dict(judge.describe())
+            require_given(rule, described[name], where=name)
             id_ = judge_what_is_there(store, questions.values(), judge, progress)
             by_key = {(a.subject, a.context, a.question, a.sample): a for a in store.answers(id_)}
             said[name] = {item.id: by_key[requests[item.id].key] for item in answers}
