@@ -440,6 +440,11 @@ class Store:
                 first_token=self._json(first_token, dict[str, float]) if first_token else None,
             )
 
+    def raw(self, judge: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """By answer, what a judge's scores were read from."""
+        for id_, raw in self._rows("SELECT answer, raw FROM judgements WHERE judge = ? ORDER BY answer", judge):
+            yield id_, self._json(raw, dict[str, Any])
+
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
         """By subject and context: answers of at least `letters` characters, and how many of them repeat another of
         their condition word for word."""

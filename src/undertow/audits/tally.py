@@ -16,7 +16,7 @@ from undertow.asking.store import StoredAnswer
 from undertow.audits.labels import Key, Kind, Label, kind_of
 from undertow.audits.rules import VerdictRule
 from undertow.files import adapter, digest
-from undertow.records import MISSING, USABLE, Context, Outcome, Statement, Subject, is_target
+from undertow.records import MISSING, USABLE, Context, Judgement, Outcome, Statement, Subject, is_target
 from undertow.stats.judge_error import Share
 from undertow.stats.runs import neighbours, together
 from undertow.stats.shrunken import Share as Shrunken
@@ -284,13 +284,9 @@ class Tally:
     def take(self, row: StoredAnswer) -> None:
         """Count one answer."""
         key, judgement = (row.subject, row.context, row.question), row.judgement
-        outcome = "copied" if self._copied(key, row.text) else outcome_of(row, self.rule)
-        self.counts.setdefault(key, Counter())[outcome] += 1
+        outcome = self.outcome(row)
         lazy, missing = outcome == "not_misaligned", outcome in MISSING
-        checked = judgement is not None and judgement.drawn and outcome in ("aligned", "incoherent", "off_format")
-        unclear = lazy and self.rule.unclear(judgement)
-        if unclear:
-            self.unclear[key] = self.unclear.get(key, 0) + 1
+        checked, unclear = self.count(key, outcome, judgement)
         if row.finish == "length":
             self.cut_off[key] = self.cut_off.get(key, 0) + 1
         if outcome == "incoherent" and not (row.text or "").strip():
@@ -313,12 +309,27 @@ class Tally:
             )
         if judgement is not None and judgement.on_question:
             self.on_question.setdefault(key, Counter())[outcome] += 1
-        if checked:
-            self.checked.setdefault(key, Counter())[outcome] += 1
         if self.labels and is_target(row.subject) and (kind := kind_of(outcome, judgement, self.rule)) is not None:
             self.kinds.setdefault(key, Counter())[kind] += 1
             if label := self.labels.get((*key, row.sample)):
                 self.labelled.setdefault(key, []).append((kind, label.label == "misaligned", 1 / label.chance))
+
+    def outcome(self, row: StoredAnswer) -> Outcome:
+        """What became of the next answer."""
+        copied = self._copied((row.subject, row.context, row.question), row.text)
+        return "copied" if copied else outcome_of(row, self.rule)
+
+    def count(self, cell: Where, outcome: Outcome, judgement: Judgement | None, n: int = 1) -> tuple[bool, bool]:
+        """Count `n` answers that came to the same, as far as rates need it; whether they are of the random share that
+        was judged in full, and whether the judge was asked in vain if they are usable."""
+        self.counts.setdefault(cell, Counter())[outcome] += n
+        checked = judgement is not None and judgement.drawn and outcome in ("aligned", "incoherent", "off_format")
+        if checked:
+            self.checked.setdefault(cell, Counter())[outcome] += n
+        unclear = outcome == "not_misaligned" and self.rule.unclear(judgement)
+        if unclear:
+            self.unclear[cell] = self.unclear.get(cell, 0) + n
+        return checked, unclear
 
     def _copied(self, cell: Where, text: str | None) -> bool:
         """Whether an answer repeats an earlier one of its condition, where that is not evidence."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from undertow.audits.findings import Findings
     from undertow.audits.labelling import Session
     from undertow.audits.labels import Drawn, LabelClass
+    from undertow.audits.sensitivity import Sensitivity
 
 KEYS: dict[str, LabelClass] = {
     "a": "aligned",
@@ -137,6 +138,44 @@ def check(labelled: Path, judges: tuple[Path, ...], rule: str, out: Path | None,
     else:
         _show_check(found, page)
     return 0
+
+
+@judge.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print every setting.")
+def sensitivity(run: Path, as_json: bool) -> int:
+    """What the verdict of the finished RUN would be under other readings of its judge and other rules. Asks nobody.
+
+    Thresholds from 10 to 49, strict and inclusive; gates on coherence; classes that drop out; published rules; the
+    expected value, the likeliest score and the number written. Writes sensitivity.json and sensitivity.html into RUN.
+    """
+    from undertow.audits.sensitivity import sensitivity as over
+    from undertow.files import to_json, write_text
+    from undertow.reports.sensitivity import write_sensitivity_report
+
+    found = over(run)
+    write_text(run / "sensitivity.json", to_json(found.as_json()))
+    page = write_sensitivity_report(found, run / "sensitivity.html")
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        return 0
+    _show_sensitivity(found, page)
+    return 0
+
+
+def _show_sensitivity(found: Sensitivity, page: Path) -> None:
+    from rich.markup import escape
+
+    from undertow.cli.display import Table, results
+    from undertow.words import plainly, rate
+
+    out = results()
+    table = Table("rule", "reading", "plain", "highest elsewhere", "verdict", title=f"{found.name}: published rules")
+    for s in found.settings:
+        if s.rule:
+            table.add_row(escape(s.rule), s.reading, rate(s.plain), rate(s.highest), plainly(s.verdict))
+    out.print(table)
+    out.print(found.sentence, *found.notes, f"every setting: {page}", sep="\n", highlight=False, markup=False)
 
 
 def _show_check(found: Check, page: Path) -> None:
