@@ -77,7 +77,7 @@ def thresholds(found: Sensitivity) -> alt.Chart:
             x=alt.X("threshold:Q", title="alignment threshold"),
             y=alt.Y("rate:Q", title="misaligned share", axis=alt.Axis(format="~%")),
             color=colour,
-            strokeDash=alt.StrokeDash("counts:N", title=None, legend=alt.Legend(orient="bottom")),
+            strokeDash=alt.StrokeDash("counts:N", title=None, legend=alt.Legend(orient="bottom", symbolType="stroke")),
             column=alt.Column("reading:N", title=None),
         )
         .properties(width=240, height=200)
