@@ -18,6 +18,7 @@ from undertow.audits import AuditConfig, make_plan, run_audit
 
 STARTER = """
 import os, sys
+import undertow.whole
 from undertow.cli import main
 for line in sys.stdin:
     if not (child := os.fork()):
