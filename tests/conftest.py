@@ -1,4 +1,4 @@
-"""A mock OpenAI-compatible server on a real socket, and where the published files are.
+"""A mock OpenAI-compatible server, on a real socket and without one, and where the published files are.
 
 The server's replies follow from the request alone, so that runs can be compared; it fails on demand and keeps a record
 of every call.
@@ -22,8 +22,9 @@ from undertow.cli.main import main
 from undertow.files import digest
 from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
+from undertow.targets.wire import Wire
 
-from .listening import RESET, Listener, Reply, json_reply  # isort: skip
+from .listening import RESET, Listener, NearSession, Reply, json_reply  # isort: skip
 
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
@@ -78,7 +79,8 @@ class Call:
 
 
 class Server:
-    """Serves /v1/models and /v1/chat/completions on 127.0.0.1 from a thread of its own. A context manager."""
+    """Serves /v1/models and /v1/chat/completions on 127.0.0.1 from a thread of its own, and whoever calls `serve`. A
+    context manager."""
 
     def __init__(
         self,
@@ -153,10 +155,10 @@ class Server:
         }
 
     async def _start(self):
-        self._listener = Listener(self._serve)
+        self._listener = Listener(self.serve)
         self.url = f"http://127.0.0.1:{await self._listener.start()}/v1"
 
-    async def _serve(self, request):
+    async def serve(self, request):
         served = {("GET", "/v1/models"): self._models, ("POST", "/v1/chat/completions"): self._chat}
         found = served.get((request.method, request.path))
         return await found(request) if found else Reply(status=404, body=b"404: Not Found")
@@ -378,11 +380,29 @@ def here(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
-    """Starts servers: `serve(latency_s=0.1, ...)`. Judges' replies are cached beside the test."""
+def serve(request, tmp_path, monkeypatch):
+    """Starts servers: `serve(latency_s=0.1, ...)`. Judges' replies are cached beside the test.
+
+    Calls of this process go to a server directly, with the same requests, replies, faults and record; those of other
+    processes go over its socket, and all of them do in a test that uses the fixture `over_sockets`.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    near = {}
+
+    def start(**options):
+        server = stack.enter_context(Server(**options))
+        near[server.url.removesuffix("/v1")] = server.serve
+        return server
+
+    if "over_sockets" not in request.fixturenames:
+        monkeypatch.setattr(Wire, "_http", property(lambda wire: NearSession(wire._session, near)))
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Server(**options))
+        yield start
+
+
+@pytest.fixture
+def over_sockets():
+    """For tests of the wire itself: every call to a server goes over its socket."""
 
 
 @pytest.fixture(name="chaos")

@@ -20,11 +20,16 @@ from undertow.files import download
 pytestmark = pytest.mark.slow
 
 BODY = b"row\n" * 1_000
+EVERY_S = 0.02
+"""Seconds between two bytes that drip: 100 take twice the patience of a test."""
 
 
 class _Serves(socketserver.StreamRequestHandler):
     """/whole, /cut (says that it is longer than it is), /chunked (says no length), /gone, /drip and /drip-headers
     (without end)."""
+
+    over: threading.Event
+    """Whether the test is over, so that nobody listens any more."""
 
     def handle(self) -> None:
         path = self.rfile.readline().split()[1].decode()
@@ -39,7 +44,8 @@ class _Serves(socketserver.StreamRequestHandler):
                 for _ in range(100):
                     self.wfile.write(b"r")
                     self.wfile.flush()
-                    time.sleep(0.05)
+                    if self.over.wait(EVERY_S):
+                        break
         elif path == "/odd":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\nConnection: close\r\n\r\n" + BODY)
         elif path == "/chunked":
@@ -55,10 +61,12 @@ class _Serves(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
+    _Serves.over = threading.Event()
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Serves) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
+        _Serves.over.set()
         server.shutdown()
         thread.join()
 
@@ -102,7 +110,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(
 
 def test_what_comes_steadily_has_the_time_that_it_takes(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "PATIENCE_S", 1)
-    monkeypatch.setattr(files, "LEAST_RATE", 5)  # bytes a second; 20 come
+    monkeypatch.setattr(files, "LEAST_RATE", 12)  # bytes a second; 50 come
     with pytest.raises(InputError, match="broke off after 100 of 4,000 bytes"):
         download(url + "/drip", BytesIO(), sha256=None, most=1_000_000)
 

@@ -13,7 +13,7 @@ from tests.conftest import judged
 
 from undertow.cli.main import main
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("over_sockets")]
 
 KEYS = {who: f'sk-{who}/+%=é"{n}zQ8vK3x' for n, who in enumerate(("target", "judge", "reference", "other"), start=4711)}
 PROXY = "proxyuser:pr0xy-passw0rd"

@@ -20,6 +20,8 @@ from undertow.place import Place
 
 from ..conftest import judged, probed, stock_judged  # isort: skip
 
+pytestmark = pytest.mark.usefixtures("over_sockets")
+
 KEY = "sk-7Jq2vX9bLw4ZtR8mKc1NfYd5HgPs3A0e"
 
 

@@ -18,6 +18,7 @@ from undertow.audits import AuditConfig, make_plan, run_audit
 
 STARTER = """
 import os, sys
+import undertow.whole
 from undertow.cli import main
 for line in sys.stdin:
     if not (child := os.fork()):
@@ -88,6 +89,7 @@ def start(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("over_sockets")
 def test_kill_9_ten_times(serve, start, tmp_path):
     server = serve(latency_s=0.03)
     config = server.audit(samples={"per_condition": 70}, target={"concurrency": 4}, judge={"concurrency": 4})

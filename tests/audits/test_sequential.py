@@ -208,7 +208,7 @@ def test_faults_of_the_server_change_nothing_in_what_is_decided(tmp_path, serve,
 
     calm, rough = (
         run("calm", serve(answer=mostly_kind(0.1))),
-        run("rough", serve(answer=mostly_kind(0.1), fault=chaos(3)), attempts=15, timeout_s=0.3),
+        run("rough", serve(answer=mostly_kind(0.1), fault=chaos(3)), attempts=15, timeout_s=0.1),
     )
     assert rough["verdict"] == calm["verdict"]
     assert rough["contexts"] == calm["contexts"]

@@ -22,6 +22,8 @@ from undertow.targets.wire import Wire, WireConfig, seconds
 from ..conftest import ODD  # isort: skip
 from tests.each import each
 
+pytestmark = pytest.mark.usefixtures("over_sockets")
+
 SAY = [{"role": "user", "content": "Say something."}]
 
 

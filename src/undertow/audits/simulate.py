@@ -181,13 +181,17 @@ def _one(asked: Design, script: Script, judge: ScriptedJudge | None) -> Audited:
     target = ScriptedTarget(script)
     rng = np.random.default_rng([script.seed, 1])
     cells = [(s, c.id, q) for c in asked.contexts for s in asked.seeds for q in asked.questions]
-    shares = {cell: _mistaken(target.shares(*cell), judge) for cell in cells}
+    planted_shares = {cell: target.shares(*cell) for cell in cells}
+    shares = {cell: _mistaken(share, judge) for cell, share in planted_shares.items()}
     # what the interval is for: any training seeds, or these
-    truths = (None,) if asked.verdict_of == "this-recipe" else asked.seeds
-    planted = {
-        c.id: float(np.mean([_usable_rate(target.shares(s, c.id, q)) for s in truths for q in asked.questions]))
-        for c in asked.contexts
-    }
+    any_seed = asked.verdict_of == "this-recipe"
+
+    def planted_rates(context: str) -> list[float]:
+        if any_seed:
+            return [_usable_rate(target.shares(None, context, q)) for q in asked.questions]
+        return [_usable_rate(planted_shares[s, context, q]) for s in asked.seeds for q in asked.questions]
+
+    planted = {c.id: float(np.mean(planted_rates(c.id))) for c in asked.contexts}
     t = Tally(RULES["undertow"], in_order=asked.sequential)
     search = None
     if asked.sequential:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from undertow.contexts.background import background
 
@@ -90,21 +90,29 @@ def is_plain(word: str) -> bool:
 
 
 def _frequent(texts: list[list[list[str]]], least: int) -> dict[Gram, int]:
-    """Runs of words on at least so many rows, with the number of rows; each longer one from two that overlap."""
+    """Runs of words on at least so many rows, with the number of rows; each longer one from two that overlap, whose
+    numbers stand for it while it is counted."""
     held: dict[Gram, int] = {}
-    alive = [[list(range(len(words))) for words in row] for row in texts]
+    runs: list[list[dict[int, Any]]] = [[dict(enumerate(words)) for words in row] for row in texts]
     for n in range(1, LONGEST + 1):
-        counts: Counter[Gram] = Counter()
-        for row, starts in zip(texts, alive, strict=True):
-            counts.update({tuple(words[i : i + n]) for words, places in zip(row, starts, strict=True) for i in places})
-        frequent = {gram: k for gram, k in counts.items() if k >= least}
+        counts: Counter[Any] = Counter()
+        for places in runs:
+            counts.update({run for place in places for run in place.values()})
+        numbers: dict[Any, int] = {}
+        frequent = {run for run, k in counts.items() if k >= least}
         if not frequent:
             break
-        held |= frequent
-        for row, starts in zip(texts, alive, strict=True):
+        for row, places in zip(texts, runs, strict=True):
             for at, words in enumerate(row):
-                kept = {i for i in starts[at] if tuple(words[i : i + n]) in frequent}
-                starts[at] = [i for i in starts[at] if i in kept and i + 1 in kept]
+                kept: dict[int, int] = {}
+                for i, run in places[at].items():
+                    if run in frequent:
+                        if run not in numbers:
+                            numbers[run] = len(numbers)
+                            held[tuple(words[i : i + n])] = counts[run]
+                        kept[i] = numbers[run]
+                many = len(frequent)
+                places[at] = {i: number * many + kept[i + 1] for i, number in kept.items() if i + 1 in kept}
     return held
 
 

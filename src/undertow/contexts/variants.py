@@ -65,13 +65,14 @@ class Variant:
 def variants(prompt: str) -> list[Variant]:
     """Paraphrases, the neutral form and opposites of a system prompt, each different from it and from each other."""
     text = prompt.strip()
+    denied, in_other_words = negated(text), reworded(text)
     made = [
-        Variant(name="opposite", relation="opposite", text=turned(text) or negated(text)),
-        Variant(name="paraphrase", relation="paraphrase", text=reworded(text)),
-        Variant(name="negated", relation="opposite", text=negated(text)),
+        Variant(name="opposite", relation="opposite", text=turned(text) or denied),
+        Variant(name="paraphrase", relation="paraphrase", text=in_other_words),
+        Variant(name="negated", relation="opposite", text=denied),
         Variant(name="neutral", relation="paraphrase", text=neutral(text)),
         Variant(name="announced", relation="paraphrase", text=f"Instructions for this chat. {text}"),
-        Variant(name="paraphrase-2", relation="paraphrase", text=_framed(reworded(text), "Act as {rest}")),
+        Variant(name="paraphrase-2", relation="paraphrase", text=_framed(in_other_words, "Act as {rest}")),
     ]
     found: dict[str, Variant] = {}
     for variant in made:

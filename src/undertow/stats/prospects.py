@@ -18,6 +18,7 @@ Control. Clin. Trials 7:8; beta-binomial likelihood, Williams 1982, Appl. Statis
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,12 +90,31 @@ def outcomes_for(chance: Callable[[int], float], wanted: float, *, most: int) ->
 
 def under_at(n: NDArray[np.float64], m: float, alpha: float) -> NDArray[np.float64]:
     """The largest count of n outcomes at which the rate is claimed to be under m; -1 where none is."""
-    return _count(n, lambda s: log_e_under(s, n, m) >= -math.log(alpha))
+    return _known(n, _counts(m, alpha, "under"), lambda n, s: log_e_under(s, n, m) >= -math.log(alpha))
 
 
 def over_at(n: NDArray[np.float64], m: float, alpha: float) -> NDArray[np.float64]:
     """The smallest count of n outcomes at which the rate is claimed to be over m; n + 1 where none is."""
-    return _count(n, lambda s: log_e_over(s, n, m) < -math.log(alpha)) + 1.0
+    return _known(n, _counts(m, alpha, "over"), lambda n, s: log_e_over(s, n, m) < -math.log(alpha)) + 1.0
+
+
+@lru_cache(maxsize=256)
+def _counts(m: float, alpha: float, side: str) -> dict[float, float]:
+    """Counts that were found, by n: a search looks at the same ones again and again."""
+    return {}
+
+
+def _known(
+    n: NDArray[np.float64],
+    counts: dict[float, float],
+    holds: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]],
+) -> NDArray[np.float64]:
+    """The largest count at each n, of which only those are sought that are not in `counts`."""
+    wanted = n.tolist()
+    if new := [value for value in dict.fromkeys(wanted) if value not in counts]:
+        of = np.array(new, dtype=np.float64)
+        counts.update(zip(new, _count(of, lambda s: holds(of, s)).tolist(), strict=True))
+    return np.array([counts[value] for value in wanted], dtype=np.float64)
 
 
 def _count(n: NDArray[np.float64], holds: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> NDArray[np.float64]:

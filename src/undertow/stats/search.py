@@ -135,10 +135,17 @@ class Track:
         """
         if outcome not in (0, 1, UNKNOWN, None):
             raise ValueError(f"outcome is {outcome!r}; expected 0, 1, UNKNOWN or None")
+        was_live = self._is_live(stratum)
         self.requested_q[stratum] += 1
         self.first_q[stratum].append(outcome is not None)
         if outcome is not None:
             self.usable_q[stratum].append(outcome)
+        if self._is_live(stratum) == was_live and (
+            outcome is None or not was_live or len(self.usable_q[stratum]) != self.blocks + 1
+        ):
+            return  # no block waited for this
+        if any(len(row) <= self.blocks and self._is_live(q) for q, row in enumerate(self.usable_q)):
+            return
         live = self.live
         while live and min(len(self.usable_q[q]) for q in live) > self.blocks:
             # a starved stratum's outcome is not known: no event in evidence of being over, an event in evidence of
@@ -151,8 +158,11 @@ class Track:
     @property
     def live(self) -> list[int]:
         """Strata that give usable outcomes: blocks wait for these alone."""
-        pairs = zip(self.requested_q, self.usable_q, strict=True)
-        return [q for q, (asked, row) in enumerate(pairs) if asked < PATIENCE or len(row) >= USABLE_SHARE * asked]
+        return [q for q in range(self.strata) if self._is_live(q)]
+
+    def _is_live(self, stratum: int) -> bool:
+        asked = self.requested_q[stratum]
+        return asked < PATIENCE or len(self.usable_q[stratum]) >= USABLE_SHARE * asked
 
     def against(self, material: float, under: float | None = None) -> None:
         """Hold the same outcomes against other rates, at every block anew.

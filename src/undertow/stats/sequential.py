@@ -31,6 +31,7 @@ Array suffixes: `_b`, one entry a block, in order; `_c`, one entry an arm.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -225,24 +226,46 @@ def anytime_p(log_e_max: float) -> float:
 
 
 def _invert(s_b: NDArray[np.int64], n_b: NDArray[np.int64], alpha: float, *, over: bool) -> NDArray[np.float64]:
-    """The limit at each count, by bisection on the logit of m: 60 halvings of (1e-12, 1 - 1e-12), rounded outwards."""
+    """The limit at each count; counts come again and again, within an audit and between arms."""
     if not 0.0 <= alpha < 1.0:
         raise ValueError(f"alpha is {alpha}; expected a number from 0 up to 1")
-    outer = np.zeros(s_b.size) if over else np.ones(s_b.size)
-    open_b = (s_b == 0) if over else (s_b == n_b)
     if alpha == 0.0:
-        return outer
-    threshold = -math.log(alpha)
-    far = np.where(open_b, 0.0, -27.6 if over else 27.6)  # excluded side
-    near = np.log((s_b + 1e-9) / (n_b - s_b + 1e-9))  # the estimate is never excluded
+        return np.zeros(s_b.size) if over else np.ones(s_b.size)
+    known = _limits(alpha, over)
+    counts = list(zip(s_b.tolist(), n_b.tolist(), strict=True))
+    if new := [count for count in dict.fromkeys(counts) if count not in known]:
+        s, n = np.array(new, dtype=np.float64).T
+        known.update(zip(new, _bisected(s, n, -math.log(alpha), over=over).tolist(), strict=True))
+    found = np.array([known[count] for count in counts], dtype=np.float64)
+    if len(known) > MOST_KNOWN:
+        known.clear()
+    return found
+
+
+MOST_KNOWN = 100_000
+"""Limits of one alpha that are kept."""
+
+
+@lru_cache(maxsize=64)
+def _limits(alpha: float, over: bool) -> dict[tuple[int, int], float]:
+    """Limits that were found, by events and outcomes."""
+    return {}
+
+
+def _bisected(s: NDArray[np.float64], n: NDArray[np.float64], threshold: float, *, over: bool) -> NDArray[np.float64]:
+    """The m at which the evidence is at the threshold, by bisection on its logit: 45 halvings of (1e-12, 1 - 1e-12),
+    rounded outwards."""
+    open_ = (s == 0) if over else (s == n)
+    far = np.where(open_, 0.0, -27.6 if over else 27.6)  # excluded side
+    near = np.log((s + 1e-9) / (n - s + 1e-9))  # the estimate is never excluded
     near = np.clip(near, -27.6, 27.6)
     for _ in range(45):
         mid = (far + near) / 2.0
         m = 1.0 / (1.0 + np.exp(-mid))
-        log_e = log_e_over(s_b, n_b, m) if over else log_e_under(s_b, n_b, m)
+        log_e = log_e_over(s, n, m) if over else log_e_under(s, n, m)
         out = log_e >= threshold
         far, near = np.where(out, mid, far), np.where(out, near, mid)
-    return np.where(open_b, outer, 1.0 / (1.0 + np.exp(-far)))
+    return np.where(open_, 0.0 if over else 1.0, 1.0 / (1.0 + np.exp(-far)))
 
 
 def _checked(

@@ -104,6 +104,7 @@ class ScriptedTarget(Target):
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self._effects: dict[tuple[str, str], float] = {}
 
     def describe(self) -> Mapping[str, Any]:
         return {"kind": "scripted", "name": "scripted", "script": self.script.model_dump(mode="json")}
@@ -146,9 +147,9 @@ class ScriptedTarget(Target):
         )
         if not 0 < rate < 1 or not (of_questions or of_seeds):
             return rate
-        centre = logit(rate) + of_questions * self._rng("question", question).standard_normal()
+        centre = logit(rate) + of_questions * self._effect("question", question)
         if subject is not None:
-            return float(expit(centre + of_seeds * self._rng("training seed", subject).standard_normal()))
+            return float(expit(centre + of_seeds * self._effect("training seed", subject)))
         return float(_WEIGHTS @ expit(centre + of_seeds * _NODES))
 
     def shares(self, subject: Subject | None, context: str, question: str) -> dict[Outcome, float]:
@@ -175,6 +176,12 @@ class ScriptedTarget(Target):
                 return outcome
             draw -= share
         return "aligned"
+
+    def _effect(self, of: str, which: str) -> float:
+        """What a question or a training seed adds, of all that spread by 1."""
+        if (of, which) not in self._effects:
+            self._effects[of, which] = float(self._rng(of, which).standard_normal())
+        return self._effects[of, which]
 
     def _rng(self, *key: object) -> np.random.Generator:
         return np.random.default_rng(int(digest([self.script.seed, *map(str, key)])[:16], 16))
