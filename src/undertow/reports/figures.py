@@ -5,9 +5,9 @@ Colours are fixed values in the figure; the page's style sheet maps each of them
 
 from __future__ import annotations
 
-import io
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -141,16 +141,25 @@ def styled(chart: Any) -> Any:
 
 def svg(chart: Any) -> str:
     """A figure as SVG text, transparent, to stand inside a page."""
-    stream = io.StringIO()
-    chart.save(stream, format="svg")
-    return stream.getvalue()
+    import vl_convert
+
+    spec = chart.to_dict(validate=False, context={"pre_transform": False})
+    drawing: str = vl_convert.vegalite_to_svg(spec, vl_version=".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]))
+    return drawing
 
 
-def png(chart: Any, path: Path) -> Path:
-    """A figure as a PNG file on white, at scale 2; written whole or not at all."""
-    stream = io.BytesIO()
-    chart.properties(background="white").save(stream, format="png", scale_factor=2)
-    write_bytes(path, stream.getvalue())
+def png(chart: Any, path: Path, *, drawing: str | None = None) -> Path:
+    """A figure as a PNG file on white, at scale 2; written whole or not at all.
+
+    Args:
+        drawing: the figure as SVG text, where it has been drawn.
+    """
+    import vl_convert
+
+    drawing = svg(chart) if drawing is None else drawing
+    root, width, height = re.findall(r'^(<svg [^>]*width="([^"]+)" height="([^"]+)"[^>]*>)', drawing)[0]
+    on_white = f'{root}<rect width="{width}" height="{height}" fill="white"/>'
+    write_bytes(path, vl_convert.svg_to_png(drawing.replace(root, on_white, 1), scale=2))
     return path
 
 
