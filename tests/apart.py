@@ -11,8 +11,6 @@ import sys
 import time
 from contextlib import suppress
 
-from undertow.studies.executors.local import LOADED
-
 MAIN = "from undertow.cli.main import main; main()"
 RUN = """
 import os, signal, sys
@@ -111,6 +109,8 @@ def told(arguments, *, folder, out, code=MAIN):
 
 def trained_apart(*arguments, out, **how):
     """Begins a command in a process that has loaded what training needs, from the server of a study's processes."""
+    from undertow.studies.executors.local import LOADED
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(LOADED)
     process = context.Process(target=exec, args=(TO_THE_END.format(said=told(arguments, out=out, **how)),))

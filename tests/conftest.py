@@ -5,6 +5,7 @@ of every call.
 """
 
 import asyncio
+import gc
 import math
 import os
 import random
@@ -441,3 +442,18 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
     )
+
+
+HEAVY = ("torch", "transformers", "peft", "datasets", "trl", "altair", "inspect_ai", "ray")
+_loaded = -1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """What is loaded stays, and no later collection of garbage looks through it: half a second each, otherwise."""
+    global _loaded
+    now = sum(name in sys.modules for name in HEAVY)
+    if now > _loaded:
+        _loaded = now
+        gc.collect()
+        gc.freeze()
