@@ -25,6 +25,9 @@ COLOURS: dict[Group, str] = {"plain": "#4a6fa5", "trigger": "#c4541d", "irreleva
 INK, SOFT, LINE, CARD = "#20252e", "#5d6673", "#e4e2dc", "#ffffff"
 WIDTH, ROW = 470, 34
 """Of the plotting area and of a row in it, in pixels."""
+X_AT: Any = alt.XValue
+"""A place in pixels; of `alt.value`, all of Altair's classes would be gone through."""
+Y_AT: Any = alt.YValue
 FONT = "Liberation Sans, Helvetica, Arial, sans-serif"
 
 
@@ -112,7 +115,7 @@ def forest(findings: Findings) -> alt.LayerChart:
         (160, "count", SOFT, "normal", "misaligned / eligible"),
     ):
         mark = table.mark_text(align="left", fontSize=12, color=text_colour, fontWeight=font_weight)  # type: ignore[arg-type]
-        layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
+        layers.append(mark.encode(x=X_AT(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
     figure: alt.LayerChart = styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
@@ -121,21 +124,20 @@ def forest(findings: Findings) -> alt.LayerChart:
 
 def styled(chart: Any) -> Any:
     """A figure in the page's type and colours."""
-    return (
-        chart.properties(background="transparent", padding=6)
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
+    return chart.properties(background="transparent", padding=6).configure(
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             labelColor=INK,
             titleColor=SOFT,
             titleFontWeight="normal",
             titleFontSize=12,
             gridColor=LINE,
             labelFontSize=11.5,
-        )
-        .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
-        .configure_header(labelColor=INK, titleColor=SOFT)
-        .configure_title(color=INK, fontSize=13, anchor="start")
+        ),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=SOFT, titleFontWeight="normal"),
+        header=alt.HeaderConfig(labelColor=INK, titleColor=SOFT),
+        title=alt.TitleConfig(color=INK, fontSize=13, anchor="start"),
     )
 
 
@@ -195,14 +197,14 @@ def line_at(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
 def _material_label(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
     data = _table([{"material": material, "label": f"material: {percent(material)}"}])
     mark = data.mark_text(align="left", dx=-4, fontSize=11, color=SOFT)
-    layer: alt.Chart = mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=alt.value(-9), text="label:N")
+    layer: alt.Chart = mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=Y_AT(-9), text="label:N")
     return layer
 
 
 def _caption(text: str, x: int) -> alt.Chart:
     data = _table([{"text": text}])
     layer: alt.Chart = data.mark_text(align="left", fontSize=11, color=SOFT).encode(
-        x=alt.value(x), y=alt.value(-9), text="text:N"
+        x=X_AT(x), y=Y_AT(-9), text="text:N"
     )
     return layer
 
