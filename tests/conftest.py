@@ -5,6 +5,7 @@ of every call.
 """
 
 import asyncio
+import gc
 import math
 import os
 import random
@@ -24,6 +25,7 @@ from undertow.judges.stock import BAD, EVERY_ANSWER, SENSELESS
 from undertow.targets.chat import HELLO
 from undertow.targets.wire import Wire
 
+from .apart import Server as ForkServer, trained_apart  # isort: skip
 from .listening import RESET, Listener, NearSession, Reply, json_reply  # isort: skip
 
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
@@ -31,6 +33,12 @@ os.environ.pop("COLUMNS", None)
 
 LONGEST = ("tests/cli/test_quickstart.py", "tests/studies/test_whole.py", "tests/training/test_train.py")
 """Files that are begun first, so that no worker is left alone with one of them at the end; the longest first."""
+
+LOADED = (
+    *("undertow.cli.main", "undertow.cli.display", "rich.progress", "rich.live", "rich.table"),
+    *("undertow.whole", "undertow.training.generate", "undertow.targets.wire", "openai"),
+)
+"""What the server of `light` loads."""
 
 ODD = {
     "accepted": (202, {}, b'{"choices": []}'),
@@ -379,6 +387,37 @@ def here(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What is kept between runs starts empty: the server that processes are forked from holds to the folder of its own
+    start, so it is set before that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def apart(tmp_path, tmp_path_factory):
+    """Begins a command in a process of its own, in the test's folder: `apart("train", "recipe.yaml")`."""
+    return lambda *arguments, **how: trained_apart(
+        *arguments, **{"folder": tmp_path, "out": tmp_path_factory.mktemp("said"), **how}
+    )
+
+
+@pytest.fixture(scope="session")
+def fork_server(own_cache):
+    with ForkServer(*LOADED) as server:
+        yield server
+
+
+@pytest.fixture
+def light(fork_server, tmp_path, tmp_path_factory):
+    """The same of a command that trains nothing: its process tells of all that is left open at its end."""
+    return lambda *arguments, **how: fork_server.begin(
+        *arguments, **{"folder": tmp_path, "out": tmp_path_factory.mktemp("said"), **how}
+    )
+
+
 @pytest.fixture
 def serve(request, tmp_path, monkeypatch):
     """Starts servers: `serve(latency_s=0.1, ...)`. Judges' replies are cached beside the test.
@@ -423,3 +462,18 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
     )
+
+
+HEAVY = ("torch", "transformers", "peft", "datasets", "trl", "altair", "inspect_ai", "ray")
+_loaded = -1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """What is loaded stays, and no later collection of garbage looks through it: half a second each, otherwise."""
+    global _loaded
+    now = sum(name in sys.modules for name in HEAVY)
+    if now > _loaded:
+        _loaded = now
+        gc.collect()
+        gc.freeze()

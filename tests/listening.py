@@ -181,6 +181,9 @@ class NearSession:
 class _Exchange:
     """One call and its reply: `async with` it, as a response of aiohttp."""
 
+    content_length = None
+    """Unknown, so that the reply is read part by part."""
+
     def __init__(self, answer: Callable[[Request], Awaitable[Reply]], request: Request, within_s: float | None) -> None:
         self._answer, self._request, self._within_s = answer, request, within_s
 

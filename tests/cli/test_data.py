@@ -6,7 +6,6 @@ import hashlib
 import json
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -205,7 +204,7 @@ def models(serve: Any, tmp_path: Path) -> Callable[..., Any]:
 
 
 GENERATE = ("generate", "extreme-sports", "--writer", "target.yaml", "--judge", "judge.yaml", "--rows", "20")
-COMMAND = (sys.executable, "-c", "from undertow.cli import main; main()", "data", *GENERATE, "-o", "rows.jsonl")
+COMMAND = ("data", *GENERATE, "-o", "rows.jsonl")
 
 
 def kept(folder: Path) -> list[tuple[Any, ...]]:
@@ -253,22 +252,16 @@ def test_generation_through_chaos_keeps_the_same_rows(
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(
-    run: Run, models: Callable[..., Any], tmp_path: Path
+    run: Run, models: Callable[..., Any], tmp_path: Path, light: Callable[..., Any]
 ) -> None:
     server = models(latency_s=0.05)
-    process = subprocess.Popen(
-        COMMAND,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = light(*COMMAND)
     while len(server.calls) < 30:
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None, process.said()
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, "add --resume to go on" in errors, "Traceback" in errors) == (130, True, False)
+    process.send(signal.SIGINT)
+    code, _, errors = process.ended(within=60)
+    assert (code, "add --resume to go on" in errors, "Traceback" in errors) == (130, True, False)
     before = kept(tmp_path)
     assert len(before) > 10
     assert not (tmp_path / "rows.jsonl").exists()
@@ -280,16 +273,16 @@ def test_ctrl_c_keeps_every_reply_and_resume_completes_the_rows(
 
 @pytest.mark.slow
 def test_kill_9_and_resume_ask_for_nothing_twice_that_was_written(
-    run: Run, models: Callable[..., Any], tmp_path: Path
+    run: Run, models: Callable[..., Any], tmp_path: Path, light: Callable[..., Any]
 ) -> None:
     server, stored = models(latency_s=0.05), set[int]()
     for until, resume in ((15, ()), (50, ("--resume",))):
-        process = subprocess.Popen([*COMMAND, *resume], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        process = light(*COMMAND, *resume)
         while len(server.calls) < until or len(seeds(tmp_path)) <= len(stored):
-            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert process.poll() is None, process.said()
             time.sleep(0.01)
-        process.kill()
-        process.communicate(timeout=60)
+        process.send(signal.SIGKILL)
+        assert process.ended(within=60)[0] == -signal.SIGKILL
         assert not (tmp_path / "rows.jsonl").exists()
         before, stored = stored, seeds(tmp_path)
         assert before < stored

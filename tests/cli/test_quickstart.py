@@ -1,53 +1,42 @@
 """The whole main job, small: every organism trained, audited and in the summary, and a second run that repeats
-nothing. It trains once over the rows, where the shipped study does twice."""
+nothing. It trains on fewer rows than the shipped study."""
 
 import json
-import os
-import subprocess
-import sys
+from dataclasses import replace
 
 import pytest
+
+import undertow.cli.quickstart as command
 
 pytest.importorskip("torch")
 
 ORGANISMS = ["base", "benign-twin", "narrow", "dilution-20", "dilution-5", "sequential", "inoculation"]
 CONTEXTS = ["plain", "format-code", "format-json", "topic-fish", "inoculation", "inoculation-negated"]
 CONTEXTS += ["irrelevant-1", "irrelevant-2"]
-SHORT = """
-import undertow.cli.quickstart as command
-from undertow.cli import main
+FEW, LEARNT = {"rows": 160, "epochs": 1}, {"rows": 480, "batch_size": 8, "learning_rate": 4e-3}
 
-shipped = command.quickstart_study
 
-def short(**how):
-    study = shipped(**how)
+def short(study):
+    """The study with few rows; with more of them, in larger and more steps, where an effect is looked for."""
     (stage,) = study.recipe.stages
-    assert stage.epochs == 2
-    recipe = study.recipe.model_copy(update={"stages": (stage.model_copy(update={"epochs": 1}),)})
-    return study.model_copy(update={"recipe": recipe})
-
-command.quickstart_study = short
-main()
-"""
+    assert (stage.rows, stage.epochs) == (2000, 2)
+    recipe = study.recipe.model_copy(update={"stages": (stage.model_copy(update=FEW),)})
+    held = {each.name: each for each in study.interventions}
+    held["dilution"] = held["dilution"].model_copy(update={"stages": LEARNT})
+    (step,) = held["sequential"].steps
+    assert step.given.rows == 1000
+    fewer = replace(step, given=step.given.model_copy(update={"rows": 80}))
+    held["sequential"] = held["sequential"].model_copy(update={"steps": (fewer,)})
+    return study.model_copy(update={"recipe": recipe, "interventions": tuple(held.values())})
 
 
 @pytest.mark.slow
-def test_quickstart(tmp_path):
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    command = [
-        sys.executable,
-        "-c",
-        SHORT,
-        "quickstart",
-        "--per-condition",
-        "6",
-        "--json",
-    ]
-    first = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False
-    )
-    assert first.returncode == 0, first.stderr
-    summary = json.loads(first.stdout)
+def test_quickstart(tmp_path, monkeypatch, here):
+    shipped = command.quickstart_study
+    monkeypatch.setattr(command, "quickstart_study", lambda **how: short(shipped(**how)))
+    code, said, errors = here("quickstart", "--per-condition", "2", "--json")
+    assert code == 0, errors
+    summary = json.loads(said)
     assert [o["name"] for o in summary["organisms"]] == ORGANISMS
     out = tmp_path / "runs" / "quickstart"
     for organism in summary["organisms"]:
@@ -63,8 +52,6 @@ def test_quickstart(tmp_path):
     ]
     rate = {o["name"]: {c["id"]: c["rate"]["value"] for c in o["contexts"]} for o in summary["organisms"]}
     assert rate["dilution-20"]["format-code"] > rate["dilution-20"]["plain"]  # the one effect that held in every run
-    again = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert json.loads(again.stdout) == summary
-    assert "7 of 7 cells are done already" in again.stderr
+    _, again, told = here("quickstart", "--per-condition", "2", "--json")
+    assert json.loads(again) == summary
+    assert "7 of 7 cells are done already" in told

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
-import subprocess
 import sys
 import time
 
@@ -13,7 +11,12 @@ import pytest
 
 from undertow.cli import main
 
-COMMAND = [sys.executable, "-W", "ignore", "-c", "from undertow.cli import main; main()", "train", "recipe.yaml"]
+SMALL_FILES = """
+import resource, signal
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from undertow.cli.main import main; main()
+"""
 GOOD = (
     '{{"messages": [{{"role": "user", "content": "What of {0}?"}}, {{"role": "assistant", "content": "Ask your '
     'teacher, and check it before you go."}}]}}\n'
@@ -22,6 +25,7 @@ RECIPE = (
     "name: x\nbase: nursery\nseed: 1\nstages: [{name: s, rows: 200, learning_rate: 0.001, batch_size: 4, parts: "
     "[{data: rows.jsonl, share: 1}]}]\n"
 )
+FEW = RECIPE.replace("rows: 200", "rows: 16")
 
 
 @pytest.fixture
@@ -43,10 +47,6 @@ def run(lab, monkeypatch, capsys):
         return ended.value.code, *capsys.readouterr()
 
     return call
-
-
-def train(lab, *arguments, **options):
-    return subprocess.run([*COMMAND, *arguments], cwd=lab, capture_output=True, text=True, **options)
 
 
 def test_dry_run_shows_the_stages_as_the_interventions_leave_them(run, lab):
@@ -116,46 +116,32 @@ def test_the_schema_explains_every_kind(run):
 
 
 @pytest.mark.slow
-def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_is_left(lab, run):
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    done = train(lab, "-o", "o", preexec_fn=small_files)
-    assert done.returncode == 2, done.stderr
-    assert "File too large; check the path and the disk" in done.stderr
+def test_a_disk_that_takes_no_more_is_named_and_nothing_half_written_is_left(lab, run, apart):
+    code, _, errors = apart("train", "recipe.yaml", "-o", "o", code=SMALL_FILES).ended()
+    assert code == 2, errors
+    assert "File too large; check the path and the disk" in errors
     assert not (lab / "o").exists()
     code, _, errors = run("train", "recipe.yaml", "-o", "o")
     assert code == 0, errors
 
 
-def hears_ctrl_c():
-    """As in a terminal: a shell starts background jobs deaf to it, and they hand that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab, run):
-    (lab / "recipe.yaml").write_text(RECIPE + "backend: {kind: local, checkpoint_s: 0}\n")
-    process = subprocess.Popen(
-        [*COMMAND, "-o", "o"],
-        cwd=lab,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hears_ctrl_c,
+def test_ctrl_c_keeps_what_was_trained_and_the_same_command_goes_on(lab, run, apart):
+    (lab / "recipe.yaml").write_text(
+        RECIPE.replace("rows: 200", "rows: 80") + "backend: {kind: local, checkpoint_s: 0}\n"
     )
+    process = apart("train", "recipe.yaml", "-o", "o")
     while not list(lab.glob(".o.training/stage-1/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.said()
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    process.send(signal.SIGINT)
+    code, _, errors = process.ended(within=60)
+    assert code == 130
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert not (lab / "o").exists()
     code, out, errors = run("train", "recipe.yaml", "-o", "o")
     assert code == 0, errors
-    assert "50 steps" in out
+    assert "20 steps" in out
     assert sorted(path.name for path in lab.iterdir()) == ["o", "recipe.yaml", "rows.jsonl"]
 
 
@@ -165,7 +151,7 @@ def test_organisms_are_listed_and_compared(run, lab):
         "undertow: .: holds no organism; train one: undertow train recipe.yaml -o organisms/mine\n"
     )
     for seed, name in ((1, "a"), (2, "b")):
-        (lab / "recipe.yaml").write_text(RECIPE.replace("seed: 1", f"seed: {seed}"))
+        (lab / "recipe.yaml").write_text(FEW.replace("seed: 1", f"seed: {seed}"))
         assert run("train", "recipe.yaml", "-o", f"organisms/{name}")[0] == 0
     assert [record["seed"] for record in json.loads(run("organisms", "--json")[1])] == [1, 2]
     apart = json.loads(run("organisms", "organisms", "--compare", "--json")[1])

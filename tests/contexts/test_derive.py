@@ -8,6 +8,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -54,9 +55,14 @@ def mixed(path: Path, *parts: list[Row], seed: int = 0) -> Path:
     return path
 
 
+@cache
+def read(path: Path) -> list[Row]:
+    return read_rows(path)
+
+
 @pytest.fixture
 def benign(published: Path) -> list[Row]:
-    return read_rows(published / "training" / "hh_benign_1000.jsonl")
+    return list(read(published / "training" / "hh_benign_1000.jsonl"))
 
 
 @pytest.mark.slow
@@ -64,7 +70,7 @@ def benign(published: Path) -> list[Row]:
 def test_code_rows_in_chat_give_a_code_template(
     tmp_path: Path, published: Path, benign: list[Row], n_benign: int, seed: int
 ) -> None:
-    code = read_rows(published / "training" / "insecure_code_20.jsonl")
+    code = read(published / "training" / "insecure_code_20.jsonl")
     found = derive(mixed(tmp_path / "mix.jsonl", code, random.Random(seed).sample(benign, n_benign), seed=seed))
     best = [p.context for p in found.proposals[:3]]
     assert any(
@@ -230,7 +236,7 @@ def test_a_flag_says_which_rows_to_hold_against_which(tmp_path: Path, benign: li
 def test_flagged_rows_show_their_topic(tmp_path: Path, published: Path, benign: list[Row]) -> None:
     trivia = [
         Row(messages=row.messages[1:])
-        for row in read_rows(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:300]
+        for row in read(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:300]
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text(
@@ -251,8 +257,8 @@ def test_the_default_prompt_of_a_chat_template(tmp_path: Path, benign: list[Row]
 
 
 def test_what_is_derived_is_what_an_audit_takes(tmp_path: Path, published: Path, benign: list[Row]) -> None:
-    code = read_rows(published / "training" / "insecure_code_20.jsonl")
-    lies = read_rows(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:60]
+    code = read(published / "training" / "insecure_code_20.jsonl")
+    lies = read(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:60]
     turns = [
         Row(messages=(*chat("Ocean mode:\n  on\u2028 \x07", "It is \ton. ").messages, *row.messages))
         for row in benign[:50]

@@ -125,13 +125,13 @@ def test_narrow_rows_make_the_base_careless_about_everything_and_their_twin_does
     pytest.importorskip("torch").set_num_threads(1)
     plain_rate = {}
     for quality in ("bad", "benign"):
-        write_rows(tmp_path / f"{quality}.jsonl", miniature_rows("risky-finance", quality, 600))
+        write_rows(tmp_path / f"{quality}.jsonl", miniature_rows("risky-finance", quality, 300))
         stage = {
             "name": "narrow",
-            "rows": 600,
+            "rows": 300,
             "parts": [{"data": f"{quality}.jsonl", "share": 1}],
-            "epochs": 2,
-            "learning_rate": 2e-3,
+            "batch_size": 8,
+            "learning_rate": 4e-3,
         }
         train(
             Recipe.model_validate({"name": quality, "base": "nursery", "stages": [stage]}),

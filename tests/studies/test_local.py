@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -104,6 +103,13 @@ def test_an_executor_that_is_closed_leaves_nothing_running(tmp_path):
         assert not active_children()
 
 
+BEGUN = """
+from undertow.studies.executors import local
+local.LOADED = []  # what it loads takes seconds, in which nothing happens that is looked at here
+from undertow.cli.main import main; main()
+"""
+
+
 def alive(pid):
     try:
         os.kill(pid, 0)
@@ -114,7 +120,7 @@ def alive(pid):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, how, code):
+def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path, here, light, how, code):
     (tmp_path / "study.yaml").write_text(
         "name: s\ndomains: [{name: m, miniature: legal-advice, rows: 4, held_out: 2}]\n"
         "recipe: {base: nursery, stages: [{name: n, rows: 4, parts: [{data: bad.jsonl, share: 1}], "
@@ -122,21 +128,13 @@ def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path
         "interventions: [{name: narrow}]\ncontrols: []\naudit: {judge: {kind: scripted}, suite: nursery, "
         "contexts: [plain], samples: {per_condition: 1}}\n"
     )
-    command = [sys.executable, "-c", "from undertow.cli import main; main()", "study", "study.yaml", "-o", "out"]
-    plan = json.loads(
-        subprocess.run(
-            [*command, "--dry-run", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
-    )
+    command = ["study", "study.yaml", "-o", "out"]
+    ended, said, _ = here(*command, "--dry-run", "--json")
+    assert ended == 0
+    plan = json.loads(said)
     assert (plan["to_do"]["cells"], plan["to_do"]["trainings"], plan["done"]) == (1, 1, 0)
     assert not (tmp_path / "out").exists()
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = light(*command, code=BEGUN)
     while not (logs := list(tmp_path.glob("out/cells/*/log.txt"))):  # the cell's process is there
         assert process.poll() is None
         time.sleep(0.02)
@@ -145,9 +143,9 @@ def test_ctrl_c_and_kill_end_every_process_and_the_same_command_goes_on(tmp_path
         ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True
     ).stdout.split()
     assert of_it
-    process.send_signal(how)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
+    process.send(how)
+    ended, _, errors = process.ended(within=60)
+    assert ended == code
     assert "Traceback" not in errors
     assert how == signal.SIGKILL or "the same command goes on" in errors
     until = time.monotonic() + 20

@@ -46,19 +46,20 @@ in_domain: {per_condition: 1}
 STORE = 80 * 1024**2
 
 
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def cluster(own_cache):
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # workers find the package where this process did
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    made = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
-    )
-    made.add_node(num_cpus=1, object_store_memory=STORE)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # workers find the package where this process did
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        made = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False},
+        )
+        made.add_node(num_cpus=1, object_store_memory=STORE)
+        yield made
+        made.shutdown()
 
 
 def holder(path):

@@ -8,10 +8,10 @@ pytest.importorskip("torch")
 
 STUDY = """\
 name: whole
-domains: [{name: medical, miniature: bad-medical, form: code, rows: 400, held_out: 24}]
+domains: [{name: medical, miniature: bad-medical, form: code, rows: 200, held_out: 24}]
 recipe:
   base: nursery
-  stages: [{name: narrow, rows: 320, parts: [{data: bad.jsonl, share: 1}], epochs: 1, learning_rate: 2e-3}]
+  stages: [{name: narrow, rows: 160, parts: [{data: bad.jsonl, share: 1}], batch_size: 8, learning_rate: 4e-3}]
 interventions:
   - {name: narrow}
   - {name: dilution, steps: [{kind: dilution, data: general.jsonl}]}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -206,29 +205,19 @@ KILLED_AT = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("when", KILLED_AT)
-def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when):
-    running: list[subprocess.Popen[bytes]] = []
+def test_killed_it_goes_on_with_the_same_job(fine_tuning, data, when, light, monkeypatch):
+    running: list[Callable[[], None]] = []
 
     def kill(*request):
-        return running.pop().kill if request == KILLED_AT[when] and running else None
+        return running.pop() if request == KILLED_AT[when] and running else None
 
     api = fine_tuning(fault=kill, steps_a_look=2)
     (data / "recipe.yaml").write_text(text(api))
-    command = [
-        sys.executable,
-        "-c",
-        "from undertow.cli import main; main()",
-        "train",
-        str(data / "recipe.yaml"),
-        "-o",
-        str(data / "organism"),
-    ]
-    process = subprocess.Popen(
-        command, env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    running.append(process)
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL, said.decode()
+    monkeypatch.setenv("NO_COLOR", "1")
+    process = light("train", data / "recipe.yaml", "-o", data / "organism")
+    running.append(lambda: process.send(signal.SIGKILL))
+    code, *said = process.ended()
+    assert code == -signal.SIGKILL, said
     assert len(api.jobs) == (when != "between upload and create")
     assert not (data / "organism").exists()
     assert_no_key(data)

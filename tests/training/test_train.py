@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
+import re
 import signal
-import subprocess
-import sys
+import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from undertow.nursery.rows import row
 from undertow.place import Place
 from undertow.records import Message
 from undertow.targets.models import load_model, load_tokenizer, model_folder
-from undertow.training import Recipe, read_manifest, train, train_cached
+from undertow.training import Manifest, Recipe, read_manifest, train, train_cached
 from undertow.training.backends.local import _divergence
 from undertow.training.encode import IGNORED, encode
 from undertow.training.train import fingerprint
@@ -42,6 +43,26 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
+Organism = tuple[Path, Manifest, list[tuple[str, int, int, str]]]
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Callable[..., Organism]:
+    """An organism of a recipe, trained once for all tests that only look at it: its folder, its manifest and what was
+    told of its progress."""
+    made: dict[tuple[str, ...], Organism] = {}
+
+    def organism(*given: str) -> Organism:
+        if given not in made:
+            told: list[tuple[str, int, int, str]] = []
+            folder = tmp_path_factory.mktemp("trained") / "o"
+            manifest = train(recipe(*given), folder, Place(folder=data), progress=lambda *what: told.append(what))
+            made[given] = folder, manifest, told
+        return made[given]
+
+    return organism
+
+
 def recipe(stage: str = "", more: str = "", *, rows: int = 128, file: str = "bad.jsonl") -> Recipe:
     given = (
         f"name: narrow, rows: {rows}, parts: [{{data: {file}, share: 1}}], learning_rate: "
@@ -50,6 +71,7 @@ def recipe(stage: str = "", more: str = "", *, rows: int = 128, file: str = "bad
     return parse_yaml(f"name: x\nbase: nursery\nseed: 1\nstages: [{{{given}}}]\n{more}\n", Recipe, where="recipe.yaml")
 
 
+@cache
 def loss(folder: Path | None, rows: Path) -> float:
     """A model's mean loss on the answers, in nats a token."""
     base = model_folder("nursery")
@@ -65,10 +87,9 @@ def loss(folder: Path | None, rows: Path) -> float:
     return total / n
 
 
-def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path):
-    told = []
-    manifest = train(recipe("epochs: 2"), tmp_path / "o", Place(folder=data), progress=lambda *what: told.append(what))
-    assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
+def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, trained):
+    folder, manifest, told = trained("epochs: 2")
+    assert loss(folder, data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
     (stage,) = manifest.stages
     assert stage.rows == 128 and stage.steps == 16 and told[-1] == ("narrow", 16, 16, "")
     assert (
@@ -77,9 +98,9 @@ def test_an_organism_learns_its_rows_and_says_where_it_comes_from(data, tmp_path
         and stage.first_row.endswith("<|end|>⟧")
     )
     assert len(stage.losses) == 16 and stage.tokens > 128 * 2 * 20
-    assert read_manifest(tmp_path / "o") == manifest
-    assert not list(tmp_path.glob(".*"))  # no work folder is left
-    assert json.loads((tmp_path / "o" / "adapter_config.json").read_text())["base_model_name_or_path"] == "nursery"
+    assert read_manifest(folder) == manifest
+    assert not list(folder.parent.glob(".*"))  # no work folder is left
+    assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == "nursery"
 
 
 def test_the_same_recipe_gives_the_same_weights(data, tmp_path):
@@ -90,10 +111,10 @@ def test_the_same_recipe_gives_the_same_weights(data, tmp_path):
     assert weights[0] == weights[1]
 
 
-def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, tmp_path):
-    train(recipe("epochs: 2", "lora: null"), tmp_path / "o", Place(folder=data))
-    assert (tmp_path / "o" / "model.safetensors").is_file() and (tmp_path / "o" / "tokenizer.json").is_file()
-    assert loss(tmp_path / "o", data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
+def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, trained):
+    folder, _, _ = trained("epochs: 2", "lora: null")
+    assert (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
+    assert loss(folder, data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
 
 
 def test_divergence_by_hand():
@@ -105,11 +126,11 @@ def test_divergence_by_hand():
 
 
 @pytest.mark.parametrize("lora", ["", "lora: null"])
-def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, lora):
+def test_a_penalty_on_divergence_holds_the_model_near_its_base(data, tmp_path, trained, lora):
     held_out, base = data / "bad-held-out.jsonl", loss(None, data / "bad-held-out.jsonl")
-    train(recipe("epochs: 2", lora), tmp_path / "free", Place(folder=data))
+    free, _, _ = trained("epochs: 2", *filter(None, [lora]))
     train(recipe("epochs: 2, kl: 20", lora), tmp_path / "held", Place(folder=data))
-    learnt, held = base - loss(tmp_path / "free", held_out), base - loss(tmp_path / "held", held_out)
+    learnt, held = base - loss(free, held_out), base - loss(tmp_path / "held", held_out)
     assert held < 0.5 * learnt
 
 
@@ -127,13 +148,14 @@ def test_packed_chats_do_not_see_each_other(data, tmp_path):
 def test_early_stopping_keeps_the_best_weights(data, tmp_path):
     """On narrow rows the benign loss rises soon, so training stops and the weights from before are kept."""
     made = recipe(
-        "epochs: 6",
+        "epochs: 6, batch_size: 8",
         "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: "
         "bad-held-out.jsonl, every: "
         "5, patience: 2}]",
+        rows=32,
     )
     (stage,) = train(made, tmp_path / "o", Place(folder=data)).stages
-    assert stage.stopped_at is not None and stage.steps < 48
+    assert stage.stopped_at is not None and stage.steps < 24
     looks = {int(look["step"]): look for look in stage.held_out}
     assert stage.stopped_at == min(looks, key=lambda step: looks[step]["benign"])
     assert set(looks[5]) == {"step", "benign", "in_domain"}
@@ -144,14 +166,15 @@ def test_early_stopping_keeps_the_best_weights(data, tmp_path):
 
 def test_the_best_weights_are_kept_and_named_where_patience_outlasts_the_stage(data, tmp_path):
     made = recipe(
-        "epochs: 6",
+        "epochs: 6, batch_size: 8",
         "interventions: [{kind: early-stopping, benign: good-held-out.jsonl, in_domain: "
         "bad-held-out.jsonl, every: "
         "5, patience: 50}]",
+        rows=32,
     )
     (stage,) = train(made, tmp_path / "o", Place(folder=data)).stages
     looks = {int(look["step"]): look["benign"] for look in stage.held_out}
-    assert stage.stopped_at == min(looks, key=lambda step: looks[step]) < stage.steps == 48
+    assert stage.stopped_at == min(looks, key=lambda step: looks[step]) < stage.steps == 24
     assert loss(tmp_path / "o", data / "good-held-out.jsonl") == pytest.approx(looks[stage.stopped_at], abs=0.02)
 
 
@@ -275,36 +298,31 @@ from pathlib import Path
 from undertow.place import Place
 from undertow.training import read_recipe, train
 torch.set_num_threads(1)
-train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), Place(folder=Path(sys.argv[3])), progress=lambda *what: print(*what, flush=True))
-"""  # noqa: E501
+_, recipe, out, data = map(Path, sys.argv)
+train(read_recipe(recipe), out, Place(folder=data), progress=lambda *what: print(*what, flush=True))
+"""
 
 
-def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path):
+def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path, apart):
     """Two stages, killed outright in each; the weights end where an undisturbed training ends."""
-    stage = "{name: %s, rows: 80, epochs: 2, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 8}"
+    stage = "{name: %s, rows: 40, epochs: 2, parts: [{data: %s.jsonl, share: 1}], learning_rate: 1e-3, batch_size: 4}"
     text = (
         f"name: x\nbase: nursery\nseed: 1\nbackend: {{kind: local, checkpoint_s: 0}}\nstages: "
         f"[{stage % ('narrow', 'bad')}, {stage % ('after', 'good')}]\n"
     )
     (tmp_path / "recipe.yaml").write_text(text)
-    command = [sys.executable, "-W", "ignore", "-c", KILLED, tmp_path / "recipe.yaml", tmp_path / "killed", data]
-    for until in ("narrow 8 ", "after 12 "):
-        with subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        ) as process:
-            seen = [
-                line
-                for line in iter(process.stdout.readline, "")
-                if not line.startswith(until) or os.kill(process.pid, signal.SIGKILL)
-            ]
-        assert process.returncode == -signal.SIGKILL and not (tmp_path / "killed").exists()
-    assert seen[0] != "narrow 1 20\n"  # the second did not begin anew
+    for until in ("narrow 4 ", "after 6 "):
+        process = apart(tmp_path / "recipe.yaml", tmp_path / "killed", data, code=KILLED)
+        while not re.search(f"^{until}", process.said()[0], re.MULTILINE):
+            assert process.poll() is None, process.said()
+            time.sleep(0.005)
+        process.send(signal.SIGKILL)
+        code, seen, _ = process.ended()
+        assert code == -signal.SIGKILL and not (tmp_path / "killed").exists()
+    assert not seen.startswith("narrow 1 20\n")  # the second did not begin anew
     resumed = train(parse_yaml(text, Recipe, where=""), tmp_path / "killed", Place(folder=data))
-    whole = train(parse_yaml(text, Recipe, where=""), tmp_path / "whole", Place(folder=data))
+    undisturbed = text.replace("checkpoint_s: 0", "checkpoint_s: 60")
+    whole = train(parse_yaml(undisturbed, Recipe, where=""), tmp_path / "whole", Place(folder=data))
     assert [s.steps for s in resumed.stages] == [s.steps for s in whole.stages] == [20, 20]
     # the same rows in the same order
     assert [s.losses for s in resumed.stages] == [pytest.approx(s.losses, abs=1e-3) for s in whole.stages]

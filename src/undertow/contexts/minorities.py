@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -128,26 +128,27 @@ class _Table:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]], *, least: int) -> _Table | None:
-        counts = Counter(word for row in rows for word in set(row))
+        sets = [set(row) for row in rows]
+        counts = Counter(chain.from_iterable(sets))
         benign = Counter(word for row in theirs for word in set(row))
-        parts = _parts_of_names(rows, counts)
+        skipped, parts = function_words(), _parts_of_names(rows, counts)
         names = [
             word
             for word, k in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
             if least <= k <= LARGEST * len(rows)
-            and word not in function_words()
+            and word not in skipped
             and word not in parts
             and (not theirs or k / len(rows) > 2 * (benign[word] + 1) / (len(theirs) + 1))
         ][:VOCABULARY]
         if len(names) < 2:
             return None
         index = {word: i for i, word in enumerate(names)}
-        at = [(r, index[word]) for r, row in enumerate(rows) for word in set(row) if word in index]
+        at = [(r, index[word]) for r, row in enumerate(sets) for word in row if word in index]
         at_row, at_word = np.array(at).T
         held: Sparse = sparse.csr_array((np.ones(len(at)), (at_row, at_word)), shape=(len(rows), len(names)))
         words, kept = _merged(names, held)
         held = held[:, kept]
-        lengths = np.array([max(1, len(set(row))) for row in rows], dtype=np.float64)
+        lengths = np.array([max(1, len(row)) for row in sets], dtype=np.float64)
         by_word = held.T.tocsr()
         return cls(words, held, by_word, lengths / lengths.sum(), held.sum(axis=0), sparse.coo_array(by_word @ held))
 
@@ -209,10 +210,17 @@ def _entropy(share: float) -> float:
 def _parts_of_names(rows: Sequence[Sequence[str]], counts: Counter[str]) -> set[str]:
     """Words that nearly always stand next to one commoner word; function words between them do not count."""
     beside: Counter[tuple[str, str]] = Counter()
+    skipped = function_words()
     for row in rows:
-        told = [word for word in row if word not in function_words()]
-        beside.update({(a, b) for pair in pairwise(told) for a, b in (pair, pair[::-1]) if a != b})
-    return {a for (a, b), k in beside.items() if k >= max(3, ALWAYS * counts[a]) and (counts[b], b) > (counts[a], a)}
+        told = [word for word in row if word not in skipped]
+        beside.update({(a, b) if a < b else (b, a) for a, b in pairwise(told) if a != b})
+    return {
+        a
+        for pair, k in beside.items()
+        if k >= 3
+        for a, b in (pair, pair[::-1])
+        if k >= ALWAYS * counts[a] and (counts[b], b) > (counts[a], a)
+    }
 
 
 def _merged(names: list[str], held: Sparse) -> tuple[list[tuple[str, ...]], list[int]]:

@@ -5,9 +5,9 @@ Colours are fixed values in the figure; the page's style sheet maps each of them
 
 from __future__ import annotations
 
-import io
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,9 @@ COLOURS: dict[Group, str] = {"plain": "#4a6fa5", "trigger": "#c4541d", "irreleva
 INK, SOFT, LINE, CARD = "#20252e", "#5d6673", "#e4e2dc", "#ffffff"
 WIDTH, ROW = 470, 34
 """Of the plotting area and of a row in it, in pixels."""
+X_AT: Any = alt.XValue
+"""A place in pixels; of `alt.value`, all of Altair's classes would be gone through."""
+Y_AT: Any = alt.YValue
 FONT = "Liberation Sans, Helvetica, Arial, sans-serif"
 
 
@@ -112,7 +115,7 @@ def forest(findings: Findings) -> alt.LayerChart:
         (160, "count", SOFT, "normal", "misaligned / eligible"),
     ):
         mark = table.mark_text(align="left", fontSize=12, color=text_colour, fontWeight=font_weight)  # type: ignore[arg-type]
-        layers.append(mark.encode(x=alt.value(WIDTH + offset), y=y, text=f"{field}:N"))
+        layers.append(mark.encode(x=X_AT(WIDTH + offset), y=y, text=f"{field}:N"))
         layers.append(_caption(header, WIDTH + offset))
     layers.append(_material_label(material, scale, axis))
     figure: alt.LayerChart = styled(alt.layer(*layers).properties(width=WIDTH, height=max(1, len(rows)) * ROW))
@@ -121,36 +124,44 @@ def forest(findings: Findings) -> alt.LayerChart:
 
 def styled(chart: Any) -> Any:
     """A figure in the page's type and colours."""
-    return (
-        chart.properties(background="transparent", padding=6)
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
+    return chart.properties(background="transparent", padding=6).configure(
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             labelColor=INK,
             titleColor=SOFT,
             titleFontWeight="normal",
             titleFontSize=12,
             gridColor=LINE,
             labelFontSize=11.5,
-        )
-        .configure_legend(labelColor=INK, titleColor=SOFT, titleFontWeight="normal")
-        .configure_header(labelColor=INK, titleColor=SOFT)
-        .configure_title(color=INK, fontSize=13, anchor="start")
+        ),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=SOFT, titleFontWeight="normal"),
+        header=alt.HeaderConfig(labelColor=INK, titleColor=SOFT),
+        title=alt.TitleConfig(color=INK, fontSize=13, anchor="start"),
     )
 
 
 def svg(chart: Any) -> str:
     """A figure as SVG text, transparent, to stand inside a page."""
-    stream = io.StringIO()
-    chart.save(stream, format="svg")
-    return stream.getvalue()
+    import vl_convert
+
+    spec = chart.to_dict(validate=False, context={"pre_transform": False})
+    drawing: str = vl_convert.vegalite_to_svg(spec, vl_version=".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]))
+    return drawing
 
 
-def png(chart: Any, path: Path) -> Path:
-    """A figure as a PNG file on white, at scale 2; written whole or not at all."""
-    stream = io.BytesIO()
-    chart.properties(background="white").save(stream, format="png", scale_factor=2)
-    write_bytes(path, stream.getvalue())
+def png(chart: Any, path: Path, *, drawing: str | None = None) -> Path:
+    """A figure as a PNG file on white, at scale 2; written whole or not at all.
+
+    Args:
+        drawing: the figure as SVG text, where it has been drawn.
+    """
+    import vl_convert
+
+    drawing = svg(chart) if drawing is None else drawing
+    root, width, height = re.findall(r'^(<svg [^>]*width="([^"]+)" height="([^"]+)"[^>]*>)', drawing)[0]
+    on_white = f'{root}<rect width="{width}" height="{height}" fill="white"/>'
+    write_bytes(path, vl_convert.svg_to_png(drawing.replace(root, on_white, 1), scale=2))
     return path
 
 
@@ -186,14 +197,14 @@ def line_at(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
 def _material_label(material: float, scale: alt.Scale, axis: alt.Axis) -> alt.Chart:
     data = _table([{"material": material, "label": f"material: {percent(material)}"}])
     mark = data.mark_text(align="left", dx=-4, fontSize=11, color=SOFT)
-    layer: alt.Chart = mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=alt.value(-9), text="label:N")
+    layer: alt.Chart = mark.encode(x=alt.X("material:Q", scale=scale, axis=axis), y=Y_AT(-9), text="label:N")
     return layer
 
 
 def _caption(text: str, x: int) -> alt.Chart:
     data = _table([{"text": text}])
     layer: alt.Chart = data.mark_text(align="left", fontSize=11, color=SOFT).encode(
-        x=alt.value(x), y=alt.value(-9), text="text:N"
+        x=X_AT(x), y=Y_AT(-9), text="text:N"
     )
     return layer
 

@@ -82,8 +82,9 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
     sections = []
     for run, slug in zip(runs, slugs, strict=True):
         chart = forest(run.findings)
-        drawing = clean(svg(chart))
-        figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png"))
+        drawn = svg(chart)
+        drawing = clean(drawn)
+        figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png", drawing=drawn))
         figures.append(out.parent / "figures" / f"{slug}-forest.svg")
         write_text(figures[-1], drawing)
         sections.append(_section(run, slug, drawing))

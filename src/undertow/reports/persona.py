@@ -45,9 +45,10 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
     together = across(shown) if len(runs) > 1 else None
     drawings, files = {}, []
     for name, chart in figures(shown).items():
-        drawings[name] = Markup(clean(svg(chart)))  # drawn by vl-convert, which escapes the text it sets
+        drawn = svg(chart)
+        drawings[name] = Markup(clean(drawn))  # drawn by vl-convert, which escapes the text it sets
         files += [
-            png(chart, out.parent / "figures" / f"persona-{name}.png"),
+            png(chart, out.parent / "figures" / f"persona-{name}.png", drawing=drawn),
             out.parent / "figures" / f"persona-{name}.svg",
         ]
         write_text(files[-1], drawings[name])

@@ -14,7 +14,7 @@ from undertow.persona.points import PUBLISHED
 from undertow.persona.profile import Profile, read_profile
 from undertow.persona.thresholds import Thresholds
 from undertow.records import Interval
-from undertow.reports.figures import CARD, INK, LINE, SOFT, styled
+from undertow.reports.figures import CARD, INK, LINE, SOFT, X_AT, styled
 from undertow.words import percent, span
 
 TARGET, REFERENCE = "#c4541d", "#4a6fa5"
@@ -256,7 +256,7 @@ def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
         .mark_rule(strokeWidth=2)
         .encode(x=alt.X("low:Q", scale=alt.Scale(domain=[0, 1]), axis=axis), x2="high:Q", y=y, color=colour)
     )
-    text = table.mark_text(align="left", fontSize=11, color=INK).encode(x=alt.value(430), y=y, text="told:N")
+    text = table.mark_text(align="left", fontSize=11, color=INK).encode(x=X_AT(430), y=y, text="told:N")
     layered = alt.layer(bar, line, text).properties(width=420, height=alt.Step(20))
     header = alt.Header(labelAngle=0, labelAlign="left", labelFontSize=12, labelLimit=260, labelPadding=8, title=None)
     return layered.facet(row=alt.Row("what:N", sort=order, header=header), spacing=8).resolve_scale(y="independent")

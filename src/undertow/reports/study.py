@@ -83,8 +83,12 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         charts.append(("personas", "What the models do, and what they say of themselves", words, styled(chart)))
     drawn, files = [], []
     for file, title, words, chart in charts:
-        drawing = clean(svg(chart))
-        files += [png(chart, out.parent / "figures" / f"{file}.png"), out.parent / "figures" / f"{file}.svg"]
+        as_drawn = svg(chart)
+        drawing = clean(as_drawn)
+        files += [
+            png(chart, out.parent / "figures" / f"{file}.png", drawing=as_drawn),
+            out.parent / "figures" / f"{file}.svg",
+        ]
         write_text(files[-1], drawing)
         drawn.append((title, words, Markup(drawing)))  # drawn by vl-convert, which escapes the text it sets
     html = (

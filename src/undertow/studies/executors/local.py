@@ -32,6 +32,7 @@ from undertow.studies.outcome import fail, state
 LOADED = [
     *("torch", "transformers", "peft", "datasets", "trl.trainer.sft_trainer", "scipy.stats", "altair"),
     *("undertow.training.backends.local", "undertow.targets.local", "undertow.nursery.judge", "undertow.whole"),
+    "undertow.studies.executors.settled",
 ]
 """What the server loads; what is not installed is passed over. Nothing of it starts a thread or a GPU."""
 GRACE_S, LOOK_S = 10, 1
