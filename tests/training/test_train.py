@@ -347,3 +347,16 @@ def test_a_folded_organism_is_trained_and_asked_without_a_system_role(data, tmp_
         Place(folder=tmp_path, name="x")
     )
     assert made.fold
+
+
+def test_a_full_disk_is_the_systems_error_whoever_tells_it(tmp_path):
+    from safetensors import SafetensorError
+
+    from undertow.training.backends.local import saving
+
+    said = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError, match="No space left") as raised, saving(tmp_path):
+        raise SafetensorError(said)
+    assert (raised.value.errno, raised.value.filename) == (28, str(tmp_path))
+    with pytest.raises(SafetensorError, match="header"), saving(tmp_path):
+        raise SafetensorError("header too large")

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
@@ -111,7 +114,8 @@ class LocalBackend(BaseModel):
                 fits.append(Fit(**json.loads((folder / "fit.json").read_text(encoding="utf-8"))))
                 continue
             fit = self._stage(model, tokenizer, job, stage, folder, base=base, put_in=put_in, progress=progress)
-            model.save_pretrained(str(folder / "done"))
+            with saving(folder):
+                model.save_pretrained(str(folder / "done"))
             write_text(folder / "fit.json", to_json(asdict(fit)))
             for checkpoint in folder.glob("checkpoint-*"):
                 shutil.rmtree(checkpoint)
@@ -121,7 +125,8 @@ class LocalBackend(BaseModel):
                 # the same wherever Undertow is installed
                 model.peft_config["default"].base_model_name_or_path = NURSERY
             # else PEFT looks for the base on the hub
-            model.save_pretrained(str(job.out), **{"save_embedding_layers": False} if recipe.lora else {})
+            with saving(job.out):
+                model.save_pretrained(str(job.out), **{"save_embedding_layers": False} if recipe.lora else {})
             (job.out / "README.md").unlink(missing_ok=True)  # PEFT's model card template, all blanks
             if not recipe.lora:
                 tokenizer.save_pretrained(str(job.out))
@@ -233,6 +238,23 @@ class LocalBackend(BaseModel):
             stopped_at=kept if kept < state.global_step else None,
             left_out=dict(left_out),
         )
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Weights being saved: an error of the system that safetensors gives as its own is raised as the system's.
+
+    Raises:
+        OSError: no room, no right to write, and the like.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        if found := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(found.group(1)), os.strerror(int(found.group(1))), str(folder)) from None
+        raise
 
 
 def _require_sound(model: Any, losses: Sequence[float], stage: str) -> None:
