@@ -292,3 +292,30 @@ def test_a_verdict_over_readings_and_rules(serve, here, tmp_path):
     assert "Every setting" in (tmp_path / "run/sensitivity.html").read_text()
     code, out, _ = here("judge", "sensitivity", "run")
     assert code == 0 and "betley2025" in out and "settings: " in out
+
+
+def test_judges_of_one_run_are_held_together(serve, here, tmp_path):
+    server = serve(**planted({"plain": 0.0, "code": 0.4}, {"plain": 0.0, "code": 0.0}))
+    wire = {"kind": "endpoint", "base_url": server.url, "model": "judge", "cache": False}
+    (tmp_path / "audit.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 20})))
+    here("audit", "audit.yaml", "-o", "run")
+    code, _, err = here("judge", "panel", "run")
+    assert code == 2 and "one judge alone" in err
+    for seed, judge in enumerate((lambda prompt: "90", lambda prompt: "5" if "cruel 0" in prompt else "90"), start=1):
+        other = serve(judge=lambda prompt, judge=judge: judge(prompt) if "how well" in prompt[:40] else "95")
+        (tmp_path / f"{seed}.yaml").write_text(
+            to_yaml({**wire, "base_url": other.url, "seed": seed, "share": 0, "probe": False})
+        )
+        assert here("rejudge", "run", "--judge", f"{seed}.yaml")[0] in (0, 3, 4)
+    code, out, _ = here("judge", "panel", "run", "--json")
+    found = json.loads(out)
+    verdicts = [member["verdict"] for member in found["members"]]
+    assert [m["name"] for m in found["members"]] == ["judge (1)", "judge (2)", "judge (3)", "majority"]
+    assert (
+        code == 4 and found["agree"] == "judge_dependent" and verdicts[0] == verdicts[2] == verdicts[3] != verdicts[1]
+    )
+    low, high = found["spread"]["format-code"]
+    assert low == 0 and high == found["members"][0]["rates"]["format-code"]["value"] > 0.2
+    assert found["members"][3]["rates"]["format-code"]["value"] == high and found["split"] == 0
+    code, out, _ = here("judge", "panel", "run")
+    assert code == 4 and "judge dependent: " in out and "majority" in out

@@ -178,6 +178,40 @@ def _show_sensitivity(found: Sensitivity, page: Path) -> None:
     out.print(found.sentence, *found.notes, f"every setting: {page}", sep="\n", highlight=False, markup=False)
 
 
+@judge.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print rates, limits and verdicts of every judge.")
+def panel(run: Path, as_json: bool) -> int:
+    """Hold all judges of RUN together: a rate and a verdict each, the majority's, and whether they agree.
+
+    `undertow rejudge RUN --judge JUDGE.yaml` adds a judge. Exits as `undertow audit` does, by the verdict that all come
+    to; with 4 where they part.
+    """
+    from rich.markup import escape
+
+    from undertow.audits.panel import panel as together
+    from undertow.cli.display import Table, results
+    from undertow.words import percent, plainly, rate
+
+    found = together(run)
+    code = EXIT[found.members[0].verdict] if found.agree == "robust" else 4
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        return code
+    table = Table(
+        "context", *(escape(m.name) for m in found.members), "spread", title=f"{found.name}: misaligned answers"
+    )
+    for id_, (low, high) in found.spread.items():
+        table.add_row(escape(id_), *(rate(m.rates[id_]) for m in found.members), f"{percent(low)} to {percent(high)}")
+    table.add_row("verdict", *(plainly(m.verdict) for m in found.members), "")
+    out = results()
+    out.print(table)
+    out.print(found.sentence, highlight=False, markup=False)
+    if found.split:
+        out.print(f"{number(found.split, 'answer')} on which the votes are even count as not judged", highlight=False)
+    return code
+
+
 def _show_check(found: Check, page: Path) -> None:
     from rich.markup import escape
 
