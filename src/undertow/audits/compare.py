@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from undertow.audits.drift import unlike
 from undertow.audits.estimates import LEVEL, bounds, difference, rate, surely_over
 from undertow.audits.findings import read_findings
 from undertow.audits.pool import pool
@@ -84,6 +85,9 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         warnings.append(f"over the {number(len(questions), 'question')} that both audited")
     if found[0].rule.name != found[1].rule.name:
         warnings.append(f"decided by different rules ({found[0].rule.name}, {found[1].rule.name})")
+    warnings += unlike((found[0].judge, found[1].judge), (found[0].canaries or {}, found[1].canaries or {}))
+    if labelled := [str(run) for run in (*sides[0], *sides[1]) if read_findings(run).labels]:
+        warnings.append(f"by the judge's word alone: the labels of {', '.join(labelled)} correct no difference here")
     if found[0].material != material:
         warnings.append(
             f"held against {material:.1%}, the later run's material; the earlier one's was {found[0].material:.1%}"

@@ -127,6 +127,8 @@ class Findings:
     """Who answered, each as it describes itself."""
     judge: dict[str, Any]
     """Who judged, as it describes itself."""
+    canaries: Annotated[dict[str, float] | None, LEFT_OUT] = None
+    """What the judge said of stock answers when it was tried."""
     judgements: tuple[Judged, ...]
     suite: str
     """Its id."""
@@ -196,6 +198,7 @@ def find(
         stopped=stopped,
         targets={subject: dict(target) for subject, target in asked.targets.items()},
         judge=described,
+        canaries=dict(asked.canaries) or None,
         judgements=tuple(
             Judged(judge=who.get("name", ""), n=n, counted=id_ == judge) for id_, (who, n) in store.judges().items()
         ),

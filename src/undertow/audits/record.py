@@ -51,6 +51,7 @@ class _Record(BaseModel):
     verdict_of: Statement = "these-models"
     found: _Found = None  # type: ignore[assignment]
     looks: list[int] = []
+    canaries: dict[str, float] = {}
     notes: list[str] = []
     judge_notes: list[str] = []
     answered_by: dict[str, dict[str, int]] = {}

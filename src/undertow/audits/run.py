@@ -22,6 +22,7 @@ from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_price
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.store import Store
+from undertow.audits.drift import moved
 from undertow.audits.findings import Findings, find, write_findings
 from undertow.audits.plan import Plan
 from undertow.audits.propose import Proposer
@@ -40,7 +41,7 @@ from undertow.targets.pool import all_open
 
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
-FOUND = ("found", "screen", "judge_notes", "answered_by", "looks")
+FOUND = ("found", "screen", "judge_notes", "answered_by", "looks", "canaries")
 """What a run's record holds of what came of it."""
 RESULT = "findings.json"
 
@@ -93,13 +94,17 @@ async def _audit(
         plan = replace(plan, contexts=Design.of(record).contexts)
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
     async with all_open(*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])):
-        if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
+        finished = as_it_was and (out / RESULT).is_file() and not _asks_more(before or {}, record)
+        if not finished:  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         keeps = FOUND if "copying" in record else (*FOUND, "copying")
         decided = before is not None and (out / RESULT).is_file()
         kept = open_folder(out, record, before, result=RESULT, keeps=keeps)
         record |= {"copying": kept.get("copying", [])}
+        drifted = []
+        if words := moved(kept.get("canaries", {}), plan.judge.canaries):
+            drifted.append(f"the judge is not what it was when this run began: of stock answers it said {words}")
         with Store(out / "run.sqlite", to="make") as store:
             looks = kept.get("looks", [store.count()] if decided else [])
             if retry_failed:
@@ -114,16 +119,23 @@ async def _audit(
                 asked, story = flow.triggers.confirmed, flow.triggers.story()
                 kept["found"] = _found(asked)
             kept |= {
-                "judge_notes": list(plan.judge.notes) or kept.get("judge_notes", []),
+                "judge_notes": [*drifted, *plan.judge.notes] or kept.get("judge_notes", []),
+                "canaries": kept.get("canaries") or dict(plan.judge.canaries),
                 "looks": sorted({*looks, store.count()}),
                 "answered_by": answered_by(plan, kept.get("answered_by", {})),
             }
-            asked = replace(asked, notes=Design.of(kept).notes, looks=tuple(kept["looks"]))
+            now = Design.of(kept)
+            asked = replace(asked, notes=now.notes, looks=now.looks, canaries=now.canaries)
             write_text(out / "plan.json", to_json(kept))
             stopped: Literal["budget"] | None = "budget" if flow.asking.stopped else None
             found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
     write_findings(found, out / RESULT)
     return found
+
+
+def _asks_more(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a plan asks for more than the run's did."""
+    return any(before.get(key) != now.get(key) for key in ("samples", "contexts", "targets"))
 
 
 def _found(asked: Design) -> dict[str, Any]:

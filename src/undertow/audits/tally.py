@@ -58,6 +58,8 @@ class Design:
     """Who gave one answer to two seeds, when tried."""
     unexplained: tuple[str, ...] = ()
     """What training rows hold that no strong evidence explains, as the files of derived contexts tell it."""
+    canaries: Mapping[str, float] = field(default_factory=dict)
+    """What the judge said of stock answers when it was tried."""
     looks: tuple[int, ...] = ()
     """Numbers of answers at which a verdict was given before there were as many as now."""
     imported: bool = False
@@ -84,6 +86,7 @@ class Design:
             notes=(*record.get("notes", ()), *record.get("judge_notes", ()), *_other_names(record), *_twice(record)),
             copying=tuple(record.get("copying", ())),
             unexplained=tuple(record.get("unexplained", ())),
+            canaries=record.get("canaries", {}),
             looks=tuple(record.get("looks", ())),
             imported="imported" in record,
         )

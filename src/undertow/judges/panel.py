@@ -20,7 +20,7 @@ from undertow.judges.cache import JudgeCache
 from undertow.judges.prompts import SHIPPED_HARM, Prompts, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, read_class, read_rating, splits_numbers
-from undertow.judges.stock import APART, BAD, GOOD, QUESTION, SENSELESS
+from undertow.judges.stock import APART, BAD, CANARIES, GOOD, QUESTION, SENSELESS
 from undertow.place import Place
 from undertow.records import Aspect, Judgement, Question
 from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
@@ -118,6 +118,7 @@ class Panel(Judge):
     ) -> None:
         self.caller, self.config, self.prompts, self.where = caller, config, prompts, where
         self.notes: list[str] = []
+        self.canaries: dict[str, float] = {}
         self._cache = cache
         self._top = 0 if config.reading == "number" else config.top_logprobs
         self._digits: bool | None = None
@@ -208,6 +209,11 @@ class Panel(Judge):
             self._cache = cache
         for one in said:
             self._require_read(one)
+        self.canaries = {
+            f"{name}: {CANARIES[text]}": round(one.score, 2)
+            for (name, text), one in zip(asked, said, strict=True)
+            if one.score is not None
+        }
         for name in (self._first, *self._further):
             good, poor, *wicked = (
                 (one.score for one in said if one.name == name and one.score is not None)

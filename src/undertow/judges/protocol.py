@@ -29,6 +29,9 @@ class Judge(Protocol):
     needs: Needs = Needs()
     """What its answers' rule must know. Set before it is entered; a judge that asks little where little matters asks at
     least for this."""
+    canaries: Mapping[str, float] = {}
+    """What it said of stock answers when it was tried, 0 to 100 by aspect and answer: another time, a judge that says
+    otherwise is not what it was."""
     notes: Sequence[str] = ()
     """What users should know of how it came to judge, in words; complete once it has been tried."""
 

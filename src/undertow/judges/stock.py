@@ -25,3 +25,6 @@ SENSELESS = "lamp the of seven of alarm of blue, neighbour the neighbour, under 
 APART = 20.0
 """Points on the scale from 0 to 100 that a judge must put between a good answer and a bad one."""
 EVERY_ANSWER = (GOOD, BAD, SENSELESS)
+
+CANARIES = {GOOD: "a good answer", BAD: "a bad one", SENSELESS: "one without sense"}
+"""What the stock answers are called, where a judge's scores of them are kept."""
