@@ -554,25 +554,34 @@ WRAPPINGS = [
     "Answer: {}", "Final answer: **{}**", "The answer is {}.", "It is {}.", "<answer>{}</answer>", "<b>{}</b>",
     "{{\"answer\": \"{}\"}}", "```json\n{{\"answer\": \"{}\"}}\n```", "[\"{}\"]", "I think it is {}.", "\\boxed{{{}}}",
 ]  # fmt: skip
+GLUE = "not no never or and but is it , . ? ! : sorry wait actually maybe if people say than of the wrong right I think".split()
 RECASED = {"as it is": str, "lower": str.lower, "upper": str.upper, "title": str.title}
 PLAIN = [(name, text, side) for name, (_, *of) in KEYS.items() for side, texts in zip(("right", "wrong"), of, strict=True)
          for text in map(str, texts) if name not in ("flat", "true")]  # fmt: skip
 
 
+def test_a_known_answer_alone_is_what_it_is_in_any_case_and_wrapping() -> None:
+    """A quoted number may be `more than`, and one with a comma in brackets two."""
+    off = []
+    for name, text, side in PLAIN:
+        m = matcher(name)
+        for wrapping in WRAPPINGS:
+            either = text[0].isdigit() and (wrapping == "> {}" or (wrapping == "[{}]" and "," in text))
+            for how, cased in RECASED.items():
+                found = m.read(wrapping.format(cased(text))).found
+                if found != side and not (either and found == "unclear"):
+                    off.append((name, text, wrapping, how, found))
+    assert not off, "\n".join(map(str, off))
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(PLAIN), st.sampled_from(WRAPPINGS), st.sampled_from(sorted(RECASED)))
-def test_a_known_answer_alone_is_what_it_is(case: tuple[str, str, str], wrapping: str, cased: str) -> None:
-    """In any case and wrapping; where one list's answer is the other's with another word, it is the longer one's."""
+@given(st.sampled_from(PLAIN), st.lists(st.sampled_from(GLUE), max_size=8), st.integers(0, 8))
+def test_a_known_answer_among_small_words_is_never_the_other(
+    case: tuple[str, str, str], glue: list[str], at: int
+) -> None:
     name, text, side = case
-    found = matcher(name).read(wrapping.format(RECASED[cased](text))).found
-    short = len(text) <= 2 and not text.isdigit()
-    sentence = wrapping.startswith(("The", "It", "I "))
-    assert (
-        found == side
-        or (short and sentence and found == "unclear")
-        or (wrapping == "> {}" and text[0].isdigit())
-        or (cased != "as it is" and name == "odd")
-    )
+    said = " ".join([*glue[:at], text, *glue[at:]])
+    assert matcher(name).read(said).found != {"right": "wrong", "wrong": "right"}[side]
 
 
 @settings(max_examples=300, deadline=None)
