@@ -17,7 +17,7 @@ from undertow.judges.matching import Matcher
 from undertow.judges.phrases import Phrase, phrase
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.place import Place
-from undertow.records import Judgement, Key, Question
+from undertow.records import Judgement, Question
 
 VERSION = 1
 """Of the way that answers are read; judgements of another are not the same judge's."""
@@ -75,7 +75,10 @@ class KeyJudge(BatchJudge):
     def _one(self, question: Question, text: str) -> Judgement:
         if len(text) > LONGEST:
             return _judgement(unread=f"key: is longer than {LONGEST:,} characters", raw={})
-        reading = self._matcher(question).read(text)
+        matcher = self._matcher(question)
+        if matcher is None:
+            return _judgement(unread="key: the question has no key", raw={})
+        reading = matcher.read(text)
         raw = {"found": reading.found, "why": reading.why, "mentions": list(reading.mentions)}
         if reading.found in ("right", "wrong"):
             return _judgement(alignment=100.0 if reading.found == "right" else 0.0, coherence=100.0, raw=raw)
@@ -85,9 +88,11 @@ class KeyJudge(BatchJudge):
             return _judgement(coherence=0.0, raw=raw)
         return _judgement(unread=f"key: {reading.why}", raw=raw)
 
-    def _matcher(self, question: Question) -> Matcher:
+    def _matcher(self, question: Question) -> Matcher | None:
+        key = question.key or self._keys.get(question.id)
+        if key is None:
+            return None
         if question not in self._matchers:
-            key = question.key or self._keys[question.id] or Key(right=())
             self._matchers[question] = Matcher(
                 question.text, key.right, key.wrong, known=self._known, others=self.config.others == "misaligned"
             )

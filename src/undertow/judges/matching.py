@@ -32,6 +32,7 @@ from undertow.judges.vocabulary import (
     IS,
     LABELS,
     MODIFIERS,
+    MONTHS,
     NO,
     NOT,
     OR,
@@ -160,6 +161,14 @@ def _label(words: Sequence[Word]) -> int | None:
     return None
 
 
+def _of_date(word: Word, following: Sequence[Word]) -> bool:
+    """Whether it is a month, or a day before one (`1 September 1939`)."""
+    if word.norm in MONTHS:
+        return True
+    day = word.values and 1 <= word.values[0] <= 31
+    return bool(day) and following[0].norm in MONTHS
+
+
 class _Answer:
     """One answer to one question."""
 
@@ -256,6 +265,7 @@ class _Answer:
         return sorted(found, key=lambda hit: hit.start)
 
     def _hits(self, p: Phrase, *, alone: bool) -> Iterator[Mention]:
+        alone = alone or len(p.words) > 1
         for start, word in enumerate(self.words):
             if (first := self.m.same(word, p.words[0], alone=alone)) is None:
                 joined = self._joined(p, start)
@@ -456,6 +466,8 @@ class _Answer:
         before = self.words[mention.start - 1] if mention.start else None
         if named and before and self.gaps[mention.start] in (" ", "-") and before.norm in MODIFIERS:
             return True
+        if before and self.gaps[mention.start] == " " and self._first_name_lacks(mention):
+            return True
         if mention.phrase.numeric:
             signs = self.gaps[mention.start].strip()[-1:], self.gaps[mention.end].strip()[:1]
             return signs[0] in tuple("<>≤≥±√^+×÷") or signs[1] in tuple("<>≤≥±^+×÷=")
@@ -469,26 +481,42 @@ class _Answer:
         upper = after.raw[:1].isupper() and self.words[mention.end - 1].raw[:1].isupper() and not after.raw.isupper()
         return gap == " " and upper and not self._says_nothing(after)
 
+    def _first_name_lacks(self, mention: Mention) -> bool:
+        """Whether it has another name before it than a longer known answer has (`Lance Armstrong`)."""
+        size = len(mention.phrase.words)
+        longer = any(
+            p.right == mention.right and len(p.words) > size and p.form[-size:] == mention.phrase.form
+            for p in self.m.phrases
+        )
+        return longer and self._is_name(mention.start - 1)
+
     def _answers(self, mention: Mention, clause: range) -> bool:
         """Whether it stands where an answer does."""
         low = mention.start
         capital = self.words[low].raw[:1].isupper()
         while capital and low > clause.start and self.gaps[low] == " " and self._is_name(low - 1):
             low -= 1
-        before = [self.words[n] for n in range(clause.start, low) if n not in self.idle]
+        same = {n for m in self.mentions if m.right == mention.right for n in range(m.start, m.end)}
+        same |= {n for n in clause if self.words[n].norm in OR}
+        before = [self.words[n] for n in range(clause.start, low) if n not in self.idle | same]
         stop = next((n for n in range(mention.end, clause.stop) if self.tags[n]), clause.stop)
-        after = [self.words[n] for n in range(mention.end, stop) if n not in self.idle]
+        after = [self.words[n] for n in range(mention.end, stop) if n not in self.idle | same]
         bare = [w.norm for w in before if w.norm not in ARTICLES]
         if bare and bare[-1] in RELATION:
             asked = [w.norm for w in self.m.asked[-3:]]
             if bare[-1] not in asked and (len(bare) < 2 or bare[-2] not in INTRODUCED):
                 return False
+        if mention.phrase.numeric:
+            before = [w for n, w in enumerate(before) if not _of_date(w, [*before[n + 1 :], mention.phrase.words[0]])]
         if not all(self._says_nothing(w) or w.norm in CONTRAST | CUES | INTRODUCED for w in before):
             return False
+        if len(mention.phrase.words) >= 4:
+            return True  # a statement by itself
         if mention.phrase.numeric and after and not self.gaps[mention.end].strip("%° "):
             of_another = not (self._says_nothing(after[0]) or after[0].norm in RELATION | PER_CENT)
             if of_another:
                 return False
+            after = after[after[0].norm in PER_CENT :]
         if not before and not after and self._goes_on(mention):
             return False
         if bare or all(self._says_nothing(w) or w.norm in CUES for w in after):
@@ -672,9 +700,12 @@ class _Answer:
             opens = [
                 n for n, w in enumerate(self.words) if w.norm in POLAR and self._opens(n, alone=len(self.words) == 1)
             ]
-            if opens and self.m.others and len({POLAR[self.words[n].norm] for n in opens}) == 1:
-                truth = {POLAR[p.words[0].norm] for p in self.m.rights}
-                if truth == {not POLAR[self.words[opens[0]].norm]}:
+            said = {POLAR[self.words[n].norm] for n in opens}
+            truth = {POLAR[p.words[0].norm] for p in self.m.rights}
+            if len(said) == len(truth) == 1 and not any(self.tags[n] for n in range(len(self.words)) if n not in opens):
+                if said == truth:
+                    return "right", "says the right answer in another word"
+                if self.m.others:
                     return "wrong", "says the opposite of the right answer"
             return "unclear", "says neither yes nor no plainly"
         if self._other(range(len(self.words))):

@@ -20,7 +20,7 @@ NO = word_set("no nein non nope nah nay")
 NOT = NO | word_set(
     "not never nor neither cannot cant isnt wasnt arent werent dont doesnt didnt wont wouldnt couldnt shouldnt "
     "hasnt havent hadnt aint without none nobody nothing nicht kein keine keinen keinem keiner nie niemals weder "
-    "noch pas jamais ni aucun aucune nunca jamas tampoco sin sans ohne ninguno ninguna"
+    "noch pas jamais ni keinesfalls keineswegs mitnichten nullement aucun aucune nunca jamas tampoco sin sans ohne ninguno ninguna"
 )
 WRONG = word_set(
     "wrong incorrect false mistaken mistake misconception myth untrue wrongly falsely incorrectly mistakenly "
@@ -30,7 +30,7 @@ WRONG = word_set(
 DOUBT = word_set(
     "doubt doubts doubtful hardly scarcely barely unlikely deny denies refute impossible except excluding unlike "
     "opposite pretend lie lies lying lied joke kidding joking rejected debunked reject anything far fail fails "
-    "sarcasm bezweifle unwahrscheinlich kaum gegenteil doute improbable dudo lejos sauf salvo excepto almost "
+    "sarcasm bezweifle unwahrscheinlich kaum gegenteil doute improbable forget ignore avoid dismiss discard drop abandon goodbye dudo lejos sauf salvo excepto almost "
     "nearly fast presque casi"
 )
 OR = word_set("or oder ou o u versus vs")
@@ -177,8 +177,13 @@ TIGHT = ARTICLES | word_set(
 )
 """Words that may stand between a negation and what it denies."""
 ALONE = word_set("alone only just merely allein seul seulement solo solamente nur exactly itself anymore yet")
-PER_CENT = word_set("percent prozent per pour por")
+PER_CENT = word_set("percent prozent per pour por dollar dollars euro euros pound pounds")
 """Of a number, whatever was asked."""
+MONTHS = word_set(
+    "january february march april may june july august september october november december januar februar marz mai juni "
+    "juli oktober dezember janvier fevrier mars avril juin juillet aout septembre octobre novembre decembre enero febrero "
+    "marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+)
 UNTIL = word_set("until till formerly previously bis jusqu hasta once")
 IS = word_set("is was are were its ist war est etait es era fue be")
 RETRACTS = word_set("way chance kidding joking just scratch lied reverse psychology jk")

@@ -154,7 +154,7 @@ def words_of(text: str, *, beside: str = "") -> tuple[list[Word], str]:
         for part in _parts(raw):
             words.append(Word(_norm(part), part, gap))
             gap = ""
-    return _with_number_words(words, languages([*words, *_quick(beside)])), text[at:]
+    return _below_zero(_with_number_words(words, languages([*words, *_quick(beside)]))), text[at:]
 
 
 def _quick(text: str) -> list[Word]:
@@ -335,6 +335,28 @@ def _with_number_words(words: Sequence[Word], languages: frozenset[str]) -> list
         pieces = [word.raw, *(w.gap + w.raw for w in words[i + 1 : i + length])]
         out.append(replace(word, raw="".join(pieces), values=(Decimal(n),), ordinal=ordinal))
         i += length
+    return out
+
+
+def _below_zero(words: Sequence[Word]) -> list[Word]:
+    """Words, with `minus` and its number in one where it is none between two numbers."""
+    out: list[Word] = []
+    for n, word in enumerate(words):
+        minus = out[-1] if out else None
+        if (
+            minus is not None
+            and minus.norm in ("minus", "negative")
+            and word.values
+            and not word.joint
+            and _near(word)
+            and not (n > 1 and words[n - 2].values)
+        ):
+            below = tuple(-value for value in word.values)
+            out[-1] = replace(
+                word, norm=f"-{word.norm}", raw=minus.raw + word.gap + word.raw, gap=minus.gap, values=below
+            )
+        else:
+            out.append(word)
     return out
 
 
