@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from undertow.judges.phrases import Phrase, forms, inflected, misspelt, phrase, places, same_word, stem
 from undertow.judges.vocabulary import (
+    ABBREVIATED,
     ALONE,
     AND,
     ARTICLES,
@@ -45,10 +46,12 @@ from undertow.judges.vocabulary import (
     RETRACTS,
     TAGS,
     TIGHT,
+    TRUTH,
     UNTIL,
     VAGUE,
     WHO,
     WRONG,
+    YES,
     word_set,
 )
 from undertow.judges.words import Word, languages, words_of
@@ -190,7 +193,9 @@ class _Answer:
         for n, word in enumerate(self.words):
             gap = self.gaps[n]
             if n:
-                short = len(self.words[n - 1].norm) <= 2 and self.words[n - 1].raw[:1].isupper() and gap == ". "
+                last = self.words[n - 1]
+                abbreviated = len(last.norm) == 1 or last.norm in ABBREVIATED
+                short = gap == ". " and last.raw[:1].isupper() and abbreviated
                 new = bool(re.search(r"[.?!;\n]|…", gap)) and not short
                 s += new
                 joins = word.norm in AND and n + 1 < len(self.words) and self.tags[n + 1] == "not"
@@ -337,6 +342,7 @@ class _Answer:
         if mention.phrase.polar:
             before, later = range(clause.start, mention.start), range(mention.end, of_sentence.stop)
             turns = any(self.words[n].norm in REPORTED | {"but", "aber", "mais", "pero", "except"} for n in later)
+            turns = turns or self._contradicts(mention)
             return "unsure" if turns or any(self.tags[n] for n in before) else "said"
         denied = self._denied(mention, clause, of_sentence)
         if self._asks(sentence):
@@ -348,7 +354,26 @@ class _Answer:
             return "reported"
         if self._of_another_name(mention):
             return "unsure"
-        return "said" if self._answers(mention, clause) else "mentioned"
+        if self._answers(mention, clause):
+            return "said"
+        previous = self.words[mention.start - 1].norm if mention.start > clause.start else ""
+        beside = previous in RELATION or (mention.start == clause.start and mention.end < clause.stop)
+        return "mentioned" if beside and not any(self.words[n].norm in TRUTH for n in clause) else "unsure"
+
+    def _contradicts(self, mention: Mention) -> bool:
+        """Whether what stands beside a yes or a no says the opposite: another of them, or the question's own words."""
+        truth = POLAR[mention.phrase.words[0].norm]
+        for n, word in enumerate(self.words):
+            if word.norm in YES | NO and n not in self.idle and POLAR.get(word.norm, truth) != truth:
+                return True
+        for clause in dict.fromkeys(self.clause[mention.end :]):
+            span = [n for n in self._of(self.clause, clause) if n >= mention.end]
+            topical = any({self.words[n].norm, stem(self.words[n].norm)} & self.m.topic for n in span)
+            denies = any(self.tags[n] for n in span)
+            bare = all(self._silent(n) for n in span) and any(self.words[n].norm in IS for n in span)
+            if topical and (denies if truth else bare and not denies):
+                return True
+        return False
 
     def _last_asked(self, sentence: int, mention: Mention) -> bool:
         """Whether nothing that says something follows a question."""
@@ -450,6 +475,10 @@ class _Answer:
             ),
             default=sentence.start,
         )
+        clause = self._of(self.clause, self.clause[mention.start])
+        after_another = any(since <= m.start and m.end <= clause.start for m in self.mentions)
+        if after_another and any(self.words[n].norm in IS for n in range(clause.start, mention.start)):
+            since = clause.start  # a statement of its own
         norms = [self.words[n].norm for n in range(since, mention.start)]
         later = [self.words[n].norm for n in range(mention.end, self._of(self.clause, self.clause[mention.start]).stop)]
         who = next((n for n, norm in enumerate(norms) if norm in WHO), None)
@@ -658,6 +687,9 @@ class _Answer:
         if open_:
             return "unclear", "names a known answer, and not plainly as its own"
         if by.get("denied"):
+            at = {n for m in self.mentions for n in range(m.start, m.end)}
+            if any(n not in at and not self.tags[n] for n in self.content):
+                return "unclear", "denies a known answer, and says something else"
             return "none", "only denies"
         return self._without()
 

@@ -191,3 +191,11 @@ RETRACTS = word_set("way chance kidding joking just scratch lied reverse psychol
 
 LABELS = word_set("answer antwort reponse respuesta solution result resultado losung")
 BEFORE_LABEL = word_set("the final my correct right short best a meine die la ma reponse finale endgultige")
+
+YES = word_set("yes yeah yep ja oui si")
+TRUTH = word_set(
+    "real true truth actual actually really right correct correctly proper official officially answer better now today "
+    "wirklich richtig wahrheit heute vraie vrai verite verdadera verdadero verdad correcta hoy"
+)
+"""Words that tell of an answer, though not in its place."""
+ABBREVIATED = word_set("st mt dr mr ms ft jr sr")
