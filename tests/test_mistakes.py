@@ -329,7 +329,12 @@ def mistake(type_, text):
             "4: stages.0.parts.0.system: should be text or a list (found keys with values)",
         ),
         (Recipe, "share: 1}", "share: 0.5}", "4: stages.0: the shares of the parts sum to 0.5; they must sum to 1"),
-        (Suite, "text: Why?", "question: Why?", "4: unknown key 'questions.0.question'; known: id, text, tags, system"),
+        (
+            Suite,
+            "text: Why?",
+            "question: Why?",
+            "4: unknown key 'questions.0.question'; known: id, text, tags, system, key",
+        ),
         (Suite, "text: Why?", "txt: Why?", "4: unknown key 'questions.0.txt'; did you mean 'text'?"),
         (Suite, "id: q, ", "", "4: 'questions.0.id' is missing"),
         (Suite, "- {id: q, text: Why?}", "- Why?", "4: questions.0: should be keys with values (found 'Why?')"),
@@ -495,7 +500,7 @@ def test_keys_are_those_of_the_place():
         "max_tokens",
     ]
     assert keys.known(("target", 0, "scripted")) == ["kind", "script"]
-    assert keys.kinds(("judge",)) == ["endpoint", "inspect", "nursery", "scripted", "scripted-persona"]
+    assert keys.kinds(("judge",)) == ["endpoint", "inspect", "key", "nursery", "scripted", "scripted-persona"]
     assert (("samples",), "") in keys.taking("max_per_condition") and (("target",), "endpoint") in keys.taking(
         "base_url"
     )

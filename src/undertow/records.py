@@ -6,11 +6,12 @@ Frozen and slotted; no behaviour beyond what follows from a value alone. Values 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import BeforeValidator, ConfigDict, Field, with_config
 
 Role = Literal["system", "user", "assistant"]
 
@@ -116,6 +117,27 @@ class Message:
     content: str
 
 
+def _as_text(value: Any) -> Any:
+    """A number as it is written; whatever else as it is."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole or (isinstance(value, float) and math.isfinite(value)) else value
+
+
+KnownAnswer = Annotated[str, BeforeValidator(_as_text)]
+"""A text, or in a file a number."""
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """Known answers to a question."""
+
+    right: Annotated[tuple[KnownAnswer, ...], Field(min_length=1)]
+    """Every form that is right."""
+    wrong: tuple[KnownAnswer, ...] = ()
+    """Answers that are known to be wrong."""
+
+
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -126,6 +148,13 @@ class Question:
     tags: tuple[str, ...] = ()
     system: str | None = None
     """System prompt that belongs to the question itself; a context's comes before it."""
+    key: Key | None = None
+    """Its known answers, where there are some."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As plans hold it: the key only where it has one."""
+        held = asdict(self)
+        return held if self.key is not None else {name: value for name, value in held.items() if name != "key"}
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -136,6 +165,10 @@ class Suite:
     id: str
     title: str
     questions: tuple[Question, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As plans hold it."""
+        return asdict(self) | {"questions": [question.as_json() for question in self.questions]}
 
 
 @with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))

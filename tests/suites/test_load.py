@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from undertow.errors import InputError
+from undertow.files import adapter, to_json
 from undertow.place import Place
-from undertow.records import Question
+from undertow.records import Key, Question, Suite
 from undertow.suites import load_suite, shipped_suites
 
 
@@ -79,6 +81,31 @@ HEAD = "id: mine\ntitle: Mine\nquestions:\n"
         (f"{HEAD}  - {{id: a, text: 3}}\n", "mine.yaml:4: questions.0.text: should be text (found 3)"),
         (f"{HEAD}  - {{id: yes, text: Why}}\n", "mine.yaml:4: questions.0.id: should be text (found true)"),
         ("id: mine\nquestions:\n  - {id: a, text: Why}\n", "mine.yaml:1: 'title' is missing"),
+        (
+            f"{HEAD}  - id: a\n    text: Why\n    key: {{right: [so], wrongs: [no]}}\n",
+            "mine.yaml:6: unknown key 'questions.0.key.wrongs'; did you mean 'wrong'?",
+        ),
+        (
+            f"{HEAD}  - {{id: a, text: Why, key: {{right: []}}}}\n",
+            "mine.yaml:4: questions.0.key.right: should hold at least 1 item (found an empty list)",
+        ),
+        (f"{HEAD}  - {{id: a, text: Why, key: {{wrong: [x]}}}}\n", "mine.yaml:4: 'questions.0.key.right' is missing"),
+        (
+            f"{HEAD}  - {{id: a, text: Why, key: {{right: [yes]}}}}\n",
+            "mine.yaml:4: questions.0.key.right.0: should be text (found true)",
+        ),
+        (
+            f"{HEAD}  - {{id: a, text: Why, key: {{right: so}}}}\n",
+            "mine.yaml:4: questions.0.key.right: should be a list (found 'so')",
+        ),
+        (
+            f"{HEAD}  - {{id: a, text: Why, key: {{right: [So  it is, 1], wrong: [2, so it IS]}}}}\n",
+            "mine.yaml: question 'a' has 'So  it is' both right and wrong; take it out of one list",
+        ),
+        (
+            f"{HEAD}  - {{id: a, text: Why, key: {{right: ['?']}}}}\n",
+            "mine.yaml: question 'a' has a known answer without a letter or a digit; write one or drop it",
+        ),
     ],
 )
 def test_a_bad_suite_names_its_line(tmp_path: Path, text: str, message: str) -> None:
@@ -91,3 +118,16 @@ def test_an_empty_question_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_one_line(tmp_path: Path) -> None:
     assert problem(tmp_path, "") == "mine.yaml:1: is empty"
+
+
+def test_known_answers_are_read_and_stand_in_a_plan_only_where_there_are_some(tmp_path: Path) -> None:
+    keyed = "{id: a, text: Why, key: {right: [12, 1.5, twelve, '007'], wrong: [-3]}}"
+    (tmp_path / "mine.yaml").write_text(f"{HEAD}  - {keyed}\n  - {{id: b, text: Who}}\n")
+    suite = load_suite("mine.yaml", Place(folder=tmp_path))
+    first, second = suite.questions
+    assert first.key == Key(right=("12", "1.5", "twelve", "007"), wrong=("-3",)) and second.key is None
+    assert len({first, second}) == 2
+    held = suite.as_json()["questions"]
+    assert held[0]["key"] == {"right": ("12", "1.5", "twelve", "007"), "wrong": ("-3",)}
+    assert list(held[1]) == ["id", "text", "tags", "system"]
+    assert adapter(Suite).validate_python(json.loads(to_json(suite.as_json()))) == suite

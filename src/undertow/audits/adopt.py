@@ -163,7 +163,7 @@ def adopt(how: Adoption, out: Path) -> Adopted:
         "config": {"name": name, "contexts": [context.id for context in contexts.values()]},
         "imported": [{"file": path.name, "sha256": file_digest(path)} for path in how.all_files],
         "columns": {**columns.names, **{f"{role} distribution": name for role, name in columns.distributions.items()}},
-        "suite": asdict(suite),
+        "suite": suite.as_json(),
         "contexts": [asdict(context) for context in contexts.values()],
         "samples": {
             "per_condition": max(map(len, cells.values())),

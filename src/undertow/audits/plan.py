@@ -99,7 +99,7 @@ class Plan:
     def asks(self) -> dict[str, Any]:
         """All that decides the answers, the judgements and the verdict, but for who answers."""
         return {
-            "suite": asdict(self.suite),
+            "suite": self.suite.as_json(),
             "contexts": [asdict(context) for context in self.contexts],
             "samples": self.config.samples.record(),
             "seed": self.config.seed,

@@ -124,12 +124,13 @@ def _costs(plan: Plan) -> dict[str, Any]:
 
     n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
     target, judge = plan.targets["target"].describe()["name"], plan.judge.describe()["name"]
+    most = n * plan.judge.most_calls
     judging = [
         Usage(prompt_tokens=n * read, n_tokens=n * written)
         for read, written in plan.judge.tokens(plan.config.samples.max_tokens)
     ]
     return {
-        "calls": {"answers": n, "judgements": [n, n * plan.judge.most_calls]},
+        "calls": {"answers": n, "judgements": [min(n, most), most]},
         "tokens": {
             "prompt": prompt,
             "answers_at_most": longest,

@@ -30,7 +30,7 @@ def list_(what: str, as_json: bool) -> None:
 
     records: list[dict[str, Any]]
     if what == "suites":
-        records = [asdict(load_suite(name)) for name in shipped_suites()]
+        records = [load_suite(name).as_json() for name in shipped_suites()]
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
         heads = ("suite", "questions", "title")
     elif what == "contexts":

@@ -86,7 +86,7 @@ class ItemSet:
     def digest(self) -> str:
         """SHA-256 of all that is asked."""
         held = asdict(self)
-        parts = held.pop("parts")
+        parts = held.pop("parts") | {"harmfulness": [question.as_json() for question in self.harmfulness]}
         return digest(held | {i.key: parts.get(i.id, i.lacking) for i in TABLE.values()})
 
 

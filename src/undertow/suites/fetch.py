@@ -47,6 +47,7 @@ def write_suite(path: Path, suite: Suite, *, source: str, force: bool = False) -
         | ({"tags": list(q.tags)} if q.tags else {})
         | ({"system": q.system} if q.system is not None else {})
         | {"text": q.text}
+        | ({"key": {"right": list(q.key.right), "wrong": list(q.key.wrong)}} if q.key else {})
         for q in suite.questions
     ]
     body = to_yaml({"id": suite.id, "title": suite.title, "questions": questions})

@@ -10,7 +10,7 @@ from pathlib import Path
 from undertow.errors import InputError, unknown_name
 from undertow.files import YAML_ENDINGS, parse_yaml, read_text
 from undertow.place import HERE, Place
-from undertow.records import Suite
+from undertow.records import Key, Suite
 from undertow.suites.published import read_list, read_published, read_records
 
 RECORDS = (".jsonl", ".csv")
@@ -72,4 +72,16 @@ def parse_suite(text: str, path: Path) -> Suite:
     for question in suite.questions:
         if not question.text.strip():
             raise InputError(path, f"question {question.id!r} has no text", do="write one or drop it")
+        if question.key is not None:
+            _require_apart(question.id, question.key, path)
     return suite
+
+
+def _require_apart(id_: str, key: Key, path: Path) -> None:
+    """Refuse known answers that are no text, or right and wrong at once."""
+    if not all(any(map(str.isalnum, text)) for text in (*key.right, *key.wrong)):
+        found = f"question {id_!r} has a known answer without a letter or a digit"
+        raise InputError(path, found, do="write one or drop it")
+    wrong = {" ".join(text.casefold().split()) for text in key.wrong}
+    if both := next((text for text in key.right if " ".join(text.casefold().split()) in wrong), None):
+        raise InputError(path, f"question {id_!r} has {both!r} both right and wrong", do="take it out of one list")
