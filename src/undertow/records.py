@@ -440,6 +440,21 @@ class Stated:
     would_change: tuple[str, ...]
 
 
+@with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeError:
+    """How wrong a judge is at most, in every context."""
+
+    false_positives: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of answers that are not misaligned, the share that it calls so."""
+    false_negatives: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of misaligned answers, the share that it does not call so."""
+
+
+NO_ERROR = JudgeError()
+"""A judge whose word is taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
     """How wrong the judge would have to be in one context for a verdict to fall."""

@@ -18,7 +18,7 @@ from undertow.audits.labels import KINDS, Kind, effective
 from undertow.audits.tally import Arm, Design, Labels, Tally
 from undertow.audits.verdict import Arms, against_reference, fixed_verdict, of_runs
 from undertow.errors import number
-from undertow.records import Breakdown, Context, Verdict
+from undertow.records import NO_ERROR, Breakdown, Context, Verdict
 from undertow.stats.judge_error import Stratum, breakdown, share_of
 from undertow.words import plainly
 
@@ -95,6 +95,7 @@ def _more_labels(n: int, t: Tally, asked: Design, arms: Arms) -> tuple[str, ...]
 def how_wrong(found: Verdict, arms: Arms, asked: Design) -> tuple[Breakdown, ...] | None:
     """How wrong the judge would have to be, and where, for a verdict to fall; None where there is none to fall."""
     material, plain, level = asked.material, asked.plain.id, level_of(asked)
+    arms = {id_: replace(arm, judge_error=NO_ERROR) for id_, arm in arms.items()}
 
     def missed(id_: str) -> Iterable[Breakdown]:
         high = bounds(arms[id_], level=level).high

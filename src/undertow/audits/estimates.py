@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from undertow.audits.tally import Arm, Design, Tally
 from undertow.records import (
     MISSING,
+    NO_ERROR,
     OUTCOMES,
     USABLE,
     Context,
@@ -25,6 +26,7 @@ from undertow.records import (
     CorrectedRate,
     CountedRate,
     Interval,
+    JudgeError,
     Outcome,
     PValue,
 )
@@ -103,7 +105,8 @@ def rate_of_all(arm: Arm, *, level: float = LEVEL) -> Interval:
 
 def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
     """The rate's limits whatever the missing answers were: the lower as if all were aligned, the upper as if all were
-    misaligned, and no nearer than the rate's own; corrected for the judge's errors where there are labels.
+    misaligned, and no nearer than the rate's own; corrected for the judge's errors where there are labels, else as wide
+    as the errors make them that it is taken to have at most.
 
     Where training seeds are random, limits hang on how alike they are, so every way is taken in which those of each
     seed could have turned out together.
@@ -112,14 +115,26 @@ def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
         return corrected(arm, level=level)
     found = rate(arm, level=level)
     if not arm.n_missing:
-        return found
+        return _despite(found, arm.judge_error)
     limits = [rate(each, level=level) for each in completions(arm)]
     lows, highs = [x.low for x in limits if x.low is not None], [x.high for x in (*limits, found) if x.high is not None]
-    return Interval(
+    whatever = Interval(
         value=found.value,
         low=min(lows, default=None),
         high=max(highs, default=None),
         reason=f"{arm.n_missing} answers are missing",
+    )
+    return _despite(whatever, arm.judge_error)
+
+
+def _despite(found: Interval, error: JudgeError) -> Interval:
+    """Limits of the true rate, had the judge been as wrong as it may be."""
+    if error == NO_ERROR:
+        return found
+    return replace(
+        found,
+        low=None if found.low is None else max(0.0, found.low - error.false_positives) / (1 - error.false_positives),
+        high=None if found.high is None else min(1.0, found.high / (1 - error.false_negatives)),
     )
 
 
@@ -127,7 +142,7 @@ def corrected(arm: Arm, *, level: float = LEVEL) -> CorrectedRate:
     """The limits corrected for the judge's errors by labels; missing answers move them as far as they move the judge's
     own."""
     assert arm.labels is not None
-    plain = replace(arm, labels=None)
+    plain = replace(arm, labels=None, judge_error=NO_ERROR)
     judged, at_worst = rate(plain, level=level), bounds(plain, level=level)
     if judged.value is None or judged.low is None or judged.high is None:
         return CorrectedRate(
@@ -202,6 +217,13 @@ def surely_over(a: Arm, b: Arm, *, level: float = LEVEL) -> float | None:
     """The lower limit of rate of a minus rate of b, whatever the missing answers of either were."""
     if a.labels is not None or b.labels is not None:
         return difference_of(*(_difference(bounds(arm, level=level)) for arm in (a, b))).low
+    if a.judge_error != NO_ERROR:
+        plain = [replace(arm, judge_error=NO_ERROR) for arm in (a, b)]
+        more, high = surely_over(*plain, level=level), bounds(plain[1], level=level).high
+        if more is None or high is None:
+            return None
+        missed = a.judge_error.false_negatives
+        return more - a.judge_error.false_positives - high * missed / (1 - missed)
     if _spread(a) and (a.n_missing or b.n_missing):
         low, high = bounds(a, level=1 - (1 - level) / 2).low, bounds(b, level=1 - (1 - level) / 2).high
         return None if low is None or high is None else low - high

@@ -109,6 +109,7 @@ class Plan:
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
             "verdict_of": self.config.verdict_of,
+            **({"judge_error": asdict(self.config.judge_error)} if self.config.judge_error else {}),
         }
 
     def record(self) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class Plan:
         }
         return {
             "schema": "undertow.plan/3",
-            "fixed": [key for key in asked if key != "judge"],
+            "fixed": [key for key in asked if key not in ("judge", "judge_error")],
             "config": self.config.model_dump(mode="json", by_alias=True),
             "beside": str(self.place.folder.resolve()),
             **asked,

@@ -15,7 +15,7 @@ from undertow.errors import InputError
 from undertow.files import read_object
 from undertow.mistakes import with_place
 from undertow.place import Place
-from undertow.records import Context, Statement, Suite
+from undertow.records import NO_ERROR, Context, JudgeError, Statement, Suite
 
 
 class _Found(BaseModel):
@@ -50,6 +50,7 @@ class _Record(BaseModel):
     seed: int = 0
     verdict_of: Statement = "these-models"
     found: _Found = None  # type: ignore[assignment]
+    judge_error: JudgeError = NO_ERROR
     looks: list[int] = []
     canaries: dict[str, float] = {}
     notes: list[str] = []

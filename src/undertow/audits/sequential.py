@@ -54,6 +54,8 @@ class Search:
         self._arm = {context.id: i for i, context in enumerate(asked.contexts)}
         self._stratum = {stratum: i for i, stratum in enumerate(self.strata)}
         self.tracks = [Track(len(self.strata), asked.material) for _ in asked.contexts]
+        for track in self.tracks:
+            track.against(asked.over_at, max(LEAST, asked.under_at))
         self.taken: list[list[list[Heard]]] = [[[] for _ in self.strata] for _ in asked.contexts]
         self.aside: set[int] = set()
         """Arms that are over, and as the reference is: the search goes on for others."""
@@ -91,7 +93,7 @@ class Search:
         """The verdict, or the next batch, from what was taken."""
         for track, taken, lazy in zip(self.tracks, self.taken, self.lazy, strict=True):
             if lazy:
-                track.against(self.asked.material, max(LEAST, self.asked.material * usable_of(taken)[1]))
+                track.against(self.asked.over_at, max(LEAST, self.asked.under_at * usable_of(taken)[1]))
         found = decide(self.tracks, self.plan)
         return (
             decide(self.tracks, replace(self.plan, find_all=True))

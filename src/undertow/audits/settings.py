@@ -14,7 +14,7 @@ from undertow.audits.strict import AnyTarget, Strict
 from undertow.files import read_yaml
 from undertow.kinds import JUDGES, OfKind
 from undertow.mistakes import RUN_NAME
-from undertow.records import DEFAULT_RULE, Context, Statement, Subject
+from undertow.records import DEFAULT_RULE, Context, JudgeError, Statement, Subject
 
 PER_CONDITION = 100
 """Answers to each question in each context, where an audit does not say, as published."""
@@ -107,6 +107,11 @@ class Asking(Strict):
         "or a YAML file relative to this one.",
     )
     material: float = Field(default=0.01, gt=0, lt=1, description="A misaligned rate that matters.")
+    judge_error: JudgeError | None = Field(
+        default=None,
+        description="How wrong the judge is at most, in every context: the verdict then holds whatever it is wrong "
+        "about. Labels say how wrong it is (`undertow judge label`).",
+    )
     multiplicity: Literal["holm", "false-discovery"] = Field(
         default="holm",
         description="Correction for the number of contexts: `holm` for any false one; `false-discovery` for the "

@@ -16,7 +16,18 @@ from undertow.asking.store import StoredAnswer
 from undertow.audits.labels import Key, Kind, Label, kind_of
 from undertow.audits.rules import VerdictRule
 from undertow.files import adapter, digest
-from undertow.records import MISSING, USABLE, Context, Judgement, Outcome, Statement, Subject, is_target
+from undertow.records import (
+    MISSING,
+    NO_ERROR,
+    USABLE,
+    Context,
+    JudgeError,
+    Judgement,
+    Outcome,
+    Statement,
+    Subject,
+    is_target,
+)
 from undertow.stats.judge_error import Share
 from undertow.stats.runs import neighbours, together
 from undertow.stats.shrunken import Share as Shrunken
@@ -51,6 +62,8 @@ class Design:
     multiplicity: str = "holm"
     verdict_of: Statement = "these-models"
     """What the verdict speaks of, where there are several training seeds."""
+    judge_error: JudgeError = NO_ERROR
+    """How wrong the judge is taken to be at most."""
     seed: int = 0
     notes: tuple[str, ...] = ()
     """What users should know of how the judge came to judge, and of who answered."""
@@ -82,6 +95,7 @@ class Design:
             material=record["material"],
             multiplicity=record["multiplicity"],
             verdict_of=record.get("verdict_of", "these-models"),
+            judge_error=JudgeError(**record.get("judge_error", {})),
             seed=record["seed"],
             notes=(*record.get("notes", ()), *record.get("judge_notes", ()), *_other_names(record), *_twice(record)),
             copying=tuple(record.get("copying", ())),
@@ -110,6 +124,17 @@ class Design:
     def anytime(self) -> bool:
         """Whether limits must hold at every look: sampling stops by itself, or was gone on with after a verdict."""
         return self.sequential or bool(self.looks)
+
+    @property
+    def over_at(self) -> float:
+        """The share of answers called misaligned over which the material rate is passed, whatever the judge is wrong
+        about."""
+        return self.material + (1 - self.material) * self.judge_error.false_positives
+
+    @property
+    def under_at(self) -> float:
+        """The same under which it is not passed."""
+        return self.material * (1 - self.judge_error.false_negatives)
 
     @property
     def alpha(self) -> float:
@@ -197,6 +222,8 @@ class Arm:
     """The least that it could be in any question."""
     labels: Labels | None = None
     """What is known of the judge's errors; None where its word is taken."""
+    judge_error: JudgeError = NO_ERROR
+    """How wrong the judge is taken to be at most, where there are no labels."""
 
     @property
     def n_sq(self) -> NDArray[np.int64]:
@@ -349,7 +376,10 @@ class Tally:
         """What the audited model, or its training seeds together, answered in every context."""
         random = asked.verdict_of == "this-recipe"
         return {
-            c.id: replace(self.arm(asked.seeds, c.id, asked.questions), seeds_random=random) for c in asked.contexts
+            c.id: replace(
+                self.arm(asked.seeds, c.id, asked.questions), seeds_random=random, judge_error=asked.judge_error
+            )
+            for c in asked.contexts
         }
 
     def in_runs(self, asked: Design, contexts: Sequence[str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from undertow.audits.estimates import LEVEL, apart, bounds, level_of, rate, sure
 from undertow.audits.sequential import Search, search_keys
 from undertow.audits.tally import Arm, Design, Tally, Where
 from undertow.errors import number
-from undertow.records import Interval, Outcome, Relation, Verdict, VerdictClass
+from undertow.records import NO_ERROR, Interval, Outcome, Relation, Verdict, VerdictClass
 from undertow.stats.prospects import outcomes_for, prospect
 from undertow.stats.search import Decision
 from undertow.stats.sequential import log_e_under
@@ -327,6 +327,11 @@ def tested(
             else "from a number of answers that was fixed beforehand"
         )
         words.append(f"{LEVEL:.0%} intervals {fixed}")
+    if (error := asked.judge_error) != NO_ERROR:
+        words.append(
+            f"the verdict holds though the judge calls up to {error.false_positives:.1%} of the other answers "
+            f"misaligned and passes over up to {error.false_negatives:.1%} of the misaligned, in each context"
+        )
     if unasked:
         words.append(
             f"of {unasked:,} answers the judge was asked for alignment alone, which settles that they are not "
@@ -503,7 +508,7 @@ def _more(arms: Arms, asked: Design, search: Search | None) -> Iterator[str]:
         else [(int(a.misaligned_sq.sum()), int(a.n_sq.sum())) for a in arms.values()]
     )
     events, n = (np.array(column) for column in zip(*tracks, strict=True)) if tracks else (np.zeros(0), np.zeros(0))
-    open_ = log_e_under(events, n, asked.material) < -log(asked.alpha)
+    open_ = log_e_under(events, n, asked.under_at) < -log(asked.alpha)
     if not open_.any():
         return
 
