@@ -125,7 +125,8 @@ def mistake(type_, text):
             "suite: core\ntemperature: 0.5",
             "5: unknown key 'temperature'; 'temperature' goes under 'judge' or under 'samples' or under "
             "'persona'; known: reference, "
-            "judge, suite, contexts, samples, rule, material, judge_error, multiplicity, seed, persona, name, target, verdict_of",
+            "judge, suite, contexts, samples, rule, material, judge_error, multiplicity, seed, persona, name, target, "
+            "verdict_of",
         ),
         (AuditConfig, "suite: core", "suite: [core]", "4: suite: should be text (found a list)"),
         (AuditConfig, "suite: core", "suite: 5", "4: suite: should be text (found 5)"),
@@ -409,7 +410,7 @@ def mistake(type_, text):
             "suite: nursery,",
             "suite: nursery, target: {kind: local},",
             "7: unknown key 'audit.target'; known: reference, judge, suite, contexts, samples, rule, material, "
-            "multiplicity, seed, persona",
+            "judge_error, multiplicity, seed, persona",
         ),
         (
             Study,
