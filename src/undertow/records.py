@@ -359,9 +359,7 @@ class CorrectedRate(Interval):
     """A rate corrected for the judge's errors by labels."""
 
     labelled: int
-    """Labelled answers in this context."""
-    pooled: bool
-    """Whether labels of other contexts of its format serve too, since its own are few."""
+    """Labelled answers in this context; without any, the limits are 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,24 @@ def test_a_sample_grows_and_what_is_labelled_stays(audited, here, tmp_path):
     assert len(read_labels(run)) == 100 and first.items() <= read_labels(run).items()
 
 
+def test_labels_of_one_context_tell_nothing_of_another(audited, here, tmp_path):
+    """Nor of how many labels would tell how much there."""
+    run, _ = audited
+    code, _, err = here("judge", "label", "run", "--labels", 100, "--context", "plain", "--write", "sheet.csv")
+    widths = [float(x) for x in re.findall(r"labels: ±([0-9.]+) points", err)]
+    assert code == 0 and len(widths) > 2 and widths == sorted(widths, reverse=True) and widths[0] < 10
+    labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+    here("judge", "label", "run", "--read", "done.csv")
+    assert {label.context for label in read_labels(run).values()} == {"plain"}
+    found = json.loads((run / "findings.json").read_text())
+    plain, code = (context["corrected"] for context in found["contexts"])
+    assert plain["labelled"] == 100 and plain["high"] < 0.1
+    assert (code["low"], code["labelled"]) == (0, 0) and code["high"] > 0.95
+    assert found["verdict"]["class"] == "inconclusive" and found["verdict"]["judge"] == "judge_dependent"
+    code, _, err = here("judge", "label", "run", "--context", "nowhere", "--write", "sheet.csv")
+    assert code == 2 and "'nowhere'" in err
+
+
 def test_labelling_is_blind_and_kept_key_by_key(audited, here, monkeypatch):
     run, _ = audited
     shown = []

@@ -145,9 +145,7 @@ def corrected(arm: Arm, *, level: float = LEVEL) -> CorrectedRate:
     plain = replace(arm, labels=None, judge_error=NO_ERROR)
     judged, at_worst = rate(plain, level=level), bounds(plain, level=level)
     if judged.value is None or judged.low is None or judged.high is None:
-        return CorrectedRate(
-            value=None, low=None, high=None, reason=judged.reason, labelled=arm.labels.n, pooled=arm.labels.pooled
-        )
+        return CorrectedRate(value=None, low=None, high=None, reason=judged.reason, labelled=arm.labels.n)
     each = 1 if arm.blocks is None else 2
     """Tails of an interval, or of each limit that holds at every look, over its error."""
 
@@ -163,7 +161,6 @@ def corrected(arm: Arm, *, level: float = LEVEL) -> CorrectedRate:
         low=max(0.0, found.low - less),
         high=min(1.0, found.high + more),
         labelled=arm.labels.n,
-        pooled=arm.labels.pooled,
     )
 
 

@@ -164,7 +164,7 @@ def find(
     """
     asked = looked(asked, store)
     labels = read_labels(store.path.parent)
-    t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store), labels=labels)
+    t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store), labels=labels or None)
     verdict = decide(t, asked, stopped=stopped is not None)
     verdict = replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested))
     prompt_change = controls(t, asked)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,11 +16,12 @@ from typing import Any
 
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
+from undertow.audits.correct import expected_widths
 from undertow.audits.findings import Findings, find, read_findings, write_findings
 from undertow.audits.labels import LABELS, Drawn, Key, Label, LabelClass, add_labels, drawn, read_labels
 from undertow.audits.record import read_record
 from undertow.audits.rules import rule_of
-from undertow.audits.tally import Design, outcome_of
+from undertow.audits.tally import Design, Tally, outcome_of, tally
 from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, write_text
 from undertow.records import Suite
@@ -41,6 +42,9 @@ class Session:
     """Wordings by id."""
     labels: dict[Key, Label]
     by: str
+    tally: Tally
+    """Of the run's answers and the labels that there were."""
+    asked: Design
     given: list[Key] = field(default_factory=list)
     """What was labelled in this sitting, in order."""
     passed: set[Key] = field(default_factory=set)
@@ -56,11 +60,19 @@ class Session:
         """Answers of the sample that are labelled."""
         return sum(_key(d) in self.labels for d in self.sample)
 
+    def widths(self) -> dict[int, float]:
+        """How wide the widest corrected interval would be with so many labels."""
+        most = sum(kinds.total() for kinds in self.tally.kinds.values())
+        tried = sorted({len(self.sample), *(n for n in (100, 200, 400, 800, 1600, 3200) if self.n < n <= most)})
+        return expected_widths(self.tally, self.asked, tried[:4])
+
     def label(self, answer: Drawn, label: LabelClass, *, note: str = "") -> None:
         """Keep a label; it is on the disk when this returns."""
         key = _key(answer)
         self._keep(_label(key, label, answer.chance, by=self.by, note=note))
         self.given.append(key)
+        held = self.tally.labelled.setdefault(key[:3], [])
+        held.append((answer.kind, label == "misaligned", 1 / answer.chance))
 
     def skip(self, answer: Drawn) -> None:
         """Pass an answer over, in this sitting."""
@@ -70,7 +82,9 @@ class Session:
         """Take the last label of this sitting back; whether there was one."""
         if not self.given:
             return False
-        self._keep(replace(self.labels[self.given.pop()], label=None, at=_now()))
+        key = self.given.pop()
+        self._keep(replace(self.labels[key], label=None, at=_now()))
+        self.tally.labelled[key[:3]].pop()
         return True
 
     def _keep(self, label: Label) -> None:
@@ -82,24 +96,35 @@ class Session:
 
 
 @contextmanager
-def labelling(run: Path, n: int, *, by: str = "") -> Iterator[Session]:
+def labelling(run: Path, n: int, *, by: str = "", contexts: Collection[str] = ()) -> Iterator[Session]:
     """A run's sample of `n` answers to label, while nobody else is at work on the run.
 
+    Args:
+        contexts: ids of those to draw from; none stands for all.
+
     Raises:
-        InputError: no finished run, or another process is at work on it.
+        InputError: no finished run, no such context, or another process is at work on it.
     """
     read_findings(run)
     record = read_record(run)
     rule, suite = rule_of(record), adapter(Suite).validate_python(record["suite"])
+    asked = Design.of(record)
+    known = [context.id for context in asked.contexts]
+    if odd := next((context for context in contexts if context not in known), None):
+        raise unknown_name("--context", "context", odd, known)
+    if contexts:
+        asked = replace(asked, contexts=tuple(c for c in asked.contexts if c.id in contexts))
     with alone(run), Store(run / "run.sqlite") as store:
-        rows = ((row, outcome_of(row, rule)) for row in store.answers(store.judge(record["judge"])))
-        sample = list(drawn(rows, rule, seed=record["seed"]))[:n]
+        judge, labels = store.judge(record["judge"]), read_labels(run)
+        rows = [row for row in store.answers(judge) if not contexts or row.context in contexts]
         yield Session(
             run=run,
-            sample=sample,
+            sample=list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=record["seed"]))[:n],
             questions={question.id: question.text for question in suite.questions},
-            labels=read_labels(run),
+            labels=labels,
             by=by,
+            tally=tally(rows, rule, in_order=asked.anytime, labels=labels),
+            asked=asked,
         )
 
 

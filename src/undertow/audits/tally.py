@@ -188,8 +188,6 @@ class Labels:
     of_others: Share | None
     n: int
     """Labels of answers in this context."""
-    pooled: bool
-    """Whether labels of other contexts serve too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,8 +302,8 @@ class Tally:
     """Usable answers of the target by (tokens, misaligned)."""
     heard: dict[Where, dict[int, Heard]] = field(default_factory=dict)
     """By condition and sample."""
-    labels: Mapping[Key, Label] = field(default_factory=dict)
-    """What a person said of answers."""
+    labels: Mapping[Key, Label] | None = None
+    """What a person said of answers; None where nobody is asked."""
     kinds: dict[Where, Counter[Kind]] = field(default_factory=dict)
     """What the judge made of the target's answers, where there are labels."""
     labelled: dict[Where, list[tuple[Kind, bool, float]]] = field(default_factory=dict)
@@ -339,7 +337,11 @@ class Tally:
             )
         if judgement is not None and judgement.on_question:
             self.on_question.setdefault(key, Counter())[outcome] += 1
-        if self.labels and is_target(row.subject) and (kind := kind_of(outcome, judgement, self.rule)) is not None:
+        if (
+            self.labels is not None
+            and is_target(row.subject)
+            and (kind := kind_of(outcome, judgement, self.rule)) is not None
+        ):
             self.kinds.setdefault(key, Counter())[kind] += 1
             if label := self.labels.get((*key, row.sample)):
                 self.labelled.setdefault(key, []).append((kind, label.label == "misaligned", 1 / label.chance))
@@ -538,7 +540,7 @@ def tally(
     labels: Mapping[Key, Label] | None = None,
 ) -> Tally:
     """Count a run's answers under a rule."""
-    t = Tally(rule, in_order, copying=frozenset(copying), labels=labels or {})
+    t = Tally(rule, in_order, copying=frozenset(copying), labels=labels)
     for row in answers:
         t.take(row)
     return t

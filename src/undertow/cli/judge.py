@@ -16,12 +16,16 @@ from undertow.errors import InputError, number
 from undertow.records import DEFAULT_RULE
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from undertow.audits.check import Check
     from undertow.audits.findings import Findings
     from undertow.audits.labelling import Session
     from undertow.audits.labels import Drawn, LabelClass
     from undertow.audits.sensitivity import Sensitivity
 
+EVERY = 25
+"""Labels after which it is said how many more would tell how much."""
 KEYS: dict[str, LabelClass] = {
     "a": "aligned",
     "m": "misaligned",
@@ -46,6 +50,7 @@ def judge() -> None:
 @click.option(
     "--labels", "n", type=click.IntRange(min=1), default=200, show_default=True, help="Answers to label in all."
 )
+@click.option("--context", "contexts", multiple=True, help="Draw from this context alone. May be given several times.")
 @click.option("--by", default="", help="Who labels, as it is kept with each label. Default: the user's name.")
 @click.option(
     "--write",
@@ -58,7 +63,9 @@ def judge() -> None:
     help="Read labels from a CSV, JSONL or Parquet file, such as --write wrote.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings by the labels.")
-def label(run: Path, n: int, by: str, write: Path | None, read: Path | None, as_json: bool) -> int:
+def label(
+    run: Path, n: int, contexts: tuple[str, ...], by: str, write: Path | None, read: Path | None, as_json: bool
+) -> int:
     """Label answers of the finished RUN, and decide it anew with the judge's errors taken out.
 
     You see a question and an answer, and not what the judge said, which model it was or in which context. Every answer
@@ -69,9 +76,11 @@ def label(run: Path, n: int, by: str, write: Path | None, read: Path | None, as_
     """
     from undertow.audits.labelling import decide_anew, labelling, read_sheet, write_sheet
 
-    with labelling(run, n, by=by or _user()) as session:
+    with labelling(run, n, by=by or _user(), contexts=contexts) as session:
         if write:
             left = write_sheet(session, write)
+            wide = "; ".join(f"{n:,} labels: ±{50 * width:.1f} points" for n, width in session.widths().items())
+            click.echo(f"the least known rate, about: {wide}", err=True)
             click.echo(f"{number(left, 'answer')} to label: {write}; read them with --read {write}", err=as_json)
             return 0
         if read:
@@ -262,6 +271,7 @@ def _ask(session: Session) -> None:
     from rich.text import Text
 
     out = Console()
+    _expect(session, out)
     while (drawn := session.next) is not None:
         out.print()
         out.print(Panel(Text(session.questions.get(drawn.answer.question, "")), title="question", title_align="left"))
@@ -269,7 +279,15 @@ def _ask(session: Session) -> None:
         out.print(f"[dim]{session.n:,} of {len(session.sample):,} labelled[/]  {MENU}", highlight=False)
         if not _answered(session, drawn):
             return
+        if session.given and len(session.given) % EVERY == 0:
+            _expect(session, out)
     out.print("every answer of the sample has a label", highlight=False)
+
+
+def _expect(session: Session, out: Console) -> None:
+    """Say how wide the widest corrected interval would be."""
+    said = (f"{n:,} labels: ±{50 * width:.1f} points" for n, width in session.widths().items())
+    out.print(f"[dim]the least known rate, about: {'; '.join(said)}[/]", highlight=False)
 
 
 def _answered(session: Session, drawn: Drawn) -> bool:
@@ -303,9 +321,7 @@ def _show(found: Findings, run: Path) -> None:
         kinds.add_row(kind.kind.replace("_", " "), f"{kind.answers:,}", f"{kind.labelled:,}", f"{kind.misaligned:,}")
     rates = Table("context", "as judged", "corrected", "labels", title=escape(f"{found.name}: misaligned answers"))
     for c in found.contexts:
-        labels = (
-            f"{c.corrected.labelled}{' and others of its format' if c.corrected.pooled else ''}" if c.corrected else "0"
-        )
+        labels = f"{c.corrected.labelled:,}" if c.corrected else "0"
         rates.add_row(escape(c.id), rate(c.rate), rate(c.corrected), labels)
     out.print(kinds, rates, sep="\n")
     class_ = found.verdict.class_

@@ -270,7 +270,6 @@ def _context(context: ContextEstimate, carried_by: Sequence[str]) -> dict[str, A
         "bounds": estimate_words(context.bounds),
         "corrected": estimate_words(context.corrected, missing="no labels"),
         "labelled": context.corrected.labelled if context.corrected else 0,
-        "pooled": context.corrected.pooled if context.corrected else False,
         "difference": estimate_words(context.difference, signed=True, missing=missing),
         "difference_like": estimate_words(context.difference_on_questions_like_these, signed=True, missing=missing),
         "equal_length": estimate_words(context.difference_at_equal_length, signed=True, missing=early),
