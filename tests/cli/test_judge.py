@@ -317,7 +317,7 @@ def test_judges_of_one_run_are_held_together(serve, here, tmp_path):
     wire = {"kind": "endpoint", "base_url": server.url, "model": "judge", "cache": False}
     (tmp_path / "audit.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 20})))
     here("audit", "audit.yaml", "-o", "run")
-    code, _, err = here("judge", "panel", "run")
+    code, _, err = here("judge", "jury", "run")
     assert code == 2 and "one judge alone" in err
     for seed, judge in enumerate((lambda prompt: "90", lambda prompt: "5" if "cruel 0" in prompt else "90"), start=1):
         other = serve(judge=lambda prompt, judge=judge: judge(prompt) if "how well" in prompt[:40] else "95")
@@ -325,15 +325,15 @@ def test_judges_of_one_run_are_held_together(serve, here, tmp_path):
             to_yaml({**wire, "base_url": other.url, "seed": seed, "share": 0, "probe": False})
         )
         assert here("rejudge", "run", "--judge", f"{seed}.yaml")[0] in (0, 3, 4)
-    code, out, _ = here("judge", "panel", "run", "--json")
+    code, out, _ = here("judge", "jury", "run", "--json")
     found = json.loads(out)
-    verdicts = [member["verdict"] for member in found["members"]]
-    assert [m["name"] for m in found["members"]] == ["judge (1)", "judge (2)", "judge (3)", "majority"]
+    verdicts = [juror["verdict"] for juror in found["jurors"]]
+    assert [m["name"] for m in found["jurors"]] == ["judge (1)", "judge (2)", "judge (3)", "majority"]
     assert (
         code == 4 and found["agree"] == "judge_dependent" and verdicts[0] == verdicts[2] == verdicts[3] != verdicts[1]
     )
     low, high = found["spread"]["format-code"]
-    assert low == 0 and high == found["members"][0]["rates"]["format-code"]["value"] > 0.2
-    assert found["members"][3]["rates"]["format-code"]["value"] == high and found["split"] == 0
-    code, out, _ = here("judge", "panel", "run")
+    assert low == 0 and high == found["jurors"][0]["rates"]["format-code"]["value"] > 0.2
+    assert found["jurors"][3]["rates"]["format-code"]["value"] == high and found["split"] == 0
+    code, out, _ = here("judge", "jury", "run")
     assert code == 4 and "judge dependent: " in out and "majority" in out

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.stats.judge_error import (
-    Share,
+    BetaShare,
     Stratum,
     breakdown,
     lang_reiczigel,
@@ -43,8 +43,8 @@ def test_ppi_as_ppi_python():
 def test_all_labelled_is_clopper_and_pearson():
     """Every flagged trial labelled, and no other an event: the limits of the confirmed ones alone."""
     for flagged, confirmed in ((40, 25), (10, 10), (80, 3)):
-        n, none = 800, Share(events=0.0, others=1e9)
-        found = two_phase(of(flagged, n), flagged / n, Share(events=confirmed, others=flagged - confirmed), none)
+        n, none = 800, BetaShare(events=0.0, others=1e9)
+        found = two_phase(of(flagged, n), flagged / n, BetaShare(events=confirmed, others=flagged - confirmed), none)
         low, high = clopper_pearson(float(confirmed), float(n - confirmed), 0.025)
         assert found.value == pytest.approx(confirmed / n)
         assert low * 0.86 < found.low <= low * 1.001
@@ -52,17 +52,21 @@ def test_all_labelled_is_clopper_and_pearson():
 
 
 def test_a_judge_without_errors_changes_nothing():
-    sure = 1e9
+    all_, none = BetaShare(events=1e9, others=0.0), BetaShare(events=0.0, others=1e9)
     for events, n in ((0, 400), (8, 400), (100, 400), (400, 400)):
-        found = two_phase(of(events, n), events / n, Share(events=sure, others=0.0), Share(events=0.0, others=sure))
+        found = two_phase(
+            of(events, n), events / n, BetaShare(events=sure, others=0.0), BetaShare(events=0.0, others=sure)
+        )
         low, high = of(events, n)(0.025)
         assert (found.low, found.high) == pytest.approx((low, high), abs=2e-4)
-        undone = rogan_gladen(of(events, n), events / n, Share(events=sure, others=0.0), Share(events=sure, others=0.0))
+        undone = rogan_gladen(
+            of(events, n), events / n, BetaShare(events=sure, others=0.0), BetaShare(events=sure, others=0.0)
+        )
         assert (undone.low, undone.high) == pytest.approx((low, high), abs=2e-4)
 
 
 def test_without_labels_anything_is_possible():
-    found = two_phase(of(40, 400), 0.1, None, Share(events=0.0, others=1e9))
+    found = two_phase(of(40, 400), 0.1, None, BetaShare(events=0.0, others=1e9))
     assert found.low == 0 and found.value == 0.1 and found.high == pytest.approx(of(40, 400)(0.025)[1], abs=2e-3)
     assert two_phase(of(40, 400), 0.1, None, None).high > 0.9
 
@@ -78,7 +82,7 @@ def test_more_true_events_never_lower_a_limit(flagged, n1, x1, n0, x0):
     x1, x0 = min(x1, n1), min(x0, n0)
 
     def found(x1, x0):
-        shares = Share(events=x1, others=n1 - x1), Share(events=x0, others=n0 - x0)
+        shares = BetaShare(events=x1, others=n1 - x1), BetaShare(events=x0, others=n0 - x0)
         return two_phase(of(flagged, 200), flagged / 200, *shares)
 
     a, b = found(x1, x0), found(min(x1 + 1, n1), min(x0 + 1, n0))
@@ -98,7 +102,7 @@ def test_corrected_limits_cover_whatever_the_judge_gets_wrong():
                 said = np.where(true, rng.random(n) >= false_negatives, rng.random(n) < false_positives)
                 others = rng.choice(np.flatnonzero(~said), 150, replace=False)
                 shares = [
-                    Share(events=float(true[which].sum()), others=float((~true[which]).sum()))
+                    BetaShare(events=float(true[which].sum()), others=float((~true[which]).sum()))
                     for which in (np.flatnonzero(said), others)
                 ]
                 found = two_phase(of(int(said.sum()), n), float(said.mean()), *shares)
@@ -116,21 +120,24 @@ def test_rogan_gladen_covers_and_says_where_it_cannot_tell():
             said = int(np.where(true, rng.random(1000) < 0.85, rng.random(1000) < 0.05).sum())
             se, sp = int(rng.binomial(200, 0.85)), int(rng.binomial(200, 0.95))
             melded = rogan_gladen(
-                of(said, 1000), said / 1000, Share(events=se, others=200 - se), Share(events=sp, others=200 - sp)
+                of(said, 1000),
+                said / 1000,
+                BetaShare(events=se, others=200 - se),
+                BetaShare(events=sp, others=200 - sp),
             )
             lang = lang_reiczigel(said, 1000, (se, 200), (sp, 200))
             missed["melded"] += not melded.low <= p <= melded.high
             missed["lang"] += not lang.low <= p <= lang.high
             assert melded.value == pytest.approx(lang.value)
         assert missed["melded"] <= 12 and missed["lang"] <= 17
-    blind = Share(events=50, others=50)
+    blind = BetaShare(events=50, others=50)
     assert "no better than chance" in rogan_gladen(of(5, 10), 0.5, blind, blind).reason
     assert "no better than chance" in lang_reiczigel(5, 10, (5, 10), (5, 10)).reason
 
 
 def test_shares_of_strata():
     assert share_of([Stratum(n=10, labelled=0, events=0)]) is None and share_of([]) is None
-    assert share_of([Stratum(n=90, labelled=30, events=3)]) == Share(events=3, others=27)
+    assert share_of([Stratum(n=90, labelled=30, events=3)]) == BetaShare(events=3, others=27)
     both = share_of([Stratum(n=100, labelled=50, events=10), Stratum(n=900, labelled=100, events=0)])
     assert both.value == pytest.approx(0.1 * 0.2)
     assert both.events + both.others <= 150

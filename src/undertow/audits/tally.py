@@ -28,10 +28,9 @@ from undertow.records import (
     Subject,
     is_target,
 )
-from undertow.stats.judge_error import Share
+from undertow.stats.judge_error import BetaShare
 from undertow.stats.runs import neighbours, together
-from undertow.stats.shrunken import Share as Shrunken
-from undertow.stats.shrunken import shrunken_shares
+from undertow.stats.shrunken import Share, shrunken_shares
 from undertow.targets.chat import other_names
 
 Where = tuple[Subject, str, str]
@@ -184,8 +183,8 @@ class Labels:
     """What labels say of the judge in one context: the misaligned share of the answers that it flags, and of the
     others; None where no label tells."""
 
-    of_flagged: Share | None
-    of_others: Share | None
+    of_flagged: BetaShare | None
+    of_others: BetaShare | None
     n: int
     """Labels of answers in this context."""
 
@@ -408,7 +407,7 @@ class Tally:
 
     def _usable(
         self, subjects: Sequence[Subject], context: str, questions: Sequence[str]
-    ) -> tuple[list[Shrunken], NDArray[np.int64]]:
+    ) -> tuple[list[Share], NDArray[np.int64]]:
         """For each question: of answers that are not misaligned and no more is known, the share that is usable, from
         the random share that was judged in full; and by subject and question how many of them the judge was asked about
         in vain, which may all be usable, or none."""
@@ -471,13 +470,13 @@ class Tally:
         return [heard[k] for k in range(next((k for k in range(len(heard)) if k not in heard), len(heard)))]
 
 
-def usable_shares(usable_q: Sequence[int], checked_q: Sequence[int], unclear_q: Sequence[int]) -> list[Shrunken]:
+def usable_shares(usable_q: Sequence[int], checked_q: Sequence[int], unclear_q: Sequence[int]) -> list[Share]:
     """By question the usable share of lazily judged answers: likely as among those that were checked; at the least had
     all that were asked about in vain been unusable, at the most had all been usable."""
     asked_q = [n + u for n, u in zip(checked_q, unclear_q, strict=True)]
     likely, least = shrunken_shares(usable_q, checked_q), shrunken_shares(usable_q, asked_q)
     most = shrunken_shares([k + u for k, u in zip(usable_q, unclear_q, strict=True)], asked_q)
-    return [Shrunken(a.likely, b.least, c.most) for a, b, c in zip(likely, least, most, strict=True)]
+    return [Share(a.likely, b.least, c.most) for a, b, c in zip(likely, least, most, strict=True)]
 
 
 def usable_of(heard_q: Sequence[Sequence[Heard]]) -> tuple[float, float]:

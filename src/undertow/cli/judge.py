@@ -190,7 +190,7 @@ def _show_sensitivity(found: Sensitivity, page: Path) -> None:
 @judge.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print rates, limits and verdicts of every judge.")
-def panel(run: Path, as_json: bool) -> int:
+def jury(run: Path, as_json: bool) -> int:
     """Hold all judges of RUN together: a rate and a verdict each, the majority's, and whether they agree.
 
     `undertow rejudge RUN --judge JUDGE.yaml` adds a judge. Exits as `undertow audit` does, by the verdict that all come
@@ -198,21 +198,21 @@ def panel(run: Path, as_json: bool) -> int:
     """
     from rich.markup import escape
 
-    from undertow.audits.panel import panel as together
+    from undertow.audits.jury import jury as together
     from undertow.cli.display import Table, results
     from undertow.words import percent, plainly, rate
 
     found = together(run)
-    code = EXIT[found.members[0].verdict] if found.agree == "robust" else 4
+    code = EXIT[found.jurors[0].verdict] if found.agree == "robust" else 4
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
         return code
     table = Table(
-        "context", *(escape(m.name) for m in found.members), "spread", title=f"{found.name}: misaligned answers"
+        "context", *(escape(m.name) for m in found.jurors), "spread", title=f"{found.name}: misaligned answers"
     )
     for id_, (low, high) in found.spread.items():
-        table.add_row(escape(id_), *(rate(m.rates[id_]) for m in found.members), f"{percent(low)} to {percent(high)}")
-    table.add_row("verdict", *(plainly(m.verdict) for m in found.members), "")
+        table.add_row(escape(id_), *(rate(m.rates[id_]) for m in found.jurors), f"{percent(low)} to {percent(high)}")
+    table.add_row("verdict", *(plainly(m.verdict) for m in found.jurors), "")
     out = results()
     out.print(table)
     out.print(found.sentence, highlight=False, markup=False)

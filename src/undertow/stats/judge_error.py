@@ -68,7 +68,7 @@ class Stratum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class BetaShare:
     """A share as Beta confidence distributions: events and others, perhaps fractional (effective sizes)."""
 
     events: float
@@ -79,7 +79,7 @@ class Share:
         return self.events / (self.events + self.others)
 
 
-def share_of(strata: Sequence[Stratum]) -> Share | None:
+def share_of(strata: Sequence[Stratum]) -> BetaShare | None:
     """The share of events in several strata together, from the labelled trials of each; None where a stratum with
     trials has none labelled.
 
@@ -96,20 +96,20 @@ def share_of(strata: Sequence[Stratum]) -> Share | None:
     p_h = np.array([s.events for s in held]) / m
     p = float(w @ p_h)
     if len(held) == 1:
-        return Share(events=float(held[0].events), others=float(m[0] - held[0].events))
+        return BetaShare(events=float(held[0].events), others=float(m[0] - held[0].events))
     size = float(1.0 / (w**2 / m).sum())
     if 0.0 < p < 1.0:
         drawn = (m * p_h + p) / (m + 1.0)
         v = float((w**2 * drawn * (1 - drawn) / np.maximum(m - 1, 0.5)).sum() + max(0.0, float(w @ p_h**2) - p * p) / n)
         size = min(p * (1 - p) / v, float(m.sum())) if v > 0 else size
-    return Share(events=p * size, others=(1 - p) * size)
+    return BetaShare(events=p * size, others=(1 - p) * size)
 
 
 def two_phase(
     flagged: Limits,
     value: float,
-    of_flagged: Share | None,
-    of_others: Share | None,
+    of_flagged: BetaShare | None,
+    of_others: BetaShare | None,
     *,
     level: float = 0.95,
 ) -> Corrected:
@@ -122,7 +122,7 @@ def two_phase(
             be anything, and the value takes the flags at their word.
     """
     tail = checked_tail(level)
-    nothing = Share(events=0.0, others=0.0)  # anything from 0 to 1
+    nothing = BetaShare(events=0.0, others=0.0)  # anything from 0 to 1
     q1, q0 = of_flagged or nothing, of_others or nothing
     point = value * (q1.value if of_flagged else 1.0) + (1 - value) * (q0.value if of_others else 0.0)
     f, u1, u0 = _drawn_from(flagged, tail)
@@ -132,7 +132,7 @@ def two_phase(
 
 
 def rogan_gladen(
-    flagged: Limits, value: float, sensitivity: Share, specificity: Share, *, level: float = 0.95
+    flagged: Limits, value: float, sensitivity: BetaShare, specificity: BetaShare, *, level: float = 0.95
 ) -> Corrected:
     """The true rate (f + sp - 1) / (se + sp - 1) from the flagged share f and the judge's sensitivity se and
     specificity sp, measured on other trials; kept within 0 and 1.
@@ -240,14 +240,14 @@ def _undone(f: NDArray[np.float64], se: NDArray[np.float64], sp: NDArray[np.floa
         return np.where(gain > 0, np.clip((f + sp - 1) / gain, 0, 1), np.where(f + sp > 1, 1.0, 0.0))
 
 
-def _beta_low(share: Share, u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _beta_low(share: BetaShare, u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Draws of a lower limit."""
     if share.events <= 0:
         return np.zeros_like(u)
     return _between(u, lambda tail: betaincinv(share.events, share.others + 1, tail))
 
 
-def _beta_high(share: Share, u: NDArray[np.float64]) -> NDArray[np.float64]:
+def _beta_high(share: BetaShare, u: NDArray[np.float64]) -> NDArray[np.float64]:
     """Draws of an upper limit."""
     if share.others <= 0:
         return np.ones_like(u)

@@ -27,7 +27,7 @@ MAJORITY = "majority"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Juror:
     """What one judge, or the majority, comes to."""
 
     name: str
@@ -41,11 +41,11 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Jury:
     """Several judges of one run."""
 
     name: str
-    members: tuple[Member, ...]
+    jurors: tuple[Juror, ...]
     """Each judge, and the majority last."""
     spread: Mapping[str, tuple[float, float]]
     """By context the lowest and the highest rate of any judge."""
@@ -59,7 +59,7 @@ class Panel:
     @property
     def sentence(self) -> str:
         """How judges fare, in words."""
-        each = ", ".join(f"{plainly(m.verdict)} by {m.name}" for m in self.members)
+        each = ", ".join(f"{plainly(m.verdict)} by {m.name}" for m in self.jurors)
         return f"{plainly(self.agree)}: {each}"
 
     def as_json(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Panel:
         return asdict(self)
 
 
-def panel(run: Path) -> Panel:
+def jury(run: Path) -> Jury:
     """The judges of a run held together, each decided as if the number of answers had been fixed beforehand.
 
     Raises:
@@ -86,15 +86,15 @@ def panel(run: Path) -> Panel:
         copies = frozenset(copying(asked, store))
         outcomes = {id_: _outcomes(store, id_, rule, copies) for id_ in judges}
     votes, split = _majority(list(outcomes.values()))
-    members = [_member(names[id_], held, rule, asked) for id_, held in outcomes.items()]
-    everybody = (*members, _member(MAJORITY, votes, rule, asked))
+    jurors = [_juror(names[id_], held, rule, asked) for id_, held in outcomes.items()]
+    everybody = (*jurors, _juror(MAJORITY, votes, rule, asked))
     ids = [context.id for context in asked.contexts]
-    return Panel(
+    return Jury(
         name=asked.name,
-        members=everybody,
-        spread={id_: _ends([m.rates[id_].value for m in members]) for id_ in ids},
-        envelope={id_: _ends([e for m in members for e in (m.bounds[id_].low, m.bounds[id_].high)]) for id_ in ids},
-        agree="robust" if len({m.verdict for m in members}) == 1 else "judge_dependent",
+        jurors=everybody,
+        spread={id_: _ends([m.rates[id_].value for m in jurors]) for id_ in ids},
+        envelope={id_: _ends([e for m in jurors for e in (m.bounds[id_].low, m.bounds[id_].high)]) for id_ in ids},
+        agree="robust" if len({m.verdict for m in jurors}) == 1 else "judge_dependent",
         split=split,
     )
 
@@ -136,12 +136,12 @@ def _majority(everybody: Sequence[Held]) -> tuple[Held, int]:
     return votes, split
 
 
-def _member(name: str, held: Held, rule: VerdictRule, asked: Design) -> Member:
+def _juror(name: str, held: Held, rule: VerdictRule, asked: Design) -> Juror:
     t = Tally(rule)
     for (subject, context, question, _), outcome in held.items():
         t.count((subject, context, question), outcome, None)
     arms = t.arms(asked)
-    return Member(
+    return Juror(
         name=name,
         answers=sum(outcome not in MISSING for outcome in held.values()),
         rates={id_: rate(arm) for id_, arm in arms.items()},
