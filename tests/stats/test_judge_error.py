@@ -54,14 +54,10 @@ def test_all_labelled_is_clopper_and_pearson():
 def test_a_judge_without_errors_changes_nothing():
     all_, none = BetaShare(events=1e9, others=0.0), BetaShare(events=0.0, others=1e9)
     for events, n in ((0, 400), (8, 400), (100, 400), (400, 400)):
-        found = two_phase(
-            of(events, n), events / n, BetaShare(events=sure, others=0.0), BetaShare(events=0.0, others=sure)
-        )
         low, high = of(events, n)(0.025)
+        found = two_phase(of(events, n), events / n, all_, none)
         assert (found.low, found.high) == pytest.approx((low, high), abs=2e-4)
-        undone = rogan_gladen(
-            of(events, n), events / n, BetaShare(events=sure, others=0.0), BetaShare(events=sure, others=0.0)
-        )
+        undone = rogan_gladen(of(events, n), events / n, all_, all_)
         assert (undone.low, undone.high) == pytest.approx((low, high), abs=2e-4)
 
 
