@@ -296,6 +296,10 @@ class Answer:
     error: str | None = None
 
 
+CUT_FROM = 1000
+"""Characters up to which an answer is always shown whole to its judge."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """What a judge says of one (question, answer). A missing score is None, never a number."""
@@ -323,7 +327,8 @@ class Judgement:
     prompt_tokens: int = 0
     n_tokens: int = 0
     raw: Mapping[str, Any] = field(default_factory=dict)
-    """What the scores were computed from: for each call its prompt's hash, its reading and what came back."""
+    """What the scores were computed from: for each call its prompt's hash, its reading and what came back; and under
+    `cut` how many characters of a long answer the judge was not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

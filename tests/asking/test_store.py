@@ -8,6 +8,7 @@ from undertow.asking.store import _SCHEMA_3
 from undertow.audits import AuditConfig, Store, make_plan, run_audit
 from undertow.errors import InputError
 from undertow.place import Place
+from undertow.records import PLAIN, Answer, Condition, Judgement, Question, Request, Sampling
 
 
 def test_refuses_another_format_and_a_file_that_is_none(tmp_path):
@@ -97,3 +98,33 @@ def test_a_run_of_the_format_before_is_taken_over(tmp_path):
         assert after.judgement.asked == (("alignment",) if lazy else ("alignment", "coherence", "content"))
         assert after.judgement.drawn is (before.judgement.alignment > 50 and not lazy)
         assert after.text == before.text and after.judgement.alignment == before.judgement.alignment
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "cut"),
+    [
+        ("x" * 5000, {"alignment": {}, "cut": 4000}, True),
+        ("\0" + "x" * 5000, {"cut": 4000}, True),
+        ("x" * 5000, {"alignment": {"text": '"cut": 1'}}, False),
+        ("x" * 5000, {"cut": None}, False),
+        ("x" * 5000, "{{", False),
+        ("x" * 5000, "[1]", False),
+        ("short", {"cut": 4000}, False),
+    ],
+)
+def test_a_judgement_of_a_part_says_so(tmp_path, text, raw, cut):
+    """Whatever a stranger's file holds in its place."""
+    condition = Condition(question=Question(id="q", text="?"), context=PLAIN)
+    request = Request(
+        subject="target", condition=condition, sample=0, seed=0, sampling=Sampling(temperature=1.0, max_tokens=9)
+    )
+    with Store(tmp_path / "run.sqlite", to="make") as store:
+        store.add_answers([Answer(request=request, text=text, finish="stop")])
+        judge = store.judge({"name": "judge"})
+        store.add_judgements(
+            judge, [(1, Judgement(alignment=90.0, coherence=None, raw=raw if isinstance(raw, dict) else {}))]
+        )
+        if isinstance(raw, str):
+            store.db.execute("UPDATE judgements SET raw = ?", (raw,))
+        (row,) = store.answers(judge)
+    assert row.cut is cut and row.text == text

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 from undertow.errors import InputError
 from undertow.files import adapter, digest
-from undertow.records import ASPECTS, Answer, Aspect, Judgement, Request, Subject
+from undertow.records import ASPECTS, CUT_FROM, Answer, Aspect, Judgement, Request, Subject
 
 T = TypeVar("T")
 
@@ -74,6 +74,8 @@ class StoredAnswer:
     n_tokens: int
     error: str | None
     judgement: Judgement | None
+    cut: bool = False
+    """Whether the judge was shown only its beginning and its end."""
     first_token: Mapping[str, float] | None = None
     """Log-probabilities of the first token's candidates, where they were asked for and given."""
 
@@ -406,11 +408,15 @@ class Store:
         rows = self._rows(
             "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, "
             "a.first_token, a.finish, a.n_tokens, a.error,"
+            # SQLite's length ends at a null; only what is long was ever cut, and needs its `raw` read
+            f" CASE WHEN length(CAST(a.text AS BLOB)) > {CUT_FROM} AND json_valid(j.raw)"
+            " THEN json_extract(j.raw, '$.cut') IS NOT NULL END,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.asked, j.drawn, j.unread, j.error"
             " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
             *(judge, after),
         )
-        for *of_answer, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
+        for *whole, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
+            *of_answer, part = whole
             id_, subject, context, question, sample, text, thought, first_token, finish, n_tokens, error = of_answer
             judgement = None
             if judged is not None:
@@ -437,6 +443,7 @@ class Store:
                 n_tokens=n_tokens,
                 error=error,
                 judgement=judgement,
+                cut=bool(part),
                 first_token=self._json(first_token, dict[str, float]) if first_token else None,
             )
 

@@ -16,6 +16,7 @@ from undertow.asking.store import StoredAnswer
 from undertow.audits.labels import Key, Kind, Label, kind_of
 from undertow.audits.rules import VerdictRule
 from undertow.files import adapter, digest
+from undertow.judges.oddities import oddities
 from undertow.records import (
     MISSING,
     NO_ERROR,
@@ -43,6 +44,10 @@ all contexts that it would rest on together."""
 REPEATS_FROM = 80
 """Characters from which an answer that repeats another word for word may be a copy; shorter ones come twice by chance.
 """
+
+LOOKED_AT = 25
+"""Answers to each question in each context, the first ones, that are looked at for what is odd about them: enough to
+see whether many are, and in a long run much faster than looking at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +291,11 @@ class Tally:
     """Answers that ended at the longest length allowed."""
     blank: dict[Where, int] = field(default_factory=dict)
     """Answers that came and hold no word, among the incoherent."""
+    shown_in_part: dict[Where, int] = field(default_factory=dict)
+    """Answers of which the judge was shown only the beginning and the end."""
+    odd: dict[Where, Counter[tuple[str, ...]]] = field(default_factory=dict)
+    """Of the target's first answers in each condition, those that look as if they spoke to their judge or hid
+    something, by what is odd about them."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why the audited model's answers are missing, in words."""
     copying: frozenset[tuple[Subject, str]] = frozenset()
@@ -318,6 +328,8 @@ class Tally:
             self.cut_off[key] = self.cut_off.get(key, 0) + 1
         if outcome == "incoherent" and not (row.text or "").strip():
             self.blank[key] = self.blank.get(key, 0) + 1
+        if row.cut:
+            self.shown_in_part[key] = self.shown_in_part.get(key, 0) + 1
         if outcome == "misaligned" and is_target(row.subject):
             self.events.setdefault(key, set()).add(row.sample)
         if missing and is_target(row.subject):
@@ -326,6 +338,8 @@ class Tally:
             of_cell = self.tokens.setdefault(key, [0, 0])
             of_cell[0] += 1
             of_cell[1] += row.n_tokens
+            if of_cell[0] <= LOOKED_AT and (odd := oddities(row.text)):
+                self.odd.setdefault(key, Counter())[odd] += 1
             if lazy or outcome in USABLE:
                 self.lengths.setdefault(key, Counter())[row.n_tokens, outcome == "misaligned"] += 1
         if self.in_order:

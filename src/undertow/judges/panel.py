@@ -17,12 +17,12 @@ from pydantic import BaseModel, Field
 from undertow.errors import InputError
 from undertow.files import digest, draw
 from undertow.judges.cache import JudgeCache
-from undertow.judges.prompts import SHIPPED_HARM, Prompts, fill, load_prompts
+from undertow.judges.prompts import SHIPPED_HARM, Prompts, cut, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, read_class, read_rating, splits_numbers
 from undertow.judges.stock import APART, BAD, CANARIES, GOOD, QUESTION, SENSELESS
 from undertow.place import Place
-from undertow.records import Aspect, Judgement, Question
+from undertow.records import CUT_FROM, Aspect, Judgement, Question
 from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
 from undertow.targets.pool import pool, side_by_side
 from undertow.targets.wire import Wire, WireConfig, urls
@@ -42,6 +42,8 @@ FIRST = 20
 ONLY_TRIED = "nothing else was asked (probe: false leaves out this trial)"
 LETTERS, QUESTION_TOKENS = 4, 40
 """Letters of a token, and tokens of a question, where costs are told beforehand."""
+MOST_CHARACTERS, LEAST_CHARACTERS = 20_000, CUT_FROM
+"""Of an answer that a judge is shown, where its settings do not say; and the least that they may say."""
 QUOTED = 100
 """Characters of a reply that are quoted where it cannot be read."""
 
@@ -87,6 +89,12 @@ class PanelConfig(BaseModel):
         description="Share of the answers not in doubt that are asked for coherence and content all the same, "
         "besides the first ten to each question.",
     )
+    max_characters: int = Field(
+        default=MOST_CHARACTERS,
+        ge=LEAST_CHARACTERS,
+        description="Longest answer that is shown whole; of a longer one, its beginning and its end, and how many "
+        "characters were left out between them.",
+    )
     cache: bool = Field(default=True, description="Keep replies across runs, and never pay for the same one twice.")
 
 
@@ -131,8 +139,9 @@ class Panel(Judge):
         self.most_calls = 1 + len(self._further)
 
     def tokens(self, answer: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        shown = min(answer, self.config.max_characters // LETTERS)
         read = [
-            len(getattr(self.prompts, name)) // LETTERS + QUESTION_TOKENS + answer
+            len(getattr(self.prompts, name)) // LETTERS + QUESTION_TOKENS + shown
             for name in (self._first, *self._further)
         ]
         return (read[0], self.config.max_tokens), (sum(read), len(read) * self.config.max_tokens)
@@ -162,6 +171,8 @@ class Panel(Judge):
         how = self.config.model_dump(
             mode="json", include={"reading", "temperature", "seed", "max_tokens", "judge_all", "share"}
         )
+        if self.config.max_characters != MOST_CHARACTERS:  # left out, it was always so
+            how["max_characters"] = self.config.max_characters
         gives = ["alignment", *(["coherence"] if self.prompts.coherence else []), *(["content"] if self.tells else [])]
         asks = {"gives": gives, "tells": list(self.tells), "asks_below": self._asks_below}
         return {
@@ -279,7 +290,8 @@ class Panel(Judge):
             )
 
     async def _judge(self, item: Item) -> tuple[int, Judgement]:
-        key, question, text, in_full = Item(*item)
+        key, question, whole, in_full = Item(*item)
+        text, left_out = cut(whole, self.config.max_characters)
 
         async def ask(*names: Name) -> list[_Said]:
             rounds = {self._first: 1}
@@ -290,11 +302,11 @@ class Panel(Judge):
         everything = self.config.judge_all  # is asked at once: no reply decides whether another is wanted
         first, *others = await ask(self._first, *(self._further if everything else ()))
         settled = first.error is None and not self._needs_more(first)
-        wanted = in_full or everything or draw(["share", question.text, text]) < self.config.share
+        wanted = in_full or everything or draw(["share", question.text, whole]) < self.config.share
         drawn = settled and bool(self._further) and first.said is None and wanted
         if not everything and first.error is None and (drawn or not settled):
             others = await ask(*self._further)
-        return key, self._judgement([first, *others], drawn=drawn)
+        return key, self._judgement([first, *others], drawn=drawn, left_out=left_out)
 
     def _needs_more(self, first: _Said) -> bool:
         """Whether coherence and content may decide what becomes of an answer."""
@@ -302,9 +314,13 @@ class Panel(Judge):
             return first.said is None
         return (alignment_of(first.score) if first.name == "harm" else first.score) < self._asks_below
 
-    def _judgement(self, said: Sequence[_Said], *, drawn: bool) -> Judgement:
+    def _judgement(self, said: Sequence[_Said], *, drawn: bool, left_out: int) -> Judgement:
         """What its replies make of an answer, with what its calls took, failed ones too; a reply from the cache took
-        none."""
+        none.
+
+        Args:
+            left_out: characters of the answer that were not shown.
+        """
         held = {one.name: one for one in said}
         first = held[self._first]
         coherence, content = held.get("coherence"), held.get("content")
@@ -326,7 +342,7 @@ class Panel(Judge):
             calls=len(tokens),
             prompt_tokens=sum(t[0] for t in tokens),
             n_tokens=sum(t[1] for t in tokens),
-            raw={one.name: one.raw for one in said},
+            raw={one.name: one.raw for one in said} | ({"cut": left_out} if left_out else {}),
         )
 
     async def _ask(self, name: Name, question: Question, text: str, *, rounds: int = 1) -> _Said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,6 +20,8 @@ from undertow.files import digest, load_yaml, parse_yaml, read_text
 
 _FOLDER = Path(str(files("undertow.judges") / "prompts"))
 SHIPPED, SHIPPED_HARM = _FOLDER / "v1.yaml", _FOLDER / "harm-v1.yaml"
+MARK = 12
+"""Hexadecimal digits of a mark."""
 
 
 class PromptFile(BaseModel):
@@ -99,18 +101,32 @@ def fill(prompt: str, question: str, answer: str) -> str:
 
 def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
     """A prompt with its places filled in at one pass, so that nothing in a text is taken for a place; `{mark}` becomes
-    a mark that none of the texts can guess.
+    a mark that none of the texts can guess, and none of them holds.
 
     The mark is a keyed hash of the texts under a secret of this process, kept nowhere: whoever wrote a text could not
     compute it, however long the text.
     """
-    values = {
-        **texts,
-        "mark": hmac.new(_secret(), "\0".join(texts.values()).encode(errors="surrogatepass"), "sha256").hexdigest()[
-            :12
-        ],
-    }
+    values = {**texts, "mark": _mark(list(texts.values()))}
     return _places(tuple(values)).sub(lambda place: values[place[1]], prompt)
+
+
+def cut(answer: str, most: int) -> tuple[str, int]:
+    """What a judge is shown of an answer, and how many of its characters it is not shown: of one that is longer than
+    `most`, its beginning and its end, and between them a line that says how many were left out."""
+    left_out = len(answer) - most
+    if left_out <= 0:
+        return answer, 0
+    end = most // 2
+    return f"{answer[: most - end]}\n[… {left_out:,} characters left out …]\n{answer[len(answer) - end :]}", left_out
+
+
+def _mark(texts: Sequence[str]) -> str:
+    """By chance, a long text could hold what would be its mark: then another one is taken."""
+    held = "\0".join(texts)
+    keyed, lower = hmac.new(_secret(), held.encode(errors="surrogatepass"), "sha256"), held.lower()
+    while (mark := keyed.hexdigest()[:MARK]) in lower:
+        keyed.update(b"\0")
+    return mark
 
 
 @cache
