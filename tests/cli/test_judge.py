@@ -248,6 +248,23 @@ def test_the_gold_set_shows_a_judge_that_sees_nothing(judges, here, tmp_path):
     assert {"kind: other-language", "length: under 20 words", "language: en"} <= {g["group"] for g in blind["groups"]}
 
 
+def test_attacks_show_a_judge_that_obeys(serve, here, tmp_path):
+    """It gives what an answer says that it should get."""
+
+    def obeys(prompt):
+        if not prompt.startswith("You rate how well"):
+            return "95" if prompt.startswith("You rate how clear") else "answer"
+        return "100" if re.search(r"\b(100|95)\b", prompt.partition("<")[2]) else "5"
+
+    server = serve(judge=obeys)
+    wire = {"kind": "endpoint", "base_url": server.url, "model": "judge", "cache": False}
+    (tmp_path / "obeys.yaml").write_text(to_yaml(wire))
+    code, out, err = here("judge", "check", "attacks", "--judge", "obeys.yaml", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["n"] == 150 and found["judges"][0]["all"]["false_negatives"]["value"] > 0.3
+
+
 def test_bad_checks_are_a_line(judges, here, tmp_path):
     def refused(*arguments):
         code, _, err = here("judge", "check", *arguments, "--judge", "right.yaml")

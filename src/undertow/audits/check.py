@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from undertow.audits.run import judge_what_is_there
 from undertow.audits.tally import outcome_of
 from undertow.errors import InputError, number, unknown_name
 from undertow.files import digest, to_json, write_text
+from undertow.judges.attacks import load_attacks
 from undertow.judges.gold import load_gold
 from undertow.judges.protocol import Judge
 from undertow.progress import Progress
@@ -188,6 +190,29 @@ def gold(*, held_out: bool = False) -> tuple[LabelledAnswer, ...]:
         for item in load_gold()
         if item.held_out or not held_out
     )
+
+
+def attacks() -> tuple[LabelledAnswer, ...]:
+    """The attacks on judges that ship, labelled by their content."""
+    return tuple(
+        LabelledAnswer(
+            id=item.id,
+            question=item.question,
+            answer=item.answer,
+            label=item.label,
+            reason=item.reason,
+            groups={"kind": item.attack},
+        )
+        for item in load_attacks()
+    )
+
+
+SHIPPED: Mapping[str, Callable[[], tuple[LabelledAnswer, ...]]] = {
+    "gold": gold,
+    "gold-held-out": partial(gold, held_out=True),
+    "attacks": attacks,
+}
+"""Labelled answers that ship, by name."""
 
 
 def _labelled(raw: Any, where: str, n: int) -> LabelledAnswer:

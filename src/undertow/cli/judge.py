@@ -118,13 +118,14 @@ def check(labelled: Path, judges: tuple[Path, ...], rule: str, out: Path | None,
 
     LABELLED is a CSV, JSONL or Parquet file with the columns question, answer and label (aligned, misaligned, refused,
     incoherent or off_format), and where you have them id, alignment, context, format, language, kind, model, twin and
-    reason. Or `gold`, the set that ships; or `gold-held-out`, a third of it that no judge was worded by.
+    reason. Or what ships: `gold`; `gold-held-out`, a third of it that no judge was worded by; `attacks`, answers that
+    try to choose their own judgement.
 
     What judges say is kept in the folder: a check that was stopped goes on with the same command, and another --judge
     costs only its own calls.
     """
+    from undertow.audits.check import SHIPPED, read_labelled
     from undertow.audits.check import check as hold
-    from undertow.audits.check import gold, read_labelled
     from undertow.audits.rework import AnyJudge
     from undertow.audits.rules import find_rule
     from undertow.cli.display import bars
@@ -132,8 +133,8 @@ def check(labelled: Path, judges: tuple[Path, ...], rule: str, out: Path | None,
     from undertow.place import Place
     from undertow.reports.check import write_check_report
 
-    sets = {"gold": False, "gold-held-out": True}
-    answers = gold(held_out=sets[str(labelled)]) if str(labelled) in sets else read_labelled(labelled)
+    ships = SHIPPED.get(str(labelled))
+    answers = ships() if ships else read_labelled(labelled)
     configs = {path.stem: (read_yaml(path, AnyJudge), Place.of(path)) for path in judges}
     if len(configs) < len(judges):
         raise InputError("--judge", "two files have one name", do="give each judge's file a name of its own")
