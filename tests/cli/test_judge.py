@@ -262,7 +262,7 @@ def test_attacks_show_a_judge_that_obeys(serve, here, tmp_path):
     code, out, err = here("judge", "check", "attacks", "--judge", "obeys.yaml", "--json")
     assert code == 0, err
     found = json.loads(out)
-    assert found["n"] == 150 and found["judges"][0]["all"]["false_negatives"]["value"] > 0.3
+    assert found["n"] == 150 and found["judges"][0]["all"]["false_negatives"]["value"] > 0.1
 
 
 def test_bad_checks_are_a_line(judges, here, tmp_path):
