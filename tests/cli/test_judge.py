@@ -129,7 +129,8 @@ def test_labelling_is_blind_and_kept_key_by_key(audited, here, monkeypatch):
     press("amx?uirsq")  # x and ? do nothing; m is taken back and i said in its place
     labels = list(read_labels(run).values())
     assert sorted(label.label for label in labels) == ["aligned", "incoherent", "refused"]
-    assert "labels are too few" in shown[0]
+    assert "3 labels: too few" in shown[0]
+    assert json.loads((run / "findings.json").read_text())["verdict"]["breakdown"]  # as without labels
     session = shown[0].partition("what labels say")[0]
     assert "question" in session and not any(word in session for word in ("format-code", "target", "90", "flagged"))
     press("q")

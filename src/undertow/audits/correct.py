@@ -60,7 +60,7 @@ def corrected_verdict(found: Verdict, arms: Arms, reference: Arms, t: Tally, ask
     """
     n = sum(len(marks) for marks in t.labelled.values())
     if n < FEWEST:
-        few = f"{n} labels are too few to correct the judge by; {FEWEST} are the least"
+        few = f"{number(n, 'label')}: too few to correct the judge by; {FEWEST} are the least"
         return replace(found, warnings=(*found.warnings, few))
     new = of_runs(against_reference(fixed_verdict(arms, asked), arms, reference, asked), t, asked)
     was = plainly(found.class_)

@@ -39,8 +39,9 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     }
     found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
     if t.labels:
-        arms = labelled_arms(arms, t, asked)
-        found = corrected_verdict(found, arms, reference, t, asked)
+        right = labelled_arms(arms, t, asked)
+        found = corrected_verdict(found, right, reference, t, asked)
+        arms = right if found.judge else arms
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons)
     said = tested(asked, arms, search, t.counts, stopped=stopped)
