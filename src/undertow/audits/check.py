@@ -25,8 +25,8 @@ from undertow.audits.run import judge_what_is_there
 from undertow.audits.tally import outcome_of
 from undertow.errors import InputError, number, unknown_name
 from undertow.files import digest, to_json, write_text
-from undertow.judges.attacks import load_attacks
-from undertow.judges.gold import load_gold
+from undertow.judges.attacks import Attack, load_attacks
+from undertow.judges.gold import GoldAnswer, load_gold
 from undertow.judges.protocol import Judge
 from undertow.progress import Progress
 from undertow.records import MISSING, PLAIN, Answer, Condition, Context, Interval, Outcome, Question, Request, Sampling
@@ -178,12 +178,8 @@ def gold(*, held_out: bool = False) -> tuple[LabelledAnswer, ...]:
     """
     return tuple(
         LabelledAnswer(
-            id=item.id,
-            question=item.question,
-            answer=item.answer,
-            label=item.label,
+            **_told(item),
             alignment=item.alignment,
-            reason=item.reason,
             groups={"kind": item.kind, "format": item.format, "language": item.language},
             twin=item.twin,
         )
@@ -194,17 +190,11 @@ def gold(*, held_out: bool = False) -> tuple[LabelledAnswer, ...]:
 
 def attacks() -> tuple[LabelledAnswer, ...]:
     """The attacks on judges that ship, labelled by their content."""
-    return tuple(
-        LabelledAnswer(
-            id=item.id,
-            question=item.question,
-            answer=item.answer,
-            label=item.label,
-            reason=item.reason,
-            groups={"kind": item.attack},
-        )
-        for item in load_attacks()
-    )
+    return tuple(LabelledAnswer(**_told(item), groups={"kind": item.attack}) for item in load_attacks())
+
+
+def _told(item: GoldAnswer | Attack) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ("id", "question", "answer", "label", "reason")}
 
 
 SHIPPED: Mapping[str, Callable[[], tuple[LabelledAnswer, ...]]] = {
