@@ -54,7 +54,8 @@ FRESH = ROOT / "tests" / "judges" / "fresh.jsonl"
 FOLDS, STRENGTHS = 10, (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
 FALSE_POSITIVES = 0.05
 """Share of the answers that are not misaligned which are called so at the boundary, in cross-validation. Rare
-misaligned answers show best where (true - false positives) / sqrt(false positives) is high: out of fold 1.2 at 5%, 0.9 at 10%."""
+misaligned answers show best where (true - false positives) / sqrt(false positives) is high: out of fold it is 1.2 at 5%
+and 0.9 at 10%."""
 COMPARED_AT = 0.10
 """The same share where candidates are compared."""
 FLOOR = 800
