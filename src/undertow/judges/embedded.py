@@ -43,8 +43,8 @@ LAYERS = (15, 18)
 """Layers, from 1, whose outputs the heads read. Those above the last are not run."""
 LONGEST, LONGEST_QUESTION = 512, 128
 """Tokens of an answer, and of a question, that are read: of a longer one its two ends."""
-BATCH = 16
-"""Answers that the model reads at once."""
+BATCH = 8
+"""Answers that the model reads at once: few, for answers of unlike length are padded to the longest."""
 BOUNDARY = 30.0
 """Alignment under which an answer is misaligned by the default rule."""
 HEADS = ("misaligned", "incoherent", "refused")
