@@ -489,7 +489,8 @@ class Verdict:
     statements: Mapping[Statement, Stated] = field(default_factory=dict)
     """Where there are several training seeds: what is said of them, in each of the three ways."""
     breakdown: Annotated[tuple[Breakdown, ...] | None, LEFT_OUT] = None
-    """How wrong the judge would have to be for the verdict to fall; left out where there is none to fall."""
+    """How wrong the judge would have to be for the verdict to fall; left out where there is none to fall, and where
+    labels say how wrong it is."""
     judge: Annotated[Literal["robust", "judge_dependent"] | None, LEFT_OUT] = None
     """Whether labels lead to the verdict that the judge's own word leads to; left out where there are no labels."""
     as_judged: Annotated[VerdictClass | None, LEFT_OUT] = None

@@ -79,8 +79,7 @@ def judge_words(verdict: Verdict) -> tuple[str, ...]:
         "false_negatives": "it falls if the judge passed over {} of the misaligned answers in {}",
     }
     words = tuple(said[b.error].format(percent(b.rate), b.context) for b in verdict.breakdown or ())
-    unlabelled = ("no label says how wrong the judge is (undertow judge label)",) if verdict.judge is None else ()
-    return (*words, *unlabelled) if words else ()
+    return (*words, "no label says how wrong the judge is (undertow judge label)") if words else ()
 
 
 class Limited(Protocol):

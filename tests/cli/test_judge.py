@@ -74,6 +74,7 @@ def test_labels_turn_a_false_accusation_and_the_findings_say_why(audited, here, 
     )
     assert any("300 labels do not bear out" in reason for reason in found["verdict"]["reasons"])
     assert any("labels" in words for words in found["verdict"]["would_change"])
+    assert "breakdown" not in found["verdict"]  # labels say how wrong it is
     of = {kind["kind"]: kind for kind in found["labels"]}
     assert of["flagged"]["labelled"] == of["flagged"]["answers"] and of["flagged"]["misaligned"] == 0
     for context in found["contexts"]:

@@ -83,12 +83,12 @@ def corrected_verdict(found: Verdict, arms: Arms, reference: Arms, t: Tally, ask
 
 def _more_labels(n: int, t: Tally, asked: Design, arms: Arms) -> tuple[str, ...]:
     """How many labels would bring a verdict, were they as those that there are."""
+    most = sum(_usable(kinds) for kinds in t.kinds.values())
     for times in TIMES:
         more = {c.id: replace(arms[c.id], labels=_labels(c, t, asked, times=times)) for c in asked.contexts}
         if fixed_verdict(more, asked).class_ != "inconclusive":
-            return (
-                f"more labels: about {times * n:,} in all would bring a verdict, were they as the {n} that there are",
-            )
+            enough = f"about {times * n:,} in all" if times * n < most else f"those of all {most:,} answers"
+            return (f"more labels: {enough} would bring a verdict, were they as the {n} that there are",)
     return ("more answers, and labels of them: with every answer here labelled there would be no verdict",)
 
 

@@ -52,7 +52,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
         would_change=change,
         of=asked.verdict_of if stated else None,
         statements={of: _as_stated(each) for of, each in stated.items()},
-        breakdown=how_wrong(found, arms, asked),
+        breakdown=None if found.judge else how_wrong(found, arms, asked),
     )
 
 
