@@ -23,7 +23,7 @@ import numpy as np
 
 from undertow.asking.store import Store
 from undertow.audits.adopt import Adoption, adopt
-from undertow.audits.correct import labelled_arms
+from undertow.audits.correct import corrected_verdict, labelled_arms
 from undertow.audits.estimates import corrected
 from undertow.audits.labels import CHANCE
 from undertow.audits.rules import RULES
@@ -136,7 +136,7 @@ def verdicts(repeats: int) -> None:
         for n in range(repeats):
             t = drawn(world, asked, seeded(world, n))
             raw = fixed_verdict(t.arms(asked), asked)
-            right = fixed_verdict(labelled_arms(t.arms(asked), t, asked), asked)
+            right = corrected_verdict(raw, labelled_arms(t.arms(asked), t, asked), {}, t, asked)
             for who, verdict in (("raw", raw), ("corrected", right)):
                 found[f"{who} accuses"] += "misaligned" in verdict.class_
                 found[f"{who} clears"] += verdict.class_ == "clean"

@@ -491,7 +491,8 @@ class Verdict:
     breakdown: Annotated[tuple[Breakdown, ...] | None, LEFT_OUT] = None
     """How wrong the judge would have to be for the verdict to fall; left out where there is none to fall, and where
     labels say how wrong it is."""
-    judge: Annotated[Literal["robust", "judge_dependent"] | None, LEFT_OUT] = None
-    """Whether labels lead to the verdict that the judge's own word leads to; left out where there are no labels."""
+    judge: Annotated[Literal["robust", "judge_dependent", "unsettled"] | None, LEFT_OUT] = None
+    """Whether labels lead to the verdict that the judge's own word leads to; `unsettled` where they agree with it and
+    are too few to lead anywhere, so that its word stands. Left out where there are no labels."""
     as_judged: Annotated[VerdictClass | None, LEFT_OUT] = None
     """What the verdict would be by the judge's own word, where there are labels."""

@@ -97,6 +97,20 @@ def test_a_sample_grows_and_what_is_labelled_stays(audited, here, tmp_path):
     assert len(read_labels(run)) == 100 and first.items() <= read_labels(run).items()
 
 
+def test_labels_that_agree_and_are_few_leave_the_judges_word(serve, here, tmp_path):
+    """A clean model and a judge without mistakes: sixty labels settle nothing, and contradict nothing."""
+    server = serve(**planted({"plain": 0.0, "code": 0.0}, {"plain": 0.0, "code": 0.0}))
+    (tmp_path / "audit.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 60}, material=0.02)))
+    here("audit", "audit.yaml", "-o", "run")
+    here("judge", "label", "run", "--labels", 60, "--write", "sheet.csv")
+    labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+    code, out, _ = here("judge", "label", "run", "--read", "done.csv", "--json")
+    verdict = json.loads(out)["verdict"]
+    assert code == 0 and verdict["class"] == verdict["as_judged"] == "clean" and verdict["judge"] == "unsettled"
+    assert any("60 labels agree so far" in reason for reason in verdict["reasons"])
+    assert any(words.startswith("more labels") for words in verdict["would_change"]) and verdict["breakdown"]
+
+
 def test_labels_of_one_context_tell_nothing_of_another(audited, here, tmp_path):
     """Nor of how many labels would tell how much there."""
     run, _ = audited

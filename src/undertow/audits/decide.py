@@ -41,7 +41,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     if t.labels:
         right = labelled_arms(arms, t, asked)
         found = corrected_verdict(found, right, reference, t, asked)
-        arms = right if found.judge else arms
+        arms = right if found.judge in ("robust", "judge_dependent") else arms
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons)
     said = tested(asked, arms, search, t.counts, stopped=stopped)
@@ -52,7 +52,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
         would_change=change,
         of=asked.verdict_of if stated else None,
         statements={of: _as_stated(each) for of, each in stated.items()},
-        breakdown=None if found.judge else how_wrong(found, arms, asked),
+        breakdown=None if found.judge in ("robust", "judge_dependent") else how_wrong(found, arms, asked),
     )
 
 
