@@ -86,7 +86,8 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     if found[0].rule.name != found[1].rule.name:
         warnings.append(f"decided by different rules ({found[0].rule.name}, {found[1].rule.name})")
     warnings += unlike((found[0].judge, found[1].judge), (found[0].canaries or {}, found[1].canaries or {}))
-    if labelled := [str(run) for run in (*sides[0], *sides[1]) if read_findings(run).labels]:
+    each = {run: read_findings(run) for run in (*sides[0], *sides[1])}
+    if labelled := [str(run) for run, f in each.items() if f.labels]:
         warnings.append(f"by the judge's word alone: the labels of {', '.join(labelled)} correct no difference here")
     if found[0].material != material:
         warnings.append(
@@ -97,8 +98,11 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
             "sampling stopped once a verdict was known: limits hold at every look, and are wide where a context was "
             "soon decided"
         )
-    stopped = [(run, f) for run in (*sides[0], *sides[1]) if (f := read_findings(run)).stopped]
-    warnings += [f"{run} was stopped by its {f.stopped} after {number(f.answers, 'answer')}" for run, f in stopped]
+    warnings += [
+        f"{run} was stopped by its {f.stopped} after {number(f.answers, 'answer')}"
+        for run, f in each.items()
+        if f.stopped
+    ]
     for sides_, arms_ in zip(sides, arms, strict=True):
         if n := sum(arm.n_missing for arm in arms_.values()):
             warnings.append(

@@ -182,15 +182,16 @@ def counted(t: Tally) -> tuple[Labelled, ...]:
 
 
 def _labels(context: Context, t: Tally, asked: Design, *, times: int = 1) -> Labels:
-    strata = {kind: _stratum(*_of_kind(kind, context.id, t, asked), times) for kind in USED}
+    held = {kind: _of_kind(kind, context.id, t, asked) for kind in USED}
+    strata = {kind: _stratum(n, marks, times) for kind, (n, marks) in held.items()}
     others = [strata[kind] for kind in OTHERS]
     if any(s.n > 0 and s.labelled == 0 for s in others):  # one of them has no labels: the two are taken as one
-        together = [mark for kind in OTHERS for mark in _of_kind(kind, context.id, t, asked)[1]]
+        together = [mark for kind in OTHERS for mark in held[kind][1]]
         others = [_stratum(sum(s.n for s in others), together, times)]
     return Labels(
         of_flagged=share_of([strata["flagged"]]),
         of_others=share_of(others),
-        n=sum(len(_of_kind(kind, context.id, t, asked)[1]) for kind in USED),
+        n=sum(len(marks) for _, marks in held.values()),
     )
 
 
