@@ -19,11 +19,11 @@ import numpy as np
 
 from undertow.asking.folder import alone
 from undertow.asking.store import Store, StoredAnswer
-from undertow.audits.labels import LABELS, LabelClass
+from undertow.audits.labels import LabelClass, read_label
 from undertow.audits.rules import VerdictRule, require_given
 from undertow.audits.run import judge_what_is_there
 from undertow.audits.tally import outcome_of
-from undertow.errors import InputError, number, unknown_name
+from undertow.errors import InputError, number
 from undertow.files import digest, to_json, write_text
 from undertow.judges.attacks import Attack, load_attacks
 from undertow.judges.gold import GoldAnswer, load_gold
@@ -211,9 +211,7 @@ def _labelled(raw: Any, where: str, n: int) -> LabelledAnswer:
     for name in ("question", "answer", "label"):
         if not str(raw.get(name) or "").strip():
             raise InputError(where, f"has no {name}", expected="columns question, answer and label")
-    label = str(raw["label"]).strip().lower().replace(" ", "_").replace("-", "_")
-    if label not in LABELS:
-        raise unknown_name(where, "label", label, LABELS)
+    label = read_label(raw["label"], where)
     rated = raw.get("alignment")
     try:
         alignment = None if rated in (None, "") else float(str(rated))

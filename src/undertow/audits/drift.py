@@ -22,10 +22,8 @@ def unlike(
 ) -> Iterator[str]:
     """What sets the judges of two runs apart, in words."""
     was, is_ = judges
-    keys = [key for key in (*was, *(key for key in is_ if key not in was)) if key not in BESIDE]
-    if differs := [
-        f"{key}: {_short(was, key)}, then {_short(is_, key)}" for key in keys if was.get(key) != is_.get(key)
-    ]:
+    keys = [key for key in {**was, **is_} if key not in BESIDE and was.get(key) != is_.get(key)]
+    if differs := [f"{key}: {_short(was, key)}, then {_short(is_, key)}" for key in keys]:
         yield f"judged by unlike judges ({'; '.join(differs)}), so what changed may be the judge"
     elif words := moved(*canaries):
         yield f"their judge has one name, and is not what it was: of stock answers it said {words}"

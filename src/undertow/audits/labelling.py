@@ -18,7 +18,7 @@ from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.audits.correct import expected_widths
 from undertow.audits.findings import Findings, find, read_findings, write_findings
-from undertow.audits.labels import LABELS, Drawn, Key, Label, LabelClass, add_labels, drawn, read_labels
+from undertow.audits.labels import Drawn, Key, Label, LabelClass, add_labels, drawn, read_label, read_labels
 from undertow.audits.record import read_record
 from undertow.audits.rules import rule_of
 from undertow.audits.tally import Design, Tally, outcome_of, tally
@@ -38,6 +38,8 @@ class Session:
     run: Path
     sample: list[Drawn]
     """The answers to label, in order."""
+    known: frozenset[Key]
+    """Every answer of the run."""
     questions: Mapping[str, str]
     """Wordings by id."""
     labels: dict[Key, Label]
@@ -116,10 +118,12 @@ def labelling(run: Path, n: int, *, by: str = "", contexts: Collection[str] = ()
         asked = replace(asked, contexts=tuple(c for c in asked.contexts if c.id in contexts))
     with alone(run), Store(run / "run.sqlite") as store:
         judge, labels = store.judge(record["judge"]), read_labels(run)
-        rows = [row for row in store.answers(judge) if not contexts or row.context in contexts]
+        stored = list(store.answers(judge))
+        rows = [row for row in stored if not contexts or row.context in contexts]
         yield Session(
             run=run,
             sample=list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=record["seed"]))[:n],
+            known=frozenset((row.subject, row.context, row.question, row.sample) for row in stored),
             questions={question.id: question.text for question in suite.questions},
             labels=labels,
             by=by,
@@ -175,36 +179,28 @@ def read_sheet(session: Session, path: Path) -> int:
     Raises:
         InputError: a row's label is none of `LABELS`, or the run holds no such answer; names the row.
     """
-    known, new = _answers(session.run), []
+    new = []
     for where, row in records(path):
         if not isinstance(row, Mapping):
             raise InputError(where, "is no record", expected=f"columns {', '.join(SHEET)}")
-        said = str(row.get("label") or "").strip().lower().replace(" ", "_").replace("-", "_")
-        if not said or said == "nan":
+        said = str(row.get("label") or "").strip()
+        if said.lower() in ("", "nan"):
             continue
-        if said not in LABELS:
-            raise unknown_name(where, "label", said, LABELS)
+        label = read_label(said, where)
         key = _named(row, where)
-        if key not in known:
+        if key not in session.known:
             raise InputError(
                 where,
                 f"names an answer that the run does not hold ({', '.join(map(str, key))})",
                 expected="context, question_id and sample of one that it holds",
             )
         chance = 1.0 if row.get("chance") in (None, "") else _number(row["chance"], where)
-        label: Any = said
         new.append(
             _label(key, label, chance or 1.0, by=str(row.get("by") or session.by), note=str(row.get("note") or ""))
         )
     add_labels(session.run, new)
     session.labels |= {label.key: label for label in new}
     return len(new)
-
-
-def _answers(run: Path) -> set[Key]:
-    record = read_record(run)
-    with Store(run / "run.sqlite") as store:
-        return {(a.subject, a.context, a.question, a.sample) for a in store.answers(store.judge(record["judge"]))}
 
 
 def _named(row: Mapping[str, Any], where: object) -> Key:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from undertow.asking.store import StoredAnswer
 from undertow.audits.rules import VerdictRule
-from undertow.errors import InputError
+from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, draw
 from undertow.mistakes import with_place
 from undertow.records import MISSING, Judgement, Outcome, Subject, is_target
@@ -122,6 +122,18 @@ def _is_label(line: bytes) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def read_label(said: object, where: object) -> LabelClass:
+    """A label as people write it: in any case, with blanks or dashes.
+
+    Raises:
+        InputError: it is none of `LABELS`.
+    """
+    bare = str(said).strip().lower().replace(" ", "_").replace("-", "_")
+    if bare not in LABELS:
+        raise unknown_name(where, "label", bare, LABELS)
+    return bare
 
 
 def kind_of(outcome: Outcome, judgement: Judgement | None, rule: VerdictRule) -> Kind | None:
