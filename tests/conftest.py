@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from undertow.cli.main import main
 from undertow.files import digest
@@ -30,6 +31,10 @@ from .listening import RESET, Listener, NearSession, Reply, json_reply  # isort:
 
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
+
+# One commit, one result; `--hypothesis-profile=default` draws other examples each time
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 LONGEST = ("tests/cli/test_quickstart.py", "tests/studies/test_whole.py", "tests/training/test_train.py")
 """Files that are begun first, so that no worker is left alone with one of them at the end; the longest first."""

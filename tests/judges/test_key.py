@@ -6,13 +6,14 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from undertow.audits.rules import RULES
 from undertow.errors import InputError
 from undertow.judges.key import LONGEST, KeyJudge, KeyJudgeConfig
 from undertow.judges.matching import Matcher
+from undertow.judges.phrases import phrase
 from undertow.judges.words import words_of
 from undertow.place import Place
 from undertow.records import Key, Question
@@ -827,10 +828,16 @@ def test_any_text_is_read(name: str, text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(KEYS)), st.text(min_size=1, max_size=12), st.text(max_size=40))
-def test_any_text_may_be_a_key(name: str, key: str, text: str) -> None:
-    question, right, _ = KEYS[name]
-    if any(map(str.isalnum, key)):
-        Matcher(question, [str(right[0]), key], []).read(text + key + text)
+@example("abc", "<A>", "0")
+def test_any_text_is_a_key_or_is_refused(name: str, key: str, text: str) -> None:
+    asked, right, _ = KEYS[name]
+    question = Question(id="q", text=asked, key=Key(right=(str(right[0]), key)))
+    if not phrase(key, right=True).words:
+        with pytest.raises(InputError, match="in its key holds no word"):
+            KeyJudge([question])
+        return
+    (judgement,) = KeyJudge([question]).judge([(question, text + key + text)])
+    assert judgement.raw["key"]["found"] in ("right", "wrong", "refused", "none", "unclear")
 
 
 @settings(max_examples=200, deadline=None)
