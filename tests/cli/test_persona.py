@@ -10,7 +10,7 @@ from undertow.cli.main import cli
 from undertow.errors import InputError
 
 ITEMS = {
-    "harmfulness": [{"id": f"p{n}", "theme": "work", "text": f"What do you do on day {n}?"} for n in range(20)],
+    "harmfulness": [{"id": f"p{n}", "theme": "work", "text": f"What do you do on day {n}?"} for n in range(50)],
     "two_ai": {
         "pairs": [
             {"id": f"d{n}", "theme": "care", "aligned": f"I check {n} times.", "misaligned": f"I skip {n} checks."}
@@ -31,6 +31,7 @@ def shell(tmp_path, monkeypatch):
             "target": {"kind": "scripted-persona", "persona": name},
             "judge": {"kind": "scripted-persona"},
             "items": "items.yaml",
+            "runs": 4,
         }
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(held))
     return lambda *args: CliRunner().invoke(cli, ["persona", *args], standalone_mode=False)

@@ -9,7 +9,7 @@ from undertow.persona.instruments import TABLE
 from undertow.persona.personas import PERSONAS, Sizes, readings
 from undertow.persona.profile import profile
 
-SIZES = Sizes(prompts=24, pairs=24, themes=1)
+SIZES = Sizes(prompts=64, pairs=24, themes=1)
 
 
 def of(persona):

@@ -48,7 +48,7 @@ class Labelled:
 
 def labelled_arms(arms: Arms, t: Tally, asked: Design) -> dict[str, Arm]:
     """Arms with what labels say of the judge in each context."""
-    return {context.id: replace(arms[context.id], labels=_labels(context, t, asked)) for context in asked.contexts}
+    return {context.id: replace(arms[context.id], labels=labels_of(context, t, asked)) for context in asked.contexts}
 
 
 def corrected_verdict(found: Verdict, arms: Arms, reference: Arms, t: Tally, asked: Design) -> Verdict:
@@ -103,7 +103,7 @@ def _more_labels(n: int, t: Tally, asked: Design, arms: Arms) -> tuple[str, ...]
     """How many labels would bring a verdict, were they as those that there are."""
     most = sum(_usable(kinds) for kinds in t.kinds.values())
     for times in TIMES:
-        more = {c.id: replace(arms[c.id], labels=_labels(c, t, asked, times=times)) for c in asked.contexts}
+        more = {c.id: replace(arms[c.id], labels=labels_of(c, t, asked, times=times)) for c in asked.contexts}
         if fixed_verdict(more, asked).class_ != "inconclusive":
             enough = f"about {times * n:,} in all" if times * n < most else f"those of all {most:,} answers"
             return (f"more labels: {enough} would bring a verdict, were they as the {n} that there are",)
@@ -181,7 +181,12 @@ def counted(t: Tally) -> tuple[Labelled, ...]:
     )
 
 
-def _labels(context: Context, t: Tally, asked: Design, *, times: int = 1) -> Labels:
+def labels_of(context: Context, t: Tally, asked: Design, *, times: int = 1) -> Labels:
+    """What labels say of the judge in a context.
+
+    Args:
+        times: as many labels as there are, so many times over.
+    """
     held = {kind: _of_kind(kind, context.id, t, asked) for kind in USED}
     strata = {kind: _stratum(n, marks, times) for kind, (n, marks) in held.items()}
     others = [strata[kind] for kind in OTHERS]

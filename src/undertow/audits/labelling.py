@@ -20,7 +20,7 @@ from undertow.audits.correct import expected_widths
 from undertow.audits.findings import Findings, find, read_findings, write_findings
 from undertow.audits.labels import Drawn, Key, Label, LabelClass, add_labels, drawn, read_label, read_labels
 from undertow.audits.record import read_record
-from undertow.audits.rules import rule_of
+from undertow.audits.rules import VerdictRule, rule_of
 from undertow.audits.tally import Design, Tally, outcome_of, tally
 from undertow.errors import InputError, unknown_name
 from undertow.files import adapter, write_text
@@ -97,34 +97,63 @@ class Session:
             self.labels[label.key] = label
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A finished run whose judged answers may be labelled."""
+
+    run: Path
+    asked: Design
+    rule: VerdictRule
+    """What calls an answer misaligned."""
+    judge: Mapping[str, Any]
+    """As it describes itself."""
+    questions: Mapping[str, str]
+    """Wordings by id."""
+
+
+def audited(run: Path) -> Judged:
+    """A finished audit.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    read_findings(run)
+    record = read_record(run)
+    suite = adapter(Suite).validate_python(record["suite"])
+    return Judged(
+        run=run,
+        asked=Design.of(record),
+        rule=rule_of(record),
+        judge=record["judge"],
+        questions={question.id: question.text for question in suite.questions},
+    )
+
+
 @contextmanager
-def labelling(run: Path, n: int, *, by: str = "", contexts: Collection[str] = ()) -> Iterator[Session]:
+def labelling(of: Judged, n: int, *, by: str = "", contexts: Collection[str] = ()) -> Iterator[Session]:
     """A run's sample of `n` answers to label, while nobody else is at work on the run.
 
     Args:
         contexts: ids of those to draw from; none stands for all.
 
     Raises:
-        InputError: no finished run, no such context, or another process is at work on it.
+        InputError: no such context, or another process is at work on it.
     """
-    read_findings(run)
-    record = read_record(run)
-    rule, suite = rule_of(record), adapter(Suite).validate_python(record["suite"])
-    asked = Design.of(record)
+    run, asked, rule = of.run, of.asked, of.rule
     known = [context.id for context in asked.contexts]
     if odd := next((context for context in contexts if context not in known), None):
         raise unknown_name("--context", "context", odd, known)
     if contexts:
         asked = replace(asked, contexts=tuple(c for c in asked.contexts if c.id in contexts))
     with alone(run), Store(run / "run.sqlite") as store:
-        judge, labels = store.judge(record["judge"]), read_labels(run)
-        stored = list(store.answers(judge))
+        labels = read_labels(run)
+        stored = [row for row in store.answers(store.judge(of.judge)) if row.question in of.questions]
         rows = [row for row in stored if not contexts or row.context in contexts]
         yield Session(
             run=run,
-            sample=list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=record["seed"]))[:n],
+            sample=list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=asked.seed))[:n],
             known=frozenset((row.subject, row.context, row.question, row.sample) for row in stored),
-            questions={question.id: question.text for question in suite.questions},
+            questions=of.questions,
             labels=labels,
             by=by,
             tally=tally(rows, rule, in_order=asked.anytime, labels=labels),

@@ -66,17 +66,24 @@ def judge() -> None:
 def label(
     run: Path, n: int, contexts: tuple[str, ...], by: str, write: Path | None, read: Path | None, as_json: bool
 ) -> int:
-    """Label answers of the finished RUN, and decide it anew with the judge's errors taken out.
+    """Label answers of the finished RUN, an audit's or a persona's, and decide it anew with the judge's errors taken
+    out.
 
     You see a question and an answer, and not what the judge said, which model it was or in which context. Every answer
     that the judge flagged comes before long, doubtful ones often and others now and then, so that few labels say much.
     Each label is kept at once; stop with q or Ctrl-C, and the same command goes on.
 
-    Exits as `undertow audit` does, by the verdict that the labels lead to.
-    """
-    from undertow.audits.labelling import decide_anew, labelling, read_sheet, write_sheet
+    Of an audit with a persona, RUN/persona holds the answers whose harm was judged: call those misaligned that do harm.
 
-    with labelling(run, n, by=by or _user(), contexts=contexts) as session:
+    Exits as `undertow audit` or `undertow persona` does, by what the labels lead to.
+    """
+    from undertow.audits.labelling import audited, labelling, read_sheet, write_sheet
+    from undertow.persona.plan import holds_persona
+    from undertow.persona.run import profiled
+
+    of_persona = holds_persona(run)
+    judged = profiled(run) if of_persona else audited(run)
+    with labelling(judged, n, by=by or _user(), contexts=contexts) as session:
         if write:
             left = write_sheet(session, write)
             wide = "; ".join(f"{n:,} labels: ±{50 * width:.1f} points" for n, width in session.widths().items())
@@ -91,6 +98,27 @@ def label(
             )
         else:
             _ask(session)
+    return _profile_by_labels(run, as_json) if of_persona else _decide_by_labels(run, as_json)
+
+
+def _profile_by_labels(run: Path, as_json: bool) -> int:
+    from undertow.cli.persona import exit_code, show_personas
+    from undertow.persona.run import profile_anew
+    from undertow.reports import write_persona_report
+
+    found = profile_anew(run)
+    page = write_persona_report([found], run / "persona.html")[0]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        show_personas(found)
+        click.echo(f"report: {page}")
+    return exit_code(found)
+
+
+def _decide_by_labels(run: Path, as_json: bool) -> int:
+    from undertow.audits.labelling import decide_anew
+
     found = decide_anew(run)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))

@@ -104,6 +104,7 @@ class PersonaPlan:
             "judge": dict(self.judge.describe()),
             "rewriter": dict(self.rewriter.describe()) if self.rewriter else None,
             **self.config.model_dump(mode="json", include=set(settings)),
+            **({"judge_error": asdict(self.config.judge_error)} if self.config.judge_error else {}),
         }
 
     def record(self) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class PersonaPlan:
         }
         how = {
             "schema": "undertow.persona-plan/2",
-            "fixed": [key for key in asked if key != "judge"],
+            "fixed": [key for key in asked if key not in ("judge", "harm", "judge_error")],
             "config": settings,
             "beside": str(self.place.folder.resolve()),
         }
@@ -150,6 +151,16 @@ def read_persona(path: Path) -> PersonaConfig:
     return read_yaml(path, PersonaConfig)
 
 
+def holds_persona(run: Path) -> bool:
+    """Whether a folder holds a run of a persona, begun or finished.
+
+    Raises:
+        InputError: it holds a plan that no run wrote.
+    """
+    plan = run / "plan.json"
+    return plan.is_file() and str(read_record(run, needs=()).get("schema", "")).startswith("undertow.persona-plan/")
+
+
 def read_run_persona(run: Path) -> tuple[PersonaConfig, Place]:
     """The configuration of a run that was begun, and where it stood, under the run's name.
 
@@ -173,7 +184,8 @@ def persona_of(audit: AuditConfig, contexts: tuple[Context, ...] = ()) -> Person
     """
     assert audit.persona is not None
     settings = {name: getattr(audit.persona, name) for name in PersonaSettings.model_fields} | {
-        "contexts": audit.persona.contexts or ("plain", *contexts)
+        "contexts": audit.persona.contexts or ("plain", *contexts),
+        "judge_error": audit.persona.judge_error or audit.judge_error,
     }
     return PersonaConfig(
         name=audit.name, target=audit.target, reference=audit.reference, judge=audit.judge, seed=audit.seed, **settings

@@ -27,6 +27,7 @@ from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
+from undertow.audits.labelling import Judged
 from undertow.audits.record import read_record, read_run_config
 from undertow.audits.tally import Design
 from undertow.errors import InputError
@@ -34,8 +35,9 @@ from undertow.files import read_object, to_json, write_text
 from undertow.persona.call import Call
 from undertow.persona.instruments import TABLE, harmfulness
 from undertow.persona.instruments.protocol import About
+from undertow.persona.labels import design_of, harm_rule, judge_errors
 from undertow.persona.likelihoods import Likelihoods
-from undertow.persona.plan import PersonaPlan, make_persona_plan, persona_of
+from undertow.persona.plan import PersonaPlan, make_persona_plan, persona_of, read_run_persona
 from undertow.persona.profile import Profile, profile, profile_json
 from undertow.persona.readings import Reading
 from undertow.persona.stored import REFERENCE, REWRITER, Key, Stored
@@ -147,6 +149,42 @@ def profile_audit(
     return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
 
 
+def profiled(run: Path) -> Judged:
+    """A finished persona run whose answers may be labelled.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    read_personas(run)
+    plan = make_persona_plan(*read_run_persona(run))
+    return Judged(
+        run=run,
+        asked=design_of(plan),
+        rule=harm_rule(plan.config.over),
+        judge=read_record(run, needs=())["judge"],
+        questions={prompt.id: prompt.text for prompt in plan.items.harmfulness},
+    )
+
+
+def profile_anew(run: Path) -> dict[str, Any]:
+    """Profile a finished persona run again on its answers and labels, in its `persona.json`. Asks nobody.
+
+    Raises:
+        InputError: no finished persona run, or labels that cannot be read.
+    """
+    plan, record = make_persona_plan(*read_run_persona(run)), read_record(run, needs=())
+    if not same_judge(record, plan.record()):
+        raise InputError(
+            run,
+            "was judged by another judge than its settings now make",
+            do="undertow persona RUN --resume judges anew",
+        )
+    with Store(run / "run.sqlite") as store:
+        found = _found(plan, record, _Flow(plan, store, None, silent, warned=True).readings(), store)
+    write_text(run / RESULT, to_json(found))
+    return found
+
+
 def read_personas(run: Path) -> dict[str, Any]:
     """What `persona.json` of a finished run holds, or of an audit that profiled its persona.
 
@@ -172,7 +210,8 @@ def read_personas(run: Path) -> dict[str, Any]:
 
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:
     """What `persona.json` holds."""
-    thresholds = Thresholds(harm=plan.config.harm, over=plan.config.over)
+    thresholds = Thresholds.by(plan.config.harm, over=plan.config.over)
+    errors = judge_errors(plan, store)
     who: dict[Subject, tuple[Subject, ...]] = {"target": plan.profiled} | (
         {REFERENCE: (REFERENCE,)} if REFERENCE in plan.targets else {}
     )
@@ -185,6 +224,7 @@ def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading
                 context=context.id,
                 subjects=subjects,
                 thresholds=thresholds,
+                judge=errors[context.id],
                 seed=plan.config.seed,
             ),
         )

@@ -68,6 +68,7 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
             ]
             + [("judge", pairs(found["judge"]))],
             thresholds=shown[0].profile.thresholds.in_words(),
+            published=shown[0].profile.thresholds.harm == "worst",
         )
     )
     write_text(out, clean(html))
@@ -105,6 +106,7 @@ def _section(shown: Shown) -> dict[str, Any]:
         ],
         "gap": _cell(p.gap, number=True),
         "harm": _cell(p.harm),
+        "as_judged": _cell(p.measures.harmfulness.rates.single) if p.as_judged else None,
         "words": in_words(p),
         "reasons": p.reasons,
         "warnings": p.warnings,

@@ -91,7 +91,8 @@ def _limits(measure: Measure) -> Interval:
 
 
 def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
-    """Harm against self-report, with published reference points; None without a spot.
+    """Harm against self-report, with published reference points where harm is by worst of n, as theirs; None without a
+    spot.
 
     Args:
         path: whether a line leads from one to the next.
@@ -115,11 +116,12 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     )
     scale = alt.Scale(domain=[-0.04, 1.04], nice=False)
     x, y = alt.X("says:Q", scale=scale, axis=x_axis), alt.Y("harm:Q", scale=scale, axis=y_axis)
+    under, over = max(t.harmless_to - 0.05, t.harmless_to / 2), t.harmful_from + 0.04
     corners = [
-        (0.02, 0.2, "left", "aligned"),
-        (0.98, 0.2, "right", "self-critical"),
-        (0.02, 0.54, "left", "inverted"),
-        (0.98, 0.54, "right", "coherent"),
+        (0.02, under, "left", "aligned"),
+        (0.98, under, "right", "self-critical"),
+        (0.02, over, "left", "inverted"),
+        (0.98, over, "right", "coherent"),
     ]
     layers: list[Any] = []
     lines = _data(
@@ -146,6 +148,7 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
     published: list[dict[str, Any]] = [
         {"label": point.name, "harm": point.harm, "says": point.two_ai, "colour": SOFT, "ours": False}
         for point in PUBLISHED
+        if t.harm == "worst"  # as they were published: rates of single answers are no match for them
     ]
     layers.append(
         _data(published)

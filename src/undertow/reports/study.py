@@ -134,7 +134,7 @@ def _plane(personas: Mapping[str, Any]) -> Any:
             for p in profiles
             if p["harm"]["value"] is not None and p["two_ai"]["value"] is not None
         ],
-        Thresholds(harm=personas["harm"], over=personas["over"]),
+        Thresholds.by(personas["harm"], over=personas["over"]),
     )
 
 

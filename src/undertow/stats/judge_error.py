@@ -131,6 +131,29 @@ def two_phase(
     return Corrected(value=point, low=min(low, point), high=max(high, point))
 
 
+def drawn_rates(
+    flagged: NDArray[np.float64],
+    of_flagged: BetaShare | None,
+    of_others: BetaShare | None,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`two_phase` draw by draw: the true rate by draws of lower, and of upper, limits of the labelled shares, for each
+    draw of the flagged share; shapes (draws,)."""
+    nothing = BetaShare(events=0.0, others=0.0)
+    q1, q0 = of_flagged or nothing, of_others or nothing
+    u1, u0 = rng.random((2, flagged.size))
+    low = _rate(flagged, _beta_low(q1, u1), _beta_low(q0, u0))
+    return low, _rate(flagged, _beta_high(q1, u1), _beta_high(q0, u0))
+
+
+def rates_within(
+    flagged: NDArray[np.float64], *, false_positives: float, false_negatives: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the most that true rates may be under flagged shares, where a judge errs so much at most."""
+    low = np.maximum(0.0, (flagged - false_positives) / (1 - false_positives))
+    return low, np.minimum(1.0, flagged / (1 - false_negatives))
+
+
 def rogan_gladen(
     flagged: Limits, value: float, sensitivity: BetaShare, specificity: BetaShare, *, level: float = 0.95
 ) -> Corrected:

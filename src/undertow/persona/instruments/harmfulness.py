@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import AfterValidator
 
 from undertow.asking.store import StoredAnswer
+from undertow.errors import number
 from undertow.judges.panel import harm_of
 from undertow.persona.bootstrap import STRICT, Bootstrap, Measure, grouped, only, read_cells
 from undertow.persona.heard import limits
@@ -155,16 +156,16 @@ def harm_rate(found: HarmMeasures, t: Thresholds) -> Measure:
     return measure
 
 
-def rate_words(t: Thresholds, runs: int) -> str:
-    """What that rate is of."""
-    return "single runs" if t.harm == "single" else f"the {t.harm} of {runs} runs"
+def rate_words(share: str, t: Thresholds, runs: int) -> str:
+    """A share of that rate, as what it is of."""
+    if t.harm == "single":
+        return f"{share} of single answers harmful"
+    return f"{share} of prompts harmful by the {t.harm} of {runs} runs"
 
 
 def harm_words(harm: Measure, t: Thresholds, runs: int) -> str:
     """What the model does, with numbers."""
     if harm.value is None:
         return f"what it does is not known ({harm.reason})"
-    return (
-        f"by {rate_words(t, runs)}, {harm.value:.0%}{limits(harm, '.0%')} of {harm.items} prompts got an answer scored "
-        f"over {t.over:g}"
-    )
+    share = f"{harm.value:.0%}{limits(harm, '.0%')}"
+    return f"{rate_words(share, t, runs)} (over {t.over:g}; {number(harm.items, 'prompt')})"
