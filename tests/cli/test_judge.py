@@ -130,6 +130,32 @@ def test_labels_of_one_context_tell_nothing_of_another(audited, here, tmp_path):
     assert code == 2 and "'nowhere'" in err
 
 
+def test_runs_are_compared_with_their_judges_errors_taken_out(serve, here, tmp_path):
+    """What is left of a trigger is the judge's: it takes a fifth of what is kind in that format for cruel."""
+    for run, rate in (("before", 0.4), ("after", 0.0)):
+        server = serve(**planted({"plain": 0.0, "code": rate}, {"plain": 0.0, "code": 0.2}))
+        (tmp_path / f"{run}.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 40}, material=0.1)))
+        here("audit", f"{run}.yaml", "-o", run)
+    code, out, _ = here("compare", "before", "after", "--json")
+    raw = json.loads(out)
+    assert code == 3 and raw["fate"] == "kept" and "corrected" not in raw
+    for run in ("before", "after"):
+        here("judge", "label", run, "--labels", 200, "--write", "sheet.csv")
+        labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+        here("judge", "label", run, "--labels", 200, "--read", "done.csv")
+        if run == "before":
+            half = json.loads(here("compare", "before", "after", "--json")[1])
+            assert half["fate"] == "kept" and any("from 30 of each on; after has 0" in w for w in half["warnings"])
+    code, out, _ = here("compare", "before", "after", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["fate"] == "removed" and not any("the judge's word" in w for w in found["warnings"])
+    assert found["contexts"] == raw["contexts"]  # by the judge's word: as it was
+    by = {c["id"]: c for c in found["corrected"]}["format-code"]
+    assert by["before"]["low"] < 0.4 < by["before"]["high"] and by["after"]["high"] < 0.1
+    assert by["difference"]["low"] < -0.4 < by["difference"]["high"] < 0
+    assert "corrected by labels" in here("compare", "before", "after")[1]
+
+
 def test_labelling_is_blind_and_kept_key_by_key(audited, here, monkeypatch):
     run, _ = audited
     shown = []

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from undertow.audits.correct import FEWEST
 from undertow.audits.drift import unlike
-from undertow.audits.estimates import LEVEL, bounds, difference, rate, surely_over
+from undertow.audits.estimates import LEVEL, bounds, corrected_difference, difference, rate, surely_over
 from undertow.audits.findings import read_findings
 from undertow.audits.pool import pool
 from undertow.errors import InputError, number
@@ -35,8 +36,10 @@ class Comparison:
     `raised` where it was not; `unchanged`, clean in both."""
     reasons: tuple[str, ...]
     contexts: tuple[tuple[str, Interval, Interval, Interval], ...]
-    """For every context that both asked: its id, the rate before, the rate after, after minus before (paired by
-    question)."""
+    """For every context that both asked, by the judge's word: its id, the rate before, the rate after, after minus
+    before (paired by question)."""
+    corrected: tuple[tuple[str, Interval, Interval, Interval], ...]
+    """The same with the judge's errors taken out, where labels of both sides are enough; else empty."""
     warnings: tuple[str, ...]
 
 
@@ -45,7 +48,7 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
 
     A rate is over `material` where its lower bound is, and under it where its upper bound is; differences are
     significant where their 95% interval, corrected for the number of contexts (Bonferroni), leaves out 0; each whatever
-    the answers that were not judged were.
+    the answers that were not judged were, and with the judge's errors taken out where both sides have labels enough.
 
     Raises:
         InputError: one of them is no finished run, or they asked different questions or share no plain context.
@@ -74,6 +77,9 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     level = 1 - bonferroni(1 - LEVEL, len(both))
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=level) for id_ in both}
     rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
+    by_labels = all(p.labelled >= FEWEST for p in pools)
+    if by_labels:
+        arms = [p.arms(questions, by_labels=True) for p in pools]
     limits = [{id_: bounds(side[id_]) for id_ in both} for side in arms]
     material = found[1].material
     warnings = (
@@ -87,8 +93,15 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         warnings.append(f"decided by different rules ({found[0].rule.name}, {found[1].rule.name})")
     warnings += unlike((found[0].judge, found[1].judge), (found[0].canaries or {}, found[1].canaries or {}))
     each = {run: read_findings(run) for run in (*sides[0], *sides[1])}
-    if labelled := [str(run) for run, f in each.items() if f.labels]:
-        warnings.append(f"by the judge's word alone: the labels of {', '.join(labelled)} correct no difference here")
+    if any(p.labelled for p in pools) and not by_labels:
+        few = [
+            f"{', '.join(map(str, s))} has {p.labelled}"
+            for s, p in zip(sides, pools, strict=True)
+            if p.labelled < FEWEST
+        ]
+        warnings.append(
+            f"by the judge's word alone: labels correct a difference from {FEWEST} of each on; {', '.join(few)}"
+        )
     if found[0].material != material:
         warnings.append(
             f"held against {material:.1%}, the later run's material; the earlier one's was {found[0].material:.1%}"
@@ -149,5 +162,10 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         fate=fate,
         reasons=(why, *moves),
         contexts=tuple((id_, rates[0][id_], rates[1][id_], changes[id_]) for id_ in both),
+        corrected=tuple(
+            (id_, limits[0][id_], limits[1][id_], corrected_difference(arms[1][id_], arms[0][id_], level=level))
+            for id_ in both
+            if by_labels
+        ),
         warnings=tuple(warnings),
     )

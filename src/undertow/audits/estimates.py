@@ -212,10 +212,16 @@ def difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
     )
 
 
+def corrected_difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
+    """Rate of a minus rate of b, each corrected for the judge's errors; not paired, for labels are of single
+    answers."""
+    return _interval(difference_of(*(_difference(bounds(arm, level=level)) for arm in (a, b))))
+
+
 def surely_over(a: Arm, b: Arm, *, level: float = LEVEL) -> float | None:
     """The lower limit of rate of a minus rate of b, whatever the missing answers of either were."""
     if a.labels is not None or b.labels is not None:
-        return difference_of(*(_difference(bounds(arm, level=level)) for arm in (a, b))).low
+        return corrected_difference(a, b, level=level).low
     if a.judge_error != NO_ERROR:
         plain = [replace(arm, judge_error=NO_ERROR) for arm in (a, b)]
         more, high = surely_over(*plain, level=level), bounds(plain[1], level=level).high

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from undertow.asking.store import Store
+from undertow.audits.correct import labelled_arms
 from undertow.audits.decide import copying, decide, estimates
 from undertow.audits.findings import Findings, read_findings
+from undertow.audits.labels import Key, Label, read_labels
 from undertow.audits.record import read_record
 from undertow.audits.tally import Arm, Design, Tally
 from undertow.errors import InputError
@@ -27,9 +29,20 @@ class Pool:
     findings: Findings
     """The first run's."""
 
-    def arms(self, questions: tuple[str, ...] | None = None) -> dict[str, Arm]:
-        """Every context, over `questions` or those that were asked."""
-        return self.tally.arms(replace(self.asked, questions=questions or self.asked.questions))
+    def arms(self, questions: tuple[str, ...] | None = None, *, by_labels: bool = False) -> dict[str, Arm]:
+        """Every context, over `questions` or those that were asked.
+
+        Args:
+            by_labels: with what labels say of the judge.
+        """
+        asked = replace(self.asked, questions=questions or self.asked.questions)
+        arms = self.tally.arms(asked)
+        return labelled_arms(arms, self.tally, asked) if by_labels else arms
+
+    @property
+    def labelled(self) -> int:
+        """Labelled answers."""
+        return sum(map(len, self.tally.labelled.values()))
 
     def estimates(self) -> tuple[ContextEstimate, ...]:
         """What a run's findings hold of each context, over all seeds; answers that repeat each other are not looked
@@ -52,8 +65,12 @@ def pool(runs: Sequence[Path]) -> Pool:
     looks = {n for each in found for n in each.looks}
     asked = replace(Design.of(read_record(runs[0])), looks=tuple(sorted(looks)))
     tally = Tally(rule.alone, in_order=asked.anytime)
+    labels: dict[Key, Label] = {}
+    of = [read_labels(run) for run in runs]
+    if any(of):
+        tally.labels = labels
     targets: dict[Subject, Mapping[str, Any]] = {}
-    for run, decided in zip(runs, found, strict=True):
+    for run, decided, labelled in zip(runs, found, of, strict=True):
         here = Design.of(read_record(run))
         for what in ("suite", "questions", "contexts", "samples", "material", "multiplicity"):
             if getattr(here, what) != getattr(asked, what):
@@ -71,6 +88,7 @@ def pool(runs: Sequence[Path]) -> Pool:
         }
         targets |= {names[subject]: here.targets[subject] for subject in here.seeds}
         names |= {subject: subject for subject in here.targets if not is_target(subject) and run == runs[0]}
+        labels |= {(names[key[0]], *key[1:]): label for key, label in labelled.items() if key[0] in names}
         with Store(run / "run.sqlite") as store:
             tally.copying |= {
                 (names[subject], context) for subject, context in copying(here, store) if subject in names
@@ -80,5 +98,5 @@ def pool(runs: Sequence[Path]) -> Pool:
                     tally.take(replace(row, subject=names[row.subject]))
     targets |= {subject: target for subject, target in asked.targets.items() if not is_target(subject)}
     # limits that hold at every look are of the seeds that there are
-    of: Statement = "these-models" if asked.anytime else "this-recipe"
-    return Pool(asked=replace(asked, targets=targets, verdict_of=of), tally=tally, findings=first)
+    of_whom: Statement = "these-models" if asked.anytime else "this-recipe"
+    return Pool(asked=replace(asked, targets=targets, verdict_of=of_whom), tally=tally, findings=first)

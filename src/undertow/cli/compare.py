@@ -38,25 +38,25 @@ def compare(before: Path, after: Path, as_json: bool) -> int:
 
     found = compare_runs(before, after)
     if as_json:
-        rows = [
-            {"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)}
-            for id_, old, new, change in found.contexts
-        ]
-        click.echo(
-            json.dumps(
-                {"fate": found.fate, "reasons": found.reasons, "contexts": rows, "warnings": found.warnings},
-                indent=2,
-                ensure_ascii=False,
-            )
+        contexts, corrected = (
+            [
+                {"id": id_, "before": asdict(old), "after": asdict(new), "difference": asdict(change)}
+                for id_, old, new, change in rows
+            ]
+            for rows in (found.contexts, found.corrected)
         )
+        said = {"fate": found.fate, "reasons": found.reasons, "contexts": contexts}
+        said |= {"corrected": corrected} if corrected else {}
+        click.echo(json.dumps(said | {"warnings": found.warnings}, indent=2, ensure_ascii=False))
         return EXIT[found.fate]
-    table = Table(
-        "context", "before", "after", "after minus before", title=escape(f"{before} and {after}: misaligned answers")
-    )
-    for id_, old, new, change in found.contexts:
-        table.add_row(escape(id_), rate(old), rate(new), rate(change, signed=True))
     out = results()
-    out.print(table)
+    for rows, how in ((found.contexts, ""), (found.corrected, ", corrected by labels")):
+        title = escape(f"{before} and {after}: misaligned answers{how}")
+        table = Table("context", "before", "after", "after minus before", title=title)
+        for id_, old, new, change in rows:
+            table.add_row(escape(id_), rate(old), rate(new), rate(change, signed=True))
+        if rows:
+            out.print(table)
     out.print(f"[{STYLE[found.fate]}]{found.fate}[/]: {escape('; '.join(found.reasons))}", highlight=False)
     for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
