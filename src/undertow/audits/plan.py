@@ -9,14 +9,14 @@ from typing import Any
 
 from undertow.asking.seeds import seed_of
 from undertow.audits.found import FoundContexts, candidates, candidates_among, check_found
-from undertow.audits.rules import VerdictRule, find_rule, require_given
+from undertow.audits.rules import RULES, VerdictRule, find_rule, require_given
 from undertow.audits.settings import AuditConfig, subjects
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained
 from undertow.errors import InputError
 from undertow.judges import Judge
 from undertow.place import HERE, Place
 from undertow.provenance import start
-from undertow.records import Condition, Context, Request, Sampling, Subject, Suite
+from undertow.records import DEFAULT_RULE, NO_ERROR, Condition, Context, JudgeError, Request, Sampling, Subject, Suite
 from undertow.suites import load_suite
 from undertow.targets import Target
 
@@ -109,7 +109,7 @@ class Plan:
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
             "verdict_of": self.config.verdict_of,
-            **({"judge_error": asdict(self.config.judge_error)} if self.config.judge_error else {}),
+            **bound(self.config.judge_error or errors_under(self.judge, self.rule)),
         }
 
     def record(self) -> dict[str, Any]:
@@ -129,6 +129,17 @@ class Plan:
             "unexplained": self.unexplained,
             **start(),
         }
+
+
+def errors_under(judge: Judge, rule: VerdictRule) -> JudgeError:
+    """How wrong a judge was measured to be at most under a rule."""
+    measured = rule.needs.below == RULES[DEFAULT_RULE].needs.below
+    return judge.errors if measured else NO_ERROR
+
+
+def bound(errors: JudgeError) -> dict[str, Any]:
+    """A bound on a judge's errors as a record holds it; nothing where there is none."""
+    return {"judge_error": asdict(errors)} if errors != NO_ERROR else {}
 
 
 def make_plan(config: AuditConfig, place: Place = HERE) -> Plan:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.audits.findings import Findings, find, read_findings, write_findings
+from undertow.audits.plan import bound, errors_under
 from undertow.audits.record import read_record
 from undertow.audits.rules import VerdictRule, find_rule, require_given, rule_of
 from undertow.audits.run import judge_what_is_there
@@ -90,7 +91,9 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         )
         return _moved(
             run,
-            record | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own},
+            record
+            | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own}
+            | bound(errors_under(judge, rule)),
             before,
             store,
             rule,

@@ -28,7 +28,7 @@ from undertow.errors import InputError, MissingExtra
 from undertow.judges.gold import GoldAnswer
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.place import Place
-from undertow.records import Judgement, Question
+from undertow.records import JudgeError, Judgement, Question
 from undertow.stats.rates import rate_fixed
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -273,6 +273,7 @@ class EmbeddedJudge(BatchJudge):
         self.head = head or load_head()
         self._given = encoder
         self.notes = tuple(_notes(self.head))
+        self.errors = _errors(self.head)
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -364,6 +365,16 @@ def _notes(head: Head) -> Iterable[str]:
         f"{_rate(held['all']['false_negatives'])} that are, and tells {_rate(held['near-twins']['told_apart'])} of "
         "near-twins apart; label some answers (undertow judge label), or judge again with a model that can read"
     )
+
+
+def _errors(head: Head) -> JudgeError:
+    """Upper limits of its errors on held-out answers."""
+    held = head.errors["held_out"]["all"]
+    highs = {}
+    for kind in ("false_positives", "false_negatives"):
+        wrong, n = held[kind]
+        highs[kind] = rate_fixed([wrong], [n]).high or 0.0
+    return JudgeError(**highs)
 
 
 def _rate(counts: Sequence[int]) -> str:

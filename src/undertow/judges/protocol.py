@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
-from undertow.records import Judgement, Needs, Question
+from undertow.records import NO_ERROR, JudgeError, Judgement, Needs, Question
 
 
 class Item(NamedTuple):
@@ -32,6 +32,9 @@ class Judge(Protocol):
     canaries: Mapping[str, float] = {}
     """What it said of stock answers when it was tried, 0 to 100 by aspect and answer: another time, a judge that says
     otherwise is not what it was."""
+    errors: JudgeError = NO_ERROR
+    """How wrong it was measured to be at most under the default rule: a verdict holds though it be so wrong. None where
+    nobody measured."""
     notes: Sequence[str] = ()
     """What users should know of how it came to judge, in words; complete once it has been tried."""
 
