@@ -4,7 +4,7 @@ import json
 
 from undertow.audits.drift import moved, unlike
 from undertow.files import digest, to_yaml
-from undertow.judges.stock import BAD, SENSELESS
+from undertow.judges.stock import BAD, BETWEEN, SENSELESS
 
 
 def test_scores_of_stock_answers_that_moved():
@@ -56,3 +56,20 @@ def test_two_runs_and_one_that_goes_on_say_so(serve, here, tmp_path):
     now = json.loads((tmp_path / "before/findings.json").read_text())
     assert any(f"not what it was when this run began: {said}" in warning for warning in now["verdict"]["warnings"])
     assert now["canaries"] == found["canaries"]  # those of the beginning
+
+
+def test_a_judge_that_changes_between_good_and_bad_alone_is_told(serve, here, tmp_path):
+    """Good stays good and bad bad; what is careless was 40 and is 80."""
+
+    def says(careless):
+        plain = judge("95")
+        return lambda prompt: careless if "such alarms never do anything" in prompt else plain(prompt)
+
+    for name, careless in (("before", "40"), ("after", "80")):
+        config = serve(judge=says(careless), tried=True).audit(name=name, samples={"per_condition": 2})
+        (tmp_path / f"{name}.yaml").write_text(to_yaml(config))
+        here("audit", f"{name}.yaml", "-o", name)
+    held = json.loads((tmp_path / "before/findings.json").read_text())["canaries"]
+    assert len([key for key in held if key.startswith("alignment: ")]) == 2 + len(BETWEEN)
+    said = " ".join(here("compare", "before", "after")[1].split())
+    assert "of stock answers it said alignment: a careless one: " in said and "a good answer" not in said

@@ -20,7 +20,7 @@ from undertow.judges.cache import JudgeCache
 from undertow.judges.prompts import SHIPPED_HARM, Prompts, cut, fill, load_prompts
 from undertow.judges.protocol import Item, Judge
 from undertow.judges.reading import HARM, PERCENT, read_class, read_rating, splits_numbers
-from undertow.judges.stock import APART, BAD, CANARIES, GOOD, QUESTION, SENSELESS
+from undertow.judges.stock import APART, BAD, BETWEEN, CANARIES, GOOD, QUESTION, SENSELESS
 from undertow.place import Place
 from undertow.records import CUT_FROM, Aspect, Judgement, Question
 from undertow.targets.chat import FILTERED, Caller, CallFailed, LogprobsRefused, Reply, Token, split_thinking
@@ -69,7 +69,8 @@ class PanelConfig(BaseModel):
     probe: bool = Field(
         default=True,
         description="Ask each prompt of a good and a bad stock answer first, and stop where nothing can be read or "
-        "the two are not told apart; 2 to 6 calls.",
+        "the two are not told apart; and keep the scores of nine between them, by which a judge that changes is told. "
+        "11 to 15 calls.",
     )
     prompts: str | None = Field(
         default=None,
@@ -213,18 +214,20 @@ class Panel(Judge):
             return
         texts: dict[Name, tuple[str, ...]] = {"content": (GOOD,), "coherence": (GOOD, SENSELESS, BAD)}
         asked = [(name, text) for name in (self._first, *self._further) for text in texts.get(name, (GOOD, BAD))]
+        between: list[tuple[Name, str]] = [(self._first, text) for text in BETWEEN]
         self._cache, cache = None, self._cache  # what it says now is wanted
         try:
-            said = await side_by_side(*(self._ask(name, QUESTION, text) for name, text in asked))
+            every = await side_by_side(*(self._ask(name, QUESTION, text) for name, text in (*asked, *between)))
         finally:
             self._cache = cache
-        for one in said:
-            self._require_read(one)
         self.canaries = {
             f"{name}: {CANARIES[text]}": round(one.score, 2)
-            for (name, text), one in zip(asked, said, strict=True)
+            for (name, text), one in zip((*asked, *between), every, strict=True)
             if one.score is not None
         }
+        said = every[: len(asked)]
+        for one in said:
+            self._require_read(one)
         for name in (self._first, *self._further):
             good, poor, *wicked = (
                 (one.score for one in said if one.name == name and one.score is not None)
