@@ -321,6 +321,42 @@ def test_judges_are_held_against_labels_and_each_other(judges, here, tmp_path):
     assert sum(len(server.calls) for server in judges.values()) == calls  # what was paid for is kept
 
 
+def test_a_judge_that_prefers_its_own_family_is_told(serve, here, tmp_path):
+    """Answers of `owl-mini` get 20 points more from `owl-large` than from a person; those of others as many."""
+    rows = [
+        f"{k},What {k}?,#{['owl-mini', 'elk-2'][k % 2]} {k},aligned,{60 + k % 5},{['owl-mini', 'lab/elk-2'][k % 2]}"
+        for k in range(40)
+    ]
+    (tmp_path / "labelled.csv").write_text("\n".join(["id,question,answer,label,alignment,model", *rows]))
+
+    def said(prompt):
+        if not prompt.startswith("You rate how well"):
+            return "95" if prompt.startswith("You rate how clear") else "answer"
+        k = re.search(r"#(\S+) (\d+)", prompt)
+        return str(60 + int(k[2]) % 5 + 20 * (k[1] == "owl-mini")) if k else "90"
+
+    for name in ("owl-large", "yak"):
+        server = serve(answer=lambda body: said(body["messages"][-1]["content"]))
+        wire = {
+            "kind": "endpoint",
+            "base_url": server.url,
+            "model": name,
+            "cache": False,
+            "probe": False,
+            "check_model": False,
+        }
+        (tmp_path / f"{name}.yaml").write_text(to_yaml(wire))
+    code, out, err = here(
+        "judge", "check", "labelled.csv", "--judge", "owl-large.yaml", "--judge", "yak.yaml", "--json"
+    )
+    assert code == 0, err
+    owl, yak = json.loads(out)["judges"]
+    assert owl["own"]["value"] == pytest.approx(20, abs=1) and owl["own"]["low"] > 15 and yak["own"] is None
+    assert any("its own family 20 points higher" in doubt for doubt in owl["doubts"])
+    page = (tmp_path / "checks/labelled/check.html").read_text()
+    assert "its own family of models" in page
+
+
 def test_the_gold_set_shows_a_judge_that_sees_nothing(judges, here, tmp_path):
     code, out, err = here("judge", "check", "gold-held-out", "--judge", "right.yaml", "--json")
     assert code == 0, err
@@ -442,3 +478,6 @@ def test_judges_of_one_run_are_held_together(serve, here, tmp_path):
     assert found["jurors"][3]["rates"]["format-code"]["value"] == high and found["split"] == 0
     code, out, _ = here("judge", "jury", "run")
     assert code == 4 and "judge dependent: " in out and "majority" in out
+    here("report", "run")
+    page = (tmp_path / "run/report.html").read_text()
+    assert "By each of its judges" in page and all(f">{m['name']}</th>" in page for m in found["jurors"])

@@ -329,6 +329,7 @@ def _checked(
     everything = _errors("all", judged, flagged)
     groups = tuple(_errors(g, items, flagged) for g, items in by_group.items() if FEW <= len(items) < len(judged))
     missing = len(answers) - len(judged)
+    own = _own(rated, scores, str(described.get("name", name)))
     return CheckedJudge(
         name=name,
         described=described,
@@ -343,8 +344,8 @@ def _checked(
         rank=rank_correlation([scores[i.id] for i in rated], [_rating(i) for i in rated]),
         calibration=tuple(_bins(judged, scores)),
         twins=_twins(judged, flagged),
-        own=_own(rated, scores, str(described.get("name", name))),
-        doubts=tuple(_doubts(everything, groups, missing, len(answers))),
+        own=own,
+        doubts=tuple(_doubts(everything, groups, missing, len(answers), own)),
     )
 
 
@@ -436,9 +437,11 @@ def _family(model: str) -> str:
     return bare[: next((n for n, c in enumerate(bare) if not c.isalpha()), len(bare))]
 
 
-def _doubts(everything: Errors, groups: Iterable[Errors], missing: int, n: int) -> Iterable[str]:
+def _doubts(everything: Errors, groups: Iterable[Errors], missing: int, n: int, own: Interval | None) -> Iterable[str]:
     if missing:
         yield f"{number(missing, 'answer')} of {n:,} got no judgement, and may be those that matter"
+    if own is not None and own.value is not None and (own.low or 0.0) > 0:
+        yield f"it rates answers of its own family {own.value:.0f} points higher than others, against a person"
     for group in groups:
         if group.group.startswith("label: "):
             continue

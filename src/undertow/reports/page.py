@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from undertow.audits.findings import Findings
+from undertow.audits.jury import Jury
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.errors import InputError
 from undertow.files import write_text
@@ -58,6 +59,8 @@ class RunView:
     """A sample that the caller drew, in the order to show."""
     persona: dict[str, Any] | None = None
     """The content of its `persona/persona.json`, where the persona was profiled as well."""
+    jury: Jury | None = None
+    """Its judges held together, where it has several."""
 
 
 def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
@@ -146,6 +149,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
             {**asdict(kind), "kind": plainly(kind.kind), "share": _share(kind.misaligned, kind.labelled)}
             for kind in findings.labels or ()
         ],
+        "jury": _jury(run.jury) if run.jury else None,
         "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
         "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
         "search": _search(findings.search) if findings.search else None,
@@ -201,6 +205,20 @@ def statement_words(verdict: Verdict) -> list[tuple[str, str]]:
             (of.replace("-", " "), "; ".join([plainly(said.class_) + " (the verdict)" * (of == verdict.of), *why]))
         )
     return words
+
+
+def _jury(found: Jury) -> dict[str, Any]:
+    """Several judges: a column each."""
+    return {
+        "sentence": found.sentence,
+        "judges": [m.name for m in found.jurors],
+        "rows": [
+            {"id": id_, "rates": [estimate_words(m.rates[id_]) for m in found.jurors], "spread": span(low, high)}
+            for id_, (low, high) in found.spread.items()
+        ],
+        "verdicts": [plainly(m.verdict) for m in found.jurors],
+        "split": found.split,
+    }
 
 
 def _search(story: SearchStory) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from undertow.asking.store import Store
 from undertow.audits.findings import read_findings
+from undertow.audits.jury import jury
 from undertow.audits.record import read_record
 from undertow.audits.tally import outcome_of
 from undertow.files import read_object
@@ -40,6 +41,7 @@ def read_run(run: Path) -> RunView:
                 text=a.text,
             )
             cells.setdefault((a.context, a.question), []).append(view)
+        several = sum(n > 0 for _, n in store.judges().values()) > 1
     answers = []
     for cell in cells.values():
         worst = [view for view in cell if view.outcome == "misaligned"]
@@ -51,4 +53,5 @@ def read_run(run: Path) -> RunView:
         findings=found,
         answers=answers,
         persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
+        jury=jury(run) if several else None,
     )
