@@ -42,6 +42,7 @@ from undertow.targets.chat import (
     to_keep,
     without_keys,
 )
+from undertow.targets.limit import TimeLimit
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -54,6 +55,8 @@ MOST_BYTES = 8_000_000
 """Bytes of one reply, unpacked; a longer one is none."""
 DROPPED = ("temperature", "seed", "top_logprobs", "logprobs")
 """Request fields that some models refuse, and go without."""
+_BY_LIMIT = aiohttp.ClientTimeout(total=None)
+"""Of calls that a `TimeLimit` ends."""
 ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would
 be taken for the model's."""
@@ -220,6 +223,7 @@ class Wire(Caller):
         self._turn = 0
         self._in_flight = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._limit = TimeLimit(config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._refused: InputError | None = None
         self._gives_logprobs = self._answered = False
@@ -244,6 +248,7 @@ class Wire(Caller):
         if self._session is not None:
             await self._session.close()
             self._session = None
+        self._limit.close()
 
     async def check(self) -> None:
         """Look before the first call: is the server there, is the key good, does it know the model?
@@ -354,11 +359,11 @@ class Wire(Caller):
     async def _post(self, lane: _Lane, payload: bytes) -> tuple[int, Mapping[str, str], str]:
         """One call as it is: status, headers and text of the reply."""
         where = _at(lane.url, "chat/completions")
-        async with self._http.post(
-            where, data=payload, headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False
-        ) as response:
-            self._stay(response, lane)
-            return response.status, response.headers, await _body(response)
+        how: dict[str, Any] = {"headers": self._headers(lane), "proxy": lane.proxy, "allow_redirects": False}
+        with self._limit:
+            async with self._http.post(where, data=payload, timeout=_BY_LIMIT, **how) as response:
+                self._stay(response, lane)
+                return response.status, response.headers, await _body(response)
 
     @property
     def _http(self) -> aiohttp.ClientSession:
