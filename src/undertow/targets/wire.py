@@ -451,7 +451,7 @@ class Wire(Caller):
         keys = self._keys()
         count_name(self.answered_by, without_keys(str(body.get("model") or ""), keys))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
-        shown, written = without_keys(content, keys), _written(choice.get("logprobs"))
+        shown, written = without_keys(content, keys), _written(choice.get("logprobs"), keys)
         if "[key]" in shown:
             written = written[:1]  # others may hold a part of the key each, which nothing would find
         return Reply(
@@ -460,10 +460,7 @@ class Wire(Caller):
             finish=without_keys(str(choice.get("finish_reason") or "stop"), keys),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
-            written=tuple(
-                Token(without_keys(t.text, keys), {without_keys(c, keys): lp for c, lp in t.candidates.items()})
-                for t in written
-            ),
+            written=tuple(written),
         )
 
     async def _take(self) -> _Lane:
@@ -586,19 +583,19 @@ def _n_tokens(said: Any) -> int:
     return min(max(0, int(said or 0)), MOST_TOKENS)
 
 
-def _written(logprobs: Any) -> list[Token]:
+def _written(logprobs: Any, keys: Sequence[str]) -> list[Token]:
     try:
-        return [_token(held) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
+        return [_token(held, keys) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         return []
 
 
-def _token(held: Mapping[str, Any]) -> Token:
+def _token(held: Mapping[str, Any], keys: Sequence[str]) -> Token:
     candidates = held.get("top_logprobs") or [held]
     # rounding may put 0 a little over
     return Token(
-        str(held["token"]),
-        {str(c["token"]): min(0.0, lp) for c in candidates if (lp := float(c["logprob"])) < 0.01},
+        without_keys(str(held["token"]), keys),
+        {without_keys(str(c["token"]), keys): min(0.0, lp) for c in candidates if (lp := float(c["logprob"])) < 0.01},
     )
 
 
