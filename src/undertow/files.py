@@ -408,7 +408,10 @@ def to_json(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """SHA-256 of a JSON-able value, independent of the order of keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_sorted(value).encode()).hexdigest()
+
+
+_sorted = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def draw(value: Any) -> float:

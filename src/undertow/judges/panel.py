@@ -368,34 +368,29 @@ class Panel(Judge):
         top = 0 if name == "content" else self._top
         key = self._key(prompt, question, text, self.config.top_logprobs if top else 0) if self._cache else ""
         if self._cache and (kept := self._cache.get(key)):
-            said = self._reading(name, kept, raw | {"cached": True})
+            said = self._reading(name, kept["text"], _tokens(kept), raw | {"cached": True})
             if said.unread is None:
                 return said  # else it was kept before only readings were, and is asked again
         reply = await self._chat([{"role": "user", "content": fill(prompt, question.text, text)}], top)
         words, thoughts = split_thinking(reply.text, None, getattr(self.config, "thinking", None))
-        held = {
-            "text": words,
-            "written": [list(token) for token in reply.written],
-            "tokens": [reply.prompt_tokens, reply.tokens],
-        }
-        said = self._reading(name, held, raw | {"tokens": held["tokens"]})
+        tokens = [reply.prompt_tokens, reply.tokens]
+        said = self._reading(name, words, reply.written, raw | {"tokens": tokens})
         # in the middle of a number, for all one knows
         broken_off = reply.finish == "length" and words.rstrip()[-1:].isdigit()
         if said.unread is not None or broken_off or reply.finish in FILTERED:
             said = _Said(name=name, raw=said.raw, unread=f"{name}: {_why(reply, words, thoughts)}")
         elif self._cache:
-            self._cache.put(key, held)
+            written = [list(token) for token in reply.written]
+            self._cache.put(key, {"text": words, "written": written, "tokens": tokens})
         return said
 
-    def _reading(self, name: Name, held: Mapping[str, Any], raw: dict[str, Any]) -> _Said:
+    def _reading(self, name: Name, words: str, written: Sequence[Token], raw: dict[str, Any]) -> _Said:
         """What a reply says, and what that was read from."""
-        words: str = held["text"]
         raw |= {"text": words}
         if name == "content":
             class_ = read_class(words, CONTENT)
             return _Said(name=name, raw=raw, content=class_, unread=words if class_ is None else None)
         scale = HARM if name == "harm" else PERCENT
-        written = _tokens(held)
         if self._digits is None:
             self._digits = splits_numbers(words, written)
         rating = read_rating(

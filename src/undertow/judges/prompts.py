@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,8 @@ def fill_in(prompt: str, texts: Mapping[str, str]) -> str:
     compute it, however long the text.
     """
     values = {**texts, "mark": _mark(list(texts.values()))}
-    return _places(tuple(values)).sub(lambda place: values[place[1]], prompt)
+    parts = _parts(prompt, tuple(values))
+    return "".join([values[part] if is_place else part for part, is_place in parts])
 
 
 def cut(answer: str, most: int) -> tuple[str, int]:
@@ -123,15 +124,17 @@ def cut(answer: str, most: int) -> tuple[str, int]:
 def _mark(texts: Sequence[str]) -> str:
     """By chance, a long text could hold what would be its mark: then another one is taken."""
     held = "\0".join(texts)
-    keyed, lower = hmac.new(_secret(), held.encode(errors="surrogatepass"), "sha256"), held.lower()
+    keyed, lower = blake2b(held.encode(errors="surrogatepass"), key=_secret()), held.lower()
     while (mark := keyed.hexdigest()[:MARK]) in lower:
         keyed.update(b"\0")
     return mark
 
 
-@cache
-def _places(names: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("{(" + "|".join(map(re.escape, names)) + ")}")
+@lru_cache(maxsize=64)
+def _parts(prompt: str, names: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """A prompt in parts, and which of them are the names of places."""
+    parts = re.split("{(" + "|".join(map(re.escape, names)) + ")}", prompt)
+    return tuple((part, n % 2 == 1) for n, part in enumerate(parts))
 
 
 @cache

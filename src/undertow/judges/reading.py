@@ -93,9 +93,12 @@ def read_rating(
     else:  # of a word, the first token's, where the reply begins with it
         token = written[0] if written and number.said is not None else None
         usable = token is not None and bool(_bare(token.text)) and text.strip().startswith(token.text.strip())
-    if token is None or not usable or not math.isfinite(_bared(token.candidates).get(_bare(token.text), math.nan)):
+    if token is None or not usable:
+        return number
+    candidates = _bared(token.candidates)
+    if not math.isfinite(candidates.get(_bare(token.text), math.nan)):
         return number  # candidates that lack what was written are of another token, or of no probabilities
-    by_token = read_expected(text, _bared(token.candidates), scale=scale)
+    by_token = read_expected(text, candidates, scale=scale)
     return number if by_token.score is None and fall_back else by_token
 
 

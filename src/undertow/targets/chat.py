@@ -7,7 +7,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import quote, quote_plus
@@ -307,7 +307,13 @@ class ChatTarget(Target):
     async def _answer(self, request: Request) -> Answer:
         messages, sampling = self._sent(request.condition.messages), request.sampling
         try:
-            reply = await self.caller.chat(messages, **asdict(sampling), seed=request.seed % 2**31)
+            reply = await self.caller.chat(
+                messages,
+                max_tokens=sampling.max_tokens,
+                temperature=sampling.temperature,
+                seed=request.seed % 2**31,
+                top_logprobs=sampling.top_logprobs,
+            )
         except CallFailed as error:
             return Answer(request=request, text=None, finish="failed", error=str(error))
         text, reasoning = self._parted(reply)

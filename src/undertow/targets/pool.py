@@ -21,6 +21,8 @@ async def stream(items: Iterable[T]) -> AsyncIterator[T]:
 async def side_by_side(*work: Awaitable[R]) -> list[R]:
     """All results, in order. Whatever was begun is waited for, whatever became of the others; the first error is then
     raised."""
+    if len(work) == 1:
+        return [await work[0]]
     done = await asyncio.gather(*work, return_exceptions=True)
     results = []
     for one in done:

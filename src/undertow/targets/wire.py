@@ -12,7 +12,7 @@ import os
 import random
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +42,7 @@ from undertow.targets.chat import (
     to_keep,
     without_keys,
 )
+from undertow.targets.limit import TimeLimit
 from undertow.targets.protocol import Target
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -54,6 +55,8 @@ MOST_BYTES = 8_000_000
 """Bytes of one reply, unpacked; a longer one is none."""
 DROPPED = ("temperature", "seed", "top_logprobs", "logprobs")
 """Request fields that some models refuse, and go without."""
+_BY_LIMIT = aiohttp.ClientTimeout(total=None)
+"""Of calls that a `TimeLimit` ends."""
 ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would
 be taken for the model's."""
@@ -218,7 +221,9 @@ class Wire(Caller):
         )
         self.answered_by: Counter[str] = Counter()
         self._turn = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._in_flight = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._limit = TimeLimit(config.timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._refused: InputError | None = None
         self._gives_logprobs = self._answered = False
@@ -243,6 +248,7 @@ class Wire(Caller):
         if self._session is not None:
             await self._session.close()
             self._session = None
+        self._limit.close()
 
     async def check(self) -> None:
         """Look before the first call: is the server there, is the key good, does it know the model?
@@ -298,7 +304,6 @@ class Wire(Caller):
         seed: int,
         top_logprobs: int = 0,
     ) -> Reply:
-        logprobs = {"logprobs": True, "top_logprobs": top_logprobs} if top_logprobs else {}
         body = {
             "model": self.config.model,
             "messages": list(messages),
@@ -306,7 +311,9 @@ class Wire(Caller):
             "temperature": temperature,
             "seed": seed,
         }
-        body |= logprobs | self.config.extra
+        if top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": top_logprobs}
+        body |= self.config.extra
         fields = {key: value for key, value in body.items() if value is not None}
         asks_logprobs = bool(fields.get("logprobs"))
         payload = json.dumps(fields).encode()
@@ -352,11 +359,11 @@ class Wire(Caller):
     async def _post(self, lane: _Lane, payload: bytes) -> tuple[int, Mapping[str, str], str]:
         """One call as it is: status, headers and text of the reply."""
         where = _at(lane.url, "chat/completions")
-        async with self._http.post(
-            where, data=payload, headers=self._headers(lane), proxy=lane.proxy, allow_redirects=False
-        ) as response:
-            self._stay(response, lane)
-            return response.status, response.headers, await _body(response)
+        how: dict[str, Any] = {"headers": self._headers(lane), "proxy": lane.proxy, "allow_redirects": False}
+        with self._limit:
+            async with self._http.post(where, data=payload, timeout=_BY_LIMIT, **how) as response:
+                self._stay(response, lane)
+                return response.status, response.headers, await _body(response)
 
     @property
     def _http(self) -> aiohttp.ClientSession:
@@ -371,7 +378,10 @@ class Wire(Caller):
 
     def _scrub(self, text: str) -> str:
         """Text from outside without keys."""
-        return without_keys(text, [os.environ.get(name, "") for name in self._key_envs])
+        return without_keys(text, self._keys())
+
+    def _keys(self) -> list[str]:
+        return [os.environ.get(name, "") for name in self._key_envs]
 
     def _said(self, text: str) -> str:
         """What a server says of an error, in one short line; cut only when no key is left in it."""
@@ -435,25 +445,22 @@ class Wire(Caller):
             message = choice["message"]
             content = _words(message.get("content")) or _words(message.get("refusal"))
             usage = body.get("usage") or {}
-            prompt_tokens, tokens = (
-                min(max(0, int(usage.get(f"{kind}_tokens") or 0)), MOST_TOKENS) for kind in ("prompt", "completion")
-            )
+            prompt_tokens, tokens = _n_tokens(usage.get("prompt_tokens")), _n_tokens(usage.get("completion_tokens"))
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             raise ValueError(f"the reply is not a chat completion: {self._scrub(text)[:80]!r}") from None
-        count_name(self.answered_by, self._scrub(str(body.get("model") or "")))
+        keys = self._keys()
+        count_name(self.answered_by, without_keys(str(body.get("model") or ""), keys))
         reasoning = message.get("reasoning_content") or message.get("reasoning")
-        shown, written = self._scrub(content), _written(choice.get("logprobs"))
+        shown, written = without_keys(content, keys), _written(choice.get("logprobs"), keys)
         if "[key]" in shown:
             written = written[:1]  # others may hold a part of the key each, which nothing would find
         return Reply(
             text=shown,
-            reasoning=self._scrub(reasoning) if isinstance(reasoning, str) else None,
-            finish=self._scrub(str(choice.get("finish_reason") or "stop")),
+            reasoning=without_keys(reasoning, keys) if isinstance(reasoning, str) else None,
+            finish=without_keys(str(choice.get("finish_reason") or "stop"), keys),
             prompt_tokens=prompt_tokens,
             tokens=tokens,
-            written=tuple(
-                Token(self._scrub(t.text), {self._scrub(c): lp for c, lp in t.candidates.items()}) for t in written
-            ),
+            written=tuple(written),
         )
 
     async def _take(self) -> _Lane:
@@ -463,30 +470,26 @@ class Wire(Caller):
             now = loop.time()
             opens = []
             # the lanes' shares are rounded up
-            full = sum(lane.in_flight for lane in self._lanes) >= self.config.concurrency
-            for _ in self._lanes:
+            for _ in self._lanes if self._in_flight < self.config.concurrency else ():
                 lane = self._lanes[self._turn % len(self._lanes)]
                 self._turn += 1
-                if not full and lane.in_flight < max(1, int(lane.limit)):
+                if lane.in_flight < max(1, int(lane.limit)):
                     if lane.open_at <= now:
                         lane.in_flight += 1
+                        self._in_flight += 1
                         return lane
                     opens.append(lane.open_at)
             waiter = loop.create_future()
-            self._waiters.append(waiter)
-            try:
+            self._waiters.append(waiter)  # until `_give` comes to it, who passes over those that wait no more
+            with suppress(TimeoutError):
                 await asyncio.wait_for(waiter, min(opens) - now) if opens else await waiter
-            except TimeoutError:
-                pass
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
 
     def _give(self, lane: _Lane) -> None:
         lane.in_flight -= 1
+        self._in_flight -= 1
         room = max(1, int(lane.limit) - lane.in_flight)  # more than one where the limit has grown
         while self._waiters and room:
-            waiter = self._waiters.pop(0)
+            waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 room -= 1
@@ -575,19 +578,24 @@ def _words(content: Any) -> str:
     return "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
 
 
-def _written(logprobs: Any) -> list[Token]:
+def _n_tokens(said: Any) -> int:
+    """A server's count of tokens."""
+    return min(max(0, int(said or 0)), MOST_TOKENS)
+
+
+def _written(logprobs: Any, keys: Sequence[str]) -> list[Token]:
     try:
-        return [_token(held) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
+        return [_token(held, keys) for held in to_keep(logprobs["content"], lambda held: str(held["token"]))]
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):
         return []
 
 
-def _token(held: Mapping[str, Any]) -> Token:
+def _token(held: Mapping[str, Any], keys: Sequence[str]) -> Token:
     candidates = held.get("top_logprobs") or [held]
     # rounding may put 0 a little over
     return Token(
-        str(held["token"]),
-        {str(c["token"]): min(0.0, float(c["logprob"])) for c in candidates if float(c["logprob"]) < 0.01},
+        without_keys(str(held["token"]), keys),
+        {without_keys(str(c["token"]), keys): min(0.0, lp) for c in candidates if (lp := float(c["logprob"])) < 0.01},
     )
 
 
