@@ -501,7 +501,7 @@ def test_keys_are_those_of_the_place():
         "max_tokens",
     ]
     assert keys.known(("target", 0, "scripted")) == ["kind", "script"]
-    judges = ["embedded", "endpoint", "inspect", "key", "nursery", "scripted", "scripted-persona"]
+    judges = ["embedded", "endpoint", "inspect", "key", "local", "nursery", "scripted", "scripted-persona"]
     assert keys.kinds(("judge",)) == judges
     assert (("samples",), "") in keys.taking("max_per_condition") and (("target",), "endpoint") in keys.taking(
         "base_url"

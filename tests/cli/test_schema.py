@@ -82,7 +82,8 @@ def test_what_a_key_takes_is_in_words():
     )
     assert (keys["until"].takes, keys["until"].default, keys["until"].depth) == ("verdict | every-context", "none", 1)
     assert (
-        keys["judge"].takes == ("kind: embedded | endpoint | inspect | key | nursery | scripted | scripted-persona")
+        keys["judge"].takes
+        == ("kind: embedded | endpoint | inspect | key | local | nursery | scripted | scripted-persona")
         and keys["judge"].required
     )
     assert keys["target"].takes == (
