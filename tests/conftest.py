@@ -210,15 +210,13 @@ class Server:
 
     def _completion(self, body):
         prompt = body["messages"][-1]["content"]
-        honest = probed(prompt) and not self.tried
-        walk = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
-        message = (
-            (stock_judged(prompt) if honest else self.judge(prompt))
-            if body["model"] == "judge"
-            else walk
-            if honest
-            else self.answer(body)
-        )
+        honest = not self.tried and probed(prompt)
+        if body["model"] == "judge":
+            message = stock_judged(prompt) if honest else self.judge(prompt)
+        elif honest:
+            message = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
+        else:
+            message = self.answer(body)
         if isinstance(message, int):
             return message
         message = {"role": "assistant", "content": message} if isinstance(message, str) else dict(message)
