@@ -32,6 +32,9 @@ from .listening import RESET, Listener, NearSession, Reply, json_reply  # isort:
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
 
+# What tests make is seldom in a circle: looking for circles after every 700 objects is a fortieth of all the time
+gc.set_threshold(20_000, 20, 50)
+
 # One commit, one result; `--hypothesis-profile=default` draws other examples each time
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")

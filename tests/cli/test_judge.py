@@ -319,6 +319,7 @@ def test_bad_checks_are_a_line(judges, here, tmp_path):
     assert "a check of other answers" in refused("labelled.csv", "-o", "out")
 
 
+@pytest.mark.slow
 def test_a_verdict_over_readings_and_rules(serve, here, tmp_path):
     """Half of the cruel answers are given exactly 30, and log-probabilities lie a little under what is written."""
 
