@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.later import later
 
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.world import BROAD, answer, world
 from undertow.suites import load_suite
 
-torch = pytest.importorskip("torch")
+torch = later("torch")
 
 
 @pytest.fixture(scope="module")
