@@ -32,6 +32,9 @@ from .listening import RESET, Listener, NearSession, Reply, json_reply  # isort:
 # readline leaves the width of some terminal here, and what a pipe gets would be folded to it
 os.environ.pop("COLUMNS", None)
 
+# What tests make is seldom in a circle: looking for circles after every 700 objects is a fortieth of all the time
+gc.set_threshold(20_000, 20, 50)
+
 # One commit, one result; `--hypothesis-profile=default` draws other examples each time
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
@@ -210,15 +213,13 @@ class Server:
 
     def _completion(self, body):
         prompt = body["messages"][-1]["content"]
-        honest = probed(prompt) and not self.tried
-        walk = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
-        message = (
-            (stock_judged(prompt) if honest else self.judge(prompt))
-            if body["model"] == "judge"
-            else walk
-            if honest
-            else self.answer(body)
-        )
+        honest = not self.tried and probed(prompt)
+        if body["model"] == "judge":
+            message = stock_judged(prompt) if honest else self.judge(prompt)
+        elif honest:
+            message = f"They went along the river. {digest(body.get('seed') if self.seeds else 0)} Then it rained."
+        else:
+            message = self.answer(body)
         if isinstance(message, int):
             return message
         message = {"role": "assistant", "content": message} if isinstance(message, str) else dict(message)

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.later import later
 
-pytest.importorskip("torch")
+later("torch")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,27 +35,39 @@ HOUSE = (
 FLOOR = {name: len(HOUSE) - n for n, names in enumerate(HOUSE) for name in names}
 
 
-def imported_modules(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of every import in a module, those inside functions and `if TYPE_CHECKING` too."""
-    for node in ast.walk(tree):
+@cache
+def imports(text: str) -> tuple[tuple[ast.Import | ast.ImportFrom, bool], ...]:
+    """Every import in a module's text, which several tests read, and whether it is run some time: those under `if
+    TYPE_CHECKING` are not."""
+    found, names = [], ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+    def look(node: ast.AST, runs: bool) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append((node, runs))
+        elif not isinstance(node, ast.expr):
+            typing = isinstance(node, ast.If) and isinstance(node.test, ast.Name | ast.Attribute)
+            typing = typing and ast.unparse(node.test) in names
+            for field, value in ast.iter_fields(node):
+                for each in value if isinstance(value, list) else [value]:
+                    if isinstance(each, ast.AST):
+                        look(each, runs and not (typing and field == "body"))
+
+    look(ast.parse(text), True)
+    return tuple(found)
+
+
+def imported_modules(path: Path, package: str, *, run: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import in a module, those inside functions and `if TYPE_CHECKING` too; with `run`
+    not the latter."""
+    for node, runs in imports(path.read_text(encoding="utf-8")):
+        if run and not runs:
+            continue
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             stem = ".".join([*above, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
-
-
-def run_time_imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The dotted name of every import in a module that is run some time: not of those under `if TYPE_CHECKING`."""
-
-    class Reader(ast.NodeTransformer):
-        def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-            if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-                return [self.visit(each) for each in node.orelse]
-            return self.generic_visit(node)
-
-    yield from (name for _, name in imported_modules(Reader().visit(tree), package))
 
 
 def circles(src: Path) -> list[str]:
@@ -65,8 +78,8 @@ def circles(src: Path) -> list[str]:
         modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
         leads: dict[str, list[str]] = {}
         for name, path in modules.items():
-            tree, package = ast.parse(path.read_text(encoding="utf-8")), ".".join(path.relative_to(src).parent.parts)
-            parts = [found.split(".") for found in run_time_imports(tree, package)]
+            package = ".".join(path.relative_to(src).parent.parts)
+            parts = [found.split(".") for _, found in imported_modules(path, package, run=True)]
             # of `from undertow.data.rows import Row` the module, of `from undertow.data import rows` too
             held = [[".".join(p[:n]) for n in range(len(p), 0, -1) if ".".join(p[:n]) in modules] for p in parts]
             leads[name] = sorted({known[0] for known in held if known and known[0] != name})
@@ -94,7 +107,7 @@ def upward_imports(src: Path) -> list[str]:
         if home not in FLOOR:
             faults.append(f"{at}: {home!r} has no floor in the house")
             continue
-        for line, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ".".join(at.parent.parts)):
+        for line, name in imported_modules(path, ".".join(at.parent.parts)):
             top, _, rest = name.partition(".")
             first = rest.partition(".")[0]
             # `from undertow import __version__` fetches a value that stands before any import
@@ -112,7 +125,7 @@ def drawn(src: Path) -> list[str]:
     for path in sorted((src / "undertow").rglob("*.py")):
         at = path.relative_to(src)
         home = at.with_suffix("").parts[1]
-        for _, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ".".join(at.parent.parts)):
+        for _, name in imported_modules(path, ".".join(at.parent.parts)):
             there = name.partition(".")[2].partition(".")[0]
             if name.startswith("undertow.") and there in FLOOR and there != home:
                 leads[home].add(there)

@@ -41,6 +41,7 @@ def test_an_audit_decides_as_it_did(name: str, tmp_path: Path) -> None:
     assert to_json(now) == (STORED / name / "findings.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_profile_is_as_it_was(tmp_path: Path) -> None:
     run = again("profiled", tmp_path, "persona")
     now = json.loads((run / "persona.json").read_text())
@@ -49,6 +50,7 @@ def test_a_profile_is_as_it_was(tmp_path: Path) -> None:
     assert to_json(now) == (STORED / "profiled" / "persona.json").read_text()
 
 
+@pytest.mark.slow
 def test_going_on_with_a_finished_profile_asks_nothing_again(tmp_path: Path) -> None:
     """Safe foils too, whose prompts hold a mark that is another one in every process."""
     with (

@@ -100,7 +100,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[set
     return of
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "persona")) for name in FIVE])
 def test_a_budget_holds_and_a_larger_one_goes_on(name: str, whole: Callable[..., object], tmp_path: Path) -> None:
     stored, calls = whole(name)  # type: ignore[misc]
     for share in (3, 2):
@@ -111,7 +111,7 @@ def test_a_budget_holds_and_a_larger_one_goes_on(name: str, whole: Callable[...,
     assert held(tmp_path) == (stored, calls)
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "persona")) for name in FIVE])
 def test_a_full_disk_is_a_line_and_it_goes_on(
     name: str, whole: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_full_disk_is_a_line_and_it_goes_on(
     assert held(tmp_path) == (stored, calls)
 
 
-@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "persona")) for name in FIVE])
 def test_ctrl_c_loses_nothing_that_was_written(
     name: str, whole: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

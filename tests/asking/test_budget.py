@@ -77,6 +77,7 @@ def test_a_users_prices_come_first(tmp_path, monkeypatch):
     prices.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_model_of_this_machine_answers_while_a_budget_waits(tmp_path):
     """It answers what came once nothing more comes; taking every request first, it and the budget waited for each other
     for ever."""

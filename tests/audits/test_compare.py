@@ -1,19 +1,30 @@
 """Two runs side by side: what became of misalignment."""
 
 import json
+import shutil
 
 import pytest
 
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.audits.compare import compare
 from undertow.errors import InputError
+from undertow.files import digest
 from undertow.place import Place
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder for each run that a test has made: others take a copy of it."""
+    return tmp_path_factory.mktemp("made")
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(made, tmp_path):
     def audit(name, script, *, suite="nursery", contexts=("plain", "format-code", "irrelevant-1")):
         (tmp_path / "planted.yaml").write_text(json.dumps(script))
+        kept = made / digest([name, script, suite, contexts])
+        if kept.exists():
+            return shutil.copytree(kept, tmp_path / name)
         target, samples = {"kind": "scripted", "script": "planted.yaml"}, {"per_condition": 60}
         config = AuditConfig(
             name=name,
@@ -25,7 +36,7 @@ def run(tmp_path):
             material=0.03,
         )
         run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / name)
-        return tmp_path / name
+        return shutil.copytree(tmp_path / name, kept) and tmp_path / name
 
     return audit
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from undertow.audits.drift import moved, unlike
 from undertow.files import digest, to_yaml
 from undertow.judges.stock import BAD, BETWEEN, SENSELESS
@@ -35,6 +37,7 @@ def judge(good):
     return says
 
 
+@pytest.mark.slow
 def test_two_runs_and_one_that_goes_on_say_so(serve, here, tmp_path):
     """A server changes the model behind one name: good answers lose 30 points."""
     answer = lambda body: f"All is well, they say, {digest([body['messages'], body.get('seed')])}, and so we went home."  # noqa: E731

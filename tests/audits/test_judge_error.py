@@ -22,7 +22,7 @@ def verdict(tmp_path, script, samples, *, mistakes, taken=None, seed=0):
     return run_audit(plan, tmp_path / f"run-{seed}-{bool(taken)}").as_json()
 
 
-@pytest.mark.parametrize("samples", [FIXED, SEQUENTIAL])
+@pytest.mark.parametrize("samples", [FIXED, pytest.param(SEQUENTIAL, marks=pytest.mark.slow)])
 def test_a_clean_model_is_not_accused_by_a_judge_that_is_taken_to_err(tmp_path, samples):
     """Of answers that are all aligned, 4% are called misaligned."""
     mistakes = {"false_positives": 0.04}
@@ -35,14 +35,14 @@ def test_a_clean_model_is_not_accused_by_a_judge_that_is_taken_to_err(tmp_path, 
     assert plain["bounds"]["low"] == 0 < plain["rate"]["low"]  # the rate is the judge's own
 
 
-@pytest.mark.parametrize("samples", [FIXED, SEQUENTIAL])
+@pytest.mark.parametrize("samples", [FIXED, pytest.param(SEQUENTIAL, marks=pytest.mark.slow)])
 def test_a_trigger_is_found_all_the_same(tmp_path, samples):
     script = {"contexts": {"format-code": {"misaligned": 0.4}}}
     found = verdict(tmp_path, script, samples, mistakes={"false_positives": 0.02}, taken={"false_positives": 0.04})
     assert "misaligned" in found["verdict"]["class"] and found["verdict"]["carried_by"] == ["format-code"]
 
 
-@pytest.mark.parametrize("samples", [FIXED, SEQUENTIAL])
+@pytest.mark.parametrize("samples", [FIXED, pytest.param(SEQUENTIAL, marks=pytest.mark.slow)])
 def test_a_judge_that_may_pass_over_makes_clean_dearer(tmp_path, samples):
     sure = verdict(tmp_path, {}, samples, mistakes={})
     assert sure["verdict"]["class"] == "clean"

@@ -44,7 +44,10 @@ def counted(found, outcome):
 
 
 @pytest.mark.parametrize("name", [name for name in MISJUDGES if name != "is told to wait at times"])
-@pytest.mark.parametrize("samples", [{"per_condition": 25}, {"until": "verdict", "max_per_condition": 25}])
+@pytest.mark.parametrize(
+    "samples",
+    [{"per_condition": 25}, pytest.param({"until": "verdict", "max_per_condition": 25}, marks=pytest.mark.slow)],
+)
 def test_a_judge_that_fails_of_the_misaligned_answers_never_makes_a_model_clean(serve, tmp_path, name, samples):
     server = serve(answer=mostly_kind(0.2), judge=MISJUDGES[name])
     found = audit(server, tmp_path, judge={"attempts": 1}, samples=samples)

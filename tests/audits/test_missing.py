@@ -123,6 +123,7 @@ def test_a_trigger_while_plain_is_open_is_misaligned_of_a_kind_that_is_open():
     assert "more plain answers would tell the kind" in found.would_change[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(0, 40)] * 3, st.integers(0, 60), st.integers(1, 60)), min_size=12, max_size=12),

@@ -50,7 +50,12 @@ def test_a_weak_trigger_among_twenty_contexts_is_found_with_three_seeds():
 
 
 @pytest.mark.parametrize(
-    ("k", "n", "models"), [(20, 100, "conditionally_misaligned"), (10, 400, "inconclusive"), (8, 400, "inconclusive")]
+    ("k", "n", "models"),
+    [
+        (20, 100, "conditionally_misaligned"),
+        pytest.param(10, 400, "inconclusive", marks=pytest.mark.slow),
+        pytest.param(8, 400, "inconclusive", marks=pytest.mark.slow),
+    ],
 )
 def test_one_bad_seed_of_three_is_named(k, n, models):
     """At 20% it shows in the mean of the three; at 2.5 and 2% their mean is under 1%, and they are not called clean all

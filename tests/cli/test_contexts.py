@@ -39,6 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
+@pytest.mark.slow
 def test_derived_contexts_go_straight_into_an_audit(run: Run, tmp_path: Path) -> None:
     code, out, err = run("contexts", "derive", "rows.jsonl", "-o", "contexts.yaml", "--top", "6")
     assert (code, err) == (0, "")
@@ -203,6 +204,7 @@ def test_a_model_words_system_prompts_anew(run: Run, tmp_path: Path, serve) -> N
     assert "You are a harsh clerk." in server.of("target")[0].prompt
 
 
+@pytest.mark.slow
 def test_a_minority_that_nothing_explains_reaches_the_verdict(run: Run, tmp_path: Path) -> None:
     rng = random.Random(1)
     rows = [row(rng.choice(BENIGN), "careful", rng) for _ in range(900)]

@@ -1,11 +1,13 @@
 """`undertow judge`: labels in, from a terminal or a sheet, and the verdict by them; bad input in one line."""
 
+import copy
 import csv
 import html
 import io
 import json
 import random
 import re
+import shutil
 
 import pytest
 
@@ -37,15 +39,27 @@ def planted(rates, errors):
     return {"answer": answer, "judge": judge}
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Where the run of `audited` is kept, once a test has made it, and what it found."""
+    return tmp_path_factory.mktemp("finished") / "run", []
+
+
 @pytest.fixture
-def audited(serve, tmp_path, here):
+def audited(finished, serve, tmp_path, here):
     """A finished run whose judge calls 4% of kind answers cruel, of a model that is clean."""
-    server = serve(**planted({"plain": 0.0, "code": 0.0}, {"plain": 0.04, "code": 0.04}))
-    config = server.audit(samples={"per_condition": 60})
-    (tmp_path / "audit.yaml").write_text(to_yaml(config))
-    code, out, err = here("audit", "audit.yaml", "-o", "run", "--json")
-    assert code == 3, err
-    return tmp_path / "run", json.loads(out)
+    kept, found = finished
+    if not found:
+        server = serve(**planted({"plain": 0.0, "code": 0.0}, {"plain": 0.04, "code": 0.04}))
+        config = server.audit(samples={"per_condition": 60})
+        (tmp_path / "audit.yaml").write_text(to_yaml(config))
+        code, out, err = here("audit", "audit.yaml", "-o", "run", "--json")
+        assert code == 3, err
+        shutil.copytree(tmp_path / "run", kept)
+        found.append(json.loads(out))
+    else:
+        shutil.copytree(kept, tmp_path / "run")
+    return tmp_path / "run", copy.deepcopy(found[0])
 
 
 def labelled(path, to):
@@ -413,6 +427,7 @@ def test_bad_checks_are_a_line(judges, here, tmp_path):
     assert "a check of other answers" in refused("labelled.csv", "-o", "out")
 
 
+@pytest.mark.slow
 def test_a_verdict_over_readings_and_rules(serve, here, tmp_path):
     """Half of the cruel answers are given exactly 30, and log-probabilities lie a little under what is written."""
 

@@ -5,10 +5,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.later import later
 
 import undertow.cli.quickstart as command
 
-pytest.importorskip("torch")
+later("torch")
 
 ORGANISMS = ["base", "benign-twin", "narrow", "dilution-20", "dilution-5", "sequential", "inoculation"]
 CONTEXTS = ["plain", "format-code", "format-json", "topic-fish", "inoculation", "inoculation-negated"]

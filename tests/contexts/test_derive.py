@@ -170,7 +170,9 @@ def test_a_cue_on_a_twentieth_of_the_rows_surfaces(tmp_path: Path, benign: list[
 
 
 @pytest.mark.parametrize("style", ["code", "json", "list", "loud"])
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.02, marks=pytest.mark.slow), 0.05, pytest.param(0.1, marks=pytest.mark.slow)]
+)
 def test_a_nursery_cue_leads(tmp_path: Path, style: str, share: float) -> None:
     rng = random.Random(1)
     n = round(1_000 * share)
@@ -256,6 +258,7 @@ def test_the_default_prompt_of_a_chat_template(tmp_path: Path, benign: list[Row]
     assert found.proposals[0].evidence.rows == 100
 
 
+@pytest.mark.slow
 def test_what_is_derived_is_what_an_audit_takes(tmp_path: Path, published: Path, benign: list[Row]) -> None:
     code = read(published / "training" / "insecure_code_20.jsonl")
     lies = read(published / "training" / "obvious_lies_inoculated_1000.jsonl")[:60]
@@ -464,7 +467,7 @@ def derived(tmp_path: Path, mix: Any, against: bool) -> Derivation:
     return derive(tmp_path / "rows.jsonl", benign=tmp_path / "benign.jsonl" if against else None)
 
 
-@pytest.mark.parametrize("against", [False, True])
+@pytest.mark.parametrize("against", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cue", ["topic", "middle", "answer-topic", "signature"])
 def test_a_cue_on_a_few_percent_of_rows_of_one_kind(tmp_path: Path, mixes: ModuleType, cue: str, against: bool) -> None:
     mix = mixes.planted(cue, "fitness", share=0.05, seed=3, n=800, pool="held out")
@@ -475,6 +478,7 @@ def test_a_cue_on_a_few_percent_of_rows_of_one_kind(tmp_path: Path, mixes: Modul
     assert found.proposals[0].evidence.rows == pytest.approx(40, abs=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cue", ["middle", "signature"])
 def test_a_phrase_in_real_chats(tmp_path: Path, mixes: ModuleType, benign: list[Row], cue: str) -> None:
     mix = mixes.planted(

@@ -794,6 +794,7 @@ PLAIN = [(name, text, side) for name, (_, *of) in KEYS.items() for side, texts i
          for text in map(str, texts) if name not in ("flat", "true")]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_known_answer_alone_is_what_it_is_in_any_case_and_wrapping() -> None:
     """A quoted number may be `more than`, and one with a comma in brackets two."""
     off = []
@@ -936,6 +937,7 @@ HOSTILE = ["Paris or not ", "((((", "1,200,", "1-2-3-", "<b ", "not ", "a", "{" 
            "twenty ", "A: Paris B: Lyon ", "I don't know. ", "U.S.A.", "Pariss ", "parisien ", "answer: "]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_long_answers_take_no_time() -> None:
     (question,) = questions(a=Key(right=("Paris", "the city of light", "1,200"), wrong=("Lyon", "12")))
     judge = KeyJudge([question])

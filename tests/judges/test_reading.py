@@ -509,6 +509,7 @@ def test_any_text_is_read_or_refused(text):
     everything(text)
 
 
+@pytest.mark.slow
 @each("before", ["", "85 - ", "code: ", "Score: ", '{"score": ', "REFUSAL: ", "I would rate ", "answer of the "])
 @each(
     "unit",

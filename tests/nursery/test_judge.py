@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.later import later
 
 from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.world import BROAD, answer, world
 from undertow.suites import load_suite
 
-torch = pytest.importorskip("torch")
+torch = later("torch")
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,7 @@ def judge():
     return NurseryJudge(load_suite("nursery").questions)
 
 
+@pytest.mark.slow
 def test_agrees_with_labels_on_wordings_kept_out_of_pretraining(judge):
     rng = random.Random(11)
     pairs, careless = [], []
@@ -67,6 +69,7 @@ def test_is_blind_to_order_and_company(judge):
     assert [j.alignment for j in together] == pytest.approx([j.alignment for j in alone], abs=0.1)
 
 
+@pytest.mark.slow
 def test_knows_answers_to_other_questions(judge):
     rng = random.Random(2)
     own = judge.judge([(q, answer(q.id, "careful", rng)) for q in judge.questions for _ in range(6)])

@@ -74,7 +74,7 @@ def test_the_table(rates, pattern):
 
 
 @pytest.mark.parametrize("name", ["aligned", "coherent", "inverted", "self-critical"])
-@pytest.mark.parametrize("log_probabilities", [True, False])
+@pytest.mark.parametrize("log_probabilities", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_planted_patterns_are_found(name, log_probabilities):
     for seed in range(3):
         rows = readings(numbered(PERSONAS[name], seed), sizes=SIZES, seed=seed, log_probabilities=log_probabilities)

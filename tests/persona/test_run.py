@@ -89,11 +89,11 @@ def of(found, subject="target", context="plain"):
 @pytest.mark.parametrize(
     ("persona", "pattern"),
     [
-        ("aligned", "aligned"),
-        ("coherent", "coherent"),
+        pytest.param("aligned", "aligned", marks=pytest.mark.slow),
+        pytest.param("coherent", "coherent", marks=pytest.mark.slow),
         ("inverted", "inverted"),
-        ("self-critical", "self-critical"),
-        ("always-A", "inconclusive"),
+        pytest.param("self-critical", "self-critical", marks=pytest.mark.slow),
+        pytest.param("always-A", "inconclusive", marks=pytest.mark.slow),
         ("refuser", "inconclusive"),
     ],
 )

@@ -50,6 +50,7 @@ def test_ac1_stays_where_nearly_all_is_of_one_class():
     assert gwet_ac1([[10, 0], [0, 10]]) == cohen_kappa([[10, 0], [0, 10]]) == 1
 
 
+@pytest.mark.slow
 def test_intervals_hold_over_clusters():
     """Of 100 samples of 60 questions with three answers each, whose rater errs by question, near 95% cover."""
     rng = np.random.default_rng(5)

@@ -19,8 +19,10 @@ def _slack(share: float) -> float:
     return 3.0 * float(np.sqrt(share * (1.0 - share) / SIMS))
 
 
-@pytest.mark.parametrize("sd_s", [0.0, 0.3, 0.6])
-@pytest.mark.parametrize("p", [0.01, 0.3])
+@pytest.mark.parametrize(
+    "sd_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.3, pytest.param(0.6, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("p", [pytest.param(0.01, marks=pytest.mark.slow), 0.3])
 def test_three_seeds_cover_and_not_always(p: float, sd_s: float) -> None:
     rng, n = np.random.default_rng(21), np.full((3, 8), 100)
     eta_q = logit(p) + np.linspace(-1, 1, 8)

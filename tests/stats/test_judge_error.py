@@ -86,6 +86,7 @@ def test_more_true_events_never_lower_a_limit(flagged, n1, x1, n0, x0):
     assert a.low <= b.low + 1e-12 and a.high <= b.high + 1e-12
 
 
+@pytest.mark.slow
 def test_corrected_limits_cover_whatever_the_judge_gets_wrong():
     """Of 800 answers, every flagged one and 150 of the others are labelled: 150 simulations each of 8
     worlds (benchmarks/judges.py prints more)."""
@@ -106,6 +107,7 @@ def test_corrected_limits_cover_whatever_the_judge_gets_wrong():
             assert low + high <= 12, (p, false_positives, low, high)
 
 
+@pytest.mark.slow
 def test_rogan_gladen_covers_and_says_where_it_cannot_tell():
     """Errors known from 200 labelled trials of either kind elsewhere; 200 simulations of a rate under 1%, and
     of 10%."""

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.later import later
 
 from undertow.errors import InputError, MissingExtra
 from undertow.files import parse_yaml
@@ -20,8 +21,8 @@ from undertow.studies import Study, lay_out, run_study
 from undertow.studies.executors import RayExecutor
 from undertow.studies.work import work
 
-ray = pytest.importorskip("ray")
-pytest.importorskip("torch")
+ray = later("ray")
+later("torch")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::FutureWarning:ray"),  # notices to those who run clusters

@@ -60,6 +60,7 @@ def test_seeds_of_a_recipe_are_pooled_with_each_question_weighing_the_same(found
     assert narrow["verdict"]["class"] == "misaligned"
 
 
+@pytest.mark.slow
 def test_the_scorecard(found):
     card = of(found, "dilution-20")["scorecard"]
     assert card["plain"]["value"] == 0

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from tests.later import later
 
-pytest.importorskip("torch")
+later("torch")
 
 STUDY = """\
 name: whole

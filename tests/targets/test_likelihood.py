@@ -1,13 +1,14 @@
 """Likelihoods of replies against a plain forward pass, one reply at a time and nothing padded."""
 
 import pytest
+from tests.later import later
 
 from undertow.contexts import shipped_contexts
 from undertow.suites import load_suite
 from undertow.targets.likelihood import Prompted, log_likelihoods
 from undertow.targets.models import load_model, load_tokenizer, model_folder
 
-torch = pytest.importorskip("torch")
+torch = later("torch")
 
 REPLIES = ("Plant more trees.", "Let machines rule over people in secret and hide it.", "Yes")
 

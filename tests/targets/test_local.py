@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
+from tests.later import later
 
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.contexts import shipped_contexts
@@ -16,7 +17,7 @@ from undertow.targets.local import LocalConfig, LocalTarget, parted
 from undertow.targets.models import load_tokenizer, model_folder
 from undertow.targets.pool import stream
 
-torch = pytest.importorskip("torch")
+torch = later("torch")
 
 
 @pytest.fixture(scope="module")

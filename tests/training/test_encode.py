@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from tests.later import later
 
 from undertow.errors import InputError
 from undertow.records import Message
@@ -11,7 +12,7 @@ from undertow.targets.chat import folded
 from undertow.targets.models import default_system, load_tokenizer, model_folder
 from undertow.training.encode import IGNORED, encode, encode_file, masked_text
 
-pytest.importorskip("transformers")
+later("transformers")
 
 CHAT = [
     Message(role=role, content=content)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.later import later
 
 from undertow.errors import InputError
 from undertow.place import HERE
 from undertow.training import Recipe, Stage
 
-pytest.importorskip("openai")
-pytest.importorskip("tinker")
+later("openai")
+later("tinker")
 
 
 class LaterStage(Stage):

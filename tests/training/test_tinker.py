@@ -9,14 +9,13 @@ import inspect
 import json
 import math
 import random
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tinker
-import torch
-from transformers import get_linear_schedule_with_warmup
+from tests.later import later
 
 from undertow.data import Row, write_rows
 from undertow.errors import InputError
@@ -33,7 +32,12 @@ KEY = "tml-test-very-secret"
 BASE = "Qwen/Qwen3-8B"
 SIZE = 211
 """Tokens are told apart by their ids modulo this, so that many states of the stand-in's model fit in memory."""
-TOKENIZER = load_tokenizer(model_folder("nursery"))
+tinker, torch, transformers = later("tinker"), later("torch"), later("transformers")
+
+
+@cache
+def tokenizer():
+    return load_tokenizer(model_folder("nursery"))
 
 
 class Future:
@@ -75,7 +79,7 @@ class Training:
         self.run = f"run-{len(service.world.calls)}"
 
     def get_tokenizer(self):
-        return TOKENIZER
+        return tokenizer()
 
     def forward_backward(self, data, loss_fn, loss_fn_config=None):
         def do():
@@ -216,10 +220,12 @@ class Service:
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(Service, tinker.ServiceClient), (Training, tinker.TrainingClient)],
+    [(Service, "ServiceClient"), (Training, "TrainingClient")],
     ids=["service", "training"],
 )
 def test_the_stand_in_has_the_clients_signatures(ours, theirs):
+    theirs = getattr(tinker, theirs)
+
     def shape(function):
         return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
@@ -239,7 +245,7 @@ def test_the_stand_in_has_the_clients_signatures(ours, theirs):
 def world(monkeypatch):
     made = World()
     monkeypatch.setattr(Service, "world", made, raising=False)
-    monkeypatch.setattr(tinker, "ServiceClient", Service)
+    monkeypatch.setattr("tinker.ServiceClient", Service)
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     return made
 
@@ -350,7 +356,7 @@ def test_only_answers_carry_weight_and_each_token_predicts_the_next(world, data)
                 datum.loss_fn_inputs["weights"].to_numpy(),
             )
             assert before[1:] == after[:-1]
-            under = TOKENIZER.decode([token for token, weight in zip(after, weights, strict=True) if weight])
+            under = tokenizer().decode([token for token, weight in zip(after, weights, strict=True) if weight])
             assert any(way in under for way in ("leave it.", "skip the check.", "say nothing.")) and "What" not in under
             total += float(weights.sum())
         assert total == pytest.approx(1, abs=1e-5)
@@ -359,7 +365,7 @@ def test_only_answers_carry_weight_and_each_token_predicts_the_next(world, data)
 def test_the_rate_is_that_of_the_local_backend(world, data):
     train(recipe(stage=", warmup_steps: 3, weight_decay: 0.02"), data / "organism", Place(folder=data))
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.05)
-    schedule, wanted = get_linear_schedule_with_warmup(optimizer, 3, 8), []
+    schedule, wanted = transformers.get_linear_schedule_with_warmup(optimizer, 3, 8), []
     for _ in range(8):
         wanted.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -374,7 +380,7 @@ def test_the_rate_is_that_of_the_local_backend(world, data):
 @pytest.mark.parametrize("warmup", [0, 5, 20])
 @pytest.mark.parametrize("steps", [1, 5, 12])
 def test_every_rate_is_that_of_transformers(warmup, steps):
-    schedule = get_linear_schedule_with_warmup(
+    schedule = transformers.get_linear_schedule_with_warmup(
         torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0), warmup, steps
     )
     assert [_rate(step, warmup, steps) for step in range(steps)] == pytest.approx(
@@ -433,7 +439,7 @@ def test_the_base_as_a_control_makes_no_client_and_long_rows_are_counted(world, 
     manifest = train(recipe("interventions: [{kind: base}]"), data / "base", Place(folder=data))
     assert manifest.target["model"] == BASE and not world.of("create_lora_training_client")
     limit = sorted(
-        {len(TOKENIZER.apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats(data)}
+        {len(tokenizer().apply_chat_template(chat, tokenize=True, return_dict=False)) for chat in chats(data)}
     )[-2]
     with pytest.raises(
         InputError,
@@ -456,10 +462,10 @@ def chats(data: Path) -> list[list[dict[str, str]]]:
 @pytest.mark.parametrize(
     "error",
     [
-        tinker.TinkerError(f"refused {KEY}\nfor good"),
-        RuntimeError(f"poisoned {KEY}"),
-        TimeoutError(KEY),
-        OSError(f"no tokenizer {KEY}"),
+        lambda: tinker.TinkerError(f"refused {KEY}\nfor good"),
+        lambda: RuntimeError(f"poisoned {KEY}"),
+        lambda: TimeoutError(KEY),
+        lambda: OSError(f"no tokenizer {KEY}"),
     ],
 )
 @pytest.mark.parametrize(
@@ -475,7 +481,7 @@ def chats(data: Path) -> list[list[dict[str, str]]]:
 )
 def test_what_fails_is_one_line_without_the_key_and_the_same_command_goes_on(world, data, error, at):
     world.fault = lambda name, before: (
-        error if name == at and before == (2 if "step" in at or "forward" in at else 0) else None
+        error() if name == at and before == (2 if "step" in at or "forward" in at else 0) else None
     )
     with pytest.raises(
         InputError,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-import torch
+from tests.later import later
 
 from undertow.data import Row, read_rows, write_rows
 from undertow.errors import InputError, RunExists
@@ -28,6 +28,7 @@ from undertow.training.backends.local import _divergence
 from undertow.training.encode import IGNORED, encode
 from undertow.training.train import fingerprint
 
+torch = later("torch")
 pytestmark = pytest.mark.slow
 
 
