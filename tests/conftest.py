@@ -6,6 +6,7 @@ of every call.
 
 import asyncio
 import gc
+import json
 import math
 import os
 import random
@@ -13,6 +14,7 @@ import re
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -464,7 +466,33 @@ def published():
     return folder
 
 
+SLOW_FROM = 0.2
+"""Seconds from which a test is slow, besides those that are marked so."""
+SLOW = Path(__file__).parent / "slow.json"
+"""Names of such tests, as `--write-slow` measured them in a run of all."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-slow", action="store_true", help=f"write which tests took {SLOW_FROM} s or more")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.getoption("--write-slow"):
+        return
+    took = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        took[report.nodeid] += report.duration
+    for report in terminalreporter.stats.get("", ()):  # setting up and taking down
+        took[report.nodeid] += report.duration
+    SLOW.write_text(json.dumps(sorted(name for name, s in took.items() if s >= SLOW_FROM), indent=0) + "\n")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    slow = set(json.loads(SLOW.read_text()))
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker("slow")
     items.sort(
         key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
     )
