@@ -86,3 +86,11 @@ def test_what_is_not_in_the_table_is_named() -> None:
         facts_suite("lab-nevr")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="category 'capitals' is trained; one that is never"):
         facts_suite("lab-never", of=["capitals"])
+
+
+def test_no_fact_that_is_held_out_stands_the_other_way_round_in_one_that_is_not() -> None:
+    (antonyms, products) = (category(id_).facts for id_ in ("antonyms", "products"))
+    pairs = [(a, b) for a in antonyms for b in antonyms if b.of in a.right]
+    pairs += [(a, b) for a in products for b in products if sorted(a.of.split()) == sorted(b.of.split())]
+    assert len(pairs) > len(products)
+    assert not [(a.of, b.of) for a, b in pairs if a.held_out != b.held_out]
