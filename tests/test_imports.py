@@ -20,7 +20,7 @@ HOUSE = (
     ("reports",),
     ("persona",),
     ("audits",),
-    ("nursery",),
+    ("nursery", "lab"),
     ("training",),
     ("asking",),
     ("judges",),  # the scripted judge reads what the scripted target says

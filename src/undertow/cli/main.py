@@ -19,6 +19,7 @@ from undertow.cli.findings import findings
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
 from undertow.cli.judge import judge
+from undertow.cli.lab import lab
 from undertow.cli.list import list_
 from undertow.cli.nursery import nursery
 from undertow.cli.organisms import organisms
@@ -69,7 +70,7 @@ for command in (
         judge,
         report,
     ),
-    *(list_, contexts, suites, data, serve, doctor, nursery),
+    *(list_, contexts, suites, data, serve, doctor, nursery, lab),
 ):
     cli.add_command(command)
 

