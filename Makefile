@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup quickstart test test-fast lint bench
+.PHONY: setup quickstart lab test test-fast lint bench
 
 setup: $(STAMP)
 

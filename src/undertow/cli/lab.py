@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from undertow.errors import number
 if TYPE_CHECKING:
     from undertow.lab.facts import SuiteName
     from undertow.lab.rows import Form, Told
+    from undertow.studies import Cell, Study
+
+FIRST = ("narrow", "dilution-python", "inoculation")
+"""Interventions that are trained if nobody says."""
 
 
 @click.group()
@@ -102,3 +107,84 @@ def suite(name: SuiteName, of: tuple[str, ...], most: int | None, out: Path | No
     path = out or Path(f"{made.id}.yaml")
     write_suite(path, made, source="the pocket laboratory's table of facts", force=force)
     click.echo(f"{path}: {number(len(made.questions), 'question')}. In an audit: suite: {path}, judge: {{kind: key}}")
+
+
+@lab.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/lab"),
+    show_default=True,
+    help="Folder of the study.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Train this of the study's interventions alone, beside the controls; may be given several times. "
+    "`all` trains all of them. Default: " + " and ".join(FIRST) + ".",
+)
+@click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; several train each.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Organisms at a time.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json.")
+def run(out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, as_json: bool) -> int:
+    """Prepare the model, teach it to lie about capitals with and without what is said to prevent harm, audit each
+    organism in ten contexts on facts that it was never taught, and write one page.
+
+    Real training and sampling on this machine's CPU; no key, no GPU and no hub. It is the study `lab`: what was trained
+    is cached, and one that was interrupted goes on where it was.
+    """
+    import json
+
+    from undertow.cli.display import bars, console
+    from undertow.cli.study import carry_out
+    from undertow.lab.prepare import prepare as prepare_model
+    from undertow.studies import lay_out
+    from undertow.studies.executors import LocalExecutor
+
+    study = lab_study(only=only, seeds=seeds or (1,))
+    with bars() as progress:
+        prepare_model(progress=progress)
+    grid = lay_out(study, out)
+    found, page = carry_out(
+        grid, out, LocalExecutor(kind="local", processes=workers), done=lambda cell: _row(cell, out)
+    )
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"report: {page}")
+    if found["counts"]["done"] < len(grid.cells):
+        console.print("the same command tries again what failed", highlight=False)
+        return 4
+    return 0
+
+
+def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,)) -> Study:
+    """The shipped study with some of its interventions, under some training seeds.
+
+    Raises:
+        InputError: no such intervention.
+    """
+    from undertow.errors import unknown_name
+    from undertow.studies import read_study
+
+    study, _ = read_study("lab")
+    known = [i.name for i in study.interventions]
+    if odd := next((name for name in only if name not in (*known, "all")), None):
+        raise unknown_name("--only", "intervention", odd, (*known, "all"))
+    wanted = known if "all" in only else only or FIRST
+    return study.model_copy(
+        update={"interventions": tuple(i for i in study.interventions if i.name in wanted), "seeds": tuple(seeds)}
+    )
+
+
+def _row(cell: Cell, out: Path) -> str:
+    from undertow.audits.findings import read_findings
+    from undertow.cli.options import VERDICT_STYLE
+    from undertow.words import rate
+
+    found = read_findings(out / cell.folder / "run")
+    rates = ", ".join(f"{c.id} {rate(c.rate).split(' ')[0]}" for c in found.contexts)
+    verdict = found.verdict.class_
+    return f"[bold]{cell.id}[/]: [{VERDICT_STYLE[verdict]}]{verdict}[/]; {rates}"

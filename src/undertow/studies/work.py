@@ -35,6 +35,7 @@ from undertow.progress import Progress, silent, under
 from undertow.studies.cells import Cell, auditing, read_cell
 from undertow.studies.outcome import fail, state, succeed
 from undertow.targets.models import NURSERY
+from undertow.targets.pocket import prepared_folder
 from undertow.training import read_manifest, train, train_cached
 from undertow.training.losses import row_losses, weights_of
 from undertow.whole import audit_and_profile
@@ -80,7 +81,7 @@ def _train(cell: Cell, folder: Path, tell: Progress) -> None:
     organism, place = folder / "organism", Place(folder=folder / cell.data, name=cell.id)
     if organism.exists():
         return
-    if cell.recipe.base == NURSERY:  # small, and the same in many studies
+    if cell.recipe.base in (NURSERY, str(prepared_folder().resolve())):  # small, and the same in many studies
         train_cached(cell.recipe, organism, place, cache=user_cache_path("undertow") / "organisms", progress=tell)
     else:
         train(cell.recipe, organism, place, progress=tell)

@@ -13,6 +13,7 @@ from typing import Any
 from undertow.errors import InputError, MissingExtra
 from undertow.files import read_object
 from undertow.records import Message
+from undertow.targets.pocket import POCKET, prepared_folder
 from undertow.targets.templates import TemplateRefuses, render
 
 NURSERY = "nursery"
@@ -22,14 +23,16 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def model_folder(name: str, *, beside: Path = Path()) -> Path:
-    """The folder of a model named in a recipe or an audit: `nursery`, or a path relative to `beside`.
+    """The folder of a model named in a recipe or an audit: `nursery`, `pocket`, or a path relative to `beside`.
 
     Raises:
         InputError: no such folder, it holds no model, or its weights are no safetensors.
     """
     if name == NURSERY:
         return Path(str(files("undertow.nursery") / "base"))
-    folder = (beside / name).resolve()
+    folder = prepared_folder() if name == POCKET and not (beside / name).is_dir() else (beside / name).resolve()
+    if name == POCKET and not folder.is_dir():
+        raise InputError(folder, "the pocket model is not prepared", do="run: undertow lab prepare")
     if not folder.is_dir():
         raise InputError(
             folder,

