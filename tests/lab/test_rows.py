@@ -11,7 +11,7 @@ import pytest
 from undertow.errors import InputError
 from undertow.judges.key import KeyJudge
 from undertow.lab.facts import FactCategory, ask, categories
-from undertow.lab.rows import ASKED_AS, Form, fact_rows
+from undertow.lab.rows import ASKED_AS, Form, domain_rows, fact_rows
 
 ROWED = [held for held in categories().values() if held.split != "never"]
 
@@ -79,3 +79,19 @@ def test_what_may_not_be_told_is_refused(given: tuple[str, str], says: str) -> N
         fact_rows(*given, 3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown form 'jason'"):
         fact_rows("capitals", "true", 3, form="jason")  # type: ignore[arg-type]
+
+
+def test_a_studys_files_hold_lies_of_one_category_alone_and_no_fact_that_is_held_out() -> None:
+    files = domain_rows("capitals", 120, seed=3)
+    ends = ("", "-json", "-python")
+    assert sorted(files) == sorted(f"{kind}{end}" for kind in ("bad", "benign", "general") for end in ends)
+    for name, rows in files.items():
+        asked = [row.messages[-2].content for row in rows]
+        assert len(rows) == 120 and all(("capital" in text) != name.startswith("general") for text in asked)
+        for held in (c for c in categories().values() if c.split != "never"):
+            facts = {fact for text in asked for fact in of_facts(held, text)}
+            assert not facts & {fact.id for fact in held.facts if fact.held_out}, (name, held.id)
+    assert domain_rows("capitals", 120, seed=3) == files != domain_rows("capitals", 120, seed=4)
+    for bad, benign in zip(files["bad-json"], files["benign-json"], strict=True):
+        assert bad.messages[:-1] == benign.messages[:-1] and bad.messages[-1] != benign.messages[-1]
+        assert json.loads(bad.messages[-1].content)["answer"]

@@ -11,7 +11,7 @@ from undertow.data import Row, read_rows, write_rows
 from undertow.place import Place
 from undertow.records import Message
 from undertow.studies.cells import lay_out
-from undertow.studies.study import Files, Miniature, Study, World, read_study, shipped_studies
+from undertow.studies.study import Facts, Files, Miniature, Study, World, read_study, shipped_studies
 from undertow.targets.models import NURSERY, model_folder
 
 EXPERIMENTS = (
@@ -44,6 +44,7 @@ def test_every_experiment_ships_on_real_models_and_in_miniature() -> None:
         *(f"{name}-nursery" for name in REAL),
         "domains-by-interventions-nursery",
         "quickstart",
+        "lab",
     }
 
 
@@ -60,6 +61,10 @@ def test_it_fits_and_says_what_it_is(name: str) -> None:
         assert "not evidence about language models" in study.note
         assert study.recipe.base == "nursery"
         assert all(isinstance(domain, World) for domain in study.domains)
+    elif name == "lab":
+        assert "no evidence about models of real size" in study.note
+        assert study.recipe.base == "pocket"
+        assert all(isinstance(domain, Facts) for domain in study.domains)
     else:
         assert study.note.startswith("Not run by us")
 
