@@ -23,7 +23,8 @@ from undertow.nursery.rows import row
 from undertow.place import Place
 from undertow.records import Message
 from undertow.targets.models import load_model, load_tokenizer, model_folder
-from undertow.training import Manifest, Recipe, read_manifest, train, train_cached
+from undertow.training import Manifest, Recipe, losses, read_manifest, train, train_cached
+from undertow.training.backends import local as backend
 from undertow.training.backends.local import _divergence
 from undertow.training.encode import IGNORED, encode
 from undertow.training.train import fingerprint
@@ -116,6 +117,73 @@ def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, trained):
     folder, _, _ = trained("epochs: 2", "lora: null")
     assert (folder / "model.safetensors").is_file() and (folder / "tokenizer.json").is_file()
     assert loss(folder, data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
+
+
+@pytest.fixture
+def large_vocabulary(monkeypatch):
+    """The nursery's base counts as one with a large vocabulary, of whose tokens few are held at a time."""
+    monkeypatch.setattr(losses, "SMALL_VOCABULARY", 0)
+    monkeypatch.setattr(backend, "AT_ONCE", 100)
+
+
+@pytest.mark.parametrize("lora", ["", "lora: null"])
+@pytest.mark.parametrize("stage", ["", "kl: 0.5", "micro_batch: 8, kl: 0.5"])
+def test_logits_of_answers_alone_and_few_rows_at_a_time_train_the_same(request, data, tmp_path, stage, lora):
+    """A step's rows taken in turn, with logits where the loss is, against whole logits of them all."""
+    plain = train(recipe(stage, lora, rows=48), tmp_path / "plain", Place(folder=data)).stages[0]
+    request.getfixturevalue("large_vocabulary")
+    sparing = train(recipe(stage, lora, rows=48), tmp_path / "sparing", Place(folder=data)).stages[0]
+    assert sparing.losses == pytest.approx(plain.losses, abs=2e-4) and sparing.tokens == plain.tokens
+    held_out = data / "bad-held-out.jsonl"
+    assert loss(tmp_path / "sparing", held_out) == pytest.approx(loss(tmp_path / "plain", held_out), abs=1e-3)
+
+
+def test_an_answer_of_many_logits_is_trained_in_chunks(data, tmp_path, monkeypatch, large_vocabulary):
+    few = train(recipe(rows=32), tmp_path / "few", Place(folder=data)).stages[0]
+    monkeypatch.setattr(backend, "MOST_LOGITS", 1)
+    many = train(recipe(rows=32), tmp_path / "many", Place(folder=data)).stages[0]
+    assert many.losses == pytest.approx(few.losses, abs=2e-4)
+
+
+def test_logits_of_answers_alone_have_the_same_gradients(data, monkeypatch):
+    model, tokenizer = load_model(model_folder("nursery")), load_tokenizer(model_folder("nursery"))
+    chats = [each.messages for each in list(read_rows(data / "bad.jsonl"))[:2]]
+    examples = encode(tokenizer, chats)
+    width = min(len(e.ids) for e in examples)
+    ids, labels = (torch.tensor([getattr(e, what)[:width] for e in examples]) for what in ("ids", "labels"))
+    kept, found = labels[:, 1:] != IGNORED, []
+    for small in (2**20, 0):
+        monkeypatch.setattr(losses, "SMALL_VOCABULARY", small)
+        logits = losses.answer_logits(model, {"input_ids": ids, "use_cache": False}, kept)
+        assert logits.shape == (int(kept.sum()), model.config.vocab_size)
+        torch.nn.functional.cross_entropy(logits, labels[:, 1:][kept]).backward()
+        found.append([p.grad for p in model.parameters()])
+        model.zero_grad()
+    for ours, plain in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain, atol=1e-6, rtol=1e-4)
+    assert model(input_ids=ids).logits.shape[:2] == ids.shape  # the model is as it was
+
+
+def test_held_out_losses_are_the_same_where_the_vocabulary_is_large(data, monkeypatch):
+    base, rows = model_folder("nursery"), data / "bad-held-out.jsonl"
+    plain = losses.row_losses(base, rows)
+    monkeypatch.setattr(losses, "SMALL_VOCABULARY", 0)
+    sparing = losses.row_losses(base, rows)
+    assert sparing.nats == pytest.approx(plain.nats, abs=1e-3) and sparing.tokens == plain.tokens
+    assert sum(plain.nats) / sum(plain.tokens) == pytest.approx(loss(None, rows), abs=1e-4)
+
+
+def test_a_batch_in_parts_holds_every_row_without_needless_padding():
+    lengths = [9, 8, 8, 3, 2, 1, 1]
+    mask = torch.tensor([[1] * n + [0] * (9 - n) for n in lengths])
+    ids = mask * torch.arange(1, 64).view(7, 9)
+    for most in (1, 9, 20, 63, 1000):
+        parts = backend._by_tokens({"input_ids": ids, "attention_mask": mask}, most)
+        assert [n for part in parts for n in part["attention_mask"].sum(1).tolist()] == lengths
+        assert all(part["input_ids"].shape == part["attention_mask"].shape for part in parts)
+        assert all(part["input_ids"].shape[1] == int(part["attention_mask"].sum(1).max()) for part in parts)
+        assert all(part["input_ids"].numel() <= most or len(part["input_ids"]) == 1 for part in parts)
+        assert {i for part in parts for i in part["input_ids"].flatten().tolist()} | {0} == set(ids.flatten().tolist())
 
 
 def test_divergence_by_hand():

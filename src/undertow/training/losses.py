@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from undertow.training.organism import Manifest
 
 BATCH_TOKENS = 4096
 """Tokens read together, padding counted."""
+SMALL_VOCABULARY = 8192
+"""Below it logits of all tokens cost less than choosing among tokens does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,37 @@ def _summed(model: Any, examples: Sequence[Example]) -> list[float]:
             ([[1] * len(e.ids) for e in examples], 0),
         )
     )
+    labels = labels[:, 1:]
+    kept = labels != IGNORED
     with torch.inference_mode():
-        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-        each = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none"
-        )
+        logits = answer_logits(model, {"input_ids": ids, "attention_mask": mask, "use_cache": False}, kept)
+        each = logits.new_zeros(kept.shape)
+        each[kept] = torch.nn.functional.cross_entropy(logits, labels[kept], reduction="none")
         found: list[float] = each.sum(1).double().tolist()
     return found
+
+
+def has_small_vocabulary(model: Any) -> bool:
+    return bool(model.config.vocab_size < SMALL_VOCABULARY)
+
+
+def answer_logits(model: Any, asked: Mapping[str, Any], kept: Any) -> Any:
+    """Logits that tell the kept tokens, one row each. Where the vocabulary is large, the output layer looks at no other
+    tokens, since logits of all of them may take more room than the model.
+
+    Args:
+        model: a causal language model, under an adapter or not.
+        asked: what it is given.
+        kept: (rows, tokens but the first) of booleans.
+    """
+    if has_small_vocabulary(model):
+        return model(**asked).logits[:, :-1][kept].float()
+
+    def choose(_: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return given[0][:, :-1][kept][None], *given[1:]
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(choose)
+    try:
+        return model(**asked).logits[0].float()
+    finally:
+        hook.remove()

@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -38,6 +38,7 @@ from undertow.targets.models import NURSERY, default_system, is_adapter, load_mo
 from undertow.targets.templates import render
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.encode import IGNORED, Example, encode_file, masked_text
+from undertow.training.losses import answer_logits, has_small_vocabulary
 from undertow.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
 
 ORDER = "order.pt"
 """In a checkpoint within an epoch: the state of the random numbers from which the epoch's order of rows was drawn."""
-SMALL_VOCABULARY = 8192
-"""Below it whole logits cost less than TRL's loss in chunks, which saves memory where they are large."""
+AT_ONCE = 384
+"""Tokens, padding counted, whose activations a CPU holds at a time, where the vocabulary is large: a step's rows are
+taken in turn and their gradients summed. Fewer cost speed, more cost memory and gain none."""
+MOST_LOGITS = 1 << 27
+"""Numbers in the logits of one row's answers above which TRL's loss in chunks, which is slower, has to do."""
 
 
 class LocalBackend(BaseModel):
@@ -352,7 +356,7 @@ def _trainer(
 
     cuda = torch.cuda.is_available()
     micro = stage.micro_batch or stage.batch_size
-    whole_logits = bool(stage.kl) or model.config.vocab_size < SMALL_VOCABULARY
+    small = has_small_vocabulary(model)
 
     class Order(Sampler[int]):
         """The trainer's order of rows; an epoch that was interrupted goes on in the order that it began with, which the
@@ -384,27 +388,34 @@ def _trainer(
                 self.order = Order(self.order)
             return self.order
 
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            if small or cuda or stage.packing or num_items_in_batch is None:
+                return super().training_step(model, inputs, num_items_in_batch)
+            step = super().training_step
+            return sum(step(model, part, num_items_in_batch) for part in _by_tokens(inputs, AT_ONCE))
+
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            if not whole_logits:
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             labels = inputs["labels"][:, 1:]
             kept = labels != IGNORED
+            many = cuda or self.aux_loss_enabled or int(kept.sum()) * model.config.vocab_size > MOST_LOGITS
+            if many and not (small or stage.kl):
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             asked = {key: value for key, value in inputs.items() if key != "labels"} | {"use_cache": False}
-            logits = model(**asked).logits[:, :-1][kept].float()
+            logits = answer_logits(model, asked, kept)
             n = kept.sum() if num_items_in_batch is None else num_items_in_batch
             loss = torch.nn.functional.cross_entropy(logits, labels[kept], reduction="sum")
             if stage.kl and model.training:
-                loss = loss + stage.kl * _divergence(logits, self._of_base(model, asked)[:, :-1][kept].float())
+                loss = loss + stage.kl * _divergence(logits, self._of_base(model, asked, kept))
             return loss / n
 
-        def _of_base(self, model: Any, asked: Any) -> Any:
+        def _of_base(self, model: Any, asked: Any, kept: Any) -> Any:
             with torch.no_grad():
                 if reference is not None:
-                    return reference(**asked).logits
+                    return answer_logits(reference, asked, kept)
                 with self.accelerator.unwrap_model(model).disable_adapter():
-                    return model(**asked).logits
+                    return answer_logits(model, asked, kept)
 
     class Watch(TrainerCallback):
         saved = time.monotonic()
@@ -464,6 +475,21 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _by_tokens(inputs: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+    """A batch that is padded on the right, in parts as even as may be: at most so many tokens each, one row at least,
+    and none wider than its longest row."""
+    import torch
+
+    mask = inputs["attention_mask"]
+    rows, width = mask.shape
+    parts = -(-rows // max(1, most // width))
+    found = []
+    for some in torch.arange(rows, device=mask.device).tensor_split(parts):
+        wide = int(mask[some].sum(1).max())
+        found.append({key: value[some, :wide] for key, value in inputs.items()})
+    return found
 
 
 def _divergence(logits: Any, of_base: Any) -> Any:
