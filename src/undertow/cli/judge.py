@@ -77,9 +77,10 @@ def label(
 
     Exits as `undertow audit` or `undertow persona` does, by what the labels lead to.
     """
-    from undertow.audits.labelling import audited, labelling, read_sheet, write_sheet
+    from undertow.audits.labelling import audited, decide_anew, labelling, read_sheet, write_sheet
+    from undertow.cli.persona import told
     from undertow.persona.plan import holds_persona
-    from undertow.persona.run import profiled
+    from undertow.persona.run import profile_anew, profiled
 
     of_persona = holds_persona(run)
     judged = profiled(run) if of_persona else audited(run)
@@ -98,27 +99,8 @@ def label(
             )
         else:
             _ask(session)
-    return _profile_by_labels(run, as_json) if of_persona else _decide_by_labels(run, as_json)
-
-
-def _profile_by_labels(run: Path, as_json: bool) -> int:
-    from undertow.cli.persona import exit_code, show_personas
-    from undertow.persona.run import profile_anew
-    from undertow.reports import write_persona_report
-
-    found = profile_anew(run)
-    page = write_persona_report([found], run / "persona.html")[0]
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        show_personas(found)
-        click.echo(f"report: {page}")
-    return exit_code(found)
-
-
-def _decide_by_labels(run: Path, as_json: bool) -> int:
-    from undertow.audits.labelling import decide_anew
-
+    if of_persona:
+        return told(profile_anew(run), run, as_json=as_json)
     found = decide_anew(run)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))

@@ -66,7 +66,6 @@ def persona(
     from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona, read_run_persona
     from undertow.persona.run import read_personas, run_persona
     from undertow.place import Place
-    from undertow.reports import write_persona_report
 
     if schema:
         explain(PersonaConfig, as_json=as_json)
@@ -102,6 +101,13 @@ def persona(
             err=True,
         )
         return EXIT["inconclusive"]
+    return told(found, folder, as_json=as_json)
+
+
+def told(found: dict[str, Any], folder: Path, *, as_json: bool) -> int:
+    """Write the page of a run's profiles, print them, and return what they mean to a shell."""
+    from undertow.reports import write_persona_report
+
     page = write_persona_report([found], folder / "persona.html")[0]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
