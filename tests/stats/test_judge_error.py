@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
+from scipy.stats import binom
 
 from undertow.stats.judge_error import (
     BetaShare,
@@ -40,15 +42,25 @@ def test_ppi_as_ppi_python():
     assert ppi_mean([1], [1], [0, 1]).value is None
 
 
-def test_all_labelled_is_clopper_and_pearson():
-    """Every flagged trial labelled, and no other an event: the limits of the confirmed ones alone."""
+def mid_p(events, n, tail):
+    """Limits p at which P(X > events) + P(X = events) / 2 is one tail, and the other."""
+
+    def above(p):
+        return binom.sf(events, n, p) + binom.pmf(events, n, p) / 2
+
+    low = brentq(lambda p: above(p) - tail, 1e-12, 1 - 1e-12) if events else 0.0
+    return low, brentq(lambda p: above(p) - 1 + tail, 1e-12, 1 - 1e-12) if events < n else 1.0
+
+
+def test_all_labelled_is_the_mid_p_interval():
+    """Every flagged trial labelled, and no other an event: about the limits of the confirmed ones alone."""
     for flagged, confirmed in ((40, 25), (10, 10), (80, 3)):
         n, none = 800, BetaShare(events=0.0, others=1e9)
         found = two_phase(of(flagged, n), flagged / n, BetaShare(events=confirmed, others=flagged - confirmed), none)
-        low, high = clopper_pearson(float(confirmed), float(n - confirmed), 0.025)
+        exact, mid = clopper_pearson(float(confirmed), float(n - confirmed), 0.025), mid_p(confirmed, n, 0.025)
         assert found.value == pytest.approx(confirmed / n)
-        assert low * 0.86 < found.low <= low * 1.001
-        assert high * 0.97 < found.high < high * 1.12  # a discrete share's upper limits meet, so a little wider
+        assert exact[0] * 0.86 < found.low <= mid[0] * 1.02
+        assert mid[1] * 0.97 < found.high < exact[1] * 1.05  # the flagged share has exact limits, so a little wider
 
 
 def test_a_judge_without_errors_changes_nothing():
@@ -59,6 +71,14 @@ def test_a_judge_without_errors_changes_nothing():
         assert (found.low, found.high) == pytest.approx((low, high), abs=2e-4)
         undone = rogan_gladen(of(events, n), events / n, all_, all_)
         assert (undone.low, undone.high) == pytest.approx((low, high), abs=2e-4)
+
+
+def test_a_labelled_share_has_mid_p_limits():
+    """All trials flagged, beyond doubt, and some of them labelled."""
+    for events, n in ((0, 30), (1, 30), (7, 40), (40, 40), (3, 1000)):
+        found = two_phase(lambda tail: (1.0, 1.0), 1.0, BetaShare(events=events, others=n - events), None)
+        low, high = mid_p(events, n, 0.025)
+        assert (found.low, found.high) == pytest.approx((low, high), rel=5e-3, abs=1e-4)
 
 
 def test_without_labels_anything_is_possible():

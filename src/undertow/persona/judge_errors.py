@@ -61,13 +61,13 @@ class JudgeErrors:
             harm: by the judge's word.
             draws: of `draws`.
         """
-        if harm.value is None or harm.low is None or len(draws) < 2:
+        if harm.value is None or harm.low is None or not self.known(subjects, t):
             return harm
         value = harm.value
         if labels := self.of(subjects, t):
             of_flagged = labels.of_flagged.value if labels.of_flagged else 1.0
             value = value * of_flagged + (1 - value) * (labels.of_others.value if labels.of_others else 0.0)
-        low, high = float(np.quantile(draws[0], 0.025)), float(np.quantile(draws[1], 0.975))
+        low, high = float(np.quantile(draws[0], 0.025)), float(np.quantile(draws[-1], 0.975))
         return replace(harm, value=value, low=min(low, value), high=max(high, value))
 
     def doubts(self, subjects: Subjects, t: Thresholds) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ A judge flags trials; a person labels some of them. Owns three ways from flags a
 
 and what a verdict hangs on where there are no labels, `breakdown`.
 
-The limits of the first two are melded: each uncertain part has a lower and an upper confidence distribution (a random
-limit of its own interval), the true rate is a function that rises or falls in each, and a limit of the rate is the
-quantile of that function of independent draws. Where every flagged trial is labelled and no other could be an event,
-this is Clopper and Pearson's limit of the confirmed ones. Draws are those of one fixed Sobol sequence, so a limit is
-the same whenever it is computed.
+The limits of the first two are melded: each uncertain part has a confidence distribution (a random limit of its own
+interval), the true rate is a function that rises or falls in each, and a limit of the rate is the quantile of that
+function of independent draws. `rogan_gladen` takes exact limits, lower ones for a lower limit and upper ones for an
+upper; `two_phase` mid-p ones of the labelled shares, for with exact ones its limits were wider than they need be
+(coverage of 98 to 100%). Where all trials are labelled it gives the mid-p limits of their events. Draws are those of
+one fixed Sobol sequence, so a limit is the same whenever it is computed.
 
 Sources: Fay, Proschan and Brittain 2015, Biometrics 71:146 (melding); Rogan and Gladen 1978, Am. J. Epidemiol. 107:71;
 Lang and Reiczigel 2014, Prev. Vet. Med. 113:13; Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453 (PPI++); Korn and
@@ -28,7 +29,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, expit, ndtri
+from scipy.special import betainc, betaincinv, expit, ndtri
 from scipy.stats import qmc
 
 from .rates import checked_tail
@@ -122,12 +123,10 @@ def two_phase(
             be anything, and the value takes the flags at their word.
     """
     tail = checked_tail(level)
-    nothing = BetaShare(events=0.0, others=0.0)  # anything from 0 to 1
-    q1, q0 = of_flagged or nothing, of_others or nothing
-    point = value * (q1.value if of_flagged else 1.0) + (1 - value) * (q0.value if of_others else 0.0)
-    f, u1, u0 = _drawn_from(flagged, tail)
-    low = float(np.quantile(_rate(f, _beta_low(q1, u1), _beta_low(q0, u0)), tail))
-    high = float(np.quantile(_rate(f, _beta_high(q1, u1), _beta_high(q0, u0)), 1 - tail))
+    point = value * (of_flagged.value if of_flagged else 1.0) + (1 - value) * (of_others.value if of_others else 0.0)
+    f, *u = _drawn_from(flagged, tail)
+    least, most = _rates(f, (of_flagged, of_others), u)
+    low, high = float(np.quantile(least, tail)), float(np.quantile(most, 1 - tail))
     return Corrected(value=point, low=min(low, point), high=max(high, point))
 
 
@@ -137,13 +136,20 @@ def drawn_rates(
     of_others: BetaShare | None,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`two_phase` draw by draw: the true rate by draws of lower, and of upper, limits of the labelled shares, for each
-    draw of the flagged share; shapes (draws,)."""
-    nothing = BetaShare(events=0.0, others=0.0)
-    q1, q0 = of_flagged or nothing, of_others or nothing
-    u1, u0 = rng.random((2, flagged.size))
-    low = _rate(flagged, _beta_low(q1, u1), _beta_low(q0, u0))
-    return low, _rate(flagged, _beta_high(q1, u1), _beta_high(q0, u0))
+    """`two_phase` draw by draw: the least and the most that the true rate may be for each draw of the flagged share,
+    shapes (draws,). They are one where answers of both kinds are labelled."""
+    return _rates(flagged, (of_flagged, of_others), list(rng.random((2, flagged.size))))
+
+
+def _rates(
+    f: NDArray[np.float64], shares: tuple[BetaShare | None, BetaShare | None], u: Sequence[NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draws of the true rate; a share that no label tells is 0 at least and 1 at most."""
+    drawn = [None if share is None else _mid(share, points) for share, points in zip(shares, u, strict=True)]
+    least, most = (
+        _rate(f, *(np.full_like(f, end) if share is None else share for share in drawn)) for end in (0.0, 1.0)
+    )
+    return least, most
 
 
 def rates_within(
@@ -275,6 +281,15 @@ def _beta_high(share: BetaShare, u: NDArray[np.float64]) -> NDArray[np.float64]:
     if share.others <= 0:
         return np.ones_like(u)
     return _between(u, lambda tail: betaincinv(share.events + 1, share.others, tail))
+
+
+def _mid(share: BetaShare, u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draws of a share from its mid-p confidence distribution: of its lower limits and of its upper ones, half each."""
+    at = np.unique(np.concatenate([_beta_low(share, TAILS), _beta_high(share, TAILS)]))
+    lower = betainc(share.events, share.others + 1, at) if share.events > 0 else np.ones_like(at)
+    upper = betainc(share.events + 1, share.others, at) if share.others > 0 else (at >= 1).astype(np.float64)
+    drawn: NDArray[np.float64] = np.interp(ndtri(u), ndtri(np.clip((lower + upper) / 2, TAILS[0], TAILS[-1])), at)
+    return drawn
 
 
 def _between(
