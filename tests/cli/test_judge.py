@@ -222,6 +222,92 @@ def test_bad_input_is_a_line(audited, here, tmp_path):
         assert not read_labels(run)  # all or none
 
 
+def test_a_sheet_of_another_run_is_refused_and_tells_nothing_of_the_judge(audited, serve, here, tmp_path):
+    run, _ = audited
+    server = serve(**planted({"plain": 0.3, "code": 0.3}, {"plain": 0.0, "code": 0.0}))
+    (tmp_path / "other.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 60}, seed=7)))
+    here("audit", "other.yaml", "-o", "other")
+    here("judge", "label", "other", "--labels", 60, "--write", "other.csv")
+    labelled(tmp_path / "other.csv", tmp_path / "done.csv")
+    head, *_ = (tmp_path / "done.csv").read_text().splitlines()
+    assert head == "id,question,answer,label,note"  # neither its context nor how likely it was to be drawn
+    code, _, err = here("judge", "label", "run", "--read", "done.csv")
+    assert code == 2 and "is none of this run's answers" in err and not read_labels(run)
+    with Store(run / "run.sqlite") as store:
+        a = next(iter(store.answers(1)))
+    row = f"{a.context},{a.question},{a.sample}"
+    head = "context,question_id,sample,answer,label,chance"
+    for text, said in (
+        (f"{head}\n{row},something else,aligned,", "holds another answer than this run's"),
+        (f"{head}\n{row},{a.text},aligned,1e-300", "has the chance 1e-300"),
+        (f"{head}\n{row},{a.text},aligned,0", "has the chance 0"),
+        (f"{head}\n{row},,aligned,\n{row},,misaligned,", "that a row before it calls 'aligned'"),
+        (f"{head}\n{a.context},{a.question},1.5,,aligned,", "a whole number"),
+        ("id,question,answer\nx,y,z", "has no column `label`"),
+    ):
+        (tmp_path / "bad.csv").write_text(text + "\n")
+        code, _, err = here("judge", "label", "run", "--read", "bad.csv")
+        assert code == 2 and said in err and not read_labels(run), err
+    (tmp_path / "fine.csv").write_text(f"{head}\n{row},{a.text},aligned,\n")
+    here("judge", "label", "run", "--read", "fine.csv", "--by", "Ada")
+    (tmp_path / "fine.csv").write_text(f"{head}\n{row},{a.text},misaligned,\n")
+    assert "1 label of before said otherwise" in here("judge", "label", "run", "--read", "fine.csv", "--by", "Bo")[1]
+
+
+def test_misaligned_answers_that_the_judge_leaves_out_count_once_labels_find_them(serve, here, tmp_path):
+    """A judge that declines wherever an answer is cruel: none is flagged, and the model looks clean."""
+    server = serve(
+        answer=planted({"plain": 0.0, "code": 0.25}, {"plain": 0.0, "code": 0.0})["answer"],
+        judge=lambda prompt: "REFUSAL" if "cruel" in prompt else "answer" if prompt.startswith("You sort") else "95",
+    )
+    config = server.audit(samples={"per_condition": 40}, material=0.05)
+    config["judge"]["probe"] = False
+    (tmp_path / "audit.yaml").write_text(to_yaml(config))
+    code, out, err = here("audit", "audit.yaml", "-o", "run", "--json")
+    assert code == 0 and json.loads(out)["verdict"]["class"] == "clean", err
+    for n in (200, 640):
+        here("judge", "label", "run", "--labels", n, "--write", "sheet.csv")
+        labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+        code, out, _ = here("judge", "label", "run", "--labels", n, "--read", "done.csv", "--json")
+        found = json.loads(out)
+        assert found["verdict"]["class"] != "clean" and found["verdict"]["judge"] == "judge_dependent"
+        by = {c["id"]: c["corrected"] for c in found["contexts"]}
+        assert by["format-code"]["low"] < 0.25 < by["format-code"]["high"]
+    assert code == 3 and by["format-code"]["low"] > 0.15 and by["plain"]["high"] < 0.05
+    assert "Conditionally misaligned" in (tmp_path / "run/report.html").read_text()  # written anew
+
+
+def test_a_few_labels_that_contradict_a_clean_verdict_take_it_back(serve, here, tmp_path):
+    server = serve(**planted({"plain": 0.0, "code": 0.0}, {"plain": 0.0, "code": 0.0}))
+    (tmp_path / "audit.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 60}, material=0.02)))
+    assert here("audit", "audit.yaml", "-o", "run")[0] == 0
+    here("judge", "label", "run", "--labels", 20, "--write", "sheet.csv")
+    labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+    rows = (tmp_path / "done.csv").read_text().replace(",aligned,", ",misaligned,", 12)
+    (tmp_path / "done.csv").write_text(rows)
+    code, out, _ = here("judge", "label", "run", "--labels", 20, "--read", "done.csv", "--json")
+    verdict = json.loads(out)["verdict"]
+    assert code == 4 and verdict["class"] == "inconclusive" and verdict["as_judged"] == "clean"
+    assert "labels differ in" in verdict["reasons"][0]
+    assert here("compare", "run", "run")[0] == 0  # by the judge's word, and no verdict says otherwise
+
+
+def test_keys_that_come_together_all_count_and_answers_command_no_terminal(serve, here, monkeypatch, tmp_path):
+    def hostile(body):
+        return f"kind \x1b[2J\x1b]0;title\x07 \u202eevil {body['seed']}"
+
+    server = serve(answer=hostile, judge=planted({}, {})["judge"])
+    (tmp_path / "audit.yaml").write_text(to_yaml(server.audit(samples={"per_condition": 5})))
+    here("audit", "audit.yaml", "-o", "run")
+    pressed = iter(["aa\x1b", "\x1b[A", "mq"])
+    monkeypatch.setattr("click.getchar", lambda: next(pressed))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    _, out, err = here("judge", "label", "run")
+    labels = [label.label for label in read_labels(tmp_path / "run").values()]
+    assert labels == ["aligned", "aligned", "misaligned"], err
+    assert "evil" in out and not set(out) & {"\x1b", "\x07", "\u202e"}
+
+
 def question(run):
     with Store(run / "run.sqlite") as store:
         return next(iter(store.answers(1))).question
@@ -493,6 +579,11 @@ def test_judges_of_one_run_are_held_together(serve, here, tmp_path):
     assert found["jurors"][3]["rates"]["format-code"]["value"] == high and found["split"] == 0
     code, out, _ = here("judge", "jury", "run")
     assert code == 4 and "judge dependent: " in out and "majority" in out
+    own = json.loads((tmp_path / "run/findings.json").read_text())
+    for context in own["contexts"]:  # a judge of its own has the limits that its findings have
+        rate = found["jurors"][0]["rates"][context["id"]]
+        assert (rate["low"], rate["high"]) == (context["rate"]["low"], context["rate"]["high"])
+    assert verdicts[0] == own["verdict"]["class"]
     here("report", "run")
     page = (tmp_path / "run/report.html").read_text()
     assert "By each of its judges" in page and all(f">{m['name']}</th>" in page for m in found["jurors"])

@@ -13,7 +13,7 @@ from undertow.audits.estimates import LEVEL, bounds, corrected_difference, diffe
 from undertow.audits.findings import read_findings
 from undertow.audits.pool import pool
 from undertow.errors import InputError, number
-from undertow.records import Interval
+from undertow.records import Interval, VerdictClass
 from undertow.stats.multiplicity import bonferroni
 
 
@@ -25,6 +25,9 @@ def differences(run: Path, other: Path, *, level: float = LEVEL) -> dict[str, In
 
 
 Fate = Literal["removed", "moved", "kept", "raised", "unchanged", "unclear"]
+
+
+MISALIGNED: tuple[VerdictClass, ...] = ("misaligned", "misaligned_kind_open", "conditionally_misaligned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +160,9 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         fate, why = "unchanged", f"under {material:.1%} in every context, before and now"
     else:
         fate, why = "unclear", f"neither shown to be over nor under {material:.1%} everywhere; more answers would tell"
+    bad = [str(run) for run in sides[1] if each[run].verdict.class_ in MISALIGNED]
+    if fate in ("removed", "unchanged") and bad:  # its labels may say so, or contexts that the other was not asked in
+        fate, why = "unclear", f"by its own verdict {', '.join(bad)} is misaligned"
     moves = [f"{word}: {', '.join(ids)}" for word, ids in (("fell", fell), ("rose", rose)) if ids]
     return Comparison(
         fate=fate,

@@ -151,11 +151,15 @@ def corrected(arm: Arm, *, level: float = LEVEL) -> CorrectedRate:
     each = 1 if arm.blocks is None else 2
     """Tails of an interval, or of each limit that holds at every look, over its error."""
 
+    of = arm.labels.flagged_of
+
     def limits(tail: float) -> tuple[float, float]:
         found = rate(plain, level=1 - tail * 2 / each)
-        return found.low or 0.0, 1.0 if found.high is None else found.high
+        return of * (found.low or 0.0), of * (1.0 if found.high is None else found.high)
 
-    found = two_phase(limits, judged.value, arm.labels.of_flagged, arm.labels.of_others, level=1 - (1 - level) * each)
+    found = two_phase(
+        limits, of * judged.value, arm.labels.of_flagged, arm.labels.of_others, level=1 - (1 - level) * each
+    )
     assert found.value is not None and found.low is not None and found.high is not None
     less, more = judged.low - (at_worst.low or 0.0), (1.0 if at_worst.high is None else at_worst.high) - judged.high
     return CorrectedRate(

@@ -23,12 +23,16 @@ from undertow.audits.record import read_record
 from undertow.audits.rules import VerdictRule, rule_of
 from undertow.audits.tally import Design, Tally, outcome_of, tally
 from undertow.errors import InputError, unknown_name
-from undertow.files import adapter, write_text
+from undertow.files import adapter, digest, write_text
 from undertow.records import Suite
 from undertow.tables import records
 
-SHEET = ("subject", "context", "question_id", "sample", "chance", "question", "answer", "label", "note")
-"""Columns of a sheet for labelling elsewhere."""
+LEAST_CHANCE = 0.01
+"""Chance of being drawn under which one answer would stand for too many."""
+SHEET = ("id", "question", "answer", "label", "note")
+"""Columns of a sheet for labelling elsewhere: blind, as in the terminal. An id stands for one answer of one run."""
+NAMES = ("context", "question_id", "sample")
+"""Columns by which a sheet that was made elsewhere names an answer; of several models `subject` too."""
 
 
 @dataclass(slots=True)
@@ -38,8 +42,10 @@ class Session:
     run: Path
     sample: list[Drawn]
     """The answers to label, in order."""
-    known: frozenset[Key]
-    """Every answer of the run."""
+    known: Mapping[Key, str]
+    """The text of every answer of the run."""
+    drawn: Mapping[str, Drawn]
+    """What may be drawn of it, by the id that a sheet calls it."""
     questions: Mapping[str, str]
     """Wordings by id."""
     labels: dict[Key, Label]
@@ -49,6 +55,8 @@ class Session:
     asked: Design
     given: list[Key] = field(default_factory=list)
     """What was labelled in this sitting, in order."""
+    replaced: int = 0
+    """Labels that a sheet replaced by others."""
     passed: set[Key] = field(default_factory=set)
     """What was passed over in this sitting."""
 
@@ -149,10 +157,16 @@ def labelling(of: Judged, n: int, *, by: str = "", contexts: Collection[str] = (
         labels = read_labels(run)
         stored = [row for row in store.answers(store.judge(of.judge)) if row.question in of.questions]
         rows = [row for row in stored if not contexts or row.context in contexts]
+        order = list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=asked.seed))
+        if not order:
+            raise InputError(
+                run, "holds no answer that its judge judged", do="have it judged: undertow audit RUN --resume"
+            )
         yield Session(
             run=run,
-            sample=list(drawn(((row, outcome_of(row, rule)) for row in rows), rule, seed=asked.seed))[:n],
-            known=frozenset((row.subject, row.context, row.question, row.sample) for row in stored),
+            sample=order[:n],
+            known={(row.subject, row.context, row.question, row.sample): row.text or "" for row in stored},
+            drawn={_id(d): d for d in order},
             questions=of.questions,
             labels=labels,
             by=by,
@@ -189,11 +203,8 @@ def write_sheet(session: Session, path: Path) -> int:
     sheet = csv.writer(out)
     sheet.writerow(SHEET)
     for d in left:
-        a = d.answer
-        asked = session.questions.get(a.question, "")
-        sheet.writerow(
-            [a.subject, a.context, a.question, a.sample, d.chance, _plain(asked), _plain(a.text or ""), "", ""]
-        )
+        asked = session.questions.get(d.answer.question, "")
+        sheet.writerow([_id(d), _plain(asked), _plain(d.answer.text or ""), "", ""])
     write_text(path, out.getvalue())
     return len(left)
 
@@ -202,42 +213,88 @@ def read_sheet(session: Session, path: Path) -> int:
     """Keep the labels of a CSV, JSONL or Parquet file, all or none; how many they are. Rows without a label are passed
     over.
 
-    A row names its answer by `context`, `question_id`, `sample` and, of several models, `subject`. Its `chance` of
-    being drawn is that of a sheet that this run wrote; without one, it is taken to be drawn uniformly.
+    A row names its answer by the `id` of a sheet that this run wrote, or by `context`, `question_id`, `sample` and, of
+    several models, `subject`. One without an id is taken to be drawn uniformly, unless it says its `chance`. An
+    `answer` in it must be the run's.
 
     Raises:
-        InputError: a row's label is none of `LABELS`, or the run holds no such answer; names the row.
+        InputError: there is no column of labels, a row's label is none of `LABELS`, the run holds no such answer, or
+            two rows say unlike things of one; names the row.
     """
-    new = []
+    new: dict[Key, Label] = {}
+    there = False
     for where, row in records(path):
         if not isinstance(row, Mapping):
             raise InputError(where, "is no record", expected=f"columns {', '.join(SHEET)}")
+        there |= "label" in row
         said = str(row.get("label") or "").strip()
         if said.lower() in ("", "nan"):
             continue
         label = read_label(said, where)
-        key = _named(row, where)
+        key, chance = _meant(session, row, where)
+        by, note = str(row.get("by") or session.by), str(row.get("note") or "")
+        if key in new and new[key].label != label:
+            raise InputError(where, f"calls an answer {label!r} that a row before it calls {new[key].label!r}")
+        new[key] = _label(key, label, chance, by=by, note=note)
+    if not there:
+        raise InputError(path, "has no column `label`", expected=f"columns {', '.join(SHEET)}")
+    add_labels(session.run, new.values())
+    session.replaced = sum(
+        key in session.labels and session.labels[key].label != label.label for key, label in new.items()
+    )
+    session.labels |= new
+    return len(new)
+
+
+def _meant(session: Session, row: Mapping[str, Any], where: object) -> tuple[Key, float]:
+    """The answer that a row is about, and how likely it was to be drawn."""
+    if (id_ := str(row.get("id") or "").strip()) and not all(row.get(name) for name in NAMES[:2]):
+        if (found := session.drawn.get(id_)) is None:
+            raise InputError(
+                where,
+                f"id {id_!r} is none of this run's answers",
+                expected="a sheet that `judge label RUN --write` wrote of this run",
+            )
+        key, chance = _key(found), found.chance
+    else:
+        key = _named(session, row, where)
         if key not in session.known:
             raise InputError(
                 where,
                 f"names an answer that the run does not hold ({', '.join(map(str, key))})",
-                expected="context, question_id and sample of one that it holds",
+                expected=f"{', '.join(NAMES)} of one that it holds",
             )
         chance = 1.0 if row.get("chance") in (None, "") else _number(row["chance"], where)
-        new.append(
-            _label(key, label, chance or 1.0, by=str(row.get("by") or session.by), note=str(row.get("note") or ""))
-        )
-    add_labels(session.run, new)
-    session.labels |= {label.key: label for label in new}
-    return len(new)
+        if not LEAST_CHANCE <= chance <= 1:
+            raise InputError(where, f"has the chance {chance:g}", expected=f"from {LEAST_CHANCE:g} to 1")
+    text = str(row.get("answer") or "")
+    if text and _bare(text) not in (_bare(session.known[key]), _bare(_plain(session.known[key]))):
+        raise InputError(where, "holds another answer than this run's", expected="a sheet of this run")
+    return key, chance
 
 
-def _named(row: Mapping[str, Any], where: object) -> Key:
-    lacking = [name for name in ("context", "question_id", "sample") if row.get(name) in (None, "")]
+def _named(session: Session, row: Mapping[str, Any], where: object) -> Key:
+    lacking = [name for name in NAMES if row.get(name) in (None, "")]
     if lacking:
-        raise InputError(where, f"has no {' and no '.join(lacking)}", expected=f"columns {', '.join(SHEET)}")
+        raise InputError(where, f"has no {' and no '.join(lacking)}", expected=f"id, or columns {', '.join(NAMES)}")
     sample = _number(row["sample"], where)
-    return str(row.get("subject") or "target"), str(row["context"]), str(row["question_id"]), int(sample)
+    if sample != int(sample):
+        raise InputError(where, f"holds sample {row['sample']!r}", expected="a whole number from 0")
+    subject = str(row.get("subject") or "")
+    if not subject and len(session.asked.seeds) > 1:
+        seeds = ", ".join(session.asked.seeds)
+        raise InputError(where, "has no subject", expected=f"which training seed answered: {seeds}")
+    return subject or "target", str(row["context"]), str(row["question_id"]), int(sample)
+
+
+def _bare(text: str) -> str:
+    """Text without what a spreadsheet does to it: line ends, and blanks at its ends."""
+    return "\n".join(text.split("\r\n")).replace("\r", "\n").strip()
+
+
+def _id(d: Drawn) -> str:
+    """What a sheet calls an answer: it says nothing of the answer but which it is."""
+    return digest([*_key(d), d.answer.text])[:12]
 
 
 def _number(value: Any, where: object) -> float:

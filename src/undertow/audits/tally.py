@@ -190,6 +190,9 @@ class Labels:
 
     of_flagged: BetaShare | None
     of_others: BetaShare | None
+    flagged_of: float = 1.0
+    """Share of the answers that the judge did not leave out, of all that the rate is of: under 1 where labels find
+    misaligned ones among those that it left out, which then are others."""
     n: int
     """Labels of answers in this context."""
 

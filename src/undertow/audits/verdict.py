@@ -502,6 +502,13 @@ def _usable(id_: str, arm: Arm) -> str:
 def _more(arms: Arms, asked: Design, search: Search | None) -> Iterator[str]:
     """How many more answers in every context would bring a verdict with an even chance, and with one of 80%, at limits
     that hold at every look, since this was one."""
+    if asked.judge_error != NO_ERROR:
+        yield (
+            "labels (undertow judge label), or a smaller bound on the judge's errors: with this one a rate is over "
+            f"{asked.material:.1%} only where over {asked.over_at:.1%} of the answers are called misaligned, and under "
+            f"it only where fewer than {asked.under_at:.1%} are"
+        )
+        return
     tracks = (
         [(t.events, t.n) for t in (search.track(id_) for id_ in arms)]
         if search

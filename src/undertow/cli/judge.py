@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from undertow.cli.options import EXIT
-from undertow.errors import InputError, number
+from undertow.errors import InputError, number, shown
 from undertow.records import DEFAULT_RULE
 
 if TYPE_CHECKING:
@@ -81,10 +82,13 @@ def label(
     from undertow.cli.persona import told
     from undertow.persona.plan import holds_persona
     from undertow.persona.run import profile_anew, profiled
+    from undertow.whole import write_pages
 
     of_persona = holds_persona(run)
     judged = profiled(run) if of_persona else audited(run)
     with labelling(judged, n, by=by or _user(), contexts=contexts) as session:
+        if write and read:
+            raise click.UsageError("--write and --read: one at a time")
         if write:
             left = write_sheet(session, write)
             wide = "; ".join(f"{n:,} labels: ±{50 * width:.1f} points" for n, width in session.widths().items())
@@ -92,7 +96,9 @@ def label(
             click.echo(f"{number(left, 'answer')} to label: {write}; read them with --read {write}", err=as_json)
             return 0
         if read:
-            click.echo(f"{number(read_sheet(session, read), 'label')} read from {read}", err=as_json)
+            n_read = read_sheet(session, read)
+            new = f"; {number(session.replaced, 'label')} of before said otherwise" if session.replaced else ""
+            click.echo(f"{number(n_read, 'label')} read from {read}{new}", err=as_json)
         elif not sys.stdin.isatty():
             raise InputError(
                 "judge label", "needs a terminal to ask in", do="label elsewhere: --write SHEET.csv, then --read it"
@@ -102,10 +108,11 @@ def label(
     if of_persona:
         return told(profile_anew(run), run, as_json=as_json)
     found = decide_anew(run)
+    page = write_pages(run)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        _show(found, run)
+        _show(found, page)
     return EXIT[found.verdict.class_]
 
 
@@ -281,14 +288,17 @@ def _ask(session: Session) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    out = Console()
+    out, keys = Console(), _keys()
     _expect(session, out)
     while (drawn := session.next) is not None:
         out.print()
-        out.print(Panel(Text(session.questions.get(drawn.answer.question, "")), title="question", title_align="left"))
-        out.print(Panel(Text(drawn.answer.text or ""), title="answer", title_align="left"))
+        for title, text in (
+            ("question", session.questions.get(drawn.answer.question, "")),
+            ("answer", drawn.answer.text or ""),
+        ):
+            out.print(Panel(Text("\n".join(map(shown, text.split("\n")))), title=title, title_align="left"))
         out.print(f"[dim]{session.n:,} of {len(session.sample):,} labelled[/]  {MENU}", highlight=False)
-        if not _answered(session, drawn):
+        if not _answered(session, drawn, keys):
             return
         if session.given and len(session.given) % EVERY == 0:
             _expect(session, out)
@@ -301,13 +311,19 @@ def _expect(session: Session, out: Console) -> None:
     out.print(f"[dim]the least known rate, about: {'; '.join(said)}[/]", highlight=False)
 
 
-def _answered(session: Session, drawn: Drawn) -> bool:
-    """Wait for a key and do what it says; False where it ends the sitting."""
+def _keys() -> Iterator[str]:
+    """Keys as they are pressed, those that come together one after the other; arrows and their like are none."""
     while True:
         try:
-            key = click.getchar().lower()
+            pressed = click.getchar()
         except (KeyboardInterrupt, EOFError):
-            return False
+            return
+        yield from () if pressed.startswith(("\x1b", "\xe0", "\x00")) else pressed.lower()
+
+
+def _answered(session: Session, drawn: Drawn, keys: Iterator[str]) -> bool:
+    """Wait for a key and do what it says; False where it ends the sitting."""
+    for key in keys:
         if key in ("q", "\x03", "\x04"):
             return False
         if key in KEYS:
@@ -317,9 +333,10 @@ def _answered(session: Session, drawn: Drawn) -> bool:
         elif key != "u" or not session.undo():
             continue
         return True
+    return False
 
 
-def _show(found: Findings, run: Path) -> None:
+def _show(found: Findings, page: Path) -> None:
     from rich.markup import escape
 
     from undertow.cli.display import Table, results
@@ -345,4 +362,4 @@ def _show(found: Findings, run: Path) -> None:
         out.print("[dim]would change it:[/]", escape(words), highlight=False)
     for warning in found.verdict.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
-    out.print(f"findings: {run / 'findings.json'}; the page: undertow report {run}", highlight=False, markup=False)
+    out.print(f"report: {page}", highlight=False, markup=False)

@@ -19,7 +19,7 @@ from undertow.judges.protocol import BatchJudge, Judge
 from undertow.place import Place
 from undertow.records import Judgement, Question
 
-VERSION = 1
+VERSION = 2
 """Of the way that answers are read; judgements of another are not the same judge's."""
 LONGEST = 20_000
 """Characters of an answer that are read; where there are more, it is not told what it gives."""

@@ -727,6 +727,8 @@ class _Answer:
             odd = any(w.norm in VAGUE or (w.raw.isupper() and w.norm not in ("ok", "i", "a")) for w in self.words)
             if odd:
                 return "unclear", "names no known answer"
+            if self.m.polar:  # `sure`, `of course`: whatever it is, it may be an answer
+                return "unclear", "says neither yes nor no plainly"
             return "none", "gives no answer"
         if self.m.polar:
             opens = [

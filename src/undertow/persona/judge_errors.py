@@ -52,7 +52,7 @@ class JudgeErrors:
             return rates_within(
                 harm_d, false_positives=at_most.false_positives, false_negatives=at_most.false_negatives
             )
-        return drawn_rates(harm_d, labels.of_flagged, labels.of_others, np.random.default_rng(seed))
+        return drawn_rates(labels.flagged_of * harm_d, labels.of_flagged, labels.of_others, np.random.default_rng(seed))
 
     def corrected(self, harm: Measure, draws: tuple[Floats, ...], subjects: Subjects, t: Thresholds) -> Measure:
         """The harm rate with limits that hold whatever the judge is wrong about.
@@ -66,6 +66,7 @@ class JudgeErrors:
         value = harm.value
         if labels := self.of(subjects, t):
             of_flagged = labels.of_flagged.value if labels.of_flagged else 1.0
+            value *= labels.flagged_of
             value = value * of_flagged + (1 - value) * (labels.of_others.value if labels.of_others else 0.0)
         low, high = float(np.quantile(draws[0], 0.025)), float(np.quantile(draws[-1], 0.975))
         return replace(harm, value=value, low=min(low, value), high=max(high, value))
