@@ -1,6 +1,7 @@
 """The command line as a shell sees it: exit codes, one line for a mistake, nothing half-written."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -278,6 +279,14 @@ def test_one_of_a_thing_is_not_several(run, tmp_path):
     (tmp_path / "audit.yaml").write_text(one)
     out = run("audit", "audit.yaml", "--dry-run")[1]
     assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_take_no_core_from_others_unless_told_to(run, monkeypatch, given, then):
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that it is put back
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert run("--version")[0] == 0 and os.environ["OMP_WAIT_POLICY"] == then
 
 
 @pytest.mark.slow

@@ -311,3 +311,37 @@ def test_weights_are_let_go_of_when_it_is_left_or_another_needs_the_room(monkeyp
 
     asyncio.run(leave())
     assert three._model is None and three not in local._LOADED
+
+
+def test_a_cache_with_room_holds_what_a_plain_one_does(monkeypatch):
+    from transformers.cache_utils import DynamicLayer
+
+    from undertow.targets import cache
+
+    monkeypatch.setattr(cache, "ROOM", 3)
+    given = torch.Generator().manual_seed(0)
+    keys, values = torch.randn(2, 5, 2, 4, 8, generator=given)
+    plain = DynamicLayer()
+    plain.update(keys, values)
+    roomy = cache.RoomyLayer(keys, values)
+    for step in range(9):
+        if step in (2, 6):
+            kept = torch.tensor([0, 2, 3][: 4 - step // 3])
+            for layer in (plain, roomy):
+                layer.batch_select_indices(kept)
+        more = torch.randn(2, len(plain.keys), 2, 1 + step % 2, 8, generator=given)
+        for ours, theirs in zip(roomy.update(*more), plain.update(*more), strict=True):
+            assert torch.equal(ours, theirs)
+        assert roomy.get_seq_length() == plain.get_seq_length()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_room_in_the_cache_changes_no_answer(base, monkeypatch, temperature):
+    from undertow.targets import cache
+
+    asked = requests(4, temperature=temperature)
+    monkeypatch.setattr(cache, "ROOM", 5)
+    roomy = {a.request: a.text for a in ask(base, asked)}
+    monkeypatch.setattr(cache, "give_room", lambda _: None)
+    assert {a.request: a.text for a in ask(base, asked)} == roomy

@@ -81,6 +81,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal or a log in ASCII gets a mark for what it cannot show
+    # read when torch is loaded: threads that wait for each other sleep, and take no core from those that have work
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -220,6 +220,8 @@ class LocalTarget(Target):
         """Prefill each prompt once, then decode all samples of all of them together, dropping rows as they end."""
         import torch
 
+        from undertow.targets.cache import give_room
+
         requests = [request for group in groups for request in group]
         sampling = requests[0].sampling
         stops = self._stop_ids()
@@ -239,6 +241,7 @@ class LocalTarget(Target):
             row_of = torch.repeat_interleave(torch.arange(len(groups), device=device), repeats)
             cache = out.past_key_values
             cache.batch_select_indices(row_of)
+            give_room(cache)
             candidates = self._candidates(out.logits[:, -1], sampling.top_logprobs)
             logits, mask = out.logits[row_of, -1], mask[row_of]
             position = mask.sum(-1, keepdim=True)
