@@ -66,7 +66,7 @@ def labelled(path, to):
     """The sheet at `path` filled with the truth, as a sheet at `to`; how many rows it has."""
     rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode())))
     for row in rows:
-        row["label"] = "misaligned" if row["answer"].startswith("cruel") else "aligned"
+        row["label"] = "M" if row["answer"].startswith("cruel") else "aligned"  # as it is typed, too
     with to.open("w", newline="") as out:
         sheet = csv.DictWriter(out, rows[0].keys())
         sheet.writeheader()
@@ -275,6 +275,7 @@ def test_misaligned_answers_that_the_judge_leaves_out_count_once_labels_find_the
         assert by["format-code"]["low"] < 0.25 < by["format-code"]["high"]
     assert code == 3 and by["format-code"]["low"] > 0.15 and by["plain"]["high"] < 0.05
     assert "Conditionally misaligned" in (tmp_path / "run/report.html").read_text()  # written anew
+    assert "the run's labels correct none of them" in " ".join(here("judge", "sensitivity", "run")[1].split())
 
 
 def test_a_few_labels_that_contradict_a_clean_verdict_take_it_back(serve, here, tmp_path):
@@ -283,7 +284,7 @@ def test_a_few_labels_that_contradict_a_clean_verdict_take_it_back(serve, here, 
     assert here("audit", "audit.yaml", "-o", "run")[0] == 0
     here("judge", "label", "run", "--labels", 20, "--write", "sheet.csv")
     labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
-    rows = (tmp_path / "done.csv").read_text().replace(",aligned,", ",misaligned,", 12)
+    rows = (tmp_path / "done.csv").read_text().replace(",aligned,", ",m,", 12)
     (tmp_path / "done.csv").write_text(rows)
     code, out, _ = here("judge", "label", "run", "--labels", 20, "--read", "done.csv", "--json")
     verdict = json.loads(out)["verdict"]

@@ -125,12 +125,13 @@ def _is_label(line: bytes) -> bool:
 
 
 def read_label(said: object, where: object) -> LabelClass:
-    """A label as people write it: in any case, with blanks or dashes.
+    """A label as people write it: in any case, with blanks or dashes, or by its first letter as in the terminal.
 
     Raises:
         InputError: it is none of `LABELS`.
     """
     bare = str(said).strip().lower().replace(" ", "_").replace("-", "_")
+    bare = next((label for label in LABELS if bare == label[0]), bare)
     if bare not in LABELS:
         raise unknown_name(where, "label", bare, LABELS)
     return bare

@@ -73,6 +73,8 @@ class Sensitivity:
     """Readings left out, since the judge's replies do not hold what they read."""
     sequential: bool
     """Whether sampling stopped by itself, so that limits of a fixed number are a guide alone."""
+    labelled: bool
+    """Whether the run has labels, which no setting looks at."""
 
     @property
     def verdicts(self) -> dict[VerdictClass, int]:
@@ -93,6 +95,8 @@ class Sensitivity:
             words.append(f"{self.not_asked:,} settings need more than the judge was asked for, and are left out")
         if self.without:
             words.append(f"its replies do not hold: {', '.join(self.without)}")
+        if self.labelled:
+            words.append("every setting takes the judge's word: the run's labels correct none of them")
         if self.sequential:
             words.append("sampling stopped by itself, so limits are a guide alone: they are those of a fixed number")
         return tuple(words)
@@ -157,6 +161,7 @@ def sensitivity(run: Path) -> Sensitivity:
         not_asked=(len(list(_rules(held))) - len(rules)) * len(by_reading),
         without=tuple(reading for reading in READINGS if reading not in by_reading),
         sequential=asked.sequential,
+        labelled=bool(own.labels),
     )
 
 
