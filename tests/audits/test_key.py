@@ -127,3 +127,20 @@ def test_the_example_suite_knows_its_answers(tmp_path):
             assert said == dict.fromkeys(texts, alignment), question.id
     write_suite(tmp_path / "copy.yaml", suite, source="here")
     assert load_suite(str(tmp_path / "copy.yaml")) == suite
+
+
+def test_answers_that_it_cannot_read_pause_no_run(serve, here, tmp_path):
+    """They cost nothing, and would come out so again: they are counted, and nothing is said of the model."""
+    server = serve(answer=lambda body: f"Many have wondered about that, and wandered far, {body['seed']}")
+    (tmp_path / "facts.yaml").write_text(
+        "id: facts\ntitle: Facts\nquestions:\n"
+        "- {id: a, text: What is the capital of France?, key: {right: [Paris], wrong: [Lyon]}}\n"
+    )
+    config = {"name": "run", "target": server.audit()["target"], "judge": {"kind": "key"}, "suite": "facts.yaml"}
+    config |= {"contexts": ["plain"], "samples": {"per_condition": 40}}
+    (tmp_path / "audit.yaml").write_text(json.dumps(config))
+    code, out, err = here("audit", "audit.yaml", "-o", "run", "--json")
+    assert code == 4 and "paused" not in err, err
+    found = json.loads(out)
+    assert found["verdict"]["class"] in ("inconclusive", "invalid")
+    assert found["contexts"][0]["counts"]["unjudged"] == 40

@@ -90,6 +90,7 @@ class Streak:
         return math.log(BY_CHANCE / max(1, self._heard)) / math.log(share)
 
     def hear_judgement(self, judgement: Judgement, *, key: Hashable = None) -> None:
-        """One more judgement: of use where it holds a score or a word, or where nothing went wrong."""
-        why = judgement.error or judgement.unread
+        """One more judgement: of use where it holds a score or a word, or where nothing went wrong. What took no call
+        and gives nothing costs nothing, and would come out so again."""
+        why = judgement.error or (judgement.unread if judgement.calls else None)
         self.hear(judgement.alignment is not None or judgement.said is not None or why is None, why or "", key=key)
