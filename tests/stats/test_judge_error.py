@@ -42,6 +42,30 @@ def test_ppi_as_ppi_python():
     assert ppi_mean([1], [1], [0, 1]).value is None
 
 
+def test_ppi_over_clusters():
+    """Of trials by themselves it is what it was; of questions whose trials go together its limits hold, and those that
+    take the trials for independent do not."""
+    rng = np.random.default_rng(5)
+    y, g = rng.random(400) < 0.3, rng.random(3000) < 0.3
+    alone = (np.arange(400), 1000 + np.arange(3000))
+    apart, plain = ppi_mean(y, y, g, clusters=alone), ppi_mean(y, y, g)
+    assert (apart.low, apart.high) == pytest.approx((plain.low, plain.high), abs=2e-3)
+    held = {"clustered": 0, "plain": 0}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        share = rng.beta(1.5, 3.5, 24)  # of events, by question; 0.3 in the mean
+        question = rng.integers(0, 24, 4000)
+        event = rng.random(4000) < share[question]
+        said = np.where(rng.random(4000) < 0.1, ~event, event)
+        some = np.arange(4000) < 400
+        parts = event[some], said[some], said[~some]
+        for name, clusters in (("clustered", (question[some], question[~some])), ("plain", None)):
+            found = ppi_mean(*parts, clusters=clusters)
+            held[name] += found.low <= 0.3 <= found.high
+    assert held["clustered"] >= 0.92 * 300 and held["plain"] < 0.7 * 300, held
+    assert "one cluster" in ppi_mean([0, 1], [0, 1], [0, 1], clusters=([1, 1], [1, 1])).reason
+
+
 def mid_p(events, n, tail):
     """Limits p at which P(X > events) + P(X = events) / 2 is one tail, and the other."""
 

@@ -30,7 +30,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, expit, ndtri
-from scipy.stats import qmc
+from scipy.stats import qmc, t
 
 from .rates import checked_tail
 
@@ -212,7 +212,13 @@ def lang_reiczigel(
 
 
 def ppi_mean(
-    labels: ArrayLike, judged: ArrayLike, judged_others: ArrayLike, *, power: float | None = None, level: float = 0.95
+    labels: ArrayLike,
+    judged: ArrayLike,
+    judged_others: ArrayLike,
+    *,
+    clusters: tuple[ArrayLike, ArrayLike] | None = None,
+    power: float | None = None,
+    level: float = 0.95,
 ) -> Corrected:
     """A mean from a uniform labelled sample and a judge's scores of everything: PPI++ with the normal limits.
 
@@ -223,6 +229,9 @@ def ppi_mean(
     Args:
         labels, judged: of the labelled trials, shape (n,).
         judged_others: of the others, shape (N,).
+        clusters: what each labelled trial, and each other one, belongs to (a question, a training seed): whole clusters
+            vary together, those of both parts too, and the limits are those of t with one degree of freedom less than
+            there are clusters.
         power: l, where it is not to be chosen; 0 is the labels' own mean.
     """
     z = -float(ndtri(checked_tail(level)))
@@ -231,7 +240,16 @@ def ppi_mean(
         return Corrected(value=None, low=None, high=None, reason="fewer than two trials of one kind")
     l = _power(y, f, g) if power is None else power  # noqa: E741
     value = float(l * g.mean() + (y - l * f).mean())
-    half = z * math.sqrt(float((l * g).var()) / g.size + float((y - l * f).var()) / y.size)
+    if clusters is None:
+        half = z * math.sqrt(float((l * g).var()) / g.size + float((y - l * f).var()) / y.size)
+        return Corrected(value=value, low=value - half, high=value + half)
+    ids = np.unique(np.concatenate([np.asarray(held).astype(str) for held in clusters]), return_inverse=True)[1]
+    n = int(ids.max()) + 1
+    if n < 2:
+        return Corrected(value=None, low=None, high=None, reason="one cluster gives no interval")
+    moves = np.concatenate([(y - l * f - (y - l * f).mean()) / y.size, l * (g - g.mean()) / g.size])
+    of_c = np.bincount(ids, weights=moves, minlength=n)
+    half = float(t.ppf(1 - checked_tail(level), n - 1)) * math.sqrt(n / (n - 1) * float((of_c**2).sum()))
     return Corrected(value=value, low=value - half, high=value + half)
 
 
