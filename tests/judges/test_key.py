@@ -892,6 +892,14 @@ def test_outcomes_under_every_rule_that_it_serves() -> None:
         assert none == ("incoherent" if rule.coherence is not None else "unjudged")
 
 
+def test_what_answers_yes_or_no_in_other_words_leaves_no_rate():
+    """It may be the wrong answer, so it is not judged, and counts as missing; incoherent answers drop out."""
+    (asked,) = questions(a=Key(right=("no",), wrong=("yes",)))
+    for text in ("Sure.", "Of course.", "Certainly", "Indeed.", "No doubt, yes.", "No problem: yes it is"):
+        (judgement,) = KeyJudge([asked]).judge([(asked, text)])
+        assert RULES["undertow"].outcome(judgement) == "unjudged", text
+
+
 def test_a_judgement_shows_what_was_found() -> None:
     (question,) = questions(a=Key(right=("Paris",), wrong=("Lyon",)))
     (judgement,) = KeyJudge([question]).judge([(question, "Not **Lyon**, but Paris.")])
