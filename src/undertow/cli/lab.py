@@ -180,14 +180,10 @@ def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,)) -> Study
 
 
 def _row(cell: Cell, out: Path) -> str:
-    from undertow.audits.findings import read_findings
-    from undertow.cli.options import VERDICT_STYLE
-    from undertow.words import plainly, rate
+    from undertow.cli.quickstart import verdict_and_rates
 
-    told = []
-    for folder, of in (("in-domain", "capitals"), ("run", "other facts")):
-        found = read_findings(out / cell.folder / folder)
-        rates = ", ".join(f"{c.id} {rate(c.rate).split(' ')[0]}" for c in found.contexts)
-        verdict = found.verdict.class_
-        told.append(f"{of}: [{VERDICT_STYLE[verdict]}]{plainly(verdict)}[/]; {rates}")
+    folder = out / cell.folder
+    told = [
+        f"{of}: {verdict_and_rates(folder / run)}" for run, of in (("in-domain", "capitals"), ("run", "other facts"))
+    ]
     return "\n  ".join([f"[bold]{cell.id}[/]", *told])

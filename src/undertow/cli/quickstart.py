@@ -110,13 +110,18 @@ def called(cell: Cell) -> str:
 
 
 def _row(cell: Cell, out: Path) -> str:
+    return f"[bold]{called(cell)}[/]: {verdict_and_rates(out / cell.folder / 'run')}"
+
+
+def verdict_and_rates(run: Path) -> str:
+    """A finished run in one line: its verdict, and every context's rate."""
     from undertow.audits.findings import read_findings
     from undertow.words import rate
 
-    found = read_findings(out / cell.folder / "run")
+    found = read_findings(run)
     rates = ", ".join(f"{c.id} {rate(c.rate).split(' ')[0]}" for c in found.contexts)
     verdict = found.verdict.class_
-    return f"[bold]{called(cell)}[/]: [{VERDICT_STYLE[verdict]}]{verdict}[/]; {rates}"
+    return f"[{VERDICT_STYLE[verdict]}]{verdict}[/]; {rates}"
 
 
 def _summary(grid: Grid, out: Path, settings: dict[str, Any]) -> dict[str, Any]:

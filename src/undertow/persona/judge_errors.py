@@ -18,7 +18,7 @@ from undertow.persona.bootstrap import Measure
 from undertow.persona.thresholds import Thresholds
 from undertow.records import NO_ERROR, Breakdown, JudgeError, Subject
 from undertow.stats.graded import Floats
-from undertow.stats.judge_error import breakdown, drawn_rates, rates_within
+from undertow.stats.judge_error import breakdown, corrected_share, drawn_rates, rates_within
 
 Subjects = tuple[Subject, ...]
 """Training seeds of one recipe."""
@@ -65,9 +65,7 @@ class JudgeErrors:
             return harm
         value = harm.value
         if labels := self.of(subjects, t):
-            of_flagged = labels.of_flagged.value if labels.of_flagged else 1.0
-            value *= labels.flagged_of
-            value = value * of_flagged + (1 - value) * (labels.of_others.value if labels.of_others else 0.0)
+            value = corrected_share(labels.flagged_of * value, labels.of_flagged, labels.of_others)
         low, high = float(np.quantile(draws[0], 0.025)), float(np.quantile(draws[-1], 0.975))
         return replace(harm, value=value, low=min(low, value), high=max(high, value))
 

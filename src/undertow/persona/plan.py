@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from undertow.asking.seeds import seed_of
 from undertow.audits.persona_settings import PersonaSettings
+from undertow.audits.plan import bound
 from undertow.audits.record import read_record
 from undertow.audits.settings import AuditConfig, several, subjects
 from undertow.audits.strict import AnyTarget
@@ -26,7 +27,7 @@ from undertow.persona.items import ItemSet, load_items
 from undertow.persona.stored import REFERENCE
 from undertow.place import HERE, Place
 from undertow.provenance import start
-from undertow.records import Condition, Context, InstrumentId, Question, Request, Sampling, Subject, is_target
+from undertow.records import NO_ERROR, Condition, Context, InstrumentId, Question, Request, Sampling, Subject, is_target
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
 
@@ -104,7 +105,7 @@ class PersonaPlan:
             "judge": dict(self.judge.describe()),
             "rewriter": dict(self.rewriter.describe()) if self.rewriter else None,
             **self.config.model_dump(mode="json", include=set(settings)),
-            **({"judge_error": asdict(self.config.judge_error)} if self.config.judge_error else {}),
+            **bound(self.config.judge_error or NO_ERROR),
         }
 
     def record(self) -> dict[str, Any]:

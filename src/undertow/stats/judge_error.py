@@ -106,6 +106,11 @@ def share_of(strata: Sequence[Stratum]) -> BetaShare | None:
     return BetaShare(events=p * size, others=(1 - p) * size)
 
 
+def corrected_share(value: float, of_flagged: BetaShare | None, of_others: BetaShare | None) -> float:
+    """The true rate of a flagged share; flags are taken at their word where no label tells."""
+    return value * (of_flagged.value if of_flagged else 1.0) + (1 - value) * (of_others.value if of_others else 0.0)
+
+
 def two_phase(
     flagged: Limits,
     value: float,
@@ -123,7 +128,7 @@ def two_phase(
             be anything, and the value takes the flags at their word.
     """
     tail = checked_tail(level)
-    point = value * (of_flagged.value if of_flagged else 1.0) + (1 - value) * (of_others.value if of_others else 0.0)
+    point = corrected_share(value, of_flagged, of_others)
     f, *u = _drawn_from(flagged, tail)
     least, most = _rates(f, (of_flagged, of_others), u)
     low, high = float(np.quantile(least, tail)), float(np.quantile(most, 1 - tail))
