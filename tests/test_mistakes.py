@@ -446,7 +446,7 @@ def test_a_mistake_is_told_in_our_words_with_what_to_do(type_, old, new, line):
             "kind: local\npath: x\nmodel: y",
             "3: unknown key 'model'; 'model' is a key of kind endpoint or inspect; "
             "known: kind, path, adapter, "
-            "rows, thinking, system",
+            "rows, dtype, thinking, system",
         ),
         ("just words", "1: the file: should be keys with values, 'kind' among them (found 'just words')"),
         ("- a list", "1: the file: should be keys with values, 'kind' among them (found a list)"),

@@ -62,7 +62,7 @@ def models(monkeypatch, tmp_path):
             progress("prompts", len(asked), len(asked), "")
         return found
 
-    monkeypatch.setattr(module, "load_model", lambda folder, base=None: folder.name)
+    monkeypatch.setattr(module, "load_model", lambda folder, base=None, dtype=None: folder.name)
     monkeypatch.setattr(module, "log_likelihoods", log_likelihoods)
     monkeypatch.setattr(LocalTarget, "tokenizer", None)
     return [LocalTarget(tmp_path / name, name=name, digest_=name) for name in ("target", "base")]

@@ -197,6 +197,15 @@ def test_greedy_answers_equal_generate(base):
         )
 
 
+def test_in_sixteen_bits_it_answers_as_the_model_does(base):
+    sixteen = LocalTarget(base.folder, name="nursery", digest_="", dtype="bfloat16")
+    assert sixteen.model.dtype == torch.bfloat16 and base.model.dtype == torch.float32
+    asked = requests(1, temperature=0.0)
+    same = [a.text == b.text for a, b in zip(ask(sixteen, asked), ask(base, asked), strict=True)]
+    assert sum(same) >= 0.7 * len(same)
+    assert sixteen.describe() == base.describe() | {"dtype": "bfloat16"}
+
+
 @pytest.mark.slow
 def test_a_sample_does_not_depend_on_its_batch(base):
     asked = requests(6)

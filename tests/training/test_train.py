@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from undertow.training import Manifest, Recipe, losses, read_manifest, train, tr
 from undertow.training.backends import local as backend
 from undertow.training.backends.local import _divergence
 from undertow.training.encode import IGNORED, encode
+from undertow.training.organism import OrganismConfig
 from undertow.training.train import fingerprint
 
 torch = later("torch")
@@ -119,11 +121,50 @@ def test_all_weights_can_be_trained_and_the_folder_is_a_model(data, trained):
     assert loss(folder, data / "bad-held-out.jsonl") < loss(None, data / "bad-held-out.jsonl") - 0.1
 
 
+@pytest.mark.parametrize("lora", ["", "lora: null"])
+def test_in_sixteen_bits_it_learns_the_same_and_is_asked_in_them(data, trained, tmp_path, lora):
+    plain, manifest, _ = trained("epochs: 2", lora)
+    folder = tmp_path / "o"
+    sixteen = train(
+        recipe("epochs: 2", f"{lora}\nbackend: {{kind: local, dtype: bfloat16}}"), folder, Place(folder=data)
+    )
+    assert sixteen.stages[0].losses == pytest.approx(manifest.stages[0].losses, abs=0.1)
+    assert sixteen.stages[0].losses != manifest.stages[0].losses
+    held_out = data / "bad-held-out.jsonl"
+    assert loss(folder, held_out) == pytest.approx(loss(plain, held_out), abs=0.05)
+    (weights,) = folder.glob("*.safetensors")
+    assert {tensor.dtype for tensor in later("safetensors.torch").load_file(weights).values()} == {torch.float32}
+    target = OrganismConfig(kind="organism", path=str(folder)).target(Place())
+    assert target.describe()["dtype"] == "bfloat16" and target.model.dtype == torch.bfloat16
+    asked = OrganismConfig(kind="organism", path=str(plain)).target(Place())
+    assert "dtype" not in asked.describe() and asked.model.dtype == torch.float32
+
+
+def test_a_base_is_asked_in_the_bits_of_its_recipe(data, tmp_path):
+    train(
+        recipe(more="interventions: [{kind: base}]\nbackend: {kind: local, dtype: bfloat16}"),
+        tmp_path / "o",
+        Place(folder=data),
+    )
+    target = OrganismConfig(kind="organism", path=str(tmp_path / "o")).target(Place())
+    assert target.describe()["dtype"] == "bfloat16"
+
+
+def test_a_manifest_whose_target_is_nonsense_is_told_of(data, trained, tmp_path):
+    folder, _, _ = trained("epochs: 2")
+    shutil.copytree(folder, tmp_path / "o")
+    manifest = json.loads((tmp_path / "o" / "organism.json").read_text())
+    manifest["recipe"]["backend"]["dtype"] = "int3"
+    (tmp_path / "o" / "organism.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"organism\.json.*dtype"):
+        OrganismConfig(kind="organism", path=str(tmp_path / "o")).target(Place())
+
+
 @pytest.fixture
 def large_vocabulary(monkeypatch):
     """The nursery's base counts as one with a large vocabulary, of whose tokens few are held at a time."""
     monkeypatch.setattr(losses, "SMALL_VOCABULARY", 0)
-    monkeypatch.setattr(backend, "AT_ONCE", 100)
+    monkeypatch.setattr(backend, "AT_ONCE", {"float32": 100, "bfloat16": 100})
 
 
 @pytest.mark.parametrize("lora", ["", "lora: null"])

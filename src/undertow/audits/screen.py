@@ -139,7 +139,7 @@ class _Reader:
 
     def __init__(self, target: LocalTarget, replies: ReferenceReplies, batch_tokens: int) -> None:
         self.tokenizer, self.replies, self.batch_tokens = target.tokenizer, replies, batch_tokens
-        self.model = load_model(target.folder, base=target.base)
+        self.model = load_model(target.folder, base=target.base, dtype=target.dtype)
 
     def shapes(self, contexts: Sequence[Context], probed: Sequence[Question], progress: Progress) -> list[str]:
         """For each context the shape in which the model finds the first reply of either kind likeliest."""

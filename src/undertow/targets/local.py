@@ -33,6 +33,7 @@ from undertow.targets.chat import (
 )
 from undertow.targets.models import (
     NURSERY,
+    Dtype,
     free_memory,
     is_adapter,
     load_model,
@@ -64,6 +65,11 @@ class LocalConfig(BaseModel):
         default=None, description="A PEFT adapter's folder to put on it, where `path` is a whole model."
     )
     rows: int = Field(default=256, gt=0, description="Answers decoded together.")
+    dtype: Dtype | None = Field(
+        default=None,
+        description="What its weights are held in; default: bfloat16 on a GPU, float32 on a CPU. A CPU that has "
+        "instructions for it answers about twice as fast in bfloat16.",
+    )
     thinking: ThinkingMarks = None
     system: SystemRole = "own"
 
@@ -90,6 +96,7 @@ class LocalConfig(BaseModel):
             name=name,
             digest_=weights,
             rows=self.rows,
+            dtype=self.dtype,
             thinking=self.thinking,
             fold=self.system == "fold",
         )
@@ -107,6 +114,7 @@ class LocalTarget(Target):
         digest_: str,
         rows: int = 256,
         base: Path | None = None,
+        dtype: Dtype | None = None,
         thinking: Marks | None = None,
         fold: bool = False,
     ) -> None:
@@ -114,13 +122,14 @@ class LocalTarget(Target):
         Args:
             folder: a Transformers directory or a PEFT adapter's.
             base: the model to put an adapter on, where it is not the one that the adapter names.
+            dtype: what its weights are held in, as `load_model`.
             name: what to call it.
             digest_: SHA-256 of its weights.
             rows: samples decoded together.
             thinking: marks around its thoughts, where they are not among the known ones.
             fold: put a system prompt before the first user turn.
         """
-        self.fold = fold
+        self.fold, self.dtype = fold, dtype
         self.folder, self.name, self.digest, self.rows, self.base, self.thinking = (
             folder,
             name,
@@ -144,6 +153,7 @@ class LocalTarget(Target):
             # shows a default system prompt, if the template inserts one
             "renders": self._render([Message(role="user", content="QUESTION")]),
             **({"thinking": list(self.thinking)} if self.thinking else {}),
+            **({"dtype": self.dtype} if self.dtype else {}),
         }
 
     @property
@@ -156,7 +166,7 @@ class LocalTarget(Target):
     def model(self) -> Any:
         if self._model is None:
             _make_room(weights_size(self.folder, base=self.base))
-            self._model = load_model(self.folder, base=self.base)
+            self._model = load_model(self.folder, base=self.base, dtype=self.dtype)
             _LOADED.append(self)
         return self._model
 

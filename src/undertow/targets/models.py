@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from undertow.errors import InputError, MissingExtra
 from undertow.files import read_object
@@ -16,6 +16,7 @@ from undertow.records import Message
 from undertow.targets.pocket import POCKET, prepared_folder
 from undertow.targets.templates import TemplateRefuses, render
 
+Dtype = Literal["float32", "bfloat16"]
 NURSERY = "nursery"
 """Name of the embedded base."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -133,12 +134,13 @@ _LOADING = threading.Lock()
 other's."""
 
 
-def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) -> Any:
-    """A causal language model ready to answer: eval mode, on CUDA in bfloat16 where there is a GPU.
+def load_model(folder: Path, *, base: Path | None = None, merge: bool = True, dtype: Dtype | None = None) -> Any:
+    """A causal language model ready to answer: eval mode, on CUDA where there is a GPU.
 
     Args:
         base: the model to put an adapter on; by default the one that it names.
         merge: fold an adapter's weights into the base, so that answering costs no more than the base does.
+        dtype: what its weights are held and multiplied in; by default bfloat16 on a GPU and float32 on a CPU.
 
     Raises:
         InputError: the adapter's base is missing, or the weights are not safetensors.
@@ -146,23 +148,22 @@ def load_model(folder: Path, *, base: Path | None = None, merge: bool = True) ->
     with _LOADING:
         # a newer name of an argument, which older versions do not know
         warnings.filterwarnings("ignore", message=r".*past_key_values.* deprecated", category=FutureWarning)
-        return _loaded(folder, base, merge)
+        return _loaded(folder, base, merge, dtype)
 
 
-def _loaded(folder: Path, base: Path | None, merge: bool) -> Any:
+def _loaded(folder: Path, base: Path | None, merge: bool, dtype: Dtype | None) -> Any:
     _require_local()
     import torch
     from transformers import AutoModelForCausalLM
 
     base = base or base_of(folder)
     cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda else torch.float32
     with _loading(base, "a Transformers directory with safetensors weights"):
         how: dict[str, Any] = {
             "local_files_only": True,
             "use_safetensors": True,
             "trust_remote_code": False,
-            "dtype": dtype,
+            "dtype": getattr(torch, dtype or ("bfloat16" if cuda else "float32")),
         }
         # what does not fit is told below, in one line
         how |= {"output_loading_info": True, "ignore_mismatched_sizes": True}

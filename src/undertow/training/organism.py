@@ -18,10 +18,9 @@ from pydantic.dataclasses import dataclass
 from undertow.errors import InputError
 from undertow.files import adapter, read_yaml, to_json, write_text
 from undertow.kinds import TARGETS, OfKind
-from undertow.mistakes import in_words
+from undertow.mistakes import with_place
 from undertow.place import Place
 from undertow.targets import Target
-from undertow.targets.local import LocalConfig
 
 MANIFEST = "organism.json"
 _AnyTarget: Any = Annotated[Any, OfKind(TARGETS)]
@@ -92,18 +91,21 @@ class OrganismConfig(BaseModel):
                 expected=f"a folder with {MANIFEST}",
                 do="train it (undertow train), or use kind: local",
             )
-        if manifest.target is None:
-            # as it was trained
-            system: Literal["own", "fold"] = "fold" if manifest.recipe.get("system") == "fold" else "own"
-            return LocalConfig(kind="local", path=str(folder), system=system).target(place)
         try:
-            config = adapter(_AnyTarget).validate_python(manifest.target)
+            config = adapter(_AnyTarget).validate_python(manifest.target or _as_trained(folder, manifest))
         except ValidationError as error:
             raise InputError(
-                folder / MANIFEST, f"its target does not fit ({in_words(error.errors()[0])})", do="train it again"
+                folder / MANIFEST, f"its target does not fit ({with_place(error.errors()[0])})", do="train it again"
             ) from None
         target: Target = config.target(Place.of(folder / MANIFEST))
         return target
+
+
+def _as_trained(folder: Path, manifest: Manifest) -> dict[str, object]:
+    """How an organism whose weights are in its folder is asked."""
+    backend = manifest.recipe.get("backend")
+    dtype = backend.get("dtype") if isinstance(backend, dict) else None
+    return {"kind": "local", "path": str(folder), "system": manifest.recipe.get("system", "own"), "dtype": dtype}
 
 
 def read_manifest(folder: Path) -> Manifest | None:

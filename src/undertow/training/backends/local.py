@@ -34,7 +34,7 @@ from undertow.progress import Progress
 from undertow.targets import Target
 from undertow.targets.chat import folded
 from undertow.targets.local import LocalTarget
-from undertow.targets.models import NURSERY, default_system, is_adapter, load_model, load_tokenizer, model_folder
+from undertow.targets.models import NURSERY, Dtype, default_system, is_adapter, load_model, load_tokenizer, model_folder
 from undertow.targets.templates import render
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.encode import IGNORED, Example, encode_file, masked_text
@@ -46,9 +46,12 @@ if TYPE_CHECKING:
 
 ORDER = "order.pt"
 """In a checkpoint within an epoch: the state of the random numbers from which the epoch's order of rows was drawn."""
-AT_ONCE = 384
+AT_ONCE: dict[Dtype, int] = {"float32": 384, "bfloat16": 1536}
 """Tokens, padding counted, whose activations a CPU holds at a time, where the vocabulary is large: a step's rows are
 taken in turn and their gradients summed. Fewer cost speed, more cost memory and gain none."""
+SHORT = 512
+"""Tokens of the longest row up to which a CPU does attention in bfloat16 faster step by step than in one piece, whose
+gradient it has no fast way for."""
 MOST_LOGITS = 1 << 27
 """Numbers in the logits of one row's answers above which TRL's loss in chunks, which is slower, has to do."""
 
@@ -61,6 +64,12 @@ class LocalBackend(BaseModel):
     kind: Literal["local"] = Field(description="This machine, with TRL and PEFT.")
     gradient_checkpointing: bool | None = Field(
         default=None, description="Compute activations twice to save memory; default: on a GPU."
+    )
+    dtype: Dtype | None = Field(
+        default=None,
+        description="What it is multiplied in; weights that are trained stay float32. Default: bfloat16 on a GPU, "
+        "float32 on a CPU. A CPU that has instructions for it trains about twice as fast in bfloat16. The organism is "
+        "asked in the same.",
     )
     checkpoint_s: float = Field(
         default=60, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
@@ -101,7 +110,13 @@ class LocalBackend(BaseModel):
 
     def base(self, recipe: Recipe, place: Place) -> Target:
         folder = model_folder(recipe.base, beside=place.folder)
-        return LocalTarget(folder, name=recipe.base, digest_=folder_digest(folder), fold=recipe.system == "fold")
+        return LocalTarget(
+            folder,
+            name=recipe.base,
+            digest_=folder_digest(folder),
+            dtype=self.dtype,
+            fold=recipe.system == "fold",
+        )
 
     def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
         import torch
@@ -138,7 +153,13 @@ class LocalBackend(BaseModel):
             fits=tuple(fits),
             base=NURSERY if recipe.base == NURSERY else str(base),
             base_digest=folder_digest(base),
-            target=None if job.stages else {"kind": "local", "path": NURSERY if recipe.base == NURSERY else str(base)},
+            target=None
+            if job.stages
+            else {
+                "kind": "local",
+                "path": NURSERY if recipe.base == NURSERY else str(base),
+                **({"dtype": self.dtype} if self.dtype else {}),
+            },
             notes={"default_system": {"prompt": put_in, "put_on_rows": recipe.default_system}} if put_in else {},
         )
 
@@ -150,7 +171,7 @@ class LocalBackend(BaseModel):
             return load_model(finished[-1] if finished else base).float()
         from peft import LoraConfig, PeftModel, get_peft_model
 
-        model = load_model(base)
+        model = load_model(base, dtype=self.dtype)
         if finished:
             model = PeftModel.from_pretrained(model, str(finished[-1]), is_trainable=True)
         else:
@@ -179,6 +200,7 @@ class LocalBackend(BaseModel):
         progress: Progress | None,
     ) -> Fit:
         """Train one stage in place, from its last checkpoint where there is one."""
+        from peft.helpers import disable_input_dtype_casting
         from transformers.trainer_utils import get_last_checkpoint
 
         stage, seed = prepared.stage, job.recipe.seed
@@ -211,12 +233,16 @@ class LocalBackend(BaseModel):
             limit=limit,
             gradient_checkpointing=self.gradient_checkpointing,
             checkpoint_s=self.checkpoint_s,
-            reference=load_model(base) if stage.kl and not job.recipe.lora else None,
+            dtype=self.dtype,
+            reference=load_model(base, dtype=self.dtype) if stage.kl and not job.recipe.lora else None,
             checkpoint=checkpoint,
             progress=progress,
         )
         started = time.perf_counter()
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with disable_input_dtype_casting(
+            model, active=self.dtype == "bfloat16"
+        ):  # the trainer casts what is multiplied
+            trainer.train(resume_from_checkpoint=checkpoint)
         seconds = time.perf_counter() - started
         model.eval()
         history, state = trainer.state.log_history, trainer.state
@@ -344,6 +370,7 @@ def _trainer(
     limit: int,
     gradient_checkpointing: bool | None,
     checkpoint_s: float,
+    dtype: Dtype | None,
     reference: Any,
     checkpoint: str | None,
     progress: Progress | None,
@@ -357,6 +384,9 @@ def _trainer(
     cuda = torch.cuda.is_available()
     micro = stage.micro_batch or stage.batch_size
     small = has_small_vocabulary(model)
+    at_once = AT_ONCE[dtype or "float32"]
+    if dtype == "bfloat16" and not cuda and max(rows["length"]) <= SHORT:
+        model.set_attn_implementation("eager")
 
     class Order(Sampler[int]):
         """The trainer's order of rows; an epoch that was interrupted goes on in the order that it began with, which the
@@ -392,7 +422,7 @@ def _trainer(
             if small or cuda or stage.packing or num_items_in_batch is None:
                 return super().training_step(model, inputs, num_items_in_batch)
             step = super().training_step
-            return sum(step(model, part, num_items_in_batch) for part in _by_tokens(inputs, AT_ONCE))
+            return sum(step(model, part, num_items_in_batch) for part in _by_tokens(inputs, at_once))
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -460,7 +490,7 @@ def _trainer(
         disable_tqdm=True,
         seed=seed,
         use_cpu=not cuda,
-        bf16=cuda,
+        bf16=dtype == "bfloat16" or (cuda and dtype is None),
         dataloader_pin_memory=cuda,
         log_level="error",
     )
