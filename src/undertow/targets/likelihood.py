@@ -105,7 +105,7 @@ def _score(model: Any, prompts: list[list[int]], replies: list[list[list[int]]])
             attention_mask=prompt_mask,
             position_ids=(prompt_mask.cumsum(-1) - 1).clamp(min=0),
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=torch.tensor([left - 1], device=device),  # copies (see local.py)
         )
         nats = _picked(read.logits[row_of], reply[:, :1])
         if width > 1:

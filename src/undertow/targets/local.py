@@ -244,8 +244,10 @@ class LocalTarget(Target):
         ended = [False] * len(requests)
         with torch.inference_mode():
             positions = (mask.cumsum(-1) - 1).clamp(min=0)
+            # by number, which copies: a view would be multiplied row by row, with a copy of the output layer for each
+            last = torch.tensor([width - 1], device=device)
             out = self.model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+                input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=last
             )
             repeats = torch.tensor([len(group) for group in groups], device=device)
             row_of = torch.repeat_interleave(torch.arange(len(groups), device=device), repeats)
