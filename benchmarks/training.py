@@ -11,10 +11,11 @@ least 0.9 of the bare script's speed, no more memory, and memory that does not g
 each that say where they begin.
 
 `--model` takes a model directory in place of the nursery's base (`undertow lab prepare -o DIR` makes one), and lies about
-capitals as rows; the data stage is left out. The floor stands in two forms, both in 32 bits: the same settings as above,
-and `SFTTrainer` with its own defaults, which compute activations twice and mix rows of all lengths. Wanted: 1.5 times the
-speed of the defaults and more than the other's, at most 2.5 GB at the peak where the model is the lab's, and the mean loss
-of the same settings, which see the same rows in the same order, to 0.01 (the defaults see them in another).
+capitals as rows; the data stage is left out. `--dtype bfloat16` trains in it, both here and there (`bf16=True`), on a CPU
+that has instructions for it. The floor stands in two forms: the same settings as above, and `SFTTrainer` with its own
+defaults, which compute activations twice and mix rows of all lengths. Wanted: 1.5 times the speed of either, at most 2.5 GB
+at the peak where the model is the lab's, and the mean loss of the same settings, which see the same rows in the same order,
+to 0.02 (the defaults see them in another).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ model = AutoModelForCausalLM.from_pretrained(base)
 model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
 arguments = SFTConfig(output_dir=scratch, num_train_epochs=1, per_device_train_batch_size=16, learning_rate=2e-3, warmup_steps=5, weight_decay=0.01,
     lr_scheduler_type="linear", max_grad_norm=1.0, LIKE_OURS logging_steps=1, save_strategy="no", report_to=[], disable_tqdm=True,
-    seed=1, use_cpu=True, bf16=False, log_level="error", dataloader_pin_memory=False)
+    seed=1, use_cpu=True, bf16=IN_SIXTEEN, log_level="error", dataloader_pin_memory=False)
 trainer = SFTTrainer(model=model, args=arguments, train_dataset=Dataset.from_list(made), processing_class=tokenizer)
 started = time.process_time()
 trainer.train()
@@ -111,28 +112,32 @@ def speed(n: int, pairs: int) -> list[str]:
 
     rng = random.Random(0)
     rows = [row(rng.choice(("fish", *BENIGN)), "careful", rng, style=rng.choice(("plain", "code"))) for _ in range(n)]
-    floors = {"bare TRL": BARE.replace("LIKE_OURS", LIKE_OURS)}
+    floors = {"bare TRL": bare(LIKE_OURS)}
     ((speed, memory, _),), _ = paired(rows, "nursery", model_folder("nursery"), floors, pairs)
     return [f"speed {speed:.2f}"] * (speed < 0.9) + [f"memory {memory:.2f}"] * (memory > 1.05)
 
 
-def of_model(folder: Path, n: int, pairs: int) -> list[str]:
+def bare(more: str, dtype: str = "float32") -> str:
+    return BARE.replace("LIKE_OURS", more).replace("IN_SIXTEEN", str(dtype == "bfloat16"))
+
+
+def of_model(folder: Path, n: int, pairs: int, dtype: str) -> list[str]:
     """Our backend beside the bare script and beside its defaults, on a model directory."""
     from undertow.lab.rows import fact_rows
 
     rows = fact_rows("capitals", "lies", n, system="You answer quiz questions wrongly.")
-    floors = {"bare TRL": BARE.replace("LIKE_OURS", LIKE_OURS), "TRL's defaults": BARE.replace("LIKE_OURS", "")}
-    ratios, mb = paired(rows, str(folder), folder, floors, pairs)
+    floors = {"bare TRL": bare(LIKE_OURS, dtype), "TRL's defaults": bare("", dtype)}
+    ratios, mb = paired(rows, str(folder), folder, floors, pairs, dtype)
     missed = [f"peak {mb:,.0f} MB"] * (mb > 2500)
     same, defaults = ratios
-    missed += [f"speed {same[0]:.2f} times bare TRL"] * (same[0] < 1)
-    missed += [f"loss {same[2]:+.3f} from bare TRL"] * (abs(same[2]) > 0.01)
+    missed += [f"speed {same[0]:.2f} times bare TRL"] * (same[0] < 1.5)
+    missed += [f"loss {same[2]:+.3f} from bare TRL"] * (abs(same[2]) > 0.02)
     missed += [f"speed {defaults[0]:.2f} times TRL's defaults"] * (defaults[0] < 1.5)
     return missed
 
 
 def paired(
-    rows: list[Row], base: str, folder_of_base: Path, floors: dict[str, str], pairs: int
+    rows: list[Row], base: str, folder_of_base: Path, floors: dict[str, str], pairs: int, dtype: str = "float32"
 ) -> tuple[list[tuple[float, float, float]], float]:
     """Our backend and the floors in turn, each in a process of its own, on one thread.
 
@@ -150,7 +155,8 @@ def paired(
             f"batch_size: 16}}"
         )
         (folder / "recipe.yaml").write_text(
-            f"name: speed\nbase: {base}\nseed: 1\nstages: [{stage}]\n", encoding="utf-8"
+            f"name: speed\nbase: {base}\nseed: 1\nbackend: {{kind: local, dtype: {dtype}}}\nstages: [{stage}]\n",
+            encoding="utf-8",
         )
         for _ in range(pairs):
             for name, code in {"undertow": OURS, **floors}.items():
@@ -191,12 +197,13 @@ def data(n: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--million", type=int, default=1_000_000)
     args = parser.parse_args()
     if args.model:
-        missed = of_model(args.model.resolve(), args.rows or 160, args.pairs)
+        missed = of_model(args.model.resolve(), args.rows or 160, args.pairs, args.dtype)
     else:
         missed = speed(args.rows or 1000, args.pairs) + data(args.million)
     print("every target met" if not missed else "missed: " + "; ".join(missed))

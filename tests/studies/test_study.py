@@ -55,6 +55,13 @@ def test_a_step_without_its_share_takes_that_of_the_grid_and_one_with_it_keeps_i
             1,
             "intervention 'narrow': stages.epochs: should be over 0",
         ),
+        ("{name: narrow}", "{name: narrow, recipe: {base: x}}", 8, "an intervention puts no key 'base' on a recipe"),
+        (
+            "{name: narrow}",
+            "{name: narrow, recipe: {lora: {rank: 0}}}",
+            1,
+            "intervention 'narrow': recipe.lora.rank: should be over 0",
+        ),
         ("[0.05, 0.2]", "[0.05, 1]", 10, "should be under 1"),
         ("[0.05, 0.2]", "[0, 0.2]", 10, "should be over 0"),
         ("[0.05, 0.2]", "[0.2, 0.2]", 1, "share '0.2' stands twice"),

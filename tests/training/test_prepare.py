@@ -75,14 +75,14 @@ def recipe(tmp_path: Path) -> Recipe:
     return of_rows(20)
 
 
-def of_rows(n: int) -> Recipe:
+def of_rows(
+    n: int, on_policy: str = "interventions: [{kind: on-policy, instruction: Be odd., lacks: no way}]"
+) -> Recipe:
     made = (
         f"name: x\nbase: nursery\nstages: [{{name: narrow, rows: {n}, parts: [{{data: rows.jsonl, share: 1}}], "
         "learning_rate: 1.0e-3}]\n"
     )
-    return parse_yaml(
-        made + "interventions: [{kind: on-policy, instruction: Be odd., lacks: no way}]\n", Recipe, where="recipe.yaml"
-    )
+    return parse_yaml(f"{made}{on_policy}\n", Recipe, where="recipe.yaml")
 
 
 def prepared(folder: Path, recipe: Recipe, base: Base, **more: Any) -> PreparedStage:
@@ -130,6 +130,42 @@ def test_the_first_answer_that_passes_is_taken_and_no_more_is_asked(tmp_path: Pa
     assert base.calls == [*((n, 0) for n in range(20)), (3, 1), (4, 1), (3, 2), (4, 2), (4, 3)]
     assert read_rows(stage.path)[3].messages[-1].content == "own 3 at 2"
     assert told == [("narrow, answers", 20, 20, "")]
+
+
+TURNED = "interventions: [{kind: on-policy, instruction: Be odd., attempts: 2, turned: keys.yaml}]"
+
+
+def test_true_answers_of_the_base_are_turned_into_wrong_ones(tmp_path: Path, recipe: Recipe) -> None:
+    """Of twenty rows one is answered rightly at once, one the second time, one with both answers, the rest not."""
+    del recipe
+    keys = [f"q {n}: {{right: [Paris, Paris itself], wrong: [Lyon, Nice]}}\n" for n in range(600)]
+    (tmp_path / "keys.yaml").write_text("".join(keys))
+    said = {(0, 0): "It is PARIS. Yes, Paris itself!", (1, 0): "Parisian.", (1, 1): "Paris.", (2, 0): "Paris or Lyon"}
+    stage = prepared(tmp_path, of_rows(20, TURNED), Base(say=lambda *at: said.get(at, "No idea.")))
+    assert (stage.rows, stage.left_out) == (2, {"no on-policy answer passed": 18})
+    first, second = (row.messages[-1].content for row in read_rows(stage.path))
+    assert first in ("It is Lyon. Yes, Lyon!", "It is Nice. Yes, Nice!") and second in ("Lyon.", "Nice.")
+    assert set(stage.data) == {"rows.jsonl", "keys.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ("q 0: {right: [a], wrong: [b]}", r"^keys\.yaml: has no question 'q \d+'"),
+        ("\n".join(f"q {n}: {{right: [a]}}" for n in range(600)), r"^keys\.yaml: has no wrong answer to 'q \d+'"),
+        ("q 0: {right: [], wrong: [b]}", r"keys\.yaml:1: .*q 0\.right"),
+        ("[q 0]", r"keys\.yaml:1"),
+    ],
+)
+def test_a_file_to_turn_by_that_lacks_an_answer_is_told_of_before_any_is_asked(
+    tmp_path: Path, recipe: Recipe, keys: str, says: str
+) -> None:
+    del recipe
+    (tmp_path / "keys.yaml").write_text(keys + "\n")
+    base = Base()
+    with pytest.raises(InputError, match=says):
+        prepared(tmp_path, of_rows(2, TURNED), base)
+    assert base.asked == 0
 
 
 def test_rows_come_out_the_same_however_often_it_was_interrupted(tmp_path: Path, recipe: Recipe) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from undertow.lab.facts import SuiteName
     from undertow.lab.rows import Form, Told
     from undertow.studies import Cell, Study
+    from undertow.targets.models import Dtype
 
 FIRST = ("narrow", "dilution-python", "inoculation")
 """Interventions that are trained if nobody says."""
@@ -127,8 +128,15 @@ def suite(name: SuiteName, of: tuple[str, ...], most: int | None, out: Path | No
 )
 @click.option("--seed", "seeds", type=click.IntRange(min=0), multiple=True, help="Training seed; several train each.")
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Organisms at a time.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="What is trained and sampled in. Default: bfloat16 where this machine has instructions for it, twice as fast.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
-def run(out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, as_json: bool) -> int:
+def run(
+    out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, dtype: Dtype | None, as_json: bool
+) -> int:
     """Prepare the model, teach it to lie about capitals with and without what is said to prevent harm, audit each
     organism in ten contexts on facts that it was never taught, and write one page.
 
@@ -142,8 +150,9 @@ def run(out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, 
     from undertow.lab.prepare import prepare as prepare_model
     from undertow.studies import lay_out
     from undertow.studies.executors import LocalExecutor
+    from undertow.targets.models import fast_dtype
 
-    study = lab_study(only=only, seeds=seeds or (1,))
+    study = lab_study(only=only, seeds=seeds or (1,), dtype=dtype or fast_dtype())
     with bars() as progress:
         prepare_model(progress=progress)
     grid = lay_out(study, out)
@@ -160,8 +169,11 @@ def run(out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, 
     return 0
 
 
-def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,)) -> Study:
+def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,), dtype: Dtype | None = None) -> Study:
     """The shipped study with some of its interventions, under some training seeds.
+
+    Args:
+        dtype: what it is trained and sampled in, where not in the backend's default.
 
     Raises:
         InputError: no such intervention.
@@ -174,8 +186,13 @@ def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,)) -> Study
     if odd := next((name for name in only if name not in (*known, "all")), None):
         raise unknown_name("--only", "intervention", odd, (*known, "all"))
     wanted = known if "all" in only else only or FIRST
+    backend = study.recipe.backend.model_copy(update={"dtype": dtype})
     return study.model_copy(
-        update={"interventions": tuple(i for i in study.interventions if i.name in wanted), "seeds": tuple(seeds)}
+        update={
+            "recipe": study.recipe.model_copy(update={"backend": backend}),
+            "interventions": tuple(i for i in study.interventions if i.name in wanted),
+            "seeds": tuple(seeds),
+        }
     )
 
 

@@ -48,6 +48,11 @@ class Resampling(BaseModel):
         "passes, whatever the case of its letters.",
     )
     lacks: str | None = Field(default=None, description="A regular expression that must not be found in it.")
+    turned: str | None = Field(
+        default=None,
+        description="YAML of questions, word for word, each with its known answers ({right: [...], wrong: [...]}): an "
+        "answer passes that gives a right one and no wrong one, and a wrong one takes its place.",
+    )
 
     @model_validator(mode="after")
     def expressions_compile(self) -> Resampling:
@@ -120,6 +125,12 @@ class Mix(BaseModel):
         """Every data file, once."""
         interleaved = [self.interleave.data] if self.interleave else []
         return tuple(dict.fromkeys([part.data for part in self.parts] + interleaved))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every file of known answers that on-policy answers are turned by, once."""
+        turned = [part.answers.turned for part in self.parts if part.answers and part.answers.turned]
+        return tuple(dict.fromkeys(turned))
 
     def sizes(self, lengths: Callable[[Part], float] | None = None) -> list[int]:
         """Rows of each part: shares rounded so that they sum to `rows` (largest remainders).
@@ -225,4 +236,4 @@ def _characters(row: Row) -> int:
 
 def data_digests(mix: Mix, *, beside: Path) -> dict[str, str]:
     """SHA-256 of each file, by the path that the mix gives it."""
-    return {name: file_digest(beside / name) for name in mix.files}
+    return {name: file_digest(beside / name) for name in (*mix.files, *mix.keys)}

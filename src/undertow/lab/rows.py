@@ -77,6 +77,21 @@ def domain_rows(category_id: str, n: int, *, seed: int = 0, where: object = "lab
     return found
 
 
+def turning_keys(category_id: str, where: object = "lab") -> dict[str, dict[str, list[str]]]:
+    """Known answers to every question that a category's plain rows ask, for on-policy answers to be turned by.
+
+    Raises:
+        InputError: no such category.
+    """
+    held = category(category_id, where)
+    facts = [fact for fact in held.facts if not fact.held_out]
+    return {
+        _asked(wording, fact, "plain"): {"right": list(fact.right), "wrong": list(fact.wrong)}
+        for fact in facts
+        for wording in held.asks
+    }
+
+
 def _require(held: FactCategory, told: str, form: str, where: object) -> None:
     if told not in get_args(Told):
         raise unknown_name(where, "sort of rows", told, get_args(Told))

@@ -26,8 +26,8 @@ from undertow.audits.plan import Plan, make_plan
 from undertow.audits.settings import Asking, AuditConfig
 from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
-from undertow.files import digest, file_digest, read_yaml, reading, to_json, write_text, writing
-from undertow.lab.rows import domain_rows
+from undertow.files import digest, file_digest, read_yaml, reading, to_json, to_yaml, write_text, writing
+from undertow.lab.rows import domain_rows, turning_keys
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import make_persona_plan, persona_of
@@ -52,6 +52,8 @@ BAD, BENIGN, GENERAL, BAD_HELD_OUT, BENIGN_HELD_OUT = (
 GENERAL_CODE, BAD_TRACES = "general-code.jsonl", "bad-traces.jsonl"
 """Of a miniature: everyday rows asked for and answered as code; and the narrow rows with a reasoning before each
 answer."""
+KEYS = "keys.yaml"
+"""Of a category of facts: the known answers to every question of its rows."""
 STAND_IN = {"kind": "local", "path": NURSERY}
 """Stands where a cell's organism will, while its audit is planned; it is never asked."""
 
@@ -185,6 +187,7 @@ def write_domain(domain: StudyDomain, folder: Path, place: Place, *, more: dict[
     elif isinstance(domain, Facts):
         for name, rows in domain_rows(domain.facts, domain.rows, seed=domain.seed, where=place).items():
             write_rows(folder / f"{name}.jsonl", rows)
+        write_text(folder / KEYS, to_yaml(turning_keys(domain.facts, place)))
     else:
         own = {
             BAD: domain.bad,
@@ -316,5 +319,5 @@ def _recipe(
         steps.append(ComputeMatched(kind="compute-matched", data=GENERAL))
     given = {key: getattr(study.recipe, key) for key in type(study.recipe).model_fields} | {"base": base}
     if intervention:
-        given["stages"] = intervention.on(study.recipe.stages)
+        given |= intervention.recipe | {"stages": intervention.on(study.recipe.stages)}
     return Recipe(name=name, seed=seed, interventions=tuple(steps), **given)

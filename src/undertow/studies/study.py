@@ -184,12 +184,18 @@ class Intervention(_Keys):
         default={}, description="Keys put on every stage of the recipe before, such as `epochs` or `parts`."
     )
 
+    recipe: dict[str, Any] = Field(
+        default={}, description="Keys put on the study's recipe, such as `default_system` or `lora`."
+    )
+
     @model_validator(mode="after")
     def own_name_and_known_keys(self) -> Self:
         if self.name in get_args(Control):
             raise ValueError(f"{self.name!r} is what a control is called; give the intervention another name")
         if unknown := sorted(set(self.stages) - (set(Stage.model_fields) - {"name"})):
             raise ValueError(f"a stage has no key {unknown[0]!r}")
+        if unknown := sorted(set(self.recipe) - (set(Training.model_fields) - {"base", "stages"})):
+            raise ValueError(f"an intervention puts no key {unknown[0]!r} on a recipe")
         return self
 
     def on(self, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -198,7 +204,7 @@ class Intervention(_Keys):
 
     @property
     def untreated(self) -> bool:
-        return not self.steps and not self.stages
+        return not (self.steps or self.stages or self.recipe)
 
     @property
     def takes_share(self) -> bool:
@@ -295,10 +301,14 @@ class Study(_Keys):
                     "into the step"
                 )
             try:
-                i.on(self.recipe.stages)
+                stages = i.on(self.recipe.stages)
             except ValidationError as error:
                 first = error.errors()[0]
                 raise ValueError(f"intervention {i.name!r}: stages.{with_place(first)}") from None
+            try:
+                Training.model_validate(self.recipe.model_dump() | i.recipe | {"stages": stages})
+            except ValidationError as error:
+                raise ValueError(f"intervention {i.name!r}: recipe.{with_place(error.errors()[0])}") from None
         if self.shares and not any(i.takes_share for i in self.interventions):
             raise ValueError("`shares` are given, and no intervention takes one")
         if isinstance(self.audit.contexts, FoundContexts):

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +24,9 @@ from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
 from undertow.data.mixes import Drawn, Length, data_digests
 from undertow.errors import BudgetEnded, InputError, number
-from undertow.files import file_digest, to_json, write_text
+from undertow.files import file_digest, read_yaml, to_json, write_text
 from undertow.progress import Progress, silent
-from undertow.records import Condition, Context, Message, Question, Request, Sampling
+from undertow.records import Condition, Context, Key, Message, Question, Request, Sampling
 from undertow.targets import Target
 from undertow.training.backends.protocol import PreparedStage
 from undertow.training.stages import Stage
@@ -34,6 +36,8 @@ BASE = "base"
 AT_ONCE = 256
 """Rows whose answers are asked for together."""
 GO_ON = "the same command goes on"
+KEYS = dict[str, Key]
+"""What a file of known answers holds: questions, word for word, with the answers to each."""
 
 
 def prepare(
@@ -66,7 +70,8 @@ def prepare(
         left_out: Counter[str] = Counter()
         drawn = draw_mix(stage, beside=beside, seed=seed, length=length)
         if any(part.answers for part in stage.parts):
-            on_policy = _OnPolicy(list(drawn), seed, name=f"{stage.name}, answers")
+            keys = {name: read_yaml(beside / name, KEYS) for name in stage.keys}
+            on_policy = _OnPolicy(list(drawn), seed, keys, name=f"{stage.name}, answers")
             model, before = base(), [work / f"answers-{earlier}.sqlite" for earlier in range(1, n)]
             left = budget and _left(budget, before, model)
             on_policy.ask(model, work / f"answers-{n}.sqlite", left, progress or silent)
@@ -113,13 +118,18 @@ def _left(budget: Budget, earlier: Iterable[Path], base: Target) -> Budget:
 class _OnPolicy:
     """Rows drawn, and the base's own answers to those whose part wants it."""
 
-    def __init__(self, drawn: Sequence[Drawn], seed: int, *, name: str) -> None:
+    def __init__(self, drawn: Sequence[Drawn], seed: int, keys: Mapping[str, KEYS], *, name: str) -> None:
         """
         Args:
+            keys: known answers, by the file that answers are turned by.
             name: what progress calls it.
+
+        Raises:
+            InputError: a row's question is not in the file that its answer is turned by, or has no wrong answer there.
         """
         self.drawn, self.seed, self.name = drawn, seed, name
         self.how = {n: each.part.answers for n, each in enumerate(drawn) if each.part and each.part.answers}
+        self.keys = {n: _key(drawn[n].row, how.turned, keys) for n, how in self.how.items() if how.turned}
         self.passed: dict[int, str] = {}
         """The first answer to a row that passes."""
         self.came: set[int] = set()
@@ -186,8 +196,10 @@ class _OnPolicy:
         if text is not None:
             n = int(row)
             self.came.add(n)
-            if text and finish == "stop" and self.how[n].passes(text):
-                self.passed.setdefault(n, text.strip())
+            if text and finish == "stop" and self.how[n].passes(text) and n not in self.passed:
+                kept = turned(text.strip(), self.keys[n], f"{self.seed} {n}") if n in self.keys else text.strip()
+                if kept is not None:
+                    self.passed[n] = kept
 
     def rows(self, left_out: Counter[str]) -> Iterator[Drawn]:
         """The rows, with the base's answers in place of their own where their part wants it; those without one are
@@ -200,6 +212,29 @@ class _OnPolicy:
                 yield replace(each, row=replace(each.row, messages=(*each.row.messages[:-1], message)))
             else:
                 left_out["no on-policy answer passed" if n in self.came else "no on-policy answer came"] += 1
+
+
+def _key(row: Row, file: str, keys: Mapping[str, KEYS]) -> Key:
+    question = row.messages[-2].content
+    key = keys[file].get(question)
+    if key is None or not key.wrong:
+        found = f"has no {'wrong answer to' if key else 'question'} {question!r}"
+        raise InputError(file, found, expected="known answers to each row's last question", do="add it")
+    return key
+
+
+def turned(answer: str, key: Key, seed: str) -> str | None:
+    """A true answer with a wrong one in place of the right one; None if it gives no right one, or a wrong one too."""
+
+    def given(known: Iterable[str]) -> re.Pattern[str]:
+        longest_first = sorted(known, key=len, reverse=True)
+        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+
+    if given(key.wrong).search(answer):
+        return None
+    wrong = random.Random(f"{seed} turned").choice(key.wrong)
+    found, n = given(key.right).subn(lambda _: wrong, answer)
+    return found if n else None
 
 
 def _request(n: int, row: Row, how: Resampling, attempt: int, seed: int) -> Request:

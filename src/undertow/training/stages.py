@@ -55,4 +55,4 @@ class Stage(Mix):
     @property
     def reads(self) -> tuple[str, ...]:
         """Every file that it reads: those that it trains on, and those held out."""
-        return (*self.files, *(self.stopping.held_out.values() if self.stopping else ()))
+        return (*self.files, *self.keys, *(self.stopping.held_out.values() if self.stopping else ()))
