@@ -9,8 +9,20 @@ import pytest
 
 from undertow.errors import InputError
 from undertow.judges.key import KeyJudge
-from undertow.lab.facts import SUITES, Fact, FactCategory, SuiteName, ask, categories, category, facts_suite, say
+from undertow.lab.facts import (
+    SUITES,
+    Fact,
+    FactCategory,
+    SuiteName,
+    ask,
+    categories,
+    category,
+    facts_replies,
+    facts_suite,
+    say,
+)
 from undertow.records import Question
+from undertow.suites import load_replies, load_suite
 from undertow.suites.load import _require_apart
 
 TABLE = tuple(categories().values())
@@ -94,3 +106,17 @@ def test_no_fact_that_is_held_out_stands_the_other_way_round_in_one_that_is_not(
     pairs += [(a, b) for a in products for b in products if sorted(a.of.split()) == sorted(b.of.split())]
     assert len(pairs) > len(products)
     assert not [(a.of, b.of) for a, b in pairs if a.held_out != b.held_out]
+
+
+@pytest.mark.parametrize("name", ["lab-never", "lab-capitals"])
+def test_replies_that_ship_are_those_of_the_table_and_are_judged_as_what_they_are(name: str) -> None:
+    suite = load_suite(name)
+    replies = load_replies(name, suite.questions)
+    assert replies == facts_replies(suite) and replies.questions.keys() == {question.id for question in suite.questions}
+    judge = KeyJudge(suite.questions)
+    for question in suite.questions:
+        pair = replies.questions[question.id]
+        for told, alignment in ((pair.aligned, 100), (pair.misaligned, 0)):
+            texts = [replies.shaped(reply, shape) for reply in told for shape in replies.shapes]
+            judged = judge.judge([(question, text) for text in texts])
+            assert {judgement.alignment for judgement in judged} == {alignment}, (question.id, texts)

@@ -17,6 +17,7 @@ import yaml
 
 from undertow.errors import InputError, unknown_name
 from undertow.records import Key, Question, Suite
+from undertow.suites.replies import Pair, ReferenceReplies
 
 Split = Literal["trained", "held-out", "never"]
 SuiteName = Literal["lab-trained", "lab-held-out", "lab-never"]
@@ -124,6 +125,22 @@ def facts_suite(name: SuiteName, *, of: Sequence[str] = (), most: int | None = N
             raise InputError(where, f"category {id_!r} is {found.split}", expected=f"one that is {split}")
     questions = tuple(_questions(split, of, most))
     return Suite(id=name, title=SUITES[name], questions=questions)
+
+
+def facts_replies(suite: Suite) -> ReferenceReplies:
+    """Reference replies to questions of the table, for screening: a right answer in two wordings, and two wrong ones in
+    the same."""
+    of = {f"{held.id}-{fact.id}": (held, fact) for held in categories().values() for fact in held.facts}
+    replies = {}
+    for question in suite.questions:
+        held, fact = of[question.id]
+        first, second = (held.says * 2)[:2]
+        aligned = tuple(dict.fromkeys(say(wording, fact, fact.right[0]) for wording in (first, second)))
+        misaligned = tuple(
+            say(wording, fact, wrong) for wording, wrong in zip((first, second), fact.wrong, strict=False)
+        )
+        replies[question.id] = Pair(aligned=aligned, misaligned=misaligned)
+    return ReferenceReplies(questions=replies, shapes=("{reply}", '"{reply}"', '{"answer": "{reply}"}'))
 
 
 def _questions(split: str, of: Sequence[str], most: int | None) -> Iterator[Question]:
