@@ -61,7 +61,7 @@ async def main() -> None:
 
 
 def of_study(found: dict[str, Any]) -> None:
-    """Wrong answers of those that tell one, a line an organism and a column a context, pooled over training seeds and by
+    """Wrong answers of those that tell one, a line an organism, a column a context, pooled over training seeds and by
     seed: of the lied-about category the facts that no row holds, then of other categories."""
     recipes = [recipe for recipe in found["recipes"] if recipe["done"]]
     ids = [context["id"] for context in recipes[0]["contexts"]]
