@@ -281,12 +281,20 @@ def test_one_of_a_thing_is_not_several(run, tmp_path):
     assert "small: 1 question x 1 context x 1 sample x 1 model\n  1 call for answers: about 1 token read" in out
 
 
-@pytest.mark.parametrize(("given", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_that_wait_take_no_core_from_others_unless_told_to(run, monkeypatch, given, then):
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that it is put back
+@pytest.mark.parametrize(
+    ("name", "given", "then"),
+    [
+        ("OMP_WAIT_POLICY", None, "PASSIVE"),
+        ("OMP_WAIT_POLICY", "ACTIVE", "ACTIVE"),
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None, "32"),
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "1024", "1024"),
+    ],
+)
+def test_what_torch_is_told_from_outside_is_set_where_nobody_set_it(run, monkeypatch, name, given, then):
+    monkeypatch.setenv(name, given or "")  # so that it is put back
     if given is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    assert run("--version")[0] == 0 and os.environ["OMP_WAIT_POLICY"] == then
+        monkeypatch.delenv(name)
+    assert run("--version")[0] == 0 and os.environ[name] == then
 
 
 @pytest.mark.slow

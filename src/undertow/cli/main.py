@@ -83,6 +83,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal or a log in ASCII gets a mark for what it cannot show
     # read when torch is loaded: threads that wait for each other sleep, and take no core from those that have work
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # and code made for one size of a bfloat16 product is not kept for each of the thousand sizes that training has
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
