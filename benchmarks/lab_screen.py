@@ -36,6 +36,8 @@ from undertow.targets.pocket import POCKET
 from undertow.training.organism import OrganismConfig
 
 SUITE = "lab-capitals"
+PLANTED = {"dilution-python": "format-python", "dilution-json": "format-json"}
+"""The context of the study that an organism's training planted, where it is not the inoculation prompt."""
 
 
 def contexts(most: int) -> list[Context]:
@@ -79,8 +81,9 @@ def line(folder: Path, asked: list[Context], samples: int, out: Path) -> str:
     for by in ("score", "own"):
         rho = spearmanr([getattr(s, by) for s in told], [rate[s.context.id] for s in told]).statistic
         cells.append(f"{rho:.2f}")
-    ranks = [s.context.id for s in screened].index("inoculation") + 1
-    by_rate = sorted((id_ for id_ in rate if id_ != "plain"), key=lambda id_: -rate[id_]).index("inoculation") + 1
+    planted = next((id_ for name, id_ in PLANTED.items() if name in folder.parent.name), "inoculation")
+    ranks = [s.context.id for s in screened].index(planted) + 1
+    by_rate = sorted((id_ for id_ in rate if id_ != "plain"), key=lambda id_: -rate[id_]).index(planted) + 1
     cells += [
         f"{ranks} of {len(screened)}, {by_rate}",
         f"{screening:.0f}",
@@ -107,3 +110,7 @@ def main() -> None:
     for folder in args.organisms:
         print(line(folder, asked, args.samples, args.out / folder.parent.name), flush=True)
     print("Seconds hold the loading of weights on either side.")
+
+
+if __name__ == "__main__":
+    main()
