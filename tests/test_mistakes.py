@@ -385,7 +385,7 @@ def mistake(type_, text):
             "{name: narrow}",
             "{name: narrow, kind: dilution}",
             "6: unknown key 'interventions.0.kind'; 'kind' goes under 'interventions.steps'; known: name, "
-            "title, steps, stages",
+            "title, steps, stages, recipe",
         ),
         (
             Study,
