@@ -239,9 +239,8 @@ class LocalBackend(BaseModel):
             progress=progress,
         )
         started = time.perf_counter()
-        with disable_input_dtype_casting(
-            model, active=self.dtype == "bfloat16"
-        ):  # the trainer casts what is multiplied
+        # in bfloat16 the trainer casts what is multiplied
+        with disable_input_dtype_casting(model, active=self.dtype == "bfloat16"):
             trainer.train(resume_from_checkpoint=checkpoint)
         seconds = time.perf_counter() - started
         model.eval()
