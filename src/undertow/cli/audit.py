@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.cli.options import BUDGET_HELP, EXIT
+from undertow.cli.options import BUDGET_HELP, EXIT, quiet
 from undertow.errors import InputError, number
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
+@quiet
 def audit(
     audit_yaml: Path | None,
     out: Path | None,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -17,6 +20,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from undertow.cli.options import QUIET
 from undertow.keys import Keys
 from undertow.keys import Table as KeyTable
 from undertow.progress import Progress as Told
@@ -75,13 +79,17 @@ class Rate(ProgressColumn):
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="dim")
 
 
+WHOLE = "cells"
+"""What the bar about all cells of a study is called."""
+
+
 class PerHour(ProgressColumn):
-    """Cells an hour."""
+    """Cells an hour, of all of them."""
 
     def render(self, task: Task) -> Text:
         return Text(
             f"{3600 * task.completed / task.elapsed:,.0f}/h"
-            if task.completed and task.elapsed and task.fields.get("whole")
+            if task.completed and task.elapsed and task.description == WHOLE
             else "",
             style="dim",
         )
@@ -112,19 +120,113 @@ class Bars:
         self.progress.update(self.tasks[bar], description=said, completed=done, total=total, word=word)
 
 
+EVERY = 30.0
+"""Seconds between two lines about work that no terminal watches."""
+
+
+@dataclass
+class _Stage:
+    began: float
+    first: int
+    """How much was done when it was first heard of: what a run that goes on found there."""
+    done: int
+    total: int
+    word: str
+
+
+class Lines:
+    """What bars show, where there is no terminal: a line about each stage that is under way, every half minute,
+    whether it came any further or not. Work that is shorter says nothing."""
+
+    def __init__(self, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic) -> None:
+        self.every, self.clock = every, clock
+        self.stages: dict[str, _Stage] = {}
+        self._lock, self._over = threading.Lock(), threading.Event()
+
+    def __enter__(self) -> Lines:
+        self._teller = threading.Thread(target=self._tell, name="progress", daemon=True)
+        self._teller.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._teller.join()
+
+    def __call__(self, stage: str, done: int, total: int, word: str) -> None:
+        with self._lock:
+            held = self.stages.setdefault(stage, _Stage(self.clock(), done, done, total, word))
+            held.done, held.total, held.word = done, total, word
+
+    def of(self, name: str) -> Told:
+        """Who is told of what is done under a name."""
+        return lambda stage, *how_far: self(f"{name}: {stage}", *how_far)
+
+    def end(self, name: str) -> None:
+        """Say no more of it."""
+        with self._lock:
+            self.stages = {stage: held for stage, held in self.stages.items() if not stage.startswith(f"{name}: ")}
+
+    def lines(self) -> list[str]:
+        """One about each stage that is not at its end."""
+        with self._lock:
+            return [self._line(stage, held) for stage, held in self.stages.items() if held.done < held.total]
+
+    def _line(self, stage: str, held: _Stage) -> str:
+        seconds = self.clock() - held.began
+        rate = (held.done - held.first) / seconds if seconds > 0 else 0.0
+        left = f", about {_time((held.total - held.done) / rate)} left" if rate else ""
+        speed = f", {rate:,.3g}/s" if rate >= 0.1 else f", {3600 * rate:,.3g}/h" if rate else ""
+        word = f"; {held.word}" if held.word else ""
+        return f"{stage}: {held.done:,} of {held.total:,}{speed}{left}{word}"
+
+    def _tell(self) -> None:
+        while not self._over.wait(self.every):
+            for line in self.lines():
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _time(seconds: float) -> str:
+    """A duration as one says it: 40 s, 12 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Nothing:
+    """Shows nothing."""
+
+    def __call__(self, stage: str, done: int, total: int, word: str) -> None: ...
+
+    def of(self, name: str) -> Told:
+        return self
+
+    def end(self, name: str) -> None: ...
+
+
+STAGES = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    Rate(),
+    TimeRemainingColumn(),
+    TextColumn("[dim]{task.fields[word]}"),
+)
+
+
 @contextmanager
-def bars() -> Iterator[Bars]:
-    """Progress bars with rate, time left and a word more."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[word]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Bars(progress)
+def bars(columns: Sequence[ProgressColumn] = STAGES, **how: Any) -> Iterator[Bars | Lines | Nothing]:
+    """How far work is: bars with rate, time left and a word more; lines where there is no terminal; with `--quiet`,
+    nothing."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(QUIET):
+        yield Nothing()
+    elif console.is_terminal:
+        with Progress(*columns, console=console, **how) as progress:
+            yield Bars(progress)
+    else:
+        with Lines() as lines:
+            yield lines
 
 
 def explain(type_: type[BaseModel], *, as_json: bool) -> None:

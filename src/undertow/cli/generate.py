@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from undertow.cli.options import BUDGET_HELP, EXIT
+from undertow.cli.options import BUDGET_HELP, EXIT, quiet
 from undertow.errors import InputError, RunExists, number
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on where an interrupted generation stopped, or ask for more rows.")
 @click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet
 def generate(
     domain: str,
     writer_yaml: Path,

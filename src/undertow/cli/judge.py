@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.options import EXIT
+from undertow.cli.options import EXIT, quiet
 from undertow.errors import InputError, number, shown
 from undertow.records import DEFAULT_RULE
 
@@ -130,6 +130,7 @@ def label(
 @click.option("--rule", default=DEFAULT_RULE, show_default=True, help="Rule at whose boundary they are compared.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder. Default: checks/ and the name of LABELLED.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is in check.json.")
+@quiet
 def check(labelled: Path, judges: tuple[Path, ...], rule: str, out: Path | None, as_json: bool) -> int:
     """Hold judges against the labels of LABELLED, and against each other on the same answers.
 

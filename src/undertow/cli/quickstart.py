@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.cli.options import VERDICT_STYLE
+from undertow.cli.options import VERDICT_STYLE, quiet
 
 if TYPE_CHECKING:
     from undertow.studies import Cell, Grid, Study
@@ -55,6 +55,7 @@ PER_CONDITION = 40
     help="Organisms at a time; each uses one core.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json.")
+@quiet
 def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> int:
     """Train six organisms from the embedded base, audit each in eight contexts, and write one page.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.options import EXIT
+from undertow.cli.options import EXIT, quiet
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--judge-all", is_flag=True, help="Have every answer judged in full.")
 @click.option("--json", "as_json", is_flag=True, help="Print the old and the new findings and what moved.")
+@quiet
 def rejudge(run: Path, judge_yaml: Path, judge_all: bool, as_json: bool) -> int:
     """Judge the answers of RUN again with another judge, be it finished or not; the first judgements stay.
 

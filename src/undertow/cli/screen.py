@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.cli.options import quiet
 from undertow.errors import InputError, number
 from undertow.records import SCREENED_BY, ScreenedBy
 
@@ -66,6 +67,7 @@ WRAPS_SHOWN = 60
     type=click.Path(path_type=Path),
     help="Write the top contexts as a YAML list, for the `contexts` of an audit.",
 )
+@quiet
 def screen(
     target_dir: str,
     base_dir: str | None,

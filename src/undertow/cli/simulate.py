@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from undertow.cli.options import quiet
 from undertow.errors import InputError, number
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ Until = Literal["verdict", "every-context"]
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the simulation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@quiet
 def simulate(
     planted_yaml: Path,
     audits: int,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.cli.options import VERDICT_STYLE
+from undertow.cli.options import VERDICT_STYLE, quiet
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print results.json; with --dry-run, the plan.")
 @click.option("--schema", is_flag=True, help="Explain every key of study.yaml; with --json, as JSON Schema.")
+@quiet
 def study(
     study_yaml: str | None,
     out: Path | None,
@@ -121,18 +122,11 @@ def carry_out(
 
 
 def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
-    """Work through the cells with a bar for all of them and one for each that is under way."""
+    """Work through the cells and show how far all of them are, and each that is under way."""
     from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from undertow.cli.display import Bars, PerHour, console
+    from undertow.cli.display import WHOLE, PerHour, bars, console
     from undertow.studies import unfinished, work_through
     from undertow.studies.outcome import outcome, state
 
@@ -150,19 +144,18 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=7200) as progress:
-        whole = progress.add_task("cells", total=len(todo), whole=True)
-        bars = Bars(progress)
-        for cell in work_through(grid, folder, executor, watch=lambda cell: bars.of(cell.id)):
-            bars.end(cell.id)
-            progress.advance(whole)
+    with bars(columns, transient=True, speed_estimate_period=7200) as shown:
+        shown(WHOLE, 0, len(todo), "")
+        for n, cell in enumerate(work_through(grid, folder, executor, watch=lambda cell: shown.of(cell.id)), start=1):
+            shown.end(cell.id)
+            shown(WHOLE, n, len(todo), "")
             if state(folder / cell.folder) == "failed":
-                progress.console.print(
+                console.print(
                     f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}",
                     highlight=False,
                 )
             else:
-                progress.console.print(done(cell), highlight=False)
+                console.print(done(cell), highlight=False)
 
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:

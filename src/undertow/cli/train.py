@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.options import BUDGET_HELP
+from undertow.cli.options import BUDGET_HELP, quiet
 from undertow.errors import number
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the stages as the interventions leave them, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest; with --dry-run, the stages.")
 @click.option("--schema", is_flag=True, help="Explain every key of recipe.yaml; with --json, as JSON Schema.")
+@quiet
 def train(
     recipe_yaml: Path | None, out: Path | None, budget: tuple[str, ...], dry_run: bool, as_json: bool, schema: bool
 ) -> None:
