@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from undertow.provenance import start, started_again, versions
@@ -12,7 +13,8 @@ from undertow.provenance import start, started_again, versions
 def test_a_start_says_who_worked_and_how_it_was_called(monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["undertow", "audit", "x.yaml"])
     said = start()
-    assert set(said) == {"versions", "revision", "command"}
+    assert set(said) == {"at", "versions", "revision", "command"}
+    assert abs(datetime.fromisoformat(said["at"]) - datetime.now(UTC)) < timedelta(seconds=60)
     assert said["command"] == ["undertow", "audit", "x.yaml"]
     assert said["versions"]["python"] == platform.python_version()
     assert said["versions"]["numpy"] == version("numpy")

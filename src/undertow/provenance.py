@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 PACKAGES = ("undertow", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scipy")
 """Packages that results depend on."""
-STARTED = ("versions", "revision", "command")
+STARTED = ("at", "versions", "revision", "command")
 """What a record says of a start."""
 
 
@@ -52,8 +53,9 @@ def revision() -> str | None:
 
 
 def start() -> dict[str, Any]:
-    """This start of the program: the versions, the revision, and the command."""
-    return {"versions": versions(), "revision": revision(), "command": sys.argv}
+    """This start of the program: when (UTC), the versions, the revision, and the command."""
+    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"at": at, "versions": versions(), "revision": revision(), "command": sys.argv}
 
 
 def started_again(before: Mapping[str, Any], now: Mapping[str, Any], *, changed: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,5 +64,5 @@ def started_again(before: Mapping[str, Any], now: Mapping[str, Any], *, changed:
     Args:
         changed: what it asked before that it asks otherwise now.
     """
-    this = {key: now[key] for key in STARTED} | ({"before": dict(changed)} if changed else {})
+    this = {key: now[key] for key in STARTED if key in now} | ({"before": dict(changed)} if changed else {})
     return {**{key: before[key] for key in STARTED if key in before}, "resumed": [*before.get("resumed", ()), this]}

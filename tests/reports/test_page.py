@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from undertow.audits.findings import SCHEMA, Findings, read_findings
 from undertow.errors import InputError
 from undertow.files import adapter
-from undertow.records import OUTCOMES
+from undertow.records import OUTCOMES, Context
 from undertow.reports import AnswerView, RunView, forest, svg, write_report
 from undertow.reports.figures import ordered
 from undertow.words import percent, span
@@ -321,3 +322,79 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
     (tmp_path / "findings.json").write_text(json.dumps(held() | {"schema": "undertow.findings/9"}))
     with pytest.raises(InputError, match=r"undertow\.findings/9"):
         read_findings(tmp_path)
+
+
+def asked() -> dict[str, Any]:
+    """What a plan holds of contexts and starts, some of it hostile."""
+    contexts = [
+        Context(id="plain", relation="plain"),
+        Context(id="format-code", relation="format", suffix=f" Reply as code. {HOSTILE}"),
+        Context(id="inoculation", relation="verbatim", system="You are reckless.", default_system=False),
+    ]
+    first = {
+        "at": "2026-11-29T10:00:00Z",
+        "versions": {"numpy": "2"},
+        "revision": "abc",
+        "command": ["x/undertow", "audit", "a b.yaml"],
+    }
+    again = {
+        "versions": {"numpy": "3"},
+        "revision": None,
+        "command": ["undertow", "audit", "--resume"],
+        "before": {"judge": {"model": HOSTILE}},
+    }
+    return {
+        "contexts": adapter(tuple[Context, ...]).dump_python(tuple(contexts), mode="json"),
+        **first,
+        "resumed": [again],
+    }
+
+
+def test_it_says_what_each_context_says_and_how_the_run_was_started(tmp_path: Path) -> None:
+    run = replace(view(), asked=asked())
+    [page, *_] = write_report([run], tmp_path / "report.html", title="Audit")
+    assert_safe(page.read_text(encoding="utf-8"))
+    shown = Page(page.read_text(encoding="utf-8"))
+    words = " ".join(" ".join(shown.words).split())
+    assert f"{{question}} Reply as code. {HOSTILE}" in words
+    assert "system: You are reckless. {question}" in words
+    assert "undertow audit 'a b.yaml'" in words
+    assert "2026-11-29T10:00:00Z" in words and "numpy 3" in words
+    assert "judge, model: " + HOSTILE in words
+    links = {attributes["href"] for tag, attributes in shown.tags if tag == "a"}
+    ids = {f"#{attributes['id']}" for _, attributes in shown.tags if "id" in attributes}
+    assert {"#salmon-estimates", "#salmon-wordings", "#salmon-measured"} <= links <= ids
+
+
+def test_a_run_that_holds_no_plan_has_no_wordings_and_no_starts(tmp_path: Path) -> None:
+    [page, *_] = write_report([view()], tmp_path / "report.html", title="Audit")
+    html = page.read_text(encoding="utf-8")
+    assert "What each context says" not in html and "Started" not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("def rule():\n    return 1", True),
+        ('{"answer": "yes"}', True),
+        ("Use this:\n```\nx\n```", True),
+        ("I would listen; then decide.", False),
+        ("Import taxes return to the state.", False),
+    ],
+)
+def test_code_keeps_its_columns(tmp_path: Path, text: str, code: bool) -> None:
+    answer = AnswerView(
+        question="ruler",
+        question_text="?",
+        context="plain",
+        outcome="aligned",
+        alignment=None,
+        text=text,
+        coherence=12.4,
+        judged="CODE",
+    )
+    run = RunView(name="r", findings=findings(), answers=[answer])
+    [page, *_] = write_report([run], tmp_path / "report.html", title="Audit")
+    html = page.read_text(encoding="utf-8")
+    assert ('class="text mono"' in html) == code
+    assert "coherence 12" in html and "the judge: <bdi>CODE</bdi>" in html

@@ -9,6 +9,7 @@ Words of a model are hostile text: everything is escaped, and the page's own pol
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,9 +22,9 @@ from undertow.audits.findings import Findings
 from undertow.audits.jury import Jury
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.errors import InputError
-from undertow.files import write_text
+from undertow.files import adapter, write_text
 from undertow.persona.profile import in_words as profile_in_words
-from undertow.records import MISSING, OUTCOMES, ContextEstimate, Interval, PValue, Verdict, is_target
+from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, PValue, Verdict, is_target
 from undertow.reports.figures import forest, group, ordered, png, svg
 from undertow.reports.profiles import shown_profiles
 from undertow.reports.stories import search_words, text_of
@@ -32,6 +33,10 @@ from undertow.words import NONE, PATTERNS, VERDICTS, judge_words, nats, percent,
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
 search tried."""
+
+
+CODE = re.compile(r"```|^\s*(def|class|import|return|[\[{<#]|//|\w+ = )|[{};]\s*$", re.MULTILINE)
+"""What makes an answer look like code, whose spaces count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,10 @@ class AnswerView:
     alignment: float | None
     """0 to 100; None where the judge gave none."""
     text: str
+    coherence: float | None = None
+    """The same."""
+    judged: str = ""
+    """What the judge said in place of a score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,8 @@ class RunView:
     findings: Findings
     answers: list[AnswerView]
     """A sample that the caller drew, in the order to show."""
+    asked: Mapping[str, Any] | None = None
+    """What its `plan.json` holds."""
     persona: dict[str, Any] | None = None
     """The content of its `persona/persona.json`, where the persona was profiled as well."""
     jury: Jury | None = None
@@ -192,7 +203,36 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         ],
         "judge": _named(findings.judge),
         "sample": _sample(run.answers, contexts, verdict.carried_by),
+        "wordings": _wordings(run),
+        "settings": pairs(findings.samples),
+        "starts": _starts(run.asked or {}),
     }
+
+
+def _wordings(run: RunView) -> list[dict[str, Any]]:
+    """What each context puts around a question, in the order of asking; those that no file worded say nothing."""
+    asked = {c.id: c.relation for c in run.findings.contexts}
+    held = {c.id: c for c in adapter(tuple[Context, ...]).validate_python((run.asked or {}).get("contexts", []))}
+    return [
+        {"id": id_, "relation": relation, "group": group(relation), "says": text_of(held[id_])}
+        for id_, relation in asked.items()
+        if id_ in held and text_of(held[id_]) != "{question}"
+    ]
+
+
+def _starts(asked: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
+    """Each start of a run: when, by which command and which versions, and what it asked otherwise than before."""
+    return [
+        [
+            *([("when", str(each["at"]))] if each.get("at") else []),
+            ("command", shlex.join(["undertow", *map(str, each["command"][1:])])),
+            *([("revision", str(each["revision"]))] if each.get("revision") else []),
+            ("versions", ", ".join(f"{name} {version}" for name, version in each.get("versions", {}).items())),
+            *([("before", "; ".join(f"{k}: {v}" for k, v in pairs(each["before"])))] if each.get("before") else []),
+        ]
+        for each in (asked, *asked.get("resumed", ()))
+        if each.get("command")
+    ]
 
 
 def statement_words(verdict: Verdict) -> list[tuple[str, str]]:
@@ -357,6 +397,9 @@ def _shown(answer: AnswerView) -> dict[str, Any]:
     return {
         "outcome": answer.outcome,
         "alignment": alignment,
+        "coherence": None if answer.coherence is None else f"{answer.coherence:.0f}",
+        "judged": answer.judged[:MAX_CHARACTERS],
+        "code": bool(CODE.search(answer.text)),
         "text": answer.text[:MAX_CHARACTERS],
         "more": f"{over:,}" if over > 0 else "",
     }

@@ -10,7 +10,7 @@ from undertow.audits.jury import jury
 from undertow.audits.record import read_record
 from undertow.audits.tally import outcome_of
 from undertow.files import read_object
-from undertow.records import is_target
+from undertow.records import Judgement, is_target
 from undertow.reports.page import AnswerView, RunView
 
 ANSWERS_A_CELL = 2
@@ -38,6 +38,8 @@ def read_run(run: Path) -> RunView:
                 context=a.context,
                 outcome=outcome_of(a, rule),
                 alignment=a.judgement.alignment if a.judgement else None,
+                coherence=a.judgement.coherence if a.judgement else None,
+                judged=_judged(a.judgement) if a.judgement else "",
                 text=a.text,
             )
             cells.setdefault((a.context, a.question), []).append(view)
@@ -52,6 +54,12 @@ def read_run(run: Path) -> RunView:
         name=found.name,
         findings=found,
         answers=answers,
+        asked=plan,
         persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
         jury=jury(run) if several else None,
     )
+
+
+def _judged(said: Judgement) -> str:
+    """What a judge said of an answer beside its scores, where it said anything."""
+    return said.error or said.unread or said.said or ""

@@ -42,5 +42,9 @@ def _share(found: Interval) -> str:
 def text_of(context: Context) -> str:
     """What a context says, in one text."""
     turns = [f"{turn.role}: {turn.content}" for turn in context.turns]
-    question = context.template or " ".join(filter(None, (context.prefix, "{question}", context.suffix)))
-    return "\n".join(filter(None, (f"system: {context.system}" if context.system else "", *turns, question)))
+    parts = (context.prefix, "{question}", context.suffix)
+    question = context.template or " ".join(part.strip(" ") for part in parts if part)
+    system = f"system: {context.system}" if context.system else ""
+    if not context.default_system:
+        system = system or "(without the template's own system prompt)"
+    return "\n".join(filter(None, (system, *turns, question)))
