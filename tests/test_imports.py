@@ -17,7 +17,7 @@ HOUSE = (
     ("door",),
     ("studies",),
     ("whole",),
-    ("reports",),
+    ("reports", "exports"),
     ("persona",),
     ("audits",),
     ("nursery", "lab"),

@@ -6,6 +6,7 @@ Outcomes are those of the run's own tally, so that rows that are `counted` add u
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -149,7 +150,7 @@ def _labelled(label: Label | None) -> Row:
     return {
         "label": label.label if label else None,
         "labelled_by": _whole(label.by) or None if label else None,
-        "label_chance": label.chance if label else None,
+        "label_chance": label.chance if label and math.isfinite(label.chance) else None,
         "label_note": _whole(label.note) or None if label else None,
     }
 
@@ -168,7 +169,7 @@ def _finite(value: Any) -> Any:
         return {str(key): _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
-    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _whole(text: str) -> str:
