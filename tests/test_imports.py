@@ -16,7 +16,7 @@ HOUSE = (
     ("cli",),
     ("door",),
     ("studies",),
-    ("whole",),
+    ("whole", "tasks"),
     ("reports", "exports"),
     ("persona",),
     ("audits",),

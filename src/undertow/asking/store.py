@@ -298,12 +298,30 @@ class Store:
         try:
             return adapter(type_).validate_json(text)
         except ValueError:
-            raise InputError(
-                self.path,
-                f"holds {text[:40]!r} where JSON is expected",
-                expected="the file that an audit wrote",
-                do="audit anew",
-            ) from None
+            raise self._no_json(text) from None
+
+    def _object(self, text: str) -> dict[str, Any]:
+        """The object that a column holds as JSON. A judge's tokens may be halves of surrogate pairs, which stricter
+        readers refuse.
+
+        Raises:
+            InputError: it is none.
+        """
+        try:
+            held = json.loads(text)
+        except (ValueError, RecursionError):
+            held = None
+        if not isinstance(held, dict):
+            raise self._no_json(text)
+        return held
+
+    def _no_json(self, text: str) -> InputError:
+        return InputError(
+            self.path,
+            f"holds {text[:40]!r} where JSON is expected",
+            expected="the file that an audit wrote",
+            do="audit anew",
+        )
 
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
@@ -489,7 +507,7 @@ class Store:
                     calls=calls,
                     prompt_tokens=prompt_tokens,
                     n_tokens=n_tokens,
-                    raw={} if raw == "{}" else self._json(raw, dict[str, Any]),
+                    raw={} if raw == "{}" else self._object(raw),
                 ),
             )
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from undertow.errors import InputError
-from undertow.records import FORMATS, ExportFormat
+from undertow.errors import InputError, shown
+from undertow.records import FORMATS, OUTCOMES, ExportFormat
 
 if TYPE_CHECKING:
     from undertow.exports import Exported, ExportedRun
@@ -59,12 +59,13 @@ def _by_ending(out: Path | None) -> str:
 
 def _tell(written: Exported) -> None:
     from undertow.cli.display import results
+    from undertow.words import plainly
 
     for run in written.runs:
         results().print(_counts(run))
-        others = ", ".join(f"{n:,} {outcome}" for outcome, n in run.uncounted.items())
+        others = ", ".join(f"{n:,} {plainly(outcome)}" for outcome, n in run.uncounted.items())
         if others:
-            click.echo(f"rows that its findings do not count (the reference's, or a search's): {others}")
+            click.echo(f"rows that the counts leave out (the reference's, or a search's): {others}")
         if run.agrees:
             click.echo("these are the counts of findings.json")
         for note in run.notes:
@@ -79,10 +80,11 @@ def _counts(run: ExportedRun) -> object:
     from undertow.cli.display import Table
     from undertow.words import plainly
 
-    outcomes = list(dict.fromkeys(outcome for of in run.counted.values() for outcome in of))
-    table = Table(title=escape(f"{run.run}: rows by context and outcome"))
+    there = {outcome for of in run.counted.values() for outcome in of}
+    outcomes = [*(o for o in OUTCOMES if o in there), *sorted(there - set(OUTCOMES))]
+    table = Table(title=escape(shown(f"{run.run}: rows by context and outcome")))
     for name in ("context", *(plainly(outcome) for outcome in outcomes), "all"):
         table.add_column(name, justify="left" if name == "context" else "right")
     for context, of in run.counted.items():
-        table.add_row(escape(context), *(f"{of.get(o, 0):,}" for o in outcomes), f"{sum(of.values()):,}")
+        table.add_row(escape(shown(context)), *(f"{of.get(o, 0):,}" for o in outcomes), f"{sum(of.values()):,}")
     return table

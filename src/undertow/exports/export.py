@@ -108,8 +108,8 @@ def export(
         raise RunExists(path, "is there", do="add --force to replace it, or name another with -o")
     unit = held[0].unit
     with placing(path) as part, _writer(held, part, to) as writer:
-        told = tuple(_written(each, writer, progress or silent) for each in held)
-    return Exported(path=path, format=to, schema=SCHEMA[unit], runs=told)
+        written = tuple(_written(each, writer, stage, progress or silent) for stage, each in staged(held))
+    return Exported(path=path, format=to, schema=SCHEMA[unit], runs=written)
 
 
 def rows_of(runs: Sequence[Path]) -> list[RowsOf]:
@@ -176,9 +176,9 @@ def _writer(held: Sequence[RowsOf], path: Path, to: ExportFormat) -> AbstractCon
     return made[to](path, columns)
 
 
-def _written(held: RowsOf, writer: Writer, tell: Progress) -> ExportedRun:
+def _written(held: RowsOf, writer: Writer, stage: str, tell: Progress) -> ExportedRun:
     n = 0
-    for row in told(held, tell):
+    for row in told(held, stage, tell):
         writer.write(row)
         n += 1
     counted = {context: dict(sorted(of.items())) for context, of in held.counted.items()}
@@ -195,13 +195,18 @@ def _written(held: RowsOf, writer: Writer, tell: Progress) -> ExportedRun:
     )
 
 
-def told(held: RowsOf, tell: Progress) -> Iterator[Row]:
+def staged(held: Sequence[RowsOf]) -> Iterator[tuple[str, RowsOf]]:
+    """Runs, each with what is told to be done: the name of none, which may hold anything."""
+    for n, each in enumerate(held, start=1):
+        yield (f"{each.unit}s of run {n}" if len(held) > 1 else f"{each.unit}s"), each
+
+
+def told(held: RowsOf, stage: str, tell: Progress) -> Iterator[Row]:
     """A run's rows, with a word now and then on how far it is."""
     total, n = held.total(), 0
     for row in held.rows():
         yield row
         n += 1
         if n % EACH == 0:
-            tell(f"{held.name}: {held.unit}s", n, max(n, total), "")
-    tell(f"{held.name}: {held.unit}s", n, n, "")
-
+            tell(stage, n, max(n, total), "")
+    tell(stage, n, n, "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from undertow.errors import MissingExtra
 from undertow.exports.columns import Column
-from undertow.exports.export import rows_of, told
+from undertow.exports.export import rows_of, staged, told
 from undertow.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def frame(runs: Sequence[Path], *, progress: Progress | None = None) -> pd.DataF
         raise MissingExtra("pandas", "export") from None
     held = rows_of(runs)
     gathered = [_Gathered(column) for column in held[0].columns]
-    for each in held:
-        for row in told(each, progress or silent):
+    for stage, each in staged(held):
+        for row in told(each, stage, progress or silent):
             for column, value in zip(gathered, row.values(), strict=True):
                 column.add(value)
     return pd.DataFrame({column.name: column.series(pd) for column in gathered})

@@ -38,6 +38,7 @@ METADATA = (
 REASONS = {"refused": "refusal", "unjudged": "grader_failed", "failed": "no_response", "withheld": "no_response"}
 """Outcomes that a score says by its reason too, in Inspect's words."""
 
+
 @contextmanager
 def eval_writer(path: Path, runs: Sequence[AnswersOf]) -> Iterator[Writer]:
     """A log of the answers of runs, in their order.

@@ -38,8 +38,7 @@ def csv_writer(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
         class ToCsv:
             def write(self, row: Row) -> None:
                 out.writerow(
-                    guarded(value) if text and value else value
-                    for text, value in zip(texts, row.values(), strict=True)
+                    guarded(value) if text and value else value for text, value in zip(texts, row.values(), strict=True)
                 )
 
         yield ToCsv()
