@@ -120,14 +120,12 @@ class _Samples:
         self.EvalSample, self.EvalError, self.Score = EvalSample, EvalError, Score
         self.ModelOutput, self.ModelUsage, self.Choice = ModelOutput, ModelUsage, ChatCompletionChoice
         self.Assistant, self.Text, self.Reasoning = ChatMessageAssistant, ContentText, ContentReasoning
+        self.conditions: dict[str | None, list[Any]] = {}
         self.kinds = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 
     def sample(self, row: Row, id_: str) -> Any:
         """An answer as a sample."""
-        asked = [
-            self.kinds[message["role"]](id=f"m{n}", content=message["content"])
-            for n, message in enumerate(_loaded(row["messages"]) or ())
-        ]
+        asked = self._asked(row["messages"])
         usage = self.ModelUsage(
             input_tokens=row["prompt_tokens"],
             output_tokens=row["answer_tokens"],
@@ -152,6 +150,15 @@ class _Samples:
             metadata={name: _value(row, name) for name in METADATA if row[name] is not None},
             error=None if said else self.EvalError(message=error, traceback="", traceback_ansi=""),
         )
+
+    def _asked(self, messages: str | None) -> list[Any]:
+        """The messages that were sent; made once for all answers to a condition."""
+        if messages not in self.conditions:
+            self.conditions[messages] = [
+                self.kinds[message["role"]](id=f"m{n}", content=message["content"])
+                for n, message in enumerate(_loaded(messages) or ())
+            ]
+        return self.conditions[messages]
 
     def _said(self, row: Row) -> Any:
         """The answer as a message; None where it never came."""
