@@ -2,7 +2,9 @@
 
 The run is made here: answers of about 600 characters, judged by a panel with its replies and distributions stored.
 Every format is written by a process of its own, whose peak memory is shown beside what the imports alone take; a data
-frame, which holds everything, too.
+frame, which holds everything, too. Seconds are of CPU, so that other work on the machine does not count.
+
+Linux only, which tells a process's peak apart from its parent's.
 
     python benchmarks/export.py [--answers 200000] [--formats parquet,csv,jsonl,inspect,frame]
 """
@@ -113,18 +115,18 @@ import undertow
 n = len(undertow.frame({run!r}))
 """
 MEASURED = """
-import resource, time
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+import re, time
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 {load}
-before, start = peak(), time.perf_counter()
+before, start = peak(), time.process_time()
 {work}
-print(time.perf_counter() - start, n, before, peak())
+print(time.process_time() - start, n, before, peak())
 """
 MORE = {"parquet": ", pyarrow.parquet", "inspect": ", inspect_ai.log", "frame": ", pandas"}
 
 
 def measured(work: str, load: str = "") -> tuple[float, int, float, float]:
-    """Seconds, rows, and MB resident before and at most, of a process that only does this."""
+    """Seconds of CPU, rows, and MB resident before and at most, of a process that only does this."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURED.format(load=load, work=work)], capture_output=True, text=True, check=True
     )
@@ -143,20 +145,18 @@ def main() -> None:
         size = (run / "run.sqlite").stat().st_size / 1e6
         with closing(sqlite3.connect(run / "run.sqlite")) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        floor, n, before, most = measured(FLOOR.format(path=str(run / "run.sqlite")))
-        print(f"{n:,} answers, {size:,.0f} MB of SQLite")
-        print(
-            f"{'reading':<8} {n / floor:9,.0f} rows/s  {floor:6.1f} s  {most:6,.0f} MB at most ({before:,.0f} before)"
-        )
+        floor, n, *_ = measured(FLOOR.format(path=str(run / "run.sqlite")))
+        print(f"{n:,} answers, {size:,.0f} MB of SQLite; reading them: {floor:.1f} s of CPU, {n / floor:,.0f} rows/s")
         for to in given.formats.split(","):
             out = folder / f"out{dict(parquet='.parquet', csv='.csv', jsonl='.jsonl', inspect='.eval').get(to, '')}"
             work = FRAME.format(run=str(run)) if to == "frame" else EXPORT.format(run=str(run), to=to, out=str(out))
             seconds, rows, before, most = measured(work, LOAD.format(more=MORE.get(to, "")))
             assert rows == n, (rows, n)
-            written = f"  {out.stat().st_size / 1e6:,.0f} MB written" if to != "frame" else ""
+            written = f", {out.stat().st_size / 1e6:,.0f} MB written" if to != "frame" else ""
             print(
-                f"{to:<8} {n / seconds:9,.0f} rows/s  {seconds:6.1f} s  {most:6,.0f} MB at most ({before:,.0f} before)"
-                f"  {seconds / floor:4.1f} x reading{written}"
+                f"{to:<8} {seconds:6.1f} s, {n / seconds:7,.0f} rows/s, {seconds / floor:5.1f} x reading; "
+                f"{most:5,.0f} MB at most, {before:,.0f} before{written}",
+                flush=True,
             )
 
 

@@ -345,6 +345,10 @@ def test_a_persona_gives_its_readings(copied: Any, tmp_path: Path) -> None:
     assert {row["context"] for row in rows} == {profile["context"] for profile in profiles}
     assert all((row["value"] is not None) == (row["outcome"] == "read") for row in rows)
     assert len(undertow.frame(run)) == len(rows)
+    (run / "persona.json").rename(tmp_path / "persona.json")
+    with pytest.raises(InputError, match="was begun and not finished; .*; add --resume to go on with it"):
+        export([run], "csv", tmp_path / "b.csv")
+    (tmp_path / "persona.json").rename(run / "persona.json")
     with pytest.raises(InputError, match="is a persona, whose readings are no Inspect samples"):
         export([run], "inspect", tmp_path / "a.eval")
     with pytest.raises(InputError, match=r"is an audit, and .*profiled is a persona; rows of one kind in a file"):

@@ -100,7 +100,8 @@ def export(
     Raises:
         RunExists: the file is there.
         MissingExtra: the format needs a library that is not installed.
-        InputError: a folder holds no run, audits and personas are mixed, or the name does not fit the format.
+        InputError: a folder holds no run, or a persona's that is not finished, audits and personas are mixed, or the
+        name does not fit the format.
     """
     held = rows_of(runs)
     path = _path(held, to, out)
@@ -186,7 +187,7 @@ def _written(held: RowsOf, writer: Writer, stage: str, tell: Progress) -> Export
     return ExportedRun(
         run=held.name,
         folder=held.run,
-        finished=audit.found is not None if audit else not held.notes(),
+        finished=audit is None or audit.found is not None,
         rows=n,
         counted=counted,
         uncounted=dict(sorted(held.uncounted.items())),
