@@ -346,7 +346,7 @@ def test_a_persona_gives_its_readings(copied: Any, tmp_path: Path) -> None:
     assert all((row["value"] is not None) == (row["outcome"] == "read") for row in rows)
     assert len(undertow.frame(run)) == len(rows)
     (run / "persona.json").rename(tmp_path / "persona.json")
-    with pytest.raises(InputError, match="was begun and not finished; .*; add --resume to go on with it"):
+    with pytest.raises(InputError, match=r"was begun and not finished; .*; add --resume to go on with it"):
         export([run], "csv", tmp_path / "b.csv")
     (tmp_path / "persona.json").rename(run / "persona.json")
     with pytest.raises(InputError, match="is a persona, whose readings are no Inspect samples"):

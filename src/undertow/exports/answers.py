@@ -55,12 +55,12 @@ class AnswersOf:
         """
         record = read_record(run)
         found = read_findings(run) if (run / "findings.json").is_file() else None
-        return cls(run, record["config"]["name"], record, found)
+        return cls(run, whole(record["config"]["name"]), record, found)
 
     @property
     def models(self) -> dict[str, str]:
         """Names of those who answer, by subject."""
-        return {subject: _whole(str(target.get("name", ""))) for subject, target in self.record["targets"].items()}
+        return {subject: whole(str(target.get("name", ""))) for subject, target in self.record["targets"].items()}
 
     def total(self) -> int:
         """Rows that there are now."""
@@ -149,9 +149,9 @@ def _key(answer: StoredAnswer) -> Key:
 def _labelled(label: Label | None) -> Row:
     return {
         "label": label.label if label else None,
-        "labelled_by": _whole(label.by) or None if label else None,
+        "labelled_by": whole(label.by) or None if label else None,
         "label_chance": label.chance if label and math.isfinite(label.chance) else None,
-        "label_note": _whole(label.note) or None if label else None,
+        "label_note": whole(label.note) or None if label else None,
     }
 
 
@@ -172,7 +172,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """A text of a plan or a label, halves of surrogate pairs written out: no UTF-8 file can hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -197,7 +197,7 @@ class _Conditions:
                 "relation": wraps.relation if wraps else None,
                 "context_wording": as_json(wording(wraps)) if wraps and self._worded(wraps) else None,
                 "question_id": question,
-                "question": _whole(asks.text) if asks and asks.text else None,
+                "question": whole(asks.text) if asks and asks.text else None,
             }
         return self._of[context, question]
 
@@ -250,7 +250,7 @@ class _Judges:
         Args:
             own: id of the judge whose judgements count.
         """
-        self.names = {id_: _whole(str(told.get("name", ""))) for id_, (told, _) in store.judges().items()}
+        self.names = {id_: whole(str(told.get("name", ""))) for id_, (told, _) in store.judges().items()}
         self.own = own
         self._streams = {id_: store.judgements(id_) for id_ in self.names}
         self._next = {id_: next(stream, None) for id_, stream in self._streams.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.audits.record import read_record
-from undertow.exports.answers import Counts
+from undertow.exports.answers import Counts, whole
 from undertow.exports.columns import READINGS, Column, Row
 from undertow.persona.plan import read_run_persona
 from undertow.persona.run import read_personas, read_readings
@@ -38,7 +38,7 @@ class ReadingsOf:
         record = read_record(run, needs=())
         read_run_persona(run)
         read_personas(run)
-        return cls(run, record["config"]["name"], record)
+        return cls(run, whole(record["config"]["name"]), record)
 
     @property
     def uncounted(self) -> Counter[str]:
@@ -56,7 +56,7 @@ class ReadingsOf:
             InputError: the run's file cannot be read, or a model that it asks is not there any more.
         """
         self.counted = {}
-        models = {subject: str(target.get("name", "")) for subject, target in self.record["targets"].items()}
+        models = {subject: whole(str(target.get("name", ""))) for subject, target in self.record["targets"].items()}
         for reading in read_readings(self.run):
             self.counted.setdefault(reading.context, Counter())[reading.outcome] += 1
             held = {column.name: getattr(reading, column.name, None) for column in READINGS}
