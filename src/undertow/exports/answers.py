@@ -44,6 +44,8 @@ class AnswersOf:
     """Of the rows that findings count; complete when all are read."""
     uncounted: Counter[str] = field(default_factory=Counter)
     """Outcomes of the others."""
+    total: int = 0
+    """Rows that there are; known from the first one on."""
     columns: tuple[Column, ...] = ANSWERS
     unit: str = "answer"
 
@@ -62,11 +64,6 @@ class AnswersOf:
         """Names of those who answer, by subject."""
         return {subject: whole(str(target.get("name", ""))) for subject, target in self.record["targets"].items()}
 
-    def total(self) -> int:
-        """Rows that there are now."""
-        with Store(self.run / "run.sqlite") as store:
-            return store.count()
-
     def rows(self) -> Iterator[Row]:
         """A row an answer, in the order in which they came.
 
@@ -76,6 +73,7 @@ class AnswersOf:
         self.counted = {context.id: Counter() for context in Design.of(self.record).contexts}
         self.uncounted = Counter()
         with Store(self.run / "run.sqlite") as store, store.as_it_stands():
+            self.total = store.count()
             yield from self._rows(store)
 
     def _rows(self, store: Store) -> Iterator[Row]:

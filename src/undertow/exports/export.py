@@ -204,10 +204,10 @@ def staged(held: Sequence[RowsOf]) -> Iterator[tuple[str, RowsOf]]:
 
 def told(held: RowsOf, stage: str, tell: Progress) -> Iterator[Row]:
     """A run's rows, with a word now and then on how far it is."""
-    total, n = held.total(), 0
+    n = 0
     for row in held.rows():
         yield row
         n += 1
         if n % EACH == 0:
-            tell(stage, n, max(n, total), "")
+            tell(stage, n, max(n, held.total), "")
     tell(stage, n, n, "")

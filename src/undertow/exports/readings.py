@@ -25,6 +25,8 @@ class ReadingsOf:
     record: Mapping[str, Any]
     counted: Counts = field(default_factory=dict)
     """By context, readings of each outcome; complete when all are read."""
+    total: int = 0
+    """Not known before all are read."""
     columns: tuple[Column, ...] = READINGS
     unit: str = "reading"
 
@@ -44,10 +46,6 @@ class ReadingsOf:
     def uncounted(self) -> Counter[str]:
         """Every reading is counted."""
         return Counter()
-
-    def total(self) -> int:
-        """Not known before they are read."""
-        return 0
 
     def rows(self) -> Iterator[Row]:
         """A row a reading.
