@@ -27,6 +27,7 @@ from undertow.errors import MissingExtra
 from undertow.exports.answers import AnswersOf
 from undertow.exports.columns import Row
 from undertow.exports.tables import Writer
+from undertow.files import digest
 
 STOPS = {"stop": "stop", "length": "max_tokens", "filtered": "content_filter"}
 """Why an answer ended, in Inspect's words."""
@@ -231,12 +232,13 @@ def _header(runs: Sequence[AnswersOf], ids: list[str], outcomes: Mapping[str, in
     from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalPlan, EvalResults, EvalSpec, EvalStats
 
     started = _started(runs)
+    id_ = digest([started, [[each.name, str(each.run.resolve())] for each in runs]])[:22]
     spec = EvalSpec(
         created=started,
         task="undertow",
-        task_id="undertow",
-        run_id="undertow",
-        eval_id="undertow",
+        task_id=id_,
+        run_id=id_,
+        eval_id=id_,
         dataset=EvalDataset(name=_together(each.record["suite"]["id"] for each in runs), samples=len(ids)),
         model=_together(name for each in runs for name in each.models.values()) or "unknown",
         config=EvalConfig(epochs=1),
