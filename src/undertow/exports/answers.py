@@ -156,9 +156,13 @@ def _labelled(label: Label | None) -> Row:
 def as_json(value: Any) -> str:
     """JSON in one line of ASCII, with nothing in it that JSON has no word for."""
     try:
-        return json.dumps(value, allow_nan=False)
+        return _ENCODE(value)
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False)
+        return _ENCODE(_finite(value))
+
+
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
+"""Made once: `json.dumps` makes one for every value."""
 
 
 def _finite(value: Any) -> Any:
