@@ -16,6 +16,7 @@ SIGNATURES = {
     "audit": "(config: 'AuditConfig | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
     "PosixPath('.'), resume: 'bool' = False, retry_failed: 'bool' = False, budget: 'Budget | None' = None, "
     "pages: 'bool' = True, progress: 'Progress | None' = None) -> 'Audited'",
+    "frame": "(runs: 'Sequence[Path | str] | Path | str', *, progress: 'Progress | None' = None) -> 'pandas.DataFrame'",
     "load_findings": "(run: 'Path | str') -> 'Findings'",
     "nursery_rows": "(folder: 'Path | str', *, n: 'int' = 2000, seed: 'int' = 0) -> 'dict[str, Path]'",
     "profile": "(config: 'PersonaConfig | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
@@ -34,7 +35,7 @@ TYPES = {
     *("UndertowError", "Verdict"),
 }
 HEAVY = ("aiohttp", "altair", "datasets", "inspect_ai", "jinja2", "numpy", "peft", "ray", "rich", "scipy", "torch")
-HEAVY += ("tinker", "transformers", "trl", "yaml")
+HEAVY += ("pandas", "pyarrow", "tinker", "transformers", "trl", "yaml")
 """Modules that no help and no bare import may load."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from undertow.asking.budget import Budget
     from undertow.audits.findings import Findings
     from undertow.audits.settings import AuditConfig
-    from undertow.door import Profiled, audit, load_findings, nursery_rows, profile, report, study, train
+    from undertow.door import Profiled, audit, frame, load_findings, nursery_rows, profile, report, study, train
     from undertow.errors import InputError, MissingExtra, Paused, RunExists, UndertowError
     from undertow.persona.plan import PersonaConfig
     from undertow.persona.profile import Profile
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     **dict.fromkeys(
-        ("audit", "profile", "train", "study", "report", "load_findings", "nursery_rows", "Profiled"), "undertow.door"
+        ("audit", "profile", "train", "study", "report", "frame", "load_findings", "nursery_rows", "Profiled"),
+        "undertow.door",
     ),
     **dict.fromkeys(("UndertowError", "InputError", "MissingExtra", "Paused", "RunExists"), "undertow.errors"),
     **dict.fromkeys(("ContextEstimate", "Interval", "Verdict"), "undertow.records"),
@@ -72,6 +73,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "audit",
+    "frame",
     "load_findings",
     "nursery_rows",
     "profile",

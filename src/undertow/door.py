@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from undertow.asking.budget import Budget
 from undertow.audits.findings import Findings, read_findings
 from undertow.audits.plan import make_plan
 from undertow.audits.settings import AuditConfig, read_config
 from undertow.data import write_rows
+from undertow.exports.frame import frame as frame_of
 from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona
 from undertow.persona.profile import Profile, read_profile
@@ -26,6 +27,9 @@ from undertow.studies.executors import Executor
 from undertow.training import Manifest, Recipe, read_recipe
 from undertow.training import train as train_recipe
 from undertow.whole import Audited, audit_and_profile, write_pages
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,25 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
         return write_pages(run)
     page, *_ = write_report([read_run(run) for run in folders], Path(out or "report.html"), title="Undertow audits")
     return page
+
+
+def frame(runs: Sequence[Path | str] | Path | str, *, progress: Progress | None = None) -> pandas.DataFrame:
+    """Every answer of an audit, or of several, as a pandas data frame: a row each, failed and refused ones too. Of
+    persona runs, a row a reading.
+
+    The columns are those of `undertow export` (docs/export.md). Texts and JSON are `string`, ids and outcomes
+    `category`, scores `float64` (0 to 100), flags `boolean`; rows that are `counted` add up to the counts of
+    `findings.json`. All of it is in memory; `undertow export` is not.
+
+    Args:
+        runs: folders of audits, finished or not; or of persona runs.
+
+    Raises:
+        MissingExtra: pandas is not installed.
+        InputError: a folder holds no run, or audits and personas are mixed.
+    """
+    folders = [Path(runs)] if isinstance(runs, Path | str) else [Path(run) for run in runs]
+    return frame_of(folders, progress=progress)
 
 
 def load_findings(run: Path | str) -> Findings:

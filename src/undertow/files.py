@@ -335,12 +335,12 @@ def require_yaml_name(path: Path) -> None:
 @contextmanager
 def writing(path: Path) -> Iterator[TextIO]:
     """A text file that takes its place when it is whole; whatever goes wrong before, what was there stays."""
-    with _writing(path) as part, part.open("w", encoding="utf-8") as stream:
+    with placing(path) as part, part.open("w", encoding="utf-8") as stream:
         yield stream
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[Path]:
+def placing(path: Path) -> Iterator[Path]:
     """A new file beside a path that takes its place in the end. Its name cannot be foreseen, so no link that somebody
     left there is followed, and two writers do not meet.
 
@@ -366,7 +366,7 @@ def _writing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
-    with _writing(path) as part:
+    with placing(path) as part:
         part.write_bytes(content)
 
 

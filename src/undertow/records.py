@@ -84,6 +84,10 @@ ScreenedBy = Literal["score", "own", "excess"]
 """What ranks contexts that were screened by likelihood."""
 SCREENED_BY: tuple[ScreenedBy, ...] = get_args(ScreenedBy)
 
+ExportFormat = Literal["parquet", "csv", "jsonl", "inspect"]
+FORMATS: Mapping[ExportFormat, str] = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "inspect": ".eval"}
+"""What runs are exported to, with the ending of each."""
+
 DEFAULT_RULE = "undertow"
 """Name of the rule that an audit takes where it names none."""
 

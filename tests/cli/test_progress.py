@@ -92,7 +92,7 @@ def test_quiet_shows_nothing() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("audit", "train", "study", "quickstart", "persona", "simulate", "rejudge", "judge.check"),
+        *("audit", "train", "study", "quickstart", "persona", "simulate", "rejudge", "judge.check", "export"),
         *("data.generate", "contexts.screen", "lab.prepare", "lab.run", "nursery.pretrain"),
     ],
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from undertow.errors import InputError
 from undertow.files import adapter, digest
@@ -78,6 +78,14 @@ class StoredAnswer:
     """Whether the judge was shown only its beginning and its end."""
     first_token: Mapping[str, float] | None = None
     """Log-probabilities of the first token's candidates, where they were asked for and given."""
+
+
+class Sampled(NamedTuple):
+    """How an answer was drawn, and what came with it that neither a judge nor a tally looks at."""
+
+    seed: int
+    prompt_tokens: int
+    reasoning: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,12 +298,30 @@ class Store:
         try:
             return adapter(type_).validate_json(text)
         except ValueError:
-            raise InputError(
-                self.path,
-                f"holds {text[:40]!r} where JSON is expected",
-                expected="the file that an audit wrote",
-                do="audit anew",
-            ) from None
+            raise self._no_json(text) from None
+
+    def _object(self, text: str) -> dict[str, Any]:
+        """The object that a column holds as JSON. A judge's tokens may be halves of surrogate pairs, which stricter
+        readers refuse.
+
+        Raises:
+            InputError: it is none.
+        """
+        try:
+            held = json.loads(text)
+        except (ValueError, RecursionError):
+            held = None
+        if not isinstance(held, dict):
+            raise self._no_json(text)
+        return held
+
+    def _no_json(self, text: str) -> InputError:
+        return InputError(
+            self.path,
+            f"holds {text[:40]!r} where JSON is expected",
+            expected="the file that an audit wrote",
+            do="audit anew",
+        )
 
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
@@ -451,6 +477,48 @@ class Store:
         """By answer, what a judge's scores were read from."""
         for id_, raw in self._rows("SELECT answer, raw FROM judgements WHERE judge = ? ORDER BY answer", judge):
             yield id_, self._json(raw, dict[str, Any])
+
+    def sampled(self) -> Iterator[Sampled]:
+        """How each answer was drawn, in the order of `answers`."""
+        for row in self._rows("SELECT seed, prompt_tokens, reasoning FROM answers ORDER BY id"):
+            yield Sampled(*row)
+
+    def judgements(self, judge: int) -> Iterator[tuple[int, Judgement]]:
+        """A judge's judgements by answer, in the order of `answers`, with all that is stored of them."""
+        rows = self._rows(
+            "SELECT answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, calls, "
+            "prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? ORDER BY answer",
+            judge,
+        )
+        for answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, *took, raw in rows:
+            calls, prompt_tokens, n_tokens = took
+            yield (
+                answer,
+                Judgement(
+                    alignment=alignment,
+                    coherence=coherence,
+                    content=content,
+                    said=said,
+                    on_question=None if on_question is None else bool(on_question),
+                    asked=_aspects(asked),
+                    drawn=bool(drawn),
+                    unread=unread,
+                    error=error,
+                    calls=calls,
+                    prompt_tokens=prompt_tokens,
+                    n_tokens=n_tokens,
+                    raw={} if raw == "{}" else self._object(raw),
+                ),
+            )
+
+    @contextmanager
+    def as_it_stands(self) -> Iterator[None]:
+        """Reads that all see one state of the file, though another process goes on writing to it."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.db.rollback()
 
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
         """By subject and context: answers of at least `letters` characters, and how many of them repeat another of

@@ -15,6 +15,7 @@ from undertow.cli.compare import compare
 from undertow.cli.contexts import contexts
 from undertow.cli.data import data
 from undertow.cli.doctor import doctor
+from undertow.cli.export import export
 from undertow.cli.findings import findings
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
@@ -69,6 +70,7 @@ for command in (
         rescore,
         judge,
         report,
+        export,
     ),
     *(list_, contexts, suites, data, serve, doctor, nursery, lab),
 ):

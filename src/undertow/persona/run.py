@@ -185,6 +185,17 @@ def profile_anew(run: Path) -> dict[str, Any]:
     return found
 
 
+def read_readings(run: Path) -> list[Reading]:
+    """What was read of everything that a persona run has asked so far, be it finished or not. Asks nobody.
+
+    Raises:
+        InputError: no persona run, or a model that it asks is not there any more.
+    """
+    plan = make_persona_plan(*read_run_persona(run))
+    with Store(run / "run.sqlite") as store:
+        return _Flow(plan, store, None, silent, warned=True).readings()
+
+
 def read_personas(run: Path) -> dict[str, Any]:
     """What `persona.json` of a finished run holds, or of an audit that profiled its persona.
 
