@@ -176,6 +176,10 @@ def test_the_page_holds_everything_and_runs_nothing(found, folder, tmp_path):
         "dilution-20",
     ):
         assert words in page
+    head = page.partition("</header>")[0]
+    assert "<dt>removed</dt><dd>dilution-5</dd><dt>moved</dt><dd>dilution-20</dd>" in head
+    assert 'class="k-misaligned"><b>1</b>' in head
+    assert "no answer was " in page and ">withheld</th>" not in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
     assert json.loads((folder / "study" / "results.json").read_text()) == found

@@ -22,7 +22,7 @@ from undertow.records import OUTCOMES, Interval
 from undertow.reports.figures import CARD, COLOURS, INK, ROW, group, line_at, png, round_up, styled, svg
 from undertow.reports.page import clean, environment, estimate_words, slug_of
 from undertow.reports.profiles import Spot, plane
-from undertow.words import VERDICTS, percent, read_interval, span
+from undertow.words import VERDICTS, percent, plainly, read_interval, span
 
 SCHEMA = "undertow.study-results/1"
 FATES = {
@@ -91,6 +91,13 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         ]
         write_text(files[-1], drawing)
         drawn.append((title, words, Markup(drawing)))  # drawn by vl-convert, which escapes the text it sets
+    there = {
+        outcome
+        for row in found["recipes"]
+        for context in (*row["contexts"], *row["in_domain"])
+        for outcome, n in context["counts"].items()
+        if n
+    }
     html = (
         environment()
         .get_template("study.html.j2")
@@ -107,11 +114,14 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
                 for domain in dict.fromkeys(row["domain"] for row in found["recipes"])
             ],
             columns=_columns(found["recipes"]),
-            outcomes=OUTCOMES,
+            outcomes=[o for o in OUTCOMES if o in there],
+            absent=[plainly(o) for o in OUTCOMES if o not in there],
             figures=drawn,
             personas=personas,
             cells=[_cell(cell) for cell in found["cells"]],
             fates=FATES,
+            tally=_tally(found["recipes"]),
+            by_fate=_by_fate(found["recipes"]),
             versions=", ".join(f"{name} {version}" for name, version in found["versions"].items()),
         )
     )
@@ -259,10 +269,27 @@ def _columns(recipes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [{"id": id_, "group": g} for wanted in COLOURS for id_, g in asked.items() if g == wanted]
 
 
+def _tally(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """How many recipes have each verdict, controls left out."""
+    classes = [row["verdict"]["class"] for row in recipes if row["verdict"] and not row["control"]]
+    return [(class_, VERDICTS[class_][0], classes.count(class_)) for class_ in VERDICTS if class_ in classes]
+
+
+def _by_fate(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What became of the untreated recipe's misalignment, and by which recipes, in the order of `FATES`."""
+    several = len({row["domain"] for row in recipes}) > 1
+    met: dict[str, list[str]] = {}
+    for row in recipes:
+        if row["fate"]:
+            name = f"{row['domain']} {row['label']}" if several else row["label"]
+            met.setdefault(row["fate"]["fate"], []).append(name)
+    return [(fate, ", ".join(met[fate])) for fate in FATES if fate in met]
+
+
 def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
     card, verdict, fate = row["scorecard"], row["verdict"], row["fate"]
     counts = [c["counts"] for c in (*row["contexts"], *row["in_domain"])]
-    totals = [sum(each.get(outcome, 0) for each in counts) for outcome in OUTCOMES]
+    totals = {outcome: sum(each.get(outcome, 0) for each in counts) for outcome in OUTCOMES}
     return {
         "label": row["label"],
         "control": row["control"] or "",
@@ -291,7 +318,7 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
             for c in row["contexts"]
         },
         "counts": totals,
-        "total": sum(totals),
+        "total": sum(totals.values()),
         "published": [
             p | {"rates": ", ".join(f"{of} {rate}" for of, rate in p["rates"].items())} for p in row["published"]
         ],
