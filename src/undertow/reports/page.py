@@ -30,9 +30,9 @@ from undertow.reports.profiles import shown_profiles
 from undertow.reports.stories import search_words, text_of
 from undertow.words import NONE, PATTERNS, VERDICTS, judge_words, nats, percent, plainly, points, probability, span
 
-MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED = 8, 2, 3, 1500, 12
+MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED, MAX_SAID = 8, 2, 3, 1500, 12, 300
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
-search tried."""
+search tried, characters of a context in the verdict's box."""
 
 
 CODE = re.compile(r"```|^\s*(def|class|import|return|[\[{<#]|//|\w+ = )|[{};]\s*$", re.MULTILINE)
@@ -147,7 +147,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "class": verdict.class_,
         "label": label,
         "gloss": gloss,
-        "carried_by": verdict.carried_by,
+        "carried_by": _carriers(verdict.carried_by, _wordings(run)),
         "reasons": verdict.reasons,
         "scope": [
             *((title, [words]) for title, words in statement_words(verdict)),
@@ -207,6 +207,12 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "settings": pairs(findings.samples),
         "starts": _starts(run.asked or {}),
     }
+
+
+def _carriers(ids: Sequence[str], wordings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Contexts that carry a verdict, and what the first few of them say."""
+    says = {w["id"]: w["says"] for w in wordings}
+    return [(id_, says.get(id_, "")[:MAX_SAID] if n < MAX_CONTEXTS else "") for n, id_ in enumerate(ids)]
 
 
 def _wordings(run: RunView) -> list[dict[str, Any]]:
