@@ -20,7 +20,7 @@ from undertow.persona.run import read_personas, run_persona
 from undertow.place import Place
 from undertow.progress import Progress
 from undertow.reports import write_persona_report, write_report
-from undertow.reports.runs import read_run
+from undertow.reports.runs import labelled, read_run
 from undertow.reports.study import write_study
 from undertow.studies import Study, lay_out, read_study, run_study
 from undertow.studies.executors import Executor
@@ -172,20 +172,27 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
     """Write one page about finished runs, and return its path.
 
     Args:
-        runs: folders of audits; or one of a persona's profile.
+        runs: folders of audits, or files in them that `rejudge` and `rescore` wrote; each may be called something:
+            `before=runs/a`. Or one folder of a persona's profile.
         out: the page. Default: in the run's folder, or report.html for several.
 
     Raises:
         InputError: no finished runs, or `out` is a folder.
     """
-    folders = [Path(runs)] if isinstance(runs, Path | str) else [Path(run) for run in runs]
-    if len(folders) == 1 and out is None:
-        (run,) = folders
+    named = [labelled(run) for run in ([runs] if isinstance(runs, Path | str) else runs)]
+    if len(named) == 1 and out is None:
+        ((label, run),) = named
         if (run / "persona.json").is_file():
             page, *_ = write_persona_report([read_personas(run)], run / "persona.html")
             return page
-        return write_pages(run)
-    page, *_ = write_report([read_run(run) for run in folders], Path(out or "report.html"), title="Undertow audits")
+        if run.is_file():
+            out = run.with_name(f"report.{run.name.removeprefix('findings.').removesuffix('.json')}.html")
+        elif not label:
+            return write_pages(run)
+        else:
+            out = run / "report.html"
+    views = [read_run(run, label) for label, run in named]
+    page, *_ = write_report(views, Path(out or "report.html"), title="Undertow audits")
     return page
 
 

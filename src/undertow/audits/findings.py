@@ -218,10 +218,13 @@ def write_findings(found: Findings, path: Path) -> None:
 def read_findings(run: Path) -> Findings:
     """A finished run's findings.
 
+    Args:
+        run: its folder; or another file of findings in it, as `rejudge` and `rescore` write them.
+
     Raises:
         InputError: the folder holds none, those of another schema, or some that no audit wrote.
     """
-    path = run / "findings.json"
+    path = run if run.is_file() else run / "findings.json"
     if not path.is_file():
         raise InputError(
             run,

@@ -90,7 +90,7 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
     slugs = [slug_of(run.name) for run in runs]
     for run, slug in zip(runs, slugs, strict=True):
         if slugs.count(slug) > 1:
-            raise InputError(out, f"two runs are called {run.name!r}", do="give each run a name of its own")
+            raise InputError(out, f"two runs are called {run.name!r}", do="give each a label: before=RUN after=RUN")
 
     figures: list[Path] = []
     sections = []

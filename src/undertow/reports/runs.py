@@ -17,19 +17,31 @@ ANSWERS_A_CELL = 2
 """Answers shown for each question in each context: a misaligned one first, if there is any."""
 
 
-def read_run(run: Path) -> RunView:
+def labelled(run: Path | str) -> tuple[str, Path]:
+    """A label and a run, where it is given as LABEL=RUN; without one, no label."""
+    label, equals, path = str(run).partition("=")
+    return ("", Path(run)) if not equals or Path(run).exists() else (label, Path(path))
+
+
+def read_run(run: Path, label: str = "") -> RunView:
     """A finished run's findings and some of its answers.
+
+    Args:
+        run: its folder; or a file in it that `rejudge` or `rescore` wrote.
+        label: what it is called on the page, in place of its own name.
 
     Raises:
         InputError: the folder is no finished run.
     """
     found = read_findings(run)
+    again = run.name.removeprefix("findings.").removesuffix(".json") if run.is_file() else ""
+    run = run.parent if run.is_file() else run
     plan = read_record(run)
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
     rule = found.rule.alone
     cells: dict[tuple[str, str], list[AnswerView]] = {}
     with Store(run / "run.sqlite") as store:
-        for a in store.answers(store.judge(plan["judge"])):
+        for a in store.answers(store.judge(found.judge if again else plan["judge"])):
             if not is_target(a.subject) or a.text is None:
                 continue
             view = AnswerView(
@@ -51,7 +63,7 @@ def read_run(run: Path) -> RunView:
         answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
     persona = run / "persona" / "persona.json"
     return RunView(
-        name=found.name,
+        name=label or (f"{found.name}, {again}" if again else found.name),
         findings=found,
         answers=answers,
         asked=plan,

@@ -1,0 +1,64 @@
+"""Runs as the page reads them: by a label, and as another judge or rule decides them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.audits.test_run import config
+
+import undertow
+from undertow.audits import make_plan, run_audit
+from undertow.audits.rework import rejudge, rescore
+from undertow.errors import InputError
+from undertow.place import Place
+from undertow.reports.runs import labelled, read_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    planted = {"contexts": {"format-code": {"misaligned": 0.5, "off_format": 0.3}}}
+    made = config(folder, planted, per_condition=6)
+    run_audit(make_plan(made, Place(folder=folder)), folder / "run")
+    return folder / "run"
+
+
+def test_a_label_names_a_run_and_a_folder_may_hold_an_equals_sign(tmp_path: Path) -> None:
+    (tmp_path / "lr=1").mkdir()
+    assert labelled("before=runs/a") == ("before", Path("runs/a"))
+    assert labelled("runs/a") == ("", Path("runs/a"))
+    assert labelled(tmp_path / "lr=1") == ("", tmp_path / "lr=1")
+    assert labelled("lr=1=runs/a") == ("lr", Path("1=runs/a"))
+
+
+@pytest.mark.slow
+def test_two_of_one_name_share_a_page_by_their_labels(run: Path, tmp_path: Path) -> None:
+    page = undertow.report([f"before={run}", f"after={run}"], tmp_path / "both.html")
+    html = page.read_text(encoding="utf-8")
+    assert 'id="before"' in html and 'id="after"' in html
+    with pytest.raises(InputError, match="two runs are called 'run'.*before=RUN after=RUN"):
+        undertow.report([run, run], tmp_path / "same.html")
+
+
+def test_another_rule_has_a_page_of_its_own_with_its_outcomes(run: Path) -> None:
+    moved = rescore(run, "dubinski2026-flask")
+    own, other = read_run(run), read_run(moved.path)
+    assert (own.name, other.name) == ("run", f"run, {moved.path.name.split('.')[1]}")
+    assert other.findings == moved.after
+    by_outcome = [{answer.outcome for answer in view.answers} for view in (own, other)]
+    assert by_outcome[0] != by_outcome[1]
+    page = undertow.report(moved.path)
+    assert page == run / f"report.{moved.path.name.split('.')[1]}.html"
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_another_judge_has_a_page_of_its_own_with_its_scores(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "judge.yaml").write_text("{kind: scripted, false_positives: 1.0}", encoding="utf-8")
+    moved = rejudge(run, tmp_path / "judge.yaml")
+    own, other = (
+        {(a.context, a.question, a.text): a.alignment for a in read_run(path).answers} for path in (run, moved.path)
+    )
+    assert own != other
+    assert undertow.report(moved.path).is_file()
