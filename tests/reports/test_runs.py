@@ -37,7 +37,7 @@ def test_two_of_one_name_share_a_page_by_their_labels(run: Path, tmp_path: Path)
     page = undertow.report([f"before={run}", f"after={run}"], tmp_path / "both.html")
     html = page.read_text(encoding="utf-8")
     assert 'id="before"' in html and 'id="after"' in html
-    with pytest.raises(InputError, match="two runs are called 'run'.*before=RUN after=RUN"):
+    with pytest.raises(InputError, match=r"two runs are called 'run'.*before=RUN after=RUN"):
         undertow.report([run, run], tmp_path / "same.html")
 
 
