@@ -17,7 +17,7 @@ HOUSE = (
     ("door",),
     ("studies",),
     ("whole",),
-    ("reports",),
+    ("reports", "view"),
     ("persona",),
     ("audits",),
     ("nursery", "lab"),
