@@ -31,10 +31,11 @@ def view(runs: tuple[str, ...], port: int, no_browser: bool, by: str) -> int:
     from undertow.cli.judge import user
     from undertow.view.server import ViewServer
     from undertow.view.site import Site
-    from undertow.whole import write_pages
 
     def pages(run: Path) -> None:
         if (run / "findings.json").is_file():
+            from undertow.whole import write_pages  # draws figures, which takes long to load
+
             write_pages(run)
 
     with Site(named(runs), by=by or user(), after=pages) as site, ViewServer(site, port=port) as server:

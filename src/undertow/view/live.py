@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -29,7 +30,8 @@ POINTS = 120
 
 def summary(run: ShownRun) -> dict[str, Any]:
     """How a run stands. While it goes on its rates are of what has been judged, by the same functions as findings."""
-    index, design = run.index(), run.design
+    index = run.index()
+    design = looked_at(run.design, index.n)
     found = run.findings if run.state in ("finished", "stopped") else None
     tally = tallied(index, run.rule, design)
     return {
@@ -53,12 +55,19 @@ def summary(run: ShownRun) -> dict[str, Any]:
             {"id": id_, "name": str(who.get("name", "")), "counts": id_ == run.judge}
             for id_, who in run.judges().items()
         ],
-        "contexts": list(_contexts(run, tally, found.contexts if found and found.answers == index.n else ())),
+        "contexts": list(_contexts(run, design, tally, found.contexts if found and found.answers == index.n else ())),
         "reasons": _reasons(index),
         "usage": _usage(run),
         "verdict": _verdict(found) if found else None,
         "sequential": bool(design and design.sequential),
     }
+
+
+def looked_at(design: Design | None, n: int) -> Design | None:
+    """What was asked, with the looks that were taken before there were as many answers as now, as findings have it."""
+    return design and replace(
+        design, looks=() if design.sequential else tuple(look for look in design.looks if look < n)
+    )
 
 
 def tallied(index: Index, rule: VerdictRule, design: Design | None) -> Tally:
@@ -105,9 +114,10 @@ def _hear(t: Tally, index: Index, n: int) -> None:
         )
 
 
-def _contexts(run: ShownRun, t: Tally, found: tuple[ContextEstimate, ...]) -> Iterator[dict[str, Any]]:
+def _contexts(
+    run: ShownRun, design: Design | None, t: Tally, found: tuple[ContextEstimate, ...]
+) -> Iterator[dict[str, Any]]:
     """What is known of every context that was planned or asked, of the audited model."""
-    design = run.design
     of = {estimate.id: estimate for estimate in found}
     asked = design.contexts if design else tuple(run.contexts.values())
     ids = dict.fromkeys([*(context.id for context in asked), *(context for _, context, _ in t.counts)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -273,8 +274,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def at_work(folder: Path) -> bool:
-    """Whether a process is at work on a run, without getting in its way: whether the lock beside its folder is held,
-    where the system tells, else whether it is there."""
+    """Whether another process is at work on a run, without getting in its way: whether one holds the lock beside its
+    folder, where the system tells, else whether the lock is there."""
     whole = folder.resolve()
     try:
         lock = whole.with_name(f".{whole.name}.lock").stat()
@@ -284,4 +285,8 @@ def at_work(folder: Path) -> bool:
         held = Path("/proc/locks").read_text(encoding="ascii")
     except (OSError, ValueError):
         return True
-    return any(line.split()[1] == "FLOCK" and f":{lock.st_ino} " in line for line in held.splitlines() if line)
+    locks = (line.split() for line in held.splitlines())
+    return any(
+        kind == "FLOCK" and where.rpartition(":")[2] == str(lock.st_ino) and pid != str(os.getpid())
+        for _, kind, _, _, pid, where, *_ in (each for each in locks if len(each) > 5)
+    )

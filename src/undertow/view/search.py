@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,17 @@ class Words:
     """What may be searched. The file has no name, so that nothing is left of it, however the process ends."""
 
     def __init__(self) -> None:
-        self._file = TemporaryFile(prefix="undertow-view-")  # noqa: SIM115 - open as long as this is
+        self._file: IO[bytes] | None = None
         self._starts, self._size = array("q"), 0
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def add(self, texts: Iterable[str]) -> None:
         """Texts of the next rows."""
+        if self._file is None:
+            self._file = TemporaryFile(prefix="undertow-view-")  # noqa: SIM115 - open as long as this is
         held, size = [], self._size
         for text in texts:
             self._starts.append(size)
@@ -47,7 +51,7 @@ class Words:
 
     def _rows(self, word: bytes) -> NDArray[np.int64]:
         found, starts = array("q"), self._starts
-        if not self._size or not word:
+        if self._file is None or not self._size or not word:
             return np.zeros(0, dtype=np.int64)
         size, n = self._size, len(starts)
         with mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ) as held:

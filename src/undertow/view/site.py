@@ -50,6 +50,7 @@ class Site:
         self.asked = {
             "site": self._site,
             "summary": self._summary,
+            "wordings": lambda given: {q.id: q.text for run in self.runs.values() for q in run.questions.values()},
             "rows": self._rows,
             "answer": self._answer,
             "evidence": self._evidence,

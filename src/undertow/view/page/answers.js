@@ -18,9 +18,9 @@ export class Answers {
     this.sort = el("select", { "aria-label": "Order" }, Object.entries(SORTS).map(([value, words]) => el("option", { value }, words)));
     this.down = el("button", { type: "button", title: "Turn the order round", "aria-label": "Turn the order round" }, "↑");
     this.judge = el("select", { "aria-label": "Judge" });
-    this.sample = el("input", { class: "sample", placeholder: "sample: 0-4", "aria-label": "Sample, such as 3 or 0-4", inputmode: "numeric" });
+    this.sample = el("input", { class: "sample", placeholder: "3 or 0-4", "aria-label": "Sample, such as 3 or 0-4", inputmode: "numeric" });
     this.total = el("span", { class: "total", role: "status" });
-    this.filters = el("details", { class: "filters" }, el("summary", {}, "Filters"), this.facets);
+    this.filters = el("details", { class: "filters" }, el("summary", {}, "Filters"), this.facets, el("label", { class: "samples" }, "Sample ", this.sample));
     this.detail = el("aside", { class: "detail", "aria-label": "One answer", tabindex: "-1", hidden: true });
     this.table = new Table({
       fetchPage: (offset, limit, signal) => get("rows", { ...this.query(), offset, limit }, signal),
@@ -32,7 +32,7 @@ export class Answers {
     this.node = el("div", { class: "answers" },
       this.filters,
       el("section", { class: "list" },
-        el("div", { class: "bar-of" }, this.search, this.sort, this.down, this.judge, this.sample),
+        el("div", { class: "bar-of" }, this.search, this.sort, this.down, this.judge),
         el("div", { class: "bar-of under" }, this.total, copier("Copy link", "link", () => location.href)),
         this.table.node),
       this.detail);
@@ -139,10 +139,10 @@ export class Answers {
   }
 
   fillFacets(counts) {
-    const key = JSON.stringify([counts, FACETS.map(([facet]) => this.params[facet] ?? [])]);
+    const key = JSON.stringify([counts, this.query()]);
     if (key === this.facetsKey) return;
     this.facetsKey = key;
-    const chosen = FACETS.reduce((n, [facet]) => n + (this.params[facet]?.length ?? 0), 0);
+    const chosen = [...FACETS, ["run"], ["sample"]].reduce((n, [facet]) => n + (this.params[facet]?.length ?? 0), 0);
     const summary = this.filters.firstElementChild;
     summary.textContent = chosen ? `Filters (${chosen})` : "Filters";
     const places = [...this.facets.querySelectorAll(".names")].map((node) => node.scrollTop);
@@ -151,7 +151,7 @@ export class Answers {
     put(this.facets,
       several && this.facet("run", "Run", Object.fromEntries(this.site.runs.map((run) => [run.label, run.answers]))),
       FACETS.map(([facet, title]) => this.facet(facet, title, counts[facet] ?? {})),
-      chosen ? el("button", { type: "button", class: "small", on: { click: () => this.change(Object.fromEntries(FACETS.map(([facet]) => [facet, ""]))) } }, "All answers") : null);
+      chosen ? el("button", { type: "button", class: "small", on: { click: () => this.change(Object.fromEntries([...FACETS, ["run"], ["sample"]].map(([facet]) => [facet, ""]))) } }, "All answers") : null);
     [...this.facets.querySelectorAll(".names")].forEach((node, k) => (node.scrollTop = places[k] ?? 0));
     if (focused) this.facets.querySelector(`[data-facet="${CSS.escape(focused.facet)}"][data-name="${CSS.escape(focused.name)}"]`)?.focus();
   }

@@ -26,6 +26,7 @@ export class Compare {
   async grown() {
     const [before, after] = [this.before.value, this.after.value];
     if (before === after) return put(this.found, el("p", { class: "soft" }, "Choose two runs."));
+    if (!this.found.childNodes.length) put(this.found, el("p", { class: "soft" }, "Comparing…"));
     let held;
     try {
       held = await get("compare", { before, after });

@@ -63,7 +63,7 @@ function progress(found) {
   bar.children[1].style.width = `${(100 * found.judged) / most}%`;
   return el("section", { class: `state s-${found.state.replace(" ", "-")}` },
     el("p", {}, el("b", { class: "light" }), el("strong", {}, STATES[found.state]), found.ready ? "" : " · reading its answers"),
-    el("p", { class: "soft" }, `${number(found.answers)}${found.planned ? ` of ${found.sequential ? "at most " : ""}${number(found.planned)}` : ""} answers · ${number(found.judged)} judged or needing no judge`),
+    el("p", { class: "soft" }, `${number(found.answers)}${found.planned ? ` of ${found.sequential ? "at most " : ""}${number(found.planned)}` : ""} answers · ${number(found.judged)} with an outcome`),
     bar);
 }
 

@@ -31,7 +31,8 @@ export class Sides {
     const { counts } = await get("rows", { run: this.site.runs.map((each) => each.label), limit: 1 });
     this.questions = Object.keys(counts.question).sort();
     this.contexts = Object.keys(counts.context);
-    put(this.question, this.questions.map((id) => el("option", { value: id }, visible(id))));
+    this.wordings ??= await get("wordings");
+    put(this.question, this.questions.map((id) => el("option", { value: id }, visible(this.wordings[id] ? `${id}: ${this.wordings[id].slice(0, 90)}` : id))));
     const question = one(params, "question", this.questions[0]);
     this.question.value = question;
     const cols = params.col ?? (await this.likely(run));
