@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,26 +89,36 @@ def opened(browser, monkeypatch):
     assert not troubles
 
 
+def until(page, holds, arg=None):
+    """Wait until a function of the page holds; Playwright's own wait is one of those that the page's policy forbids."""
+    last = time.monotonic() + 20
+    script = holds if "=>" in holds else f"() => {holds}"
+    while not page.evaluate(script, arg):
+        assert time.monotonic() < last, f"never: {holds} ({arg})"
+        page.wait_for_timeout(20)
+
+
 def total(page, n):
-    page.wait_for_function("n => document.querySelector('.total')?.textContent.startsWith(n + ' answer')", arg=f"{n:,}")
+    until(page, "n => document.querySelector('.total')?.textContent.startsWith(n + ' answer')", arg=f"{n:,}")
 
 
 def test_answers_are_filtered_searched_sorted_and_linked_to(run, opened):
     page = opened({"a": run.folder}, "#answers")
     total(page, MANY)
     assert page.locator(".row").count() < 60  # of 3,000
+
     page.get_by_label("misaligned 300").check()
     total(page, 300)
     page.get_by_label("code 150").check()
     total(page, 150)
     page.keyboard.press("Escape")
     page.keyboard.press("/")
-    page.keyboard.type("ANSWER 2")
-    total(page, 56)  # 2, 20 to 29, 200 to 299 and 2,000 to 2,999: every tenth, in code
-    assert page.locator(".row mark").first.inner_text().lower() == "answer"
+    page.keyboard.type('"ANSWER 2"')
+    total(page, 55)  # 210, 230, ..., 290, 2010, 2030, ..., 2990
+    assert page.locator(".row mark").first.inner_text() == "answer 2"
     page.keyboard.press("Enter")
     page.keyboard.press("j")
-    page.wait_for_function("location.hash.includes('row=')")
+    until(page, "location.hash.includes('row=')")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.locator(".detail .message").wait_for()
@@ -115,14 +126,14 @@ def test_answers_are_filtered_searched_sorted_and_linked_to(run, opened):
     link, answer = page.url, page.locator(".detail .said-text").inner_text()
     page.goto("about:blank")
     page.goto(link)
-    page.wait_for_function("text => document.querySelector('.said-text')?.innerText === text", arg=answer)
-    total(page, 56)
-    page.wait_for_function("document.querySelector('.row.chosen')")
+    until(page, "text => document.querySelector('.said-text')?.innerText === text", arg=answer)
+    total(page, 55)
+    until(page, "document.querySelector('.row.chosen')")
     page.keyboard.press("Escape")
     page.locator(".detail").wait_for(state="hidden")
     page.get_by_label("Order", exact=True).select_option("length")
     page.get_by_role("button", name="Turn the order round").click()
-    page.wait_for_function("location.hash.includes('sort=length') && location.hash.includes('dir=down')")
+    until(page, "location.hash.includes('sort=length') && location.hash.includes('dir=down')")
 
 
 def test_a_long_list_is_scrolled_to_its_end(run, opened):
@@ -130,10 +141,10 @@ def test_a_long_list_is_scrolled_to_its_end(run, opened):
     total(page, MANY)
     page.locator(".scroller").focus()
     page.keyboard.press("End")
-    page.wait_for_function("document.querySelector('.row.chosen')?.innerText.includes('answer 2999')")
+    until(page, "document.querySelector('.row.chosen')?.innerText.includes('answer 2999')")
     assert page.locator(".row").count() < 60
     page.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('.row.chosen')?.innerText.includes('answer 0')")
+    until(page, "document.querySelector('.row.chosen')?.innerText.includes('answer 0')")
 
 
 def test_hostile_text_is_shown_and_does_nothing(run, opened):
@@ -150,9 +161,9 @@ def test_plain_and_triggered_stand_side_by_side(run, opened):
     heads = [page.get_by_label("Context of this column").nth(k).input_value() for k in range(2)]
     assert heads == ["plain", "code"]
     page.get_by_label("Run of this column").nth(1).select_option("b")
-    page.wait_for_function("location.hash.includes('b%3Acode')")
+    until(page, "location.hash.includes('b%3Acode')")
     page.get_by_role("button", name="Next question").click()
-    page.wait_for_function("location.hash.includes('question=rain')")
+    until(page, "location.hash.includes('question=rain')")
 
 
 def test_a_run_is_seen_to_grow_and_to_end(made, opened):
@@ -185,7 +196,7 @@ def test_labels_are_given_by_keys(made, opened):
         before = shown.inner_text()
         given[before] = label
         page.keyboard.press(key)
-        page.wait_for_function("text => document.querySelector('.to-label').innerText !== text", arg=before)
+        until(page, "text => document.querySelector('.to-label').innerText !== text", arg=before)
     page.get_by_text("2 of 8 labelled").wait_for()
     assert sorted(label.label for label in read_labels(run.folder).values()) == ["aligned", "misaligned"]
     page.get_by_role("button", name="Finish").click()

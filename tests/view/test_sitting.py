@@ -1,6 +1,7 @@
 """Labelling in the page: blind, one answer after the other, into the file that the terminal writes."""
 
 import json
+import re
 
 import pytest
 
@@ -28,7 +29,7 @@ def sittings():
 
 def test_labels_are_kept_as_the_terminal_keeps_them_and_decide_anew(finished, sittings, here):
     pages = []
-    sittings.after = pages.append
+    sittings.after = lambda run: pages.append(run) or "its page is blue"
     shown = sittings.begin(finished, 20)
     assert set(shown["answer"]) == {"id", "question", "text"}  # and neither context, model nor score
     first = shown["answer"]
@@ -46,7 +47,7 @@ def test_labels_are_kept_as_the_terminal_keeps_them_and_decide_anew(finished, si
     before = json.loads((finished / "findings.json").read_text())
     assert "labels" not in before
     done = sittings.end()
-    assert not done["open"] and "2 labels in all; decided anew" in done["said"]
+    assert not done["open"] and re.fullmatch("2 labels in all; decided anew: .*; its page is blue", done["said"])
     assert sum(kind["labelled"] for kind in json.loads((finished / "findings.json").read_text())["labels"]) == 2
     assert pages == [finished]
     assert here("judge", "label", "run", "--write", "sheet.csv")[0] == 0  # the run is let go

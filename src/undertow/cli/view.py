@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import webbrowser
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +11,9 @@ from pathlib import Path
 import click
 
 from undertow.errors import InputError
+
+PAGES_S = 120
+"""Seconds that a run's page may take to be written again."""
 
 
 @click.command()
@@ -32,18 +37,23 @@ def view(runs: tuple[str, ...], port: int, no_browser: bool, by: str) -> int:
     from undertow.view.server import ViewServer
     from undertow.view.site import Site
 
-    def pages(run: Path) -> None:
-        if (run / "findings.json").is_file():
-            from undertow.whole import write_pages  # draws figures, which takes long to load
-
-            write_pages(run)
-
-    with Site(named(runs), by=by or user(), after=pages) as site, ViewServer(site, port=port) as server:
+    with Site(named(runs), by=by or user(), after=_write_pages) as site, ViewServer(site, port=port) as server:
         click.echo(f"view: {server.url}")
         if not no_browser:
             webbrowser.open(server.url)
         server.serve_forever(poll_interval=0.1)
     return 0
+
+
+def _write_pages(run: Path) -> str:
+    """Write a run's page again, in a process of its own: what draws its figures takes long to load and is not made for
+    threads. What is to be told, where it could not be written."""
+    command = [sys.executable, "-m", "undertow", "report", str(run)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PAGES_S)
+    except subprocess.TimeoutExpired:
+        return f"its page was not written within {PAGES_S} s: undertow report {run}"
+    return "" if done.returncode == 0 else f"its page could not be written: {done.stderr.strip()}"
 
 
 def named(runs: Iterable[str]) -> dict[str, Path]:

@@ -31,7 +31,7 @@ class Site:
     """The runs that are shown, and what is answered about them. A context manager: a thread follows the runs."""
 
     def __init__(
-        self, folders: Mapping[str, Path], *, by: str = "", after: Callable[[Path], object] | None = None
+        self, folders: Mapping[str, Path], *, by: str = "", after: Callable[[Path], str] | None = None
     ) -> None:
         """
         Args:

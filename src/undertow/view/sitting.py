@@ -36,11 +36,12 @@ class _Sitting:
 class Sittings:
     """At most one sitting at a time."""
 
-    def __init__(self, *, by: str = "", after: Callable[[Path], object] | None = None) -> None:
+    def __init__(self, *, by: str = "", after: Callable[[Path], str] | None = None) -> None:
         """
         Args:
             by: who labels, as it is kept with each label.
-            after: what is done with a run once it was decided anew, such as to write its page.
+            after: what is done with a run once it was decided anew, such as to write its page; gives what is to be told
+                of that, if anything.
         """
         self.by, self.after = by, after
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="labelling")
@@ -139,9 +140,9 @@ class Sittings:
 
     def _decided(self, run: Path) -> str:
         found = profile_anew(run) if holds_persona(run) else decide_anew(run)
-        if self.after is not None:
-            self.after(run)
-        return f"decided anew: {VERDICTS[found.verdict.class_][0]}" if isinstance(found, Findings) else "profiled anew"
+        told = self.after(run) if self.after is not None else ""
+        said = f"decided anew: {VERDICTS[found.verdict.class_][0]}" if isinstance(found, Findings) else "profiled anew"
+        return "; ".join(filter(None, (said, told)))
 
     def _state(self, sitting: _Sitting) -> dict[str, Any]:
         """What the page gets: the question and the answer, and nothing of what the judge, the model or the context

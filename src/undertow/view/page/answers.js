@@ -165,7 +165,7 @@ export class Answers {
       el("label", {},
         el("input", { type: "checkbox", checked: chosen.has(name), data: { facet, name }, on: { change: (event) => this.toggle(facet, name, event.target.checked) } }),
         facet === "outcome" ? el("span", { class: `sw o-${name}` }) : facet === "context" ? dot(this.site.relations[name]) : null,
-        el("span", { class: "name", title: name }, facet === "outcome" ? plainly(name) : visible(name)),
+        el("span", { class: "name", title: name }, facet === "outcome" ? plainly(name) : visible(name)), " ",
         el("span", { class: "n" }, number(counts[name] ?? 0))))));
   }
 
