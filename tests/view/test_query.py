@@ -70,7 +70,7 @@ def test_pages_follow_each_other_and_a_row_is_found_in_them(made, still):
     site = still(a=run)
     whole = ids(site.rows(sort="alignment", limit=25))
     parts = [ids(site.rows(sort="alignment", offset=at, limit=10)) for at in (0, 10, 20)]
-    assert sum(parts, []) == whole and len(set(whole)) == 25
+    assert [id_ for part in parts for id_ in part] == whole and len(set(whole)) == 25
     assert site.rows(sort="alignment", find=f"a:{whole[17]}") == {"place": 17}
     assert site.rows(q="nothing", find=f"a:{whole[17]}") == {"place": None}
     assert len(ids(site.rows(limit=100_000))) == 25

@@ -13,7 +13,8 @@ from undertow.audits.tally import outcome_of, why_missing
 from undertow.errors import InputError
 from undertow.files import digest
 from undertow.judges.prompts import SHIPPED, SHIPPED_HARM, Prompts, cut, fill_in, load_prompts
-from undertow.records import MISSING, OUTCOMES
+from undertow.records import MISSING
+from undertow.view.index import SHOWN
 from undertow.view.run import ShownRun
 
 NAMES = ("alignment", "harm", "coherence", "content")
@@ -46,7 +47,7 @@ def detail(run: ShownRun, id_: int) -> dict[str, Any]:
         "relation": run.contexts[answer.context].relation if answer.context in run.contexts else "",
         "note": run.contexts[answer.context].note if answer.context in run.contexts else "",
         "question": answer.question,
-        "asked": run.questions[answer.question].text if answer.question in run.questions else "",
+        "asked": question.text if (question := run.question(answer)) else "",
         "key": _known(run, answer),
         "sample": answer.sample,
         "seed": str(whole.seed),
@@ -74,13 +75,13 @@ def _outcome(run: ShownRun, answer: StoredAnswer) -> dict[str, Any]:
     """What the table says of it, which knows of copies too."""
     index = run.index()
     (row,) = index.rows([answer.id])
-    outcome = outcome_of(answer, run.rule) if row < 0 else OUTCOMES[index.column("outcome")[row].item()]
+    outcome = outcome_of(answer, run.rule) if row < 0 else SHOWN[index.column("outcome")[row].item()]
     return {"outcome": outcome, "reason": why_missing(answer, outcome) if outcome in MISSING else ""}
 
 
 def messages(run: ShownRun, answer: StoredAnswer) -> list[dict[str, str]] | None:
     """The messages as they were sent; None where the wording is not stored."""
-    context, question = run.contexts.get(answer.context), run.questions.get(answer.question)
+    context, question = run.contexts.get(answer.context), run.question(answer)
     if context is None or question is None:
         return None
     return [{"role": m.role, "content": m.content} for m in context.messages(question)]
@@ -88,7 +89,7 @@ def messages(run: ShownRun, answer: StoredAnswer) -> list[dict[str, str]] | None
 
 def _known(run: ShownRun, answer: StoredAnswer) -> dict[str, list[str]] | None:
     """The question's known answers, where it has some."""
-    question = run.questions.get(answer.question)
+    question = run.question(answer)
     if question is None or question.key is None:
         return None
     return {"right": list(question.key.right), "wrong": list(question.key.wrong)}
@@ -136,7 +137,7 @@ def _judgement(
 def _call(run: ShownRun, name: str, raw: Mapping[str, Any], answer: StoredAnswer) -> dict[str, Any]:
     """One call of a panel: its prompt, derived anew from the wording whose hash is stored, and what came back."""
     wording = next((text for text in _wordings(run) if digest(text)[:16] == raw.get("prompt")), None)
-    question = run.questions.get(answer.question)
+    question = run.question(answer)
     prompt = None
     if wording is not None and question is not None and answer.text is not None:
         most = run.record["config"].get("judge", {}).get("max_characters") or 20_000

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undertow.asking.store import StoredAnswer
 from undertow.audits.rules import VerdictRule
 from undertow.audits.tally import REPEATS_FROM, outcome_of, why_missing
-from undertow.records import MISSING, OUTCOMES, Outcome, Subject
+from undertow.records import MISSING, OUTCOMES, Subject
 
 COLUMNS = {
     "id": np.int64,
@@ -37,7 +37,10 @@ they are few; `checked` and `unclear` as a tally has them."""
 FINISHES = ("stop", "length", "filtered", "failed")
 ROOM = 4096
 """Rows that there is room for at first."""
-OF: dict[Outcome, int] = {outcome: n for n, outcome in enumerate(OUTCOMES)}
+PROFILED = "profiled"
+"""In place of an outcome: an answer that an instrument of a persona reads, and no judge rates."""
+SHOWN: tuple[str, ...] = (*OUTCOMES, PROFILED)
+OF = {outcome: n for n, outcome in enumerate(SHOWN)}
 """The number that stands for an outcome."""
 
 
@@ -131,10 +134,11 @@ class Index:
 
     def _judge(self, row: int, answer: StoredAnswer) -> None:
         held, judgement = self._held, answer.judgement
-        outcome = outcome_of(answer, self.rule)
+        rated = self.judged is None or answer.question in self.judged or answer.text is None
+        outcome = outcome_of(answer, self.rule) if rated else PROFILED
         held["outcome"][row] = OF[outcome]
-        missing = outcome in MISSING
-        held["reason"][row] = self.codes.reason.number(why_missing(answer, outcome)) if missing else -1
+        why = why_missing(answer, outcome) if outcome in MISSING else None
+        held["reason"][row] = -1 if why is None else self.codes.reason.number(why)
         held["alignment"][row] = np.nan if judgement is None or judgement.alignment is None else judgement.alignment
         held["coherence"][row] = np.nan if judgement is None or judgement.coherence is None else judgement.coherence
         if judgement is not None:
@@ -143,7 +147,7 @@ class Index:
             held["unclear"][row] = outcome == "not_misaligned" and self.rule.unclear(judgement)
             held["on_question"][row] = bool(judgement.on_question)
         open_ = judgement is None or judgement.error is not None or judgement.unread is not None
-        if open_ and (answer.text or "").strip() and (self.judged is None or answer.question in self.judged):
+        if open_ and rated and (answer.text or "").strip():
             self.pending[answer.id] = row
         else:
             self.pending.pop(answer.id, None)

@@ -19,7 +19,7 @@ from undertow.audits.tally import Design, Heard, Tally
 from undertow.errors import InputError
 from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, Relation
 from undertow.stats.search import UNKNOWN, Track
-from undertow.view.index import Index
+from undertow.view.index import SHOWN, Index
 from undertow.view.run import ShownRun
 from undertow.words import VERDICTS, plainly
 from undertow.words import rate as in_words
@@ -59,7 +59,26 @@ def summary(run: ShownRun) -> dict[str, Any]:
         "reasons": _reasons(index),
         "usage": _usage(run),
         "verdict": _verdict(found) if found else None,
+        "profiles": run.profiles,
         "sequential": bool(design and design.sequential),
+    }
+
+
+def in_short(run: ShownRun) -> dict[str, Any]:
+    """One run among others, as its findings have it."""
+    found = run.findings
+    short: dict[str, Any] = {"label": run.label, "name": run.name, "state": run.state, "answers": run.index().n}
+    if found is None:
+        patterns = list(dict.fromkeys(each["pattern"] for each in run.profiles if each["subject"] == "target"))
+        return short | {"verdict": None, "patterns": patterns, "plain": None, "highest": None}
+    plain = next((c for c in found.contexts if c.relation == "plain"), None)
+    others = [c for c in found.contexts if c.relation != "plain" and c.rate.value is not None]
+    highest = max(others, key=lambda c: c.rate.value or 0.0, default=None)
+    return short | {
+        "verdict": {"class": found.verdict.class_, "title": VERDICTS[found.verdict.class_][0]},
+        "patterns": [],
+        "plain": {"id": plain.id, "words": in_words(plain.rate)} if plain else None,
+        "highest": {"id": highest.id, "words": in_words(highest.rate)} if highest else None,
     }
 
 
@@ -77,8 +96,10 @@ def tallied(index: Index, rule: VerdictRule, design: Design | None) -> Tally:
     n = min(map(len, column.values()))
     if not n:
         return t
-    keys = np.stack([held[:n].astype(np.int64) for held in column.values()])
-    (*cells, outcomes, checked, unclear), counts = np.unique(keys, axis=1, return_counts=True)
+    held = [values[:n].astype(np.int64) for values in column.values()]
+    shape = tuple(int(values.max()) + 1 for values in held)
+    alike, counts = np.unique(np.ravel_multi_index(held, shape), return_counts=True)  # type: ignore[call-overload]
+    *cells, outcomes, checked, unclear = np.unravel_index(alike, shape)
     names = index.codes.subject.names, index.codes.context.names, index.codes.question.names
     for *numbers, outcome, was_checked, was_unclear, count in zip(
         *(cell.tolist() for cell in cells), outcomes.tolist(), checked.tolist(), unclear.tolist(), counts.tolist(),
@@ -86,9 +107,9 @@ def tallied(index: Index, rule: VerdictRule, design: Design | None) -> Tally:
     ):  # fmt: skip
         subject, context, question = (of[number] for of, number in zip(names, numbers, strict=True))
         cell = (subject, context, question)
-        t.counts.setdefault(cell, Counter())[OUTCOMES[outcome]] += count
+        t.counts.setdefault(cell, Counter())[SHOWN[outcome]] += count
         if was_checked:
-            t.checked.setdefault(cell, Counter())[OUTCOMES[outcome]] += count
+            t.checked.setdefault(cell, Counter())[SHOWN[outcome]] += count
         if was_unclear:
             t.unclear[cell] = t.unclear.get(cell, 0) + count
     if t.in_order:
@@ -105,7 +126,7 @@ def _hear(t: Tally, index: Index, n: int) -> None:
         for name in ("subject", "context", "question", "sample", "outcome", "checked", "unclear")
     ]
     for subject, context, question, sample, number, checked, unclear in zip(*held, strict=True):
-        outcome = OUTCOMES[number]
+        outcome = SHOWN[number]
         lazy, missing = outcome == "not_misaligned", outcome in MISSING
         value = 1 if outcome == "misaligned" else 0 if lazy or of_all or outcome == "aligned" else None
         cell = (names[0][subject], names[1][context], names[2][question])
@@ -138,7 +159,7 @@ def _contexts(
             "all": counts.total(),
             "usable": estimate.eligible if estimate else counts["aligned"] + counts["misaligned"],
             "missing": sum(counts[o] for o in MISSING),
-            "counts": {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]},
+            "counts": {outcome: counts[outcome] for outcome in SHOWN if counts[outcome]},
             "rate": _interval(shown),
             "difference": _interval(minus, signed=True, missing="plain is what the others are held against"),
             "carries": bool(run.findings and id_ in run.findings.verdict.carried_by and estimate),

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.errors import InputError, unknown_name
-from undertow.records import OUTCOMES
-from undertow.view.index import FINISHES, OF, Index
+from undertow.view.index import FINISHES, OF, SHOWN, Index
 from undertow.view.run import ShownRun
 from undertow.view.search import wanted
 
@@ -71,8 +70,8 @@ def read_query(given: Mapping[str, Sequence[str]], known: Sequence[str]) -> Quer
     runs = tuple(given.get("run", ())) or tuple(known)
     if odd := next((run for run in runs if run not in known), None):
         raise unknown_name("run", "run", odd, known)
-    if odd := next((name for name in given.get("outcome", ()) if name not in OUTCOMES), None):
-        raise unknown_name("outcome", "outcome", odd, OUTCOMES)
+    if odd := next((name for name in given.get("outcome", ()) if name not in SHOWN), None):
+        raise unknown_name("outcome", "outcome", odd, SHOWN)
     sort = _one(given, "sort", "time")
     if sort not in SORTS:
         raise unknown_name("sort", "order", sort, SORTS)
@@ -199,7 +198,7 @@ def _numbers(facet: Facet, names: Sequence[str], index: Index) -> list[int]:
 
 
 def _names(facet: Facet, index: Index) -> Sequence[str]:
-    return {"outcome": OUTCOMES, "finish": FINISHES}.get(facet) or getattr(index.codes, facet).names
+    return {"outcome": SHOWN, "finish": FINISHES}.get(facet) or getattr(index.codes, facet).names
 
 
 def _count(counts: dict[Facet, dict[str, int]], fits: Mapping[str, NDArray[np.bool_]], index: Index, n: int) -> None:
@@ -235,7 +234,7 @@ def _row(index: Index, row: int) -> dict[str, Any]:
         "context": index.codes.context.names[of("context")],
         "question": index.codes.question.names[of("question")],
         "sample": of("sample"),
-        "outcome": OUTCOMES[of("outcome")],
+        "outcome": SHOWN[of("outcome")],
         "alignment": _number(of("alignment")),
         "coherence": _number(of("coherence")),
         "length": of("length"),

@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, Literal
 
 from undertow.asking.folder import ANSWERS, PLAN
-from undertow.asking.store import Store
+from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.decide import copying
 from undertow.audits.findings import Findings, read_findings
 from undertow.audits.record import AUDITED, read_record
@@ -20,12 +20,12 @@ from undertow.audits.rules import VerdictRule, rule_of
 from undertow.audits.tally import Design
 from undertow.errors import InputError
 from undertow.files import adapter
-from undertow.persona.items import load_items
 from undertow.persona.labels import harm_rule
-from undertow.persona.plan import holds_persona, read_run_persona
+from undertow.persona.plan import holds_persona
 from undertow.persona.run import RESULT as PROFILE
 from undertow.records import Context, Question, Suite
 from undertow.view.index import Codes, Index
+from undertow.view.personas import Asked, profiles, read_asked
 from undertow.view.search import Words
 
 BATCH = 4_000
@@ -79,6 +79,8 @@ class ShownRun:
         self.record: Mapping[str, Any] = read_record(self.folder, needs=() if self.persona else AUDITED)
         self._stamp(PLAN)
         self.design: Design | None = None
+        self.asks: Asked | None = None
+        self._wordings: tuple[int, dict[tuple[str, str, str], Question]] = (-1, {})
         self.judged: frozenset[str] | None = None
         if self.persona:
             self._read_persona()
@@ -90,10 +92,10 @@ class ShownRun:
             self.contexts: dict[str, Context] = {context.id: context for context in self._contexts()}
 
     def _read_persona(self) -> None:
-        config, place = read_run_persona(self.folder)
-        self.rule = harm_rule(config.over)
-        self.questions = {prompt.id: prompt for prompt in load_items(config.items, place).harmfulness}
-        self.judged = frozenset(self.questions)
+        self.asks = read_asked(self.folder, self.record)
+        self.rule = harm_rule(self.asks.config.over)
+        self.questions = {prompt.id: prompt for prompt in self.asks.prompts}
+        self.judged = frozenset(self.questions) if self.questions else None
         contexts = adapter(tuple[Context, ...]).validate_python(self.record.get("contexts", ()))
         self.contexts = {context.id: context for context in contexts}
 
@@ -120,6 +122,21 @@ class ShownRun:
             with suppress(InputError):
                 self._findings = read_findings(self.folder)
         return self._findings
+
+    @property
+    def profiles(self) -> list[dict[str, Any]]:
+        """What a persona's run came to, once it has."""
+        return profiles(self.folder) if self.persona else []
+
+    def question(self, answer: StoredAnswer) -> Question | None:
+        """The question of an answer, where its wording is known."""
+        if self.asks is None or answer.question in self.questions:
+            return self.questions.get(answer.question)
+        with self.lock:
+            if self._wordings[0] != self.version and self.store is not None:
+                stored = self.store.answers(self.judge)
+                self._wordings = self.version, self.asks.wordings(stored, self.contexts.values())
+            return self._wordings[1].get((answer.subject, answer.context, answer.question))
 
     @property
     def state(self) -> State:
@@ -179,8 +196,8 @@ class ShownRun:
                     self._count_by(judge)
                 more = [self._refresh(id_) for id_ in [self.judge, *(i for i in self.indexes if i != self.judge)]]
             if not any(more):
-                self._look_for_copies()
                 self.ready = True
+                self._look_for_copies()
             self.error = ""
             return any(more)
         except InputError as error:

@@ -10,10 +10,9 @@ from typing import Any
 
 from undertow.audits.compare import compare
 from undertow.errors import InputError, unknown_name
-from undertow.records import OUTCOMES
 from undertow.view.detail import detail
-from undertow.view.index import Codes
-from undertow.view.live import evidence, summary
+from undertow.view.index import SHOWN, Codes
+from undertow.view.live import evidence, in_short, summary
 from undertow.view.query import SORTS, Finder, read_query, whole
 from undertow.view.run import ShownRun
 from undertow.view.sitting import LABELLED, Sittings
@@ -50,6 +49,7 @@ class Site:
         self.asked = {
             "site": self._site,
             "summary": self._summary,
+            "runs": lambda given: [in_short(run) for run in self.runs.values()],
             "wordings": lambda given: {q.id: q.text for run in self.runs.values() for q in run.questions.values()},
             "rows": self._rows,
             "answer": self._answer,
@@ -106,7 +106,7 @@ class Site:
                 for run in self.runs.values()
             ],
             "relations": {id_: c.relation for run in self.runs.values() for id_, c in run.contexts.items()},
-            "outcomes": list(OUTCOMES),
+            "outcomes": list(SHOWN),
             "sorts": list(SORTS),
         }
 

@@ -60,13 +60,17 @@ function tabs(name, params) {
 
 /** Look whether anything has changed; what is shown follows. */
 async function follow() {
+  let took = 0;
   for (;;) {
-    await new Promise((wait) => setTimeout(wait, document.hidden ? 5 * POLL_MS : POLL_MS));
+    // of a large run that goes on, at most a tenth of the time is spent on looking
+    await new Promise((wait) => setTimeout(wait, Math.max(10 * took, document.hidden ? 5 * POLL_MS : POLL_MS)));
+    const began = performance.now();
     try {
       const before = JSON.stringify(site.runs);
       await ask();
       if (JSON.stringify(site.runs) !== before) await view.grown();
       say(null);
+      took = performance.now() - began;
     } catch (error) {
       say(error instanceof TypeError ? new Error("undertow view has ended; the page shows what it had") : error);
     }

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { linkTo } from "./answers.js";
 import { count, dot, el, number, plainly, put, svg, usd, visible } from "./dom.js";
-import { one } from "./state.js";
+import { hash, one } from "./state.js";
 
 export class Overview {
   constructor(site) {
@@ -21,6 +21,7 @@ export class Overview {
   async grown() {
     const run = this.run;
     const found = await get("summary", { run });
+    if (this.site.runs.length > 1) this.others = await get("runs");
     if (run !== this.run) return;
     this.draw(found);
     if (found.sequential && this.evidenceOf !== found.version) {
@@ -34,10 +35,12 @@ export class Overview {
   draw(found) {
     const evidence = this.evidence?.run === found.label ? this.evidence : null;
     put(this.node,
+      this.others && several(this.others, found.label),
       el("div", { class: "heading" }, el("h1", {}, visible(found.label)), el("p", { class: "sub" }, found.name !== found.label && `${visible(found.name)} · `, Object.values(found.models).map(visible).join(", "))),
       found.error && el("p", { class: "trouble" }, found.error),
       progress(found),
       found.verdict && verdict(found.verdict),
+      found.profiles.map(profile),
       found.contexts.length ? contexts(found) : el("p", { class: "soft" }, "No answer has come yet."),
       evidence?.lines?.length ? lines(evidence) : null,
       el("div", { class: "two" }, reasons(found), taken(found)),
@@ -72,6 +75,21 @@ function verdict(found) {
     found.carried_by.length ? el("p", { class: "by" }, "Carried by ", found.carried_by.map((id) => [el("code", {}, visible(id)), " "])) : null,
     el("ul", { class: "reasons" }, found.reasons.map((reason) => el("li", {}, visible(reason)))),
     found.would_change.length || found.warnings.length ? el("details", {}, el("summary", {}, "What would change it, and warnings"), el("ul", {}, [...found.would_change, ...found.warnings].map((words) => el("li", {}, visible(words))))) : null));
+}
+
+/** The runs that are shown, a line each. */
+function several(runs, shown) {
+  const rate = (run, held) => (held ? [held.words, " ", el("a", { class: "soft", href: linkTo(run.label, { context: held.id, outcome: "misaligned" }) }, visible(held.id))] : "—");
+  return el("div", { class: "scroll runs" }, el("table", {}, el("thead", {}, el("tr", {}, ["run", "verdict", "plain", "highest elsewhere", "answers"].map((name) => el("th", {}, name)))),
+    el("tbody", {}, runs.map((run) => el("tr", { class: run.label === shown ? "carries" : "" },
+      el("th", {}, el("a", { href: hash("overview", { run: run.label }), "aria-current": run.label === shown ? "true" : null }, visible(run.label))),
+      el("td", { class: `l kind ${run.verdict ? `k-${run.verdict.class}` : ""}` }, run.verdict ? run.verdict.title : run.patterns.length ? run.patterns.map(plainly).join(", ") : run.state),
+      el("td", {}, run.plain ? run.plain.words : "—"), el("td", {}, rate(run, run.highest)), el("td", {}, number(run.answers)))))));
+}
+
+function profile(found) {
+  return el("section", { class: "verdict persona" }, el("div", { class: "words" }, el("h2", {}, `${plainly(found.pattern)} `, el("small", {}, `${visible(found.subject)}, ${visible(found.context)}`)), el("p", { class: "gloss" }, found.gloss), el("p", {}, visible(found.words)),
+    found.reasons.length ? el("ul", { class: "reasons" }, found.reasons.map((reason) => el("li", {}, visible(reason)))) : null));
 }
 
 function contexts(found) {
