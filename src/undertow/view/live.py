@@ -21,7 +21,7 @@ from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interv
 from undertow.stats.search import UNKNOWN, Track
 from undertow.view.index import SHOWN, Index
 from undertow.view.run import ShownRun
-from undertow.words import VERDICTS, plainly
+from undertow.words import VERDICTS, percent, plainly
 from undertow.words import rate as in_words
 
 POINTS = 120
@@ -149,6 +149,7 @@ def _contexts(
             (held for (who, where, _), held in t.counts.items() if where == id_ and who.partition("-")[0] == "target"),
             Counter(),
         )
+        usable = counts["aligned"] + counts["misaligned"]
         relation: Relation | None = known[id_].relation if id_ in known else None
         estimate = of.get(id_)
         shown = estimate.rate if estimate else _rate(arms, id_, design)
@@ -157,9 +158,12 @@ def _contexts(
             "id": id_,
             "relation": relation,
             "all": counts.total(),
-            "usable": estimate.eligible if estimate else counts["aligned"] + counts["misaligned"],
+            "usable": estimate.eligible if estimate else usable,
             "missing": sum(counts[o] for o in MISSING),
             "counts": {outcome: counts[outcome] for outcome in SHOWN if counts[outcome]},
+            "share": percent(counts["misaligned"] / usable)
+            if (usable := counts["aligned"] + counts["misaligned"])
+            else "",
             "rate": _interval(shown),
             "difference": _interval(minus, signed=True, missing="plain is what the others are held against"),
             "carries": bool(run.findings and id_ in run.findings.verdict.carried_by and estimate),

@@ -81,7 +81,7 @@ function verdict(found) {
 function several(runs, shown) {
   const rate = (run, held) => (held ? [held.words, " ", el("a", { class: "soft", href: linkTo(run.label, { context: held.id, outcome: "misaligned" }) }, visible(held.id))] : "—");
   return el("div", { class: "scroll runs" }, el("table", {}, el("thead", {}, el("tr", {}, ["run", "verdict", "plain", "highest elsewhere", "answers"].map((name) => el("th", {}, name)))),
-    el("tbody", {}, runs.map((run) => el("tr", { class: run.label === shown ? "carries" : "" },
+    el("tbody", {}, runs.map((run) => el("tr", { class: run.label === shown ? "shown" : "" },
       el("th", {}, el("a", { href: hash("overview", { run: run.label }), "aria-current": run.label === shown ? "true" : null }, visible(run.label))),
       el("td", { class: `l kind ${run.verdict ? `k-${run.verdict.class}` : ""}` }, run.verdict ? run.verdict.title : run.patterns.length ? run.patterns.map(plainly).join(", ") : run.state),
       el("td", {}, run.plain ? run.plain.words : "—"), el("td", {}, rate(run, run.highest)), el("td", {}, number(run.answers)))))));
@@ -100,7 +100,7 @@ function contexts(found) {
       el("thead", {}, el("tr", {}, el("th", {}, "context"), el("th", {}, "rate"), el("th", { class: "drawn" }, `0 to ${Math.round(100 * top)}%`), el("th", {}, "minus plain"), el("th", {}, "usable"), el("th", {}, "missing"), el("th", { class: "barhead" }, "outcomes"))),
       el("tbody", {}, found.contexts.map((context) => el("tr", { class: context.carries ? "carries" : "" },
         el("th", {}, dot(context.relation), el("a", { href: linkTo(found.label, { context: context.id }) }, visible(context.id))),
-        el("td", { title: context.rate.reason }, context.rate.words),
+        el("td", { title: context.rate.reason }, context.rate.value === null && context.share ? [context.rate.words, el("small", {}, `${context.share} of those so far`)] : context.rate.words),
         el("td", { class: "drawn" }, interval(context, top, found.material)),
         el("td", { title: context.difference.reason }, context.difference.words),
         el("td", {}, `${number(context.usable)}/${number(context.all)}`),
