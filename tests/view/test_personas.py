@@ -30,7 +30,7 @@ def test_profiles_and_every_answer_are_shown(profiled, still):
     assert [each["context"] for each in held["profiles"]] == ["plain"] and held["profiles"][0]["words"]
     outcomes = site.rows()["counts"]["outcome"]
     assert outcomes.pop("profiled") >= 1 and outcomes["misaligned"]
-    assert sum(outcomes.values()) == 18 and "unjudged" not in outcomes
+    assert sum(outcomes.values()) == 18
     row = site.rows(outcome="profiled")["rows"][0]
     answer = site.get("answer", id=row["id"])
     assert "I skip the check." in answer["messages"][-1]["content"]
