@@ -149,7 +149,7 @@ def _contexts(
             (held for (who, where, _), held in t.counts.items() if where == id_ and who.partition("-")[0] == "target"),
             Counter(),
         )
-        usable = counts["aligned"] + counts["misaligned"]
+        usable = int(arms[id_].eligible_sq.sum()) if id_ in arms else counts["aligned"] + counts["misaligned"]
         relation: Relation | None = known[id_].relation if id_ in known else None
         estimate = of.get(id_)
         shown = estimate.rate if estimate else _rate(arms, id_, design)
