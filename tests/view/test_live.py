@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -69,13 +71,41 @@ def test_a_sequential_audit_shows_its_evidence(audited, still):
     assert site.get("summary")["sequential"]
 
 
-def test_whoever_is_at_work_on_a_run_is_seen_and_not_disturbed(made, still, apart):
+WRITER = """
+import sys
+from pathlib import Path
+from undertow.asking.folder import alone
+from undertow.asking.store import Store
+folder = Path(sys.argv[1])
+with alone(folder), Store(folder / "run.sqlite", to="write") as store:
+    with store.db:
+        store.db.execute("UPDATE answers SET n_tokens = 9")
+    print("at work", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_whoever_is_at_work_on_a_run_is_seen_and_not_disturbed(made, still):
     run = made()
     run.add("words", 90)
     site = still(a=run)
     assert site.get("summary")["state"] == "interrupted"
     with alone(run.folder):
         assert site.get("summary")["state"] == "interrupted"  # its own process, which labels
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, run.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "at work\n"
+        site.look()
+        assert site.get("summary")["state"] == "going on"
+        writer.communicate("done\n", timeout=30)
+    assert writer.returncode == 0
+    beside = run.folder / "run.sqlite-wal"
+    assert beside.stat().st_size > 0
+    site.look()
+    assert site.get("summary")["state"] == "interrupted"
+    assert beside.stat().st_size == 0  # the run's file is whole, though it is still looked at
+    assert site.rows()["total"] == 1
 
 
 def test_failures_are_told_with_their_reasons(made, still):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from undertow.audits.rules import VerdictRule
 from undertow.audits.tally import REPEATS_FROM, outcome_of, why_missing
 from undertow.records import MISSING, OUTCOMES, Subject
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "id": np.int64,
     "subject": np.int32,
     "context": np.int32,
@@ -79,13 +80,13 @@ class Index:
         """
         self.rule, self.codes, self.judged = rule, codes, judged
         self.n = 0
-        self._held = {name: np.zeros(ROOM, dtype=kind) for name, kind in COLUMNS.items()}
+        self._held: dict[str, NDArray[Any]] = {name: np.zeros(ROOM, dtype=kind) for name, kind in COLUMNS.items()}
         self.pending: dict[int, int] = {}
         """The rows, by id, of answers that may yet be judged, or judged again."""
         self.failed: set[int] = set()
         """Ids of answers that never came, which may yet be asked again."""
 
-    def column(self, name: str) -> NDArray[np.generic]:
+    def column(self, name: str) -> NDArray[Any]:
         """A column as far as it is filled."""
         return self._held[name][: self.n]
 

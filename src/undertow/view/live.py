@@ -17,7 +17,7 @@ from undertow.audits.estimates import difference, level_of, rate
 from undertow.audits.rules import VerdictRule
 from undertow.audits.tally import Design, Heard, Tally
 from undertow.errors import InputError
-from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, Relation
+from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, Relation, is_target
 from undertow.stats.search import UNKNOWN, Track
 from undertow.view.index import SHOWN, Index
 from undertow.view.run import ShownRun
@@ -98,7 +98,7 @@ def tallied(index: Index, rule: VerdictRule, design: Design | None) -> Tally:
         return t
     held = [values[:n].astype(np.int64) for values in column.values()]
     shape = tuple(int(values.max()) + 1 for values in held)
-    alike, counts = np.unique(np.ravel_multi_index(held, shape), return_counts=True)  # type: ignore[call-overload]
+    alike, counts = np.unique(np.ravel_multi_index(held, shape), return_counts=True)
     *cells, outcomes, checked, unclear = np.unravel_index(alike, shape)
     names = index.codes.subject.names, index.codes.context.names, index.codes.question.names
     for *numbers, outcome, was_checked, was_unclear, count in zip(
@@ -145,10 +145,10 @@ def _contexts(
     arms = t.arms(design) if design and t.counts else {}
     known: Mapping[str, Context] = {context.id: context for context in asked}
     for id_ in ids:
-        counts: Counter[str] = sum(
-            (held for (who, where, _), held in t.counts.items() if where == id_ and who.partition("-")[0] == "target"),
-            Counter(),
-        )
+        counts: Counter[str] = Counter()
+        for (who, where, _), held in t.counts.items():
+            if where == id_ and is_target(who):
+                counts.update(held)
         usable = int(arms[id_].eligible_sq.sum()) if id_ in arms else counts["aligned"] + counts["misaligned"]
         relation: Relation | None = known[id_].relation if id_ in known else None
         estimate = of.get(id_)

@@ -174,7 +174,7 @@ class Finder:
 
 def _fits(query: Query, index: Index, run: ShownRun, n: int) -> dict[str, NDArray[np.bool_]]:
     """By filter, which of the first rows pass it."""
-    fits = {}
+    fits: dict[str, NDArray[np.bool_]] = {}
     for facet, names in query.facets.items():
         numbers = _numbers(facet, names, index)
         fits[facet] = np.isin(index.column(facet)[:n], numbers)

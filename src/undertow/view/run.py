@@ -53,6 +53,8 @@ class ShownRun:
         """Another number once there is anything else to show."""
         self.error = ""
         """Why its answers cannot be read."""
+        self.at_work = False
+        """Whether somebody was at work on it at the last look."""
         self.store: Store | None = None
         self.indexes: dict[int, Index] = {}
         """By judge."""
@@ -188,6 +190,7 @@ class ShownRun:
                     self._read_record()
                     self.version += 1
             self._reopen_if_replaced()
+            self._let_go_at_its_end()
             self.open()
             if self.store is None:
                 return False
@@ -242,6 +245,17 @@ class ShownRun:
             return True
         failed = sorted(index.failed)
         return bool(failed) and sum(a.text is None for a in self.store.answers(0, ids=failed)) < len(failed)
+
+    def _let_go_at_its_end(self) -> None:
+        """Close the store once whoever wrote to it has gone: what SQLite keeps beside the file is put into it then."""
+        now = at_work(self.folder)
+        if self.at_work and not now:
+            with self.lock:
+                if self.store is not None:
+                    self.store.db.close()
+                self.store = None
+                self.seen.clear()
+        self.at_work = now
 
     def _start_over(self) -> None:
         self.words.close()

@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import sys
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -116,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("api/"):
             asked = self.server.site.asked.get(path.removeprefix("api/"))
             given = parse_qs(urlsplit(self.path).query, keep_blank_values=False, max_num_fields=2_000)
-            self._answer(asked and (lambda: asked(given)))
+            self._answer(partial(asked, given) if asked else None)
         elif (file := self.server.files.get(path or "index.html")) is not None:
             self._send(HTTPStatus.OK, file[1], file[0])
         else:
@@ -142,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, "this is no JSON object")
             return
         told = self.server.site.told.get(path.removeprefix("api/label/"))
-        self._answer(told and (lambda: told(said)))
+        self._answer(partial(told, said) if told else None)
 
     def _let_in(self) -> str | None:
         """The path behind the token; None where the call was refused: a wrong host, no token, or another site's page

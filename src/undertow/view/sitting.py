@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from undertow.audits.findings import Findings
 from undertow.audits.labelling import Session, audited, decide_anew, labelling
@@ -21,6 +21,8 @@ from undertow.files import digest
 from undertow.persona.plan import holds_persona
 from undertow.persona.run import profile_anew, profiled
 from undertow.words import VERDICTS
+
+T = TypeVar("T")
 
 LABELLED = 200
 """Answers of a sitting, unless it says otherwise."""
@@ -110,7 +112,7 @@ class Sittings:
         self._in_thread(self._let_go)
         self._thread.shutdown()
 
-    def _in_thread(self, work: Callable[[], Any]) -> Any:
+    def _in_thread(self, work: Callable[[], T]) -> T:
         return self._thread.submit(work).result()
 
     def _begin(self, run: Path, n: int) -> dict[str, Any]:
