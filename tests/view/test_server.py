@@ -137,6 +137,14 @@ def test_what_is_not_there_is_told_in_a_line(ask, address, status):
         assert "\n" not in said(found)["error"]
 
 
+def test_a_mistake_of_ours_is_shown_in_the_terminal_and_ends_nothing(ask, capsys):
+    ask.server.site.asked["evidence"] = lambda given: 1 / 0
+    found = ask("api/evidence")
+    assert found[0].status == 500 and "mistake of ours" in said(found)["error"]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert ask("api/site")[0].status == 200
+
+
 def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_that_is_written_in_it():
     for path in PAGE.iterdir():
         text = path.read_text()

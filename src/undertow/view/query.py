@@ -153,8 +153,8 @@ class Finder:
         words = wanted(query.words)
         for number, label in enumerate(query.runs):
             run = self.runs[label]
-            (at,) = np.nonzero(runs == number)
             index = run.index(query.judge)
+            (at,) = np.nonzero((runs == number) & (rows < index.n))  # it may have been begun anew meanwhile
             ids = index.column("id")[rows[at]].tolist()
             with run.lock:
                 texts = run.store.texts(ids) if run.store else {}

@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import sys
+import traceback
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -170,6 +171,10 @@ class _Handler(BaseHTTPRequestHandler):
             found = work()
         except InputError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            return
+        except Exception:  # of one request: the others go on
+            traceback.print_exc()
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a mistake of ours; the terminal shows where")
             return
         self._send(HTTPStatus.OK, to_bytes(found), "application/json")
 

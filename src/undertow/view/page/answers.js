@@ -159,7 +159,7 @@ export class Answers {
   facet(facet, title, counts) {
     const chosen = new Set(this.params[facet] ?? []);
     const order = facet === "outcome" ? this.site.outcomes : facet === "question" ? Object.keys(counts).sort() : Object.keys(counts);
-    const names = [...new Set([...chosen, ...order.filter((name) => counts[name])])];
+    const names = [...new Set([...order.filter((name) => counts[name] || chosen.has(name)), ...chosen])];
     if (names.length < 2 && !chosen.size && facet !== "outcome") return null;
     return el("fieldset", {}, el("legend", {}, title), el("div", { class: "names" }, names.map((name) =>
       el("label", {},

@@ -1,7 +1,7 @@
 // Labelling: a question and an answer, and neither the model, the context nor what the judge said.
 
 import { get, post } from "./api.js";
-import { count, el, number, plainly, put, say, written } from "./dom.js";
+import { el, number, plainly, put, say, written } from "./dom.js";
 import { one } from "./state.js";
 
 export class Label {
@@ -70,5 +70,3 @@ export class Label {
     return true;
   }
 }
-
-export const blind = count;

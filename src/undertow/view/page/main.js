@@ -56,6 +56,7 @@ function tabs(name, params) {
   const run = params.run?.length === 1 ? params.run : undefined;
   const there = VIEWS.filter((each) => each !== "compare" || site.runs.length > 1);
   put(document.getElementById("tabs"), there.map((each) => el("a", { href: hash(each, each === "compare" ? {} : { run }), "aria-current": each === name ? "page" : null }, TITLES[each])));
+  document.querySelector("#tabs [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 }
 
 /** Look whether anything has changed; what is shown follows. */

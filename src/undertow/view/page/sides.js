@@ -1,7 +1,7 @@
 // One question, side by side: plainly and in other contexts, in one run or several.
 
 import { get } from "./api.js";
-import { chip, copier, dot, el, number, put, score, visible, written } from "./dom.js";
+import { chip, copier, count, dot, el, number, put, score, visible, written } from "./dom.js";
 import { go, hash, one } from "./state.js";
 
 const SHOWN = 12;
@@ -87,7 +87,7 @@ export class Sides {
     const first = rows[0] ? await get("answer", { run: rows[0].run, id: rows[0].id }) : null;
     return el("section", { class: "side" },
       el("header", {}, dot(this.site.relations[context]), contexts, runs, this.cols.length > 1 && el("button", { type: "button", class: "small", "aria-label": "Leave this column out", on: { click: () => this.change({ question: this.of, col: this.cols.filter((col, at) => at !== k).map((col) => col.join(":")) }) } }, "✕"),
-        el("p", { class: "soft" }, total ? `${number(outcomes.misaligned ?? 0)} of ${number(usable)} usable misaligned · ${number(total)} answers` : "no answers")),
+        el("p", { class: "soft" }, total ? `${number(outcomes.misaligned ?? 0)} of ${number(usable)} usable misaligned · ${count(total, "answer")}` : "no answers")),
       first?.messages && el("details", { class: "sent", open: k < 2 && first.messages.length < 3 }, el("summary", {}, "Sent"), first.messages.map((message) => el("div", { class: "message" }, el("span", { class: "role" }, message.role), el("div", { class: "text", dir: "auto" }, written(message.content))))),
       rows.map((row) => el("article", { class: "answer" },
         el("p", { class: "meta" }, chip(row.outcome), el("span", {}, `alignment ${score(row.alignment)}`), el("a", { href: hash("answers", { ...filters, row: `${row.run}:${row.id}` }) }, `sample ${row.sample}`)),
