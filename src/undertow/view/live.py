@@ -272,13 +272,13 @@ def evidence(run: ShownRun) -> dict[str, Any]:
             continue
         track = Track(len(strata), design.material)
         track.against(design.over_at, max(1e-6, design.under_at))
-        every, points = max(1, longest // POINTS), []
+        every, points = max(1, longest // POINTS), [[0.0, 0.0, 0.0]]
         for k in range(longest):
             for stratum, row in enumerate(rows):
                 if k < len(row):
                     track.add(stratum, UNKNOWN if row[k].missing else row[k].value)
             if k % every == 0 or k == longest - 1:
-                points.append([track.n, round(_ten(track.log_over), 3), round(_ten(track.log_under), 3)])
+                points.append([float(track.n), round(_ten(track.log_over), 3), round(_ten(track.log_under), 3)])
         lines.append({"context": context.id, "relation": context.relation, "points": points})
     return {"lines": lines, "enough": _ten(math.log(1 / design.alpha)), "material": design.material}
 

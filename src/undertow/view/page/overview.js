@@ -155,13 +155,13 @@ function lines({ lines: of, enough, material }) {
   const high = Math.min(8, Math.max(enough + 0.5, ...of.flatMap((line) => line.points.flatMap((point) => point.slice(1)))));
   const low = -1.5;
   const [width, height] = [420, 150];
-  const x = (n) => 30 + ((width - 40) * n) / most;
+  const x = (n) => 52 + ((width - 62) * n) / most;
   const y = (value) => 8 + (height - 30) * (1 - (Math.max(low, Math.min(high, value)) - low) / (high - low));
   const draw = (which, title) => el("figure", { class: "evidence" }, el("figcaption", {}, title), svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title },
-    svg("line", { class: "material", x1: 30, x2: width - 10, y1: y(enough), y2: y(enough) }),
+    svg("line", { class: "material", x1: 52, x2: width - 10, y1: y(enough), y2: y(enough) }),
     svg("text", { x: width - 10, y: y(enough) - 4, "text-anchor": "end" }, "enough"),
-    svg("line", { class: "axis", x1: 30, x2: width - 10, y1: y(0), y2: y(0) }),
-    svg("text", { x: 26, y: y(0) + 4, "text-anchor": "end" }, "1"), svg("text", { x: 26, y: y(enough) + 4, "text-anchor": "end" }, `10^${enough.toFixed(1)}`),
+    svg("line", { class: "axis", x1: 52, x2: width - 10, y1: y(0), y2: y(0) }),
+    svg("text", { x: 46, y: y(0) + 4, "text-anchor": "end" }, "1"), svg("text", { x: 46, y: y(enough) + 4, "text-anchor": "end" }, `${number(Math.round(10 ** enough))} times`),
     svg("text", { x: width - 10, y: height - 6, "text-anchor": "end" }, `${number(most)} answers`),
     of.map((line) => svg("polyline", { class: line.relation === "plain" ? "of-plain" : line.relation === "irrelevant" ? "of-control" : "of-trigger", points: line.points.map((point) => `${x(point[0]).toFixed(1)},${y(point[which]).toFixed(1)}`).join(" ") }, svg("title", {}, line.context)))));
   return el("section", {}, el("h2", {}, "Evidence over time"), el("p", { class: "soft" }, `A line for each context: how many times likelier its answers are if its rate is over ${100 * material}%, and if it is under. Followed again over the stored answers.`), el("div", { class: "two" }, draw(1, `for over ${100 * material}%`), draw(2, `for under ${100 * material}%`)));
