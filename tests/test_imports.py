@@ -17,7 +17,7 @@ HOUSE = (
     ("door",),
     ("studies",),
     ("whole", "tasks"),
-    ("reports", "exports"),
+    ("reports", "exports", "view"),
     ("persona",),
     ("audits",),
     ("nursery", "lab"),

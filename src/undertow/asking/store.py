@@ -116,24 +116,40 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeAnswer:
+    """What is stored of an answer beside a `StoredAnswer`."""
+
+    seed: int
+    reasoning: str | None
+    """What a reasoning model thought first."""
+    prompt_tokens: int
+    n_tokens: int
+    finish: str
+    error: str | None
+    raw: Mapping[int, tuple[Usage, dict[str, Any]]]
+    """By judge: what its judgement took, and what its scores were read from."""
+
+
 class Store:
     """One run's answers and judgements. A context manager."""
 
-    def __init__(self, path: Path, *, to: Literal["read", "write", "make"] = "read") -> None:
+    def __init__(self, path: Path, *, to: Literal["read", "write", "make"] = "read", threads: bool = False) -> None:
         """
         Args:
             to: `read` changes nothing, so that the folder may be one that cannot be written; `make` writes a file that
                 may not be there yet.
+            threads: whether other threads read too, one at a time, which the caller sees to.
 
         Raises:
             InputError: the file is missing, damaged or cannot be written, another version of Undertow made it, or
             something else did.
         """
-        self.path, self.writes = path, to != "read"
+        self.path, self.writes, self.threads = path, to != "read", threads
         if to != "make" and not path.is_file():
             raise InputError(path, "is missing", expected="it holds a run's answers", do="audit anew")
         try:
-            self.db = _connected(path) if self.writes else _connected_to_read(path)
+            self.db = _connected(path) if self.writes else _connected_to_read(path, threads=threads)
             try:
                 self._open(make=to == "make")
             except BaseException:
@@ -172,7 +188,7 @@ class Store:
             raise sqlite3.DatabaseError(" ".join(found.split()))
         if version == 3:
             if not self.writes:  # then a copy is taken over
-                held, self.db = self.db, sqlite3.connect(":memory:")
+                held, self.db = self.db, sqlite3.connect(":memory:", check_same_thread=not self.threads)
                 with closing(held):
                     held.backup(self.db)
             self.db.executescript(f"BEGIN; {_FROM_3} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -429,8 +445,16 @@ class Store:
                 ],
             )
 
-    def answers(self, judge: int, *, after: int = 0) -> Iterator[StoredAnswer]:
-        """Every answer with an id above `after`, with its judgement by this judge where there is one."""
+    def answers(
+        self, judge: int, *, after: int = 0, limit: int = -1, ids: Sequence[int] | None = None
+    ) -> Iterator[StoredAnswer]:
+        """Every answer with an id above `after`, with its judgement by this judge where there is one.
+
+        Args:
+            limit: how many at most; -1: all.
+            ids: these alone.
+        """
+        among = "" if ids is None else " AND a.id IN (SELECT value FROM json_each(?))"
         rows = self._rows(
             "SELECT a.id, a.subject, a.context, a.question, a.sample, a.text, a.reasoning IS NOT NULL, "
             "a.first_token, a.finish, a.n_tokens, a.error,"
@@ -438,8 +462,11 @@ class Store:
             f" CASE WHEN length(CAST(a.text AS BLOB)) > {CUT_FROM} AND json_valid(j.raw)"
             " THEN json_extract(j.raw, '$.cut') IS NOT NULL END,"
             " j.answer, j.alignment, j.coherence, j.content, j.said, j.on_question, j.asked, j.drawn, j.unread, j.error"
-            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ? ORDER BY a.id",
+            " FROM answers a LEFT JOIN judgements j ON j.answer = a.id AND j.judge = ? WHERE a.id > ?"
+            f"{among} ORDER BY a.id LIMIT ?",
             *(judge, after),
+            *(() if ids is None else (json.dumps(list(ids)),)),
+            limit,
         )
         for *whole, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
             *of_answer, part = whole
@@ -472,6 +499,45 @@ class Store:
                 cut=bool(part),
                 first_token=self._json(first_token, dict[str, float]) if first_token else None,
             )
+
+    def change(self) -> int:
+        """A number that is another one once somebody else has written to the file."""
+        (version,) = self._row("PRAGMA data_version")
+        return int(version)
+
+    def texts(self, ids: Sequence[int]) -> dict[int, str]:
+        """The words of these answers by id; nothing of those that never came."""
+        return dict(
+            self._rows(
+                "SELECT id, text FROM answers WHERE text IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
+                json.dumps(list(ids)),
+            )
+        )
+
+    def whole(self, id_: int) -> WholeAnswer | None:
+        """An answer with all that is stored of it; None where it is not there."""
+        row = next(
+            self._rows("SELECT seed, reasoning, prompt_tokens, n_tokens, finish, error FROM answers WHERE id = ?", id_),
+            None,
+        )
+        if row is None:
+            return None
+        seed, reasoning, prompt_tokens, n_tokens, finish, error = row
+        return WholeAnswer(
+            seed=seed,
+            reasoning=reasoning,
+            prompt_tokens=prompt_tokens,
+            n_tokens=n_tokens,
+            finish=finish,
+            error=error,
+            raw={
+                judge: (Usage(calls=calls, prompt_tokens=read, n_tokens=written), self._json(raw, dict[str, Any]))
+                for judge, calls, read, written, raw in self._rows(
+                    "SELECT judge, calls, prompt_tokens, n_tokens, raw FROM judgements WHERE answer = ? ORDER BY judge",
+                    id_,
+                )
+            },
+        )
 
     def raw(self, judge: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """By answer, what a judge's scores were read from."""
@@ -571,11 +637,13 @@ class Store:
         )
 
 
-def _connected(path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_S)
+def _connected(path: Path, how: str = "mode=rwc", *, threads: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_S, check_same_thread=not threads
+    )
 
 
-def _connected_to_read(path: Path) -> sqlite3.Connection:
+def _connected_to_read(path: Path, *, threads: bool = False) -> sqlite3.Connection:
     """A connection that makes no change. SQLite keeps files beside this one while it is open; where the folder takes
     none, it is read as it stands.
 
@@ -584,7 +652,7 @@ def _connected_to_read(path: Path) -> sqlite3.Connection:
     """
     db = None
     try:
-        db = _connected(path, "mode=rw")
+        db = _connected(path, "mode=rw", threads=threads)
         db.execute("SELECT 1 FROM sqlite_master").fetchone()
         return db
     except sqlite3.OperationalError:
@@ -594,7 +662,7 @@ def _connected_to_read(path: Path) -> sqlite3.Connection:
         if beside.is_file() and beside.stat().st_size:
             found = f"cannot be read in a folder that cannot be written while {beside.name} holds a part of it"
             raise InputError(path, found, do="copy the run's folder, and read the copy") from None
-        return _connected(path, "immutable=1")
+        return _connected(path, "immutable=1", threads=threads)
 
 
 def _parts(db: sqlite3.Connection) -> set[tuple[str, str, str, str]]:

@@ -86,7 +86,7 @@ def label(
 
     of_persona = holds_persona(run)
     judged = profiled(run) if of_persona else audited(run)
-    with labelling(judged, n, by=by or _user(), contexts=contexts) as session:
+    with labelling(judged, n, by=by or user(), contexts=contexts) as session:
         if write and read:
             raise click.UsageError("--write and --read: one at a time")
         if write:
@@ -276,7 +276,8 @@ def _show_check(found: Check, page: Path) -> None:
     out.print(f"{number(len(found.parted), 'answer')} on which they part: {page}", highlight=False, markup=False)
 
 
-def _user() -> str:
+def user() -> str:
+    """The name of who is at work; none where the system knows none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -33,6 +33,7 @@ from undertow.cli.simulate import simulate
 from undertow.cli.study import study
 from undertow.cli.suites import suites
 from undertow.cli.train import train
+from undertow.cli.view import view
 from undertow.errors import TRACEBACK, BudgetEnded, InputError
 
 
@@ -47,6 +48,7 @@ AFTER_A_STOP = {
     "persona": "what was written is kept; add --resume to go on",
     "train": "what was written is kept; the same command goes on",
     "judge label": "every label is kept; the same command goes on",
+    "view": "every label is kept, and the runs are as they were",
     "rejudge": "what was written is kept; the same command goes on",
     "study": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
@@ -71,6 +73,7 @@ for command in (
         judge,
         report,
         export,
+        view,
     ),
     *(list_, contexts, suites, data, serve, doctor, nursery, lab),
 ):
