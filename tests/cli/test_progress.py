@@ -32,6 +32,15 @@ def test_a_line_says_how_much_is_done_how_fast_and_how_long_it_takes() -> None:
     assert lines.lines() == []
 
 
+def test_nobody_says_how_long_work_takes_whose_amount_is_not_known() -> None:
+    clock = Clock()
+    lines = Lines(clock=clock)
+    lines("answers", 0, 1, "")
+    clock.now += 10
+    lines("answers", 50, 51, "exploring")
+    assert lines.lines() == ["answers: 50 of 51, 5/s; exploring"]
+
+
 def test_slow_work_is_counted_by_the_hour_and_of_many_at_once_each_has_a_line() -> None:
     clock = Clock()
     lines = Lines(clock=clock)

@@ -132,6 +132,8 @@ class _Stage:
     done: int
     total: int
     word: str
+    foreseen: bool = True
+    """Whether its total is what it was at first: else nobody knows how long it takes."""
 
 
 class Lines:
@@ -155,6 +157,7 @@ class Lines:
     def __call__(self, stage: str, done: int, total: int, word: str) -> None:
         with self._lock:
             held = self.stages.setdefault(stage, _Stage(self.clock(), done, done, total, word))
+            held.foreseen = held.foreseen and total == held.total
             held.done, held.total, held.word = done, total, word
 
     def of(self, name: str) -> Told:
@@ -174,7 +177,7 @@ class Lines:
     def _line(self, stage: str, held: _Stage) -> str:
         seconds = self.clock() - held.began
         rate = (held.done - held.first) / seconds if seconds > 0 else 0.0
-        left = f", about {_time((held.total - held.done) / rate)} left" if rate else ""
+        left = f", about {_time((held.total - held.done) / rate)} left" if rate and held.foreseen else ""
         speed = f", {rate:,.3g}/s" if rate >= 0.1 else f", {3600 * rate:,.3g}/h" if rate else ""
         word = f"; {held.word}" if held.word else ""
         return f"{stage}: {held.done:,} of {held.total:,}{speed}{left}{word}"
