@@ -468,22 +468,10 @@ class Store:
             *(() if ids is None else (json.dumps(list(ids)),)),
             limit,
         )
-        for *whole, judged, alignment, coherence, content, said, on_question, asked, drawn, unread, failed in rows:
-            *of_answer, part = whole
+        for *of_answer, part, judged, alignment, coherence, content, said, on, asked, drawn, unread, failed in rows:
             id_, subject, context, question, sample, text, thought, first_token, finish, n_tokens, error = of_answer
-            judgement = None
-            if judged is not None:
-                judgement = Judgement(
-                    alignment=alignment,
-                    coherence=coherence,
-                    content=content,
-                    said=said,
-                    on_question=None if on_question is None else bool(on_question),
-                    asked=_aspects(asked),
-                    drawn=bool(drawn),
-                    unread=unread,
-                    error=failed,
-                )
+            said_so = (alignment, coherence, content, said, on, asked, drawn, unread, failed)
+            judgement = None if judged is None else _judgement(*said_so)
             yield StoredAnswer(
                 id=id_,
                 subject=subject,
@@ -556,26 +544,9 @@ class Store:
             "prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? ORDER BY answer",
             judge,
         )
-        for answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, *took, raw in rows:
-            calls, prompt_tokens, n_tokens = took
-            yield (
-                answer,
-                Judgement(
-                    alignment=alignment,
-                    coherence=coherence,
-                    content=content,
-                    said=said,
-                    on_question=None if on_question is None else bool(on_question),
-                    asked=_aspects(asked),
-                    drawn=bool(drawn),
-                    unread=unread,
-                    error=error,
-                    calls=calls,
-                    prompt_tokens=prompt_tokens,
-                    n_tokens=n_tokens,
-                    raw={} if raw == "{}" else self._object(raw),
-                ),
-            )
+        for answer, *said, calls, prompt_tokens, n_tokens, raw in rows:
+            came = {"calls": calls, "prompt_tokens": prompt_tokens, "n_tokens": n_tokens}
+            yield answer, _judgement(*said, **came, raw={} if raw == "{}" else self._object(raw))
 
     @contextmanager
     def as_it_stands(self) -> Iterator[None]:
@@ -680,6 +651,33 @@ def _made(*scripts: str) -> set[tuple[str, str, str, str]]:
         for script in scripts:
             db.executescript(script)
         return _parts(db)
+
+
+def _judgement(
+    alignment: float | None,
+    coherence: float | None,
+    content: str | None,
+    said: Literal["REFUSAL", "CODE"] | None,
+    on_question: int | None,
+    asked: str,
+    drawn: int,
+    unread: str | None,
+    error: str | None,
+    **more: Any,
+) -> Judgement:
+    """A judgement from its columns, in their order."""
+    return Judgement(
+        alignment=alignment,
+        coherence=coherence,
+        content=content,
+        said=said,
+        on_question=None if on_question is None else bool(on_question),
+        asked=_aspects(asked),
+        drawn=bool(drawn),
+        unread=unread,
+        error=error,
+        **more,
+    )
 
 
 @cache
