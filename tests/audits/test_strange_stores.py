@@ -195,10 +195,10 @@ def test_a_run_that_cannot_be_written_is_read(run):
 def test_a_page_about_a_run_that_cannot_be_written(run, tmp_path, monkeypatch, capsys):
     real = stores._connected
 
-    def connected(path, how="mode=rwc"):
+    def connected(path, how="mode=rwc", **more):
         if "immutable" not in how:
             raise sqlite3.OperationalError("unable to open database file")
-        return real(path, how)
+        return real(path, how, **more)
 
     monkeypatch.setattr(stores, "_connected", connected)
     before = {path: path.read_bytes() for path in run.iterdir()}
