@@ -182,6 +182,7 @@ def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
             mark = text.mark_text(
                 align="right" if left else "left",
                 dx=-12 if left else 12,
+                dy=-9,  # above the interval that runs through its point
                 fontSize=size,
                 fontWeight="bold" if ours_too else "normal",
             )
