@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup quickstart lab test test-fast lint bench
+.PHONY: setup quickstart lab test test-fast lint bench docs
 
 setup: $(STAMP)
 
@@ -36,3 +36,8 @@ lint: setup
 
 bench: setup
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# The site, in site/; nothing is fetched when it is built or read.
+docs: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -101,7 +101,7 @@ def profile(
         config: the settings, or a `persona.yaml` that holds them; the others as of `audit`.
 
     Raises:
-        as `audit`.
+        RunExists, InputError, Paused: as `audit`.
     """
     config, place = (config, _place(beside)) if isinstance(config, PersonaConfig) else _read(config, read_persona)
     folder = Path(out) if out is not None else Path("runs") / config.name
