@@ -13,6 +13,7 @@ from undertow.contexts import shipped_contexts
 from undertow.errors import InputError
 from undertow.records import Condition, Message, Request, Sampling
 from undertow.suites import load_suite
+from undertow.targets import local
 from undertow.targets.likelihood import Prompted, log_likelihoods
 from undertow.targets.local import LocalConfig, LocalTarget, parted
 from undertow.targets.models import load_tokenizer, model_folder
@@ -221,6 +222,26 @@ def test_the_output_layer_is_given_what_it_multiplies_in_one_piece(base):
     finally:
         hook.remove()
     assert max(rows for rows, _ in seen) > 1 and all(whole for _, whole in seen)
+
+
+def test_no_batch_has_more_rows_or_longer_prompts_than_there_is_room_for(base, monkeypatch):
+    shapes = []
+    decode = base._decode
+
+    def watched(prompts, some):
+        shapes.append((len(prompts) * max(map(len, prompts)), sum(map(len, some))))
+        return decode(prompts, some)
+
+    monkeypatch.setattr(base, "_decode", watched)
+    monkeypatch.setattr(base, "rows", 5)
+    asked = requests(7, temperature=0.0)
+    assert len(ask(base, asked)) == len(asked)
+    assert max(rows for _, rows in shapes) == 5  # seven samples of one prompt are two batches
+    shapes.clear()
+    monkeypatch.setattr(base, "rows", 256)
+    monkeypatch.setattr(local, "READ_AT_ONCE", 60)
+    assert len(ask(base, asked)) == len(asked)
+    assert len(shapes) > 1 and all(read <= 60 or rows == 7 for read, rows in shapes)
 
 
 @pytest.mark.slow
