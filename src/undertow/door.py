@@ -17,10 +17,10 @@ from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona
 from undertow.persona.profile import Profile, read_profile
 from undertow.persona.run import read_personas, run_persona
-from undertow.place import Place
+from undertow.place import Place, labelled
 from undertow.progress import Progress
 from undertow.reports import write_persona_report, write_report
-from undertow.reports.runs import labelled, read_run
+from undertow.reports.runs import decided_by, read_run
 from undertow.reports.study import write_study
 from undertow.studies import Study, lay_out, read_study, run_study
 from undertow.studies.executors import Executor
@@ -185,8 +185,8 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
         if (run / "persona.json").is_file():
             page, *_ = write_persona_report([read_personas(run)], run / "persona.html")
             return page
-        if run.is_file():
-            out = run.with_name(f"report.{run.name.removeprefix('findings.').removesuffix('.json')}.html")
+        if again := decided_by(run):
+            out = run.with_name(f"report.{again}.html")
         elif not label:
             return write_pages(run)
         else:

@@ -63,3 +63,9 @@ class Place:
 
 HERE = Place()
 """The working directory, under no name."""
+
+
+def labelled(run: Path | str) -> tuple[str, Path]:
+    """A label and a run, where it is given as LABEL=RUN; without one, no label."""
+    label, _, path = str(run).partition("=")
+    return (label, Path(path)) if path and label and not Path(run).exists() else ("", Path(run))

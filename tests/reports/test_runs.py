@@ -11,8 +11,8 @@ import undertow
 from undertow.audits import make_plan, run_audit
 from undertow.audits.rework import rejudge, rescore
 from undertow.errors import InputError
-from undertow.place import Place
-from undertow.reports.runs import labelled, read_run
+from undertow.place import Place, labelled
+from undertow.reports.runs import read_run
 
 
 @pytest.fixture(scope="module")

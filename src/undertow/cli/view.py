@@ -63,16 +63,16 @@ def named(runs: Iterable[str]) -> dict[str, Path]:
     Raises:
         InputError: two have one label.
     """
+    from undertow.place import labelled
+
     given: list[tuple[str, Path]] = []
     for run in runs:
-        label, equals, path = run.partition("=")
-        labelled = bool(equals and label) and not Path(run).exists()
-        folder = Path(path if labelled else run)
+        label, folder = labelled(run)
         cells = sorted(folder.glob("cells/*/run/plan.json")) if not (folder / "plan.json").is_file() else []
-        prefix = f"{label}/" if labelled else ""
+        prefix = f"{label}/" if label else ""
         given += [(f"{prefix}{plan.parts[-3]}", plan.parent) for plan in cells]
         if not cells:
-            given.append((label if labelled else "", folder))
+            given.append((label, folder))
     named: dict[str, Path] = {}
     for label, folder in given:
         name = label or _apart(folder, [other for own, other in given if not own])

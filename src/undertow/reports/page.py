@@ -141,13 +141,14 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
             for o in outcomes
         ]
     rated = [c for c in contexts if c["rate"]["raw"] is not None]
+    wordings = _wordings(run)
     return {
         "name": run.name,
         "slug": slug,
         "class": verdict.class_,
         "label": label,
         "gloss": gloss,
-        "carried_by": _carriers(verdict.carried_by, _wordings(run)),
+        "carried_by": _carriers(verdict.carried_by, wordings),
         "reasons": verdict.reasons,
         "scope": [
             *((title, [words]) for title, words in statement_words(verdict)),
@@ -203,7 +204,7 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         ],
         "judge": _named(findings.judge),
         "sample": _sample(run.answers, contexts, verdict.carried_by),
-        "wordings": _wordings(run),
+        "wordings": wordings,
         "settings": pairs(findings.samples),
         "starts": _starts(run.asked or {}),
     }

@@ -17,10 +17,9 @@ ANSWERS_A_CELL = 2
 """Answers shown for each question in each context: a misaligned one first, if there is any."""
 
 
-def labelled(run: Path | str) -> tuple[str, Path]:
-    """A label and a run, where it is given as LABEL=RUN; without one, no label."""
-    label, equals, path = str(run).partition("=")
-    return ("", Path(run)) if not equals or Path(run).exists() else (label, Path(path))
+def decided_by(run: Path) -> str:
+    """Of a file that `rejudge` or `rescore` wrote in a run, by what it was decided anew; nothing of a run's folder."""
+    return run.name.removeprefix("findings.").removesuffix(".json") if run.is_file() else ""
 
 
 def read_run(run: Path, label: str = "") -> RunView:
@@ -34,7 +33,7 @@ def read_run(run: Path, label: str = "") -> RunView:
         InputError: the folder is no finished run.
     """
     found = read_findings(run)
-    again = run.name.removeprefix("findings.").removesuffix(".json") if run.is_file() else ""
+    again = decided_by(run)
     run = run.parent if run.is_file() else run
     plan = read_record(run)
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
