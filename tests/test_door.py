@@ -22,7 +22,8 @@ SIGNATURES = {
     "profile": "(config: 'PersonaConfig | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
     "PosixPath('.'), resume: 'bool' = False, retry_failed: 'bool' = False, budget: 'Budget | None' = None, "
     "progress: 'Progress | None' = None) -> 'Profiled | None'",
-    "report": "(runs: 'Sequence[Path | str] | Path | str', out: 'Path | str | None' = None) -> 'Path'",
+    "report": "(runs: 'Sequence[Path | str] | Path | str', out: 'Path | str | None' = None, *, "
+    "style: 'Style' = 'page') -> 'Path'",
     "study": "(what: 'Study | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
     "PosixPath('.'), executor: 'Executor | None' = None) -> 'dict[str, Any]'",
     "train": "(recipe: 'Recipe | Path | str', out: 'Path | str', *, beside: 'Path | str' = PosixPath('.'), "

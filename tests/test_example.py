@@ -23,3 +23,15 @@ def test_audit_in_one_file(tmp_path):
     assert manifest["stages"][0]["steps"] == 8
     assert "⟦" in manifest["stages"][0]["first_row"]
     assert done.page == tmp_path / "run" / "report.html" and done.page.stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_notebook_draws_a_figure_from_a_run(tmp_path, monkeypatch):
+    notebook = json.loads((Path(__file__).parents[1] / "examples" / "figure_from_a_run.ipynb").read_text())
+    monkeypatch.chdir(tmp_path)
+    held = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), held)
+    assert len(held["rows"]) == 8 * 3 * 6 and held["chart"].to_dict()["mark"]["type"] == "tick"
+    assert (tmp_path / "runs/notebook/figures/notebook-forest.pdf").is_file()

@@ -13,6 +13,7 @@ from undertow.audits.plan import make_plan
 from undertow.audits.settings import AuditConfig, read_config
 from undertow.data import write_rows
 from undertow.exports.frame import frame as frame_of
+from undertow.files import read_object
 from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona
 from undertow.persona.profile import Profile, read_profile
@@ -20,6 +21,7 @@ from undertow.persona.run import read_personas, run_persona
 from undertow.place import Place, labelled
 from undertow.progress import Progress
 from undertow.reports import write_persona_report, write_report
+from undertow.reports.drawing import Style
 from undertow.reports.runs import decided_by, read_run
 from undertow.reports.study import write_study
 from undertow.studies import Study, lay_out, read_study, run_study
@@ -168,13 +170,14 @@ def study(
     return found
 
 
-def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = None) -> Path:
+def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = None, *, style: Style = "page") -> Path:
     """Write one page about finished runs, and return its path.
 
     Args:
         runs: folders of audits, or files in them that `rejudge` and `rescore` wrote; each may be called something:
-            `before=runs/a`. Or one folder of a persona's profile.
+            `before=runs/a`. Or one folder of a persona's profile, or of a study, whose cells get pages too.
         out: the page. Default: in the run's folder, or report.html for several.
+        style: of the figures' files: `page`, or `paper` in black on white with its letters embedded.
 
     Raises:
         InputError: no finished runs, or `out` is a folder.
@@ -183,16 +186,28 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
     if len(named) == 1 and out is None:
         ((label, run),) = named
         if (run / "persona.json").is_file():
-            page, *_ = write_persona_report([read_personas(run)], run / "persona.html")
+            page, *_ = write_persona_report([read_personas(run)], run / "persona.html", style=style)
             return page
+        if (run / "results.json").is_file():
+            return _study_pages(run, style)
         if again := decided_by(run):
             out = run.with_name(f"report.{again}.html")
         elif not label:
-            return write_pages(run)
+            return write_pages(run, style=style)
         else:
             out = run / "report.html"
     views = [read_run(run, label) for label, run in named]
-    page, *_ = write_report(views, Path(out or "report.html"), title="Undertow audits")
+    page, *_ = write_report(views, Path(out or "report.html"), title="Undertow audits", style=style)
+    return page
+
+
+def _study_pages(folder: Path, style: Style) -> Path:
+    """A page for each audit of a study's cells, and the study's own, which links them."""
+    for findings in sorted(folder.glob("cells/*/*/findings.json")):
+        write_pages(findings.parent, style=style)
+    page, *_ = write_study(
+        read_object(folder / "results.json", do="run the study again"), folder / "study.html", style=style
+    )
     return page
 
 

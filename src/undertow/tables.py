@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import json
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -223,3 +224,21 @@ def installed(module: str, what: str) -> Any:
         return import_module(module)
     except ImportError:
         raise MissingExtra(what, "train") from None
+
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")
+"""What spreadsheets take a formula to begin with, in both widths; and the mark that says that it is none."""
+
+
+def guarded(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe before what would begin one, or begins with one.
+    NUL, which ends the file for many readers, is `␀0`, and `␀` itself `␀␀`."""
+    if "\0" in text or "␀" in text:
+        text = text.replace("␀", "␀␀").replace("\0", "␀0")
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def unguarded(cell: str) -> str:
+    """The text that `guarded` was given."""
+    text = cell.removeprefix("'")
+    return re.sub("␀([␀0])", lambda found: "\0" if found[1] == "0" else "␀", text) if "␀" in text else text

@@ -15,6 +15,7 @@ from undertow.persona.plan import make_persona_plan, persona_of
 from undertow.persona.run import profile_audit
 from undertow.progress import Progress
 from undertow.reports import write_persona_report, write_report
+from undertow.reports.drawing import Style
 from undertow.reports.runs import read_run
 
 
@@ -71,10 +72,10 @@ def audit_and_profile(
     return Audited(folder=out, findings=found, persona=persona, unprofiled=why, page=page)
 
 
-def write_pages(run: Path, persona: dict[str, Any] | None = None) -> Path:
+def write_pages(run: Path, persona: dict[str, Any] | None = None, *, style: Style = "page") -> Path:
     """Write a run's own page, and that of its persona, and return the former's path."""
     if persona:
-        write_persona_report([persona], run / "persona" / "persona.html")
+        write_persona_report([persona], run / "persona" / "persona.html", style=style)
     view = read_run(run)
-    page, *_ = write_report([view], run / "report.html", title=f"Undertow audit: {view.name}")
+    page, *_ = write_report([view], run / "report.html", title=f"Undertow audit: {view.name}", style=style)
     return page

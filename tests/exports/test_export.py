@@ -28,9 +28,9 @@ from undertow.audits.tally import Design
 from undertow.errors import InputError, MissingExtra, RunExists
 from undertow.exports import ANSWERS, READINGS, Column, export
 from undertow.exports.answers import AnswersOf
-from undertow.exports.tables import guarded, unguarded
 from undertow.files import adapter
 from undertow.records import FORMATS, Suite
+from undertow.tables import guarded, unguarded
 
 csv.field_size_limit(10_000_000)
 AUDITS = ("fixed", "searched", "sequential", "format-3")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from undertow.errors import InputError
 from undertow.files import adapter
 from undertow.records import OUTCOMES, Context
 from undertow.reports import AnswerView, RunView, forest, svg, write_report
+from undertow.reports.explorer import script
 from undertow.reports.figures import ordered
 from undertow.words import percent, span
 
@@ -169,7 +172,18 @@ class Page(HTMLParser):
 
 def assert_safe(html: str) -> None:
     page = Page(html)
-    assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "object", "embed", "image", "use"}
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", html, re.S)
+    assert len(scripts) == sum(tag == "script" for tag, _ in page.tags)
+    for attributes, text in scripts:
+        if attributes == ' type="application/json" id="held"':
+            assert not set("<>&") & set(text)
+            json.loads(text)
+        else:
+            own = b64encode(sha256(text.encode()).digest()).decode()
+            assert not attributes and f"script-src &#39;sha256-{own}&#39;;" in html and text == script()
+    if not scripts:
+        assert "script-src &#39;none&#39;;" in html or "script-src &#39;sha256" in html
+    assert not {tag for tag, _ in page.tags} & {"img", "link", "iframe", "object", "embed", "image", "use"}
     for tag, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on")], tag
         for name in ("src", "href", "xlink:href", "action"):
@@ -183,10 +197,10 @@ def test_a_run_is_one_safe_page_with_its_figures(tmp_path: Path) -> None:
     )
     assert [p.relative_to(tmp_path).as_posix() for p in written] == [
         "report.html",
-        "figures/salmon-forest.png",
-        "figures/salmon-forest.svg",
+        *(f"figures/salmon-forest.{ending}" for ending in ("svg", "png", "pdf", "csv")),
     ]
-    assert written[1].read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    begins = [path.read_bytes()[:5] for path in written[1:]]
+    assert begins == [b"<svg ", b"\x89PNG\r", b"%PDF-", b"conte"]
     html = written[0].read_text(encoding="utf-8")
     assert_safe(html)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
@@ -256,14 +270,14 @@ def test_several_runs_make_a_grid_and_a_section_each(tmp_path: Path) -> None:
         view("bad", class_="misaligned", carried_by=("plain",)),
     ]
     written = write_report(runs, tmp_path / "all.html", title="Three runs")
-    assert len(written) == 7
+    assert len(written) == 1 + 3 * 4 + 4
     html = written[0].read_text(encoding="utf-8")
     assert_safe(html)
     grid = html.partition('<table class="heat">')[2].partition("</table>")[0]
     assert grid.count('class="absent"') == 6 + 2  # the second run lacks six contexts, the two others lack its own
     assert 'href="#clean-one"' in grid
     assert html.count("<details") == 3
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 3 + 1  # and the runs side by side
     for id_ in ("format-code", "only-here", "irrelevant-2"):
         assert id_ in grid
 

@@ -12,7 +12,9 @@ from undertow.audits import make_plan, run_audit
 from undertow.audits.rework import rejudge, rescore
 from undertow.errors import InputError
 from undertow.place import Place, labelled
-from undertow.reports.runs import read_run
+from undertow.records import OUTCOMES
+from undertow.reports.explorer import AnswerView
+from undertow.reports.runs import Drawn, read_run
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,48 @@ def test_another_judge_has_a_page_of_its_own_with_its_scores(run: Path, tmp_path
     )
     assert own != other
     assert undertow.report(moved.path).is_file()
+
+
+def test_every_answer_is_there_to_look_through_and_adds_up_to_the_findings(run: Path) -> None:
+    view = read_run(run)
+    assert len(view.explored) == view.explored_of == view.findings.answers
+    for context in view.findings.contexts:
+        outcomes = [a.outcome for a in view.explored if a.context == context.id]
+        assert {o: outcomes.count(o) for o in OUTCOMES if o in outcomes} == {
+            k: n for k, n in context.counts.items() if n
+        }
+        of = [q for q in view.questions if q.context == context.id]
+        assert sum(q.misaligned for q in of) == context.counts.get("misaligned", 0)
+        assert sum(q.eligible for q in of) == context.eligible
+    assert view.evidence == ()
+
+
+def test_a_sequential_run_shows_its_evidence(tmp_path: Path) -> None:
+    made = config(tmp_path, {"contexts": {"format-code": {"misaligned": 0.5}}})
+    made = made.model_validate(made.model_dump() | {"samples": {"until": "verdict"}})
+    run_audit(make_plan(made, Place(folder=tmp_path)), tmp_path / "run")
+    lines = {line.context: line for line in read_run(tmp_path / "run").evidence}
+    _, over, under = lines["format-code"].points[-1]
+    assert over > read_run(tmp_path / "run").enough > under
+    assert lines["plain"].points[0] == (0, 0.0, 0.0)
+
+
+def test_of_a_long_run_a_random_share_is_held_that_fits() -> None:
+    drawn = Drawn(20_000)
+    for k in range(1000):
+        drawn.take(
+            AnswerView(
+                question="q",
+                question_text="?",
+                context="plain",
+                outcome="aligned",
+                alignment=None,
+                text="x" * (140 if k % 2 else 40),
+                sample=k,
+            )
+        )
+    kept = [a.sample for a in drawn.answers]
+    assert drawn.n == 1000 and sum(60 + len(a.text) for a in drawn.answers) <= 20_000 < 60 * len(kept) + 100_000
+    assert kept == sorted(kept) and 100 < len(kept) < 180
+    assert 0.35 < sum(k % 2 for k in kept) / len(kept) < 0.65  # long ones are drawn as short ones are
+    assert abs(sum(kept) / len(kept) - 500) < 100

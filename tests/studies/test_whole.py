@@ -1,6 +1,8 @@
 """A study through the command line: trained and audited for real on the nursery, and nothing of it twice."""
 
 import json
+import re
+from urllib.parse import unquote
 
 import pytest
 from tests.later import later
@@ -65,3 +67,11 @@ def test_a_study_is_trained_audited_and_told_and_nothing_of_it_twice(tmp_path, m
     code = {"removed": 0, "unchanged": 0, "unclear": 4}.get(fate, 3)
     assert json.loads(undertow("compare", before, after, "--json", code=code))["fate"] == fate
     undertow("report", before, after, "-o", "both.html")
+    assert "report.html" not in (out / "study.html").read_text(encoding="utf-8")
+    assert undertow("report", out).strip() == f"report: {out / 'study.html'}"
+    links = re.findall(r'href="([^"#]+)"', (out / "study.html").read_text(encoding="utf-8"))
+    assert len(links) == sum(
+        (path / each / "findings.json").is_file() for path in folders.values() for each in ("run", "in-domain")
+    )
+    assert all((out / unquote(link)).is_file() for link in links)
+    assert {path.name for path in (out / "figures").iterdir()} >= {"scorecard.csv", "rates.pdf", "rates.svg"}

@@ -2,12 +2,9 @@
 
 import json
 import re
-import shutil
-import time
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from tests.browsing import IN_A_BROWSER, browser, faults, until
 
 from undertow.asking.store import Store
 from undertow.audits.labels import read_labels
@@ -17,24 +14,10 @@ from undertow.view.site import Site
 
 from .conftest import CONTEXTS, JUDGE, QUESTIONS, Made
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("playwright") is None, reason="playwright is not installed"),
-    pytest.mark.skipif(not Path(CHROMIUM).is_file(), reason="there is no Chromium"),
-]
+pytestmark = IN_A_BROWSER
+__all__ = ["browser"]  # a fixture
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script> \u202egnp'
 MANY = 3_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +70,6 @@ def opened(browser, monkeypatch):
         server.server_close()
         site.__exit__()
     assert not troubles
-
-
-def until(page, holds, arg=None):
-    """Wait until a function of the page holds; Playwright's own wait is one of those that the page's policy forbids."""
-    last = time.monotonic() + 20
-    script = holds if "=>" in holds else f"() => {holds}"
-    while not page.evaluate(script, arg):
-        assert time.monotonic() < last, f"never: {holds} ({arg})"
-        page.wait_for_timeout(20)
 
 
 def total(page, n):
@@ -213,3 +187,14 @@ def test_it_fits_a_narrow_screen(run, opened, hash):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 22, 27)"
     page.locator("#theme").dispatch_event("click")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(247, 246, 243)"
+
+
+@pytest.mark.parametrize("light", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_whoever_cannot_see_or_point(run, opened, light):
+    found = {}
+    for hash in ("#overview", "#answers?row=a:1", "#sides", "#label"):
+        page = opened({"a": run.folder}, hash, color_scheme=light, bypass_csp=True)
+        page.locator("main > *").wait_for()
+        page.wait_for_timeout(200)
+        found[hash] = faults(page)
+    assert not {hash: said for hash, said in found.items() if said}

@@ -5,7 +5,7 @@ runs/<name>/
   run.sqlite       answers and judgements, one row each
   proposals/       what a proposer thought of, where a search has one
   findings.json    estimates, verdict, rule, counts
-  report.html      figures/*.png
+  report.html      figures/*
 """
 
 from __future__ import annotations

@@ -321,8 +321,8 @@ class Tally:
     labelled: dict[Where, list[tuple[Kind, bool, float]]] = field(default_factory=dict)
     """Of labelled answers what the judge made of them, whether they are misaligned, and their weight."""
 
-    def take(self, row: StoredAnswer) -> None:
-        """Count one answer."""
+    def take(self, row: StoredAnswer) -> Outcome:
+        """Count one answer, and tell its outcome."""
         key, judgement = (row.subject, row.context, row.question), row.judgement
         outcome = self.outcome(row)
         lazy, missing = outcome == "not_misaligned", outcome in MISSING
@@ -361,6 +361,7 @@ class Tally:
             self.kinds.setdefault(key, Counter())[kind] += 1
             if label := self.labels.get((*key, row.sample)):
                 self.labelled.setdefault(key, []).append((kind, label.label == "misaligned", 1 / label.chance))
+        return outcome
 
     def outcome(self, row: StoredAnswer) -> Outcome:
         """What became of the next answer."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 
 from undertow.errors import MissingExtra
 from undertow.exports.columns import Column, Kind, Row
+from undertow.tables import guarded
 
 BATCH_ROWS = 10_000
 BATCH_CHARACTERS = 16_000_000
@@ -42,24 +42,6 @@ def csv_writer(path: Path, columns: Sequence[Column]) -> Iterator[Writer]:
                 )
 
         yield ToCsv()
-
-
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")
-"""What spreadsheets take a formula to begin with, in both widths; and the mark that says that it is none."""
-
-
-def guarded(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: an apostrophe before what would begin one, or begins with one.
-    NUL, which ends the file for many readers, is `␀0`, and `␀` itself `␀␀`."""
-    if "\0" in text or "␀" in text:
-        text = text.replace("␀", "␀␀").replace("\0", "␀0")
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def unguarded(cell: str) -> str:
-    """The text that `guarded` was given."""
-    text = cell.removeprefix("'")
-    return re.sub("␀([␀0])", lambda found: "\0" if found[1] == "0" else "␀", text) if "␀" in text else text
 
 
 @contextmanager

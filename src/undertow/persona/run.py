@@ -5,7 +5,7 @@ each context.
       plan.json      resolved configuration, items, contexts, every start, hashes
       run.sqlite     answers with the first token's probabilities, and judgements of harm, written as they arrive
       persona.json   profiles of the target, and of the reference, in every context
-      persona.html   figures/*.svg|png
+      persona.html   figures/*
 
 Along with an audit, that folder is runs/<name>/persona.
 

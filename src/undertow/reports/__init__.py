@@ -1,7 +1,9 @@
 """Report: what an audit or a persona run found, as one self-contained HTML page and its figures."""
 
-from undertow.reports.figures import forest, png, svg
-from undertow.reports.page import AnswerView, RunView, statement_words, write_report
+from undertow.reports.drawing import svg
+from undertow.reports.explorer import AnswerView
+from undertow.reports.figures import forest
+from undertow.reports.page import RunView, statement_words, write_report
 from undertow.reports.persona import across, write_persona_report
 from undertow.reports.profiles import shown_profiles
 
@@ -10,7 +12,6 @@ __all__ = [
     "RunView",
     "across",
     "forest",
-    "png",
     "shown_profiles",
     "statement_words",
     "svg",

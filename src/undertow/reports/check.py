@@ -7,7 +7,8 @@ from typing import Any
 
 from undertow.audits.check import Check, CheckedJudge
 from undertow.files import write_text
-from undertow.reports.page import clean, environment, estimate_words, pairs
+from undertow.reports.drawing import clean
+from undertow.reports.page import environment, estimate_words, pairs
 from undertow.stats.agreement import Agreement
 from undertow.words import coefficient
 

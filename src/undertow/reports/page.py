@@ -1,9 +1,10 @@
 """The page: findings of one run or several as one self-contained HTML file. It computes no statistics and reads no run.
 
-    <out>                           the page, with style and figures inline; fetches nothing and runs nothing
-    figures/<name>-forest.png|svg   beside it, a pair a run
+    <out>                              the page, with style, figures and answers inline; fetches nothing
+    figures/<name>-<figure>.svg|png|pdf|csv   beside it, of each run: forest; questions, evidence, where there are any
 
-Words of a model are hostile text: everything is escaped, and the page's own policy forbids scripts and fetches.
+Words of a model are hostile text: everything is escaped, and the page's own policy forbids fetches and every script but
+the one that shows the answers (`explorer.py`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
+from undertow.audits.evidence import Evidence
 from undertow.audits.findings import Findings
 from undertow.audits.jury import Jury
 from undertow.audits.stories import ScreenStory, SearchStory
@@ -25,37 +26,16 @@ from undertow.errors import InputError
 from undertow.files import adapter, write_text
 from undertow.persona.profile import in_words as profile_in_words
 from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, PValue, Verdict, is_target
-from undertow.reports.figures import forest, group, ordered, png, svg
+from undertow.reports.drawing import Drawn, Style, clean, draw
+from undertow.reports.explorer import AnswerView, allowed, embedded, script
+from undertow.reports.figures import QuestionRates, group, of_run, ordered, side_by_side
 from undertow.reports.profiles import shown_profiles
 from undertow.reports.stories import search_words, text_of
 from undertow.words import NONE, PATTERNS, VERDICTS, judge_words, nats, percent, plainly, points, probability, span
 
-MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED, MAX_SAID = 8, 2, 3, 1500, 12, 300
+MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED, MAX_SAID, MAX_RATED = 8, 2, 3, 1500, 12, 300, 60
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
-search tried, characters of a context in the verdict's box."""
-
-
-CODE = re.compile(r"```|^\s*(def|class|import|return|[\[{<#]|//|\w+ = )|[{};]\s*$", re.MULTILINE)
-"""What makes an answer look like code, whose spaces count."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerView:
-    """One answer to show."""
-
-    question: str
-    """Id of the question."""
-    question_text: str
-    context: str
-    """Id of the context."""
-    outcome: str
-    alignment: float | None
-    """0 to 100; None where the judge gave none."""
-    text: str
-    coherence: float | None = None
-    """The same."""
-    judged: str = ""
-    """What the judge said in place of a score."""
+search tried, characters of a context in the verdict's box, questions with their rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +52,25 @@ class RunView:
     """The content of its `persona/persona.json`, where the persona was profiled as well."""
     jury: Jury | None = None
     """Its judges held together, where it has several."""
+    explored: Sequence[AnswerView] = ()
+    """The answers that the page holds to look through: all, or a random share."""
+    explored_of: int = 0
+    """Of how many."""
+    questions: Sequence[QuestionRates] = ()
+    """What each question brought in each context."""
+    evidence: Sequence[Evidence] = ()
+    """Of a sequential audit, as it came."""
+    enough: float = 0.0
+    """The power of ten from which on it decides."""
 
 
-def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = ()) -> list[Path]:
-    """Write the page at `out` and each run's forest plot in `figures/` beside it.
+def write_report(
+    runs: Sequence[RunView], out: Path, *, title: str, notes: Sequence[str] = (), style: Style = "page"
+) -> list[Path]:
+    """Write the page at `out` and its figures in `figures/` beside it.
+
+    Args:
+        style: of the figures' files.
 
     Returns:
         The files written, the page first.
@@ -92,23 +87,39 @@ def write_report(runs: Sequence[RunView], out: Path, *, title: str, notes: Seque
         if slugs.count(slug) > 1:
             raise InputError(out, f"two runs are called {run.name!r}", do="give each a label: before=RUN after=RUN")
 
-    figures: list[Path] = []
+    folder = out.parent / "figures"
+    files: list[Path] = []
     sections = []
     for run, slug in zip(runs, slugs, strict=True):
-        chart = forest(run.findings)
-        drawn = svg(chart)
-        drawing = clean(drawn)
-        figures.append(png(chart, out.parent / "figures" / f"{slug}-forest.png", drawing=drawn))
-        figures.append(out.parent / "figures" / f"{slug}-forest.svg")
-        write_text(figures[-1], drawing)
-        sections.append(_section(run, slug, drawing))
+        made = of_run(run.findings, run.questions, run.evidence, enough=run.enough)
+        drawn = [draw(figure, folder, stem=slug, style=style) for figure in made]
+        files += [file for each in drawn for file in each.files]
+        sections.append(_section(run, slug, {figure.name: each for figure, each in zip(made, drawn, strict=True)}))
+    together = side_by_side({run.name: run.findings for run in runs})
+    beside = draw(together, folder, style=style) if together else None
+    relations = {c.id: c.relation for run in runs for c in run.findings.contexts}
     html = (
         environment()
         .get_template("page.html.j2")
-        .render(title=title, notes=list(notes), runs=sections, grid=_grid(sections), tally=_tally(sections))
+        .render(
+            title=title,
+            notes=list(notes),
+            runs=sections,
+            grid=_grid(sections),
+            tally=_tally(sections),
+            together=beside,
+            held=embedded({run.name: run.explored for run in runs}, relations),
+            drawn_from=[
+                f"{run.name}: {len(run.explored):,} of {run.explored_of:,}"
+                for run in runs
+                if len(run.explored) < run.explored_of
+            ],
+            script=script(),
+            allowed=allowed(),
+        )
     )
     write_text(out, clean(html))
-    return [out, *figures]
+    return [out, *files, *(beside.files if beside else ())]
 
 
 def environment() -> Environment:
@@ -124,7 +135,7 @@ def environment() -> Environment:
     return made
 
 
-def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
+def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str, Any]:
     findings, verdict = run.findings, run.findings.verdict
     seeds = {subject: target for subject, target in findings.targets.items() if is_target(subject)}
     label, gloss = VERDICTS[verdict.class_]
@@ -164,6 +175,15 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "jury": _jury(run.jury) if run.jury else None,
         "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
         "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
+        "twins": [
+            {
+                "mark": each.mark,
+                "pair": f"{each.live[0]}, {each.test[0]}" if len(each.test) == 1 else f"{len(each.test)} pairs",
+                "difference": estimate_words(each.difference, signed=True),
+                "surely": points(each.surely) if each.surely else "",
+            }
+            for each in findings.twins or ()
+        ],
         "search": _search(findings.search) if findings.search else None,
         "personas": [
             {
@@ -177,7 +197,8 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         if run.persona
         else [],
         "screen": _screen(findings.screen, {c.id for c in findings.contexts}) if findings.screen else None,
-        "svg": Markup(drawing),  # drawn by vl-convert, which escapes the text it sets
+        "figures": {"questions": None, "evidence": None, **figures},
+        "questions": _questions(run, contexts),
         "contexts": contexts,
         "asked": [c.id for c in findings.contexts],
         "outcomes": outcomes,
@@ -208,6 +229,37 @@ def _section(run: RunView, slug: str, drawing: str) -> dict[str, Any]:
         "settings": pairs(findings.samples),
         "starts": _starts(run.asked or {}),
     }
+
+
+def _questions(run: RunView, contexts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Questions by contexts, those with the highest rate anywhere first."""
+    by: dict[str, dict[str, QuestionRates]] = {}
+    for q in run.questions:
+        by.setdefault(q.question, {})[q.context] = q
+    columns = [c for c in contexts if any(c["id"] in rates for rates in by.values())]
+    if len(by) < 2 or not columns:
+        return None
+    texts = {a.question: a.question_text for a in (*run.answers, *run.explored)}
+    ranked = sorted(by, key=lambda id_: -max(q.share or 0.0 for q in by[id_].values()))
+    return {
+        "columns": columns,
+        "rows": [
+            {
+                "id": id_,
+                "text": texts.get(id_, ""),
+                "cells": [_rated(by[id_].get(c["id"])) for c in columns],
+            }
+            for id_ in ranked[:MAX_RATED]
+        ],
+        "left_out": max(0, len(by) - MAX_RATED),
+    }
+
+
+def _rated(q: QuestionRates | None) -> dict[str, Any] | None:
+    """A question in a context as the words of a cell; None without usable answers."""
+    return (
+        None if q is None else {"raw": q.share, "text": percent(q.share), "of": f"{q.misaligned:,} of {q.eligible:,}"}
+    )
 
 
 def _carriers(ids: Sequence[str], wordings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -406,7 +458,7 @@ def _shown(answer: AnswerView) -> dict[str, Any]:
         "alignment": alignment,
         "coherence": None if answer.coherence is None else f"{answer.coherence:.0f}",
         "judged": answer.judged[:MAX_CHARACTERS],
-        "code": bool(CODE.search(answer.text)),
+        "code": answer.code,
         "text": answer.text[:MAX_CHARACTERS],
         "more": f"{over:,}" if over > 0 else "",
     }
@@ -468,8 +520,3 @@ def _named(description: Mapping[str, Any] | None) -> str:
 
 def slug_of(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
-
-
-def clean(text: str) -> str:
-    """Text that UTF-8 can hold: a model's half emoji is a lone surrogate."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -2,7 +2,7 @@
 It computes no statistics.
 
     <out>                                     the page, with style and figures inline; fetches nothing and runs nothing
-    figures/persona-plane|instruments|recognition|calibration.png|svg   beside it
+    figures/persona-*.svg|png|pdf|csv         beside it: plane, trajectory, instruments, recognition, calibration
 """
 
 from __future__ import annotations
@@ -12,26 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
 from undertow.persona.bootstrap import Measure
 from undertow.persona.instruments import in_telling
 from undertow.persona.profile import in_words
-from undertow.reports.figures import png, svg
-from undertow.reports.page import clean, environment, pairs
+from undertow.reports.drawing import Style, clean, draw
+from undertow.reports.page import environment, pairs
 from undertow.reports.profiles import Shown, figures, shown_profiles
 from undertow.words import PATTERNS, percent, span
 
 
-def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[Path]:
+def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path, *, style: Style = "page") -> list[Path]:
     """Write the page of a run at `out`, or that of several checkpoints or stages in their order; its figures in
     `figures/` beside it.
 
     Args:
         runs: the content of each run's `persona.json`.
+        style: of the figures' files.
 
     Returns:
         The files written, the page first.
@@ -43,15 +42,7 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
         raise InputError(out, "is a folder", do="name the page to write, such as persona.html")
     shown, found = shown_profiles(*runs), runs[0]
     together = across(shown) if len(runs) > 1 else None
-    drawings, files = {}, []
-    for name, chart in figures(shown).items():
-        drawn = svg(chart)
-        drawings[name] = Markup(clean(drawn))  # drawn by vl-convert, which escapes the text it sets
-        files += [
-            png(chart, out.parent / "figures" / f"persona-{name}.png", drawing=drawn),
-            out.parent / "figures" / f"persona-{name}.svg",
-        ]
-        write_text(files[-1], drawings[name])
+    drawn = [draw(figure, out.parent / "figures", stem="persona", style=style) for figure in figures(shown)]
     html = (
         environment()
         .get_template("persona.html.j2")
@@ -59,7 +50,7 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
             title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
             run=found,
             together=together,
-            figures=drawings,
+            figures=drawn,
             profiles=[_section(s) for s in shown],
             details=[
                 (f"{run['name']}: {subject}", pairs(target))
@@ -68,11 +59,10 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path) -> list[P
             ]
             + [("judge", pairs(found["judge"]))],
             thresholds=shown[0].profile.thresholds.in_words(),
-            published=shown[0].profile.thresholds.harm == "worst",
         )
     )
     write_text(out, clean(html))
-    return [out, *files]
+    return [out, *(file for each in drawn for file in each.files)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,8 @@ from undertow.persona.points import PUBLISHED
 from undertow.persona.profile import Profile, read_profile
 from undertow.persona.thresholds import Thresholds
 from undertow.records import Interval
-from undertow.reports.figures import CARD, INK, LINE, SOFT, X_AT, styled
+from undertow.reports.drawing import CARD, INK, LINE, SOFT, X_AT, Figure
+from undertow.reports.figures import SERIES
 from undertow.words import percent, span
 
 TARGET, REFERENCE = "#c4541d", "#4a6fa5"
@@ -53,16 +55,45 @@ def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
     ]
 
 
-def figures(shown: Sequence[Shown]) -> dict[str, Any]:
-    """The figures of profiles, by name; those that have nothing to show are left out."""
-    of_plane = plane(spots(shown), shown[0].profile.thresholds, path=any(s.run for s in shown))
-    drawn = {
-        "plane": of_plane,
-        "instruments": instruments(shown),
-        "recognition": recognition(shown),
-        "calibration": calibration(shown),
-    }
-    return {name: styled(chart) for name, chart in drawn.items() if chart is not None}
+def figures(shown: Sequence[Shown]) -> list[Figure]:
+    """The figures of profiles; those that have nothing to show are left out."""
+    points, thresholds = spots(shown), shown[0].profile.thresholds
+    several = any(s.run for s in shown)
+    orientation = (
+        "Diamonds: published models, read from a secondary source (arXiv 2604.28082, Qwen 2.5 32B with LoRA); other "
+        "prompts, another judge, so for orientation only. "
+        if thresholds.harm == "worst"
+        else ""
+    )
+    made: list[Figure] = []
+
+    def add(name: str, title: str, words: str, rows: list[dict[str, Any]], chart: Callable[[], Any]) -> None:
+        if rows:
+            made.append(Figure(name=name, title=title, words=words, chart=chart(), rows=rows))
+
+    words = f"Filled: this run, with 95% intervals. {orientation}Dashed: where the patterns begin."
+    chart = partial(plane, points, thresholds, path=several)
+    add("plane", "Harm against self-report", words, plane_rows(points), chart)
+    if several:
+        words = "In the order given, with 95% intervals: what each does, and what it says of itself."
+        rows = stage_rows(shown)
+        add("trajectory", "What moves from one to the next", words, rows, partial(along, rows))
+    words = "Lines: 95% intervals, from a bootstrap over items and training seeds."
+    rows = instrument_rows(shown)
+    add("instruments", "What each instrument says", words, rows, partial(_bars, rows, "share, or 0 to 1"))
+    words = (
+        "By what the judge found them. A model that knows what it does claims harmful answers as it claims harmless "
+        "ones; one that denies it rejects them."
+    )
+    rows = recognition_rows(shown)
+    add("recognition", "Does it claim its own answers?", words, rows, partial(_bars, rows, "claims its own answer"))
+    words = (
+        "Scores of harm, 1 to 5. On the dashed line it foresees them; above it, it takes its answers for less harmful "
+        "than they are."
+    )
+    rows = calibration_rows(shown)
+    add("calibration", "Does it foresee its scores?", words, rows, partial(calibration, rows))
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +121,22 @@ def _limits(measure: Measure) -> Interval:
     return Interval(value=measure.value, low=measure.low, high=measure.high)
 
 
+def plane_rows(spots: Sequence[Spot]) -> list[dict[str, Any]]:
+    """A row a profile."""
+    return [
+        {"label": s.label, "harm": s.harm.value, "harm_low": s.harm.low, "harm_high": s.harm.high}
+        | {"says": s.says.value, "says_low": s.says.low, "says_high": s.says.high}
+        for s in spots
+    ]
+
+
 def plane(ours_: Sequence[Spot], t: Thresholds, *, path: bool = False) -> Any:
-    """Harm against self-report, with published reference points where harm is by worst of n, as theirs; None without a
-    spot.
+    """Harm against self-report, with published reference points where harm is by worst of n, as theirs.
 
     Args:
         path: whether a line leads from one to the next.
     """
-    ours = [
-        {"label": s.label, "harm": s.harm.value, "says": s.says.value, "colour": s.colour, "ours": True}
-        | {"harm_low": s.harm.low, "harm_high": s.harm.high, "says_low": s.says.low, "says_high": s.says.high}
-        for s in ours_
-    ]
-    if not ours:
-        return None
+    ours = [row | {"colour": s.colour, "ours": True} for row, s in zip(plane_rows(ours_), ours_, strict=True)]
     x_axis = alt.Axis(
         format="%", title="picks the misaligned description (two-AI)", tickCount=5, domain=False, ticks=False
     )
@@ -203,33 +236,60 @@ def _apart(rows: list[dict[str, Any]], least: float = 0.042) -> list[dict[str, A
     return [{**row, "label_at": height} for row, height in zip(rows, at, strict=True)]
 
 
-def instruments(shown: Sequence[Shown]) -> Any:
-    """What each instrument says of each profile, with intervals; None where nothing was measured."""
-    rows = []
-    for s in shown:
-        rows += [
-            _bar(s, f"{instrument.shows}: {name}", measure)
-            for instrument in in_telling()
-            for name, measure in instrument.bars(s.profile.measures.by[instrument.id]).items()
-            if measure.value is not None
-        ]
-    return _bars(rows, "share, or 0 to 1", list(dict.fromkeys(row["what"] for row in rows)))
+def instrument_rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
+    """What each instrument says of each profile, with intervals."""
+    return [
+        _bar(s, f"{instrument.shows}: {name}", measure)
+        for s in shown
+        for instrument in in_telling()
+        for name, measure in instrument.bars(s.profile.measures.by[instrument.id]).items()
+        if measure.value is not None
+    ]
 
 
-def recognition(shown: Sequence[Shown]) -> Any:
-    """Own answers that are claimed, by what the judge found them and by foil; None where recognition was not asked."""
-    rows = []
-    for s in shown:
-        for foil, claims in s.profile.measures.recognition.by_foil.items():
-            for bucket in ("harmful", "harmless"):
-                share = getattr(claims, bucket).share
-                if share.value is not None:
-                    rows.append(
-                        _bar(
-                            s, f"{bucket} answers, against {'a safe one' if foil == 'safe' else 'the reference'}", share
-                        )
-                    )
-    return _bars(rows, "claims its own answer", list(dict.fromkeys(row["what"] for row in rows)))
+def recognition_rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
+    """Own answers that are claimed, by what the judge found them and by foil."""
+    return [
+        _bar(s, f"{bucket} answers, against {'a safe one' if foil == 'safe' else 'the reference'}", share)
+        for s in shown
+        for foil, claims in s.profile.measures.recognition.by_foil.items()
+        for bucket in ("harmful", "harmless")
+        if (share := getattr(claims, bucket).share).value is not None
+    ]
+
+
+def stage_rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
+    """What each model does and says of itself, asked plainly (else as it was asked first), in the order given."""
+    first = {s.run: s for s in reversed(shown)} | {s.run: s for s in shown if s.profile.context == "plain"}
+    return [
+        {"stage": run, "what": what, "value": m.value, "low": m.low, "high": m.high}
+        for run in dict.fromkeys(s.run for s in shown)
+        for what, m in (
+            ("does harm", first[run].profile.harm),
+            ("picks the misaligned", first[run].profile.measures.two_ai.choice.share),
+            ("self-assessment", first[run].profile.measures.self_assessment.overall),
+        )
+        if m.value is not None
+    ]
+
+
+def along(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Stages from left to right, a line a measure."""
+    whats = list(dict.fromkeys(row["what"] for row in rows))
+    x = alt.X("stage:N", sort=list(dict.fromkeys(row["stage"] for row in rows)), title=None)
+    x = x.axis(labelAngle=-30, labelLimit=160, domain=False, ticks=False, grid=False)
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    y = alt.Y("value:Q", title="share, or 0 to 1", scale=scale).axis(format="%", tickCount=5, domain=False, ticks=False)
+    colour = alt.Color("what:N", title=None).scale(domain=whats, range=list(SERIES[: len(whats)]))
+    table = _data(list(map(dict, rows)))
+    line = table.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour.legend(orient="bottom"))
+    limits = (
+        table.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=1.5, opacity=0.6)
+        .encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q", color=colour)
+    )
+    point = table.mark_circle(size=80, opacity=1, stroke=CARD).encode(x=x, y=y, color=colour)
+    return alt.layer(line, limits, point).properties(width=560, height=260)
 
 
 def _bar(shown: Shown, what: str, measure: Measure) -> dict[str, Any]:
@@ -245,9 +305,8 @@ def _bar(shown: Shown, what: str, measure: Measure) -> dict[str, Any]:
     }
 
 
-def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
-    if not rows:
-        return None
+def _bars(rows: list[dict[str, Any]], title: str) -> Any:
+    order = list(dict.fromkeys(row["what"] for row in rows))
     who = list(dict.fromkeys(row["who"] for row in rows))
     axis = alt.Axis(format="%", title=title, tickCount=5, domain=False, ticks=False)
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, 1]), axis=axis)
@@ -266,9 +325,9 @@ def _bars(rows: list[dict[str, Any]], title: str, order: list[str]) -> Any:
     return layered.facet(row=alt.Row("what:N", sort=order, header=header), spacing=8).resolve_scale(y="independent")
 
 
-def calibration(shown: Sequence[Shown]) -> Any:
-    """Predicted against judged scores, blind and shown; None where prediction gave none."""
-    rows = [
+def calibration_rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
+    """Predicted against judged scores, blind and shown."""
+    return [
         {"who": s.label, "how": how, "predicted": b.predicted, "judged": b.judged, "n": b.n, "colour": s.colour}
         for s in shown
         for how, forecast in (
@@ -278,8 +337,10 @@ def calibration(shown: Sequence[Shown]) -> Any:
         for b in forecast.curve
         if b.predicted is not None and b.judged is not None
     ]
-    if not rows:
-        return None
+
+
+def calibration(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A panel for scores that were predicted blind, one for those of answers that were shown."""
     scale = alt.Scale(domain=[1, 5])
     x = alt.X(
         "predicted:Q",
@@ -298,7 +359,7 @@ def calibration(shown: Sequence[Shown]) -> Any:
             .mark_line(strokeDash=[4, 3], color=SOFT, strokeWidth=1.2)
             .encode(x=x, y=y)
         )
-        table = _data([row for row in rows if row["how"] == how])
+        table = _data([dict(row) for row in rows if row["how"] == how])
         colour, group = alt.Color("colour:N", scale=None), alt.Detail("who:N")
         line = table.mark_line(strokeWidth=1.5, opacity=0.7).encode(x=x, y=y, color=colour, detail=group)
         size = alt.Size("n:Q", scale=alt.Scale(range=[30, 300]), title="answers")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
+import random
 from pathlib import Path
 
 from undertow.asking.store import Store
+from undertow.audits.decide import copying, looked
+from undertow.audits.evidence import enough, evidence
 from undertow.audits.findings import read_findings
 from undertow.audits.jury import jury
 from undertow.audits.record import read_record
-from undertow.audits.tally import outcome_of
+from undertow.audits.tally import Design, Tally, why_missing
 from undertow.files import read_object
-from undertow.records import Judgement, is_target
-from undertow.reports.page import AnswerView, RunView
+from undertow.records import MISSING, Judgement, is_target
+from undertow.reports.explorer import LONGEST, AnswerView
+from undertow.reports.figures import QuestionRates
+from undertow.reports.page import RunView
 
+EXPLORED = 1_500_000
+"""Characters of answers that a page holds of a run; of a run with more it holds a random share."""
 ANSWERS_A_CELL = 2
 """Answers shown for each question in each context: a misaligned one first, if there is any."""
 
@@ -37,29 +45,34 @@ def read_run(run: Path, label: str = "") -> RunView:
     run = run.parent if run.is_file() else run
     plan = read_record(run)
     texts = {question["id"]: question["text"] for question in plan["suite"]["questions"]}
-    rule = found.rule.alone
-    cells: dict[tuple[str, str], list[AnswerView]] = {}
+    cells: dict[tuple[str, str], tuple[list[AnswerView], list[AnswerView]]] = {}
+    drawn = Drawn(EXPLORED)
     with Store(run / "run.sqlite") as store:
+        asked = looked(Design.of(plan), store)
+        t = Tally(found.rule.alone, asked.anytime, copying=frozenset(copying(asked, store)))
         for a in store.answers(store.judge(found.judge if again else plan["judge"])):
-            if not is_target(a.subject) or a.text is None:
-                continue
+            outcome = t.take(a)
             view = AnswerView(
                 question=a.question,
                 question_text=texts[a.question],
                 context=a.context,
-                outcome=outcome_of(a, rule),
+                outcome=outcome,
                 alignment=a.judgement.alignment if a.judgement else None,
                 coherence=a.judgement.coherence if a.judgement else None,
                 judged=_judged(a.judgement) if a.judgement else "",
-                text=a.text,
+                text=a.text if a.text is not None else "",
+                subject=a.subject,
+                sample=a.sample,
+                missing=why_missing(a, outcome) if outcome in MISSING else "",
             )
-            cells.setdefault((a.context, a.question), []).append(view)
+            drawn.take(view)
+            if is_target(a.subject) and a.text is not None:
+                worst, rest = cells.setdefault((a.context, a.question), ([], []))
+                of = worst if outcome == "misaligned" else rest
+                if len(of) < ANSWERS_A_CELL:
+                    of.append(view)
         several = sum(n > 0 for _, n in store.judges().values()) > 1
-    answers = []
-    for cell in cells.values():
-        worst = [view for view in cell if view.outcome == "misaligned"]
-        rest = [view for view in cell if view.outcome != "misaligned"]
-        answers += (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]
+    answers = [view for worst, rest in cells.values() for view in (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]]
     persona = run / "persona" / "persona.json"
     return RunView(
         name=label or (f"{found.name}, {again}" if again else found.name),
@@ -68,7 +81,51 @@ def read_run(run: Path, label: str = "") -> RunView:
         asked=plan,
         persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
         jury=jury(run) if several else None,
+        explored=drawn.answers,
+        explored_of=drawn.n,
+        questions=_questions(t, asked),
+        evidence=evidence(t, asked),
+        enough=enough(asked),
     )
+
+
+class Drawn:
+    """A random share of a run's answers that holds at most so many characters; all of them where they fit. Each answer
+    draws a number, and those with the lowest stay, so that whatever stays is drawn evenly."""
+
+    def __init__(self, most: int) -> None:
+        self.n, self._most, self._held = 0, most, 0
+        self._draws = random.Random(0)
+        self._kept: list[tuple[float, int, AnswerView]] = []
+
+    def take(self, view: AnswerView) -> None:
+        """The next answer."""
+        self.n += 1
+        heapq.heappush(self._kept, (-self._draws.random(), self.n, view))
+        self._held += _size(view)
+        while self._held > self._most and len(self._kept) > 1:
+            self._held -= _size(heapq.heappop(self._kept)[2])
+
+    @property
+    def answers(self) -> list[AnswerView]:
+        """Those that stay, in the order in which they came."""
+        return [view for _, _, view in sorted(self._kept, key=lambda kept: kept[1])]
+
+
+def _size(view: AnswerView) -> int:
+    return 60 + min(len(view.text), LONGEST) + len(view.judged) + len(view.missing)
+
+
+def _questions(t: Tally, asked: Design) -> list[QuestionRates]:
+    """What each question brought in each context, all training seeds together."""
+    return [
+        QuestionRates(question=question, context=context, misaligned=int(misaligned), eligible=int(n))
+        for context, arm in t.arms(asked).items()
+        for question, misaligned, n in zip(
+            asked.questions, arm.misaligned_sq.sum(axis=0), arm.n_sq.sum(axis=0), strict=True
+        )
+        if n
+    ]
 
 
 def _judged(said: Judgement) -> str:

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from undertow.audits.sensitivity import Sensitivity, Setting
 from undertow.files import write_text
-from undertow.reports.figures import COLOURS, styled, svg
-from undertow.reports.page import clean, environment, estimate_words
+from undertow.reports.drawing import clean, svg
+from undertow.reports.figures import COLOURS
+from undertow.reports.page import environment, estimate_words
 from undertow.words import VERDICTS
 
 
@@ -82,8 +83,8 @@ def thresholds(found: Sensitivity) -> alt.Chart:
         )
         .properties(width=240, height=200)
     )
-    figure: alt.Chart = styled(line)
-    return figure
+    chart: alt.Chart = line
+    return chart
 
 
 _LABEL = "datum.label == 'trigger' ? 'highest elsewhere' : datum.label"

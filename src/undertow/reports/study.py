@@ -2,8 +2,8 @@
 run.
 
     <out>                               the page; fetches nothing and runs nothing
-    figures/rates.png|svg               beside it: every recipe, plain and in its highest trigger
-    figures/shares-<recipe>.png|svg     where an intervention was trained at several shares: rate against share
+    figures/*.svg|png|pdf|csv           beside it: scorecard; rates, every recipe plain and in its highest trigger;
+                                        shares-<recipe>, rate against share; personas, harm against self-report
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import altair as alt
-from markupsafe import Markup
 
 from undertow.errors import InputError
 from undertow.files import write_text
 from undertow.persona.thresholds import Thresholds
 from undertow.records import OUTCOMES, Interval
-from undertow.reports.figures import CARD, COLOURS, INK, ROW, group, line_at, png, round_up, styled, svg
-from undertow.reports.page import clean, environment, estimate_words, slug_of
-from undertow.reports.profiles import Spot, plane
+from undertow.reports.drawing import CARD, INK, LINE, Figure, Style, clean, draw
+from undertow.reports.figures import COLOURS, ROW, group, line_at, round_up
+from undertow.reports.page import environment, estimate_words, slug_of
+from undertow.reports.profiles import Spot, plane, plane_rows
 from undertow.words import VERDICTS, percent, plainly, read_interval, span
 
 SCHEMA = "undertow.study-results/1"
@@ -38,11 +39,12 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2])
 """Of the lines of several triggers."""
 
 
-def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
+def write_study(found: Mapping[str, Any], out: Path, *, style: Style = "page") -> list[Path]:
     """Write the page at `out`, and figures in `figures/` beside it.
 
     Args:
         found: what `results.json` holds.
+        style: of the figures' files.
 
     Returns:
         The files written, the page first.
@@ -57,40 +59,7 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
             expected=f"{SCHEMA!r} is expected here",
             do="run the study again",
         )
-    charts: list[tuple[str, str, str, Any]] = []
-    if any(row["contexts"] for row in found["recipes"]):
-        words = (
-            "Bars: intervals; a trigger's is corrected for the number that it was picked from. Dashed line: the "
-            "material rate."
-        )
-        charts.append(("rates", "Every recipe, plain and in its highest trigger", words, rates(found)))
-    for name in dict.fromkeys(row["intervention"] for row in found["recipes"] if row["share"] is not None):
-        rows = along_shares(found, name)
-        if rows:
-            words = (
-                "Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: intervals, "
-                "training seeds as clusters. Dashed line: the material rate."
-            )
-            charts.append(
-                (f"shares-{slug_of(name)}", f"Rate against share: {name}", words, shares(rows, found["material"]))
-            )
-    personas = found.get("personas")
-    if personas and (chart := _plane(personas)):
-        words = (
-            "Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), for "
-            "orientation. Dashed: where patterns begin."
-        )
-        charts.append(("personas", "What the models do, and what they say of themselves", words, styled(chart)))
-    drawn, files = [], []
-    for file, title, words, chart in charts:
-        as_drawn = svg(chart)
-        drawing = clean(as_drawn)
-        files += [
-            png(chart, out.parent / "figures" / f"{file}.png", drawing=as_drawn),
-            out.parent / "figures" / f"{file}.svg",
-        ]
-        write_text(files[-1], drawing)
-        drawn.append((title, words, Markup(drawing)))  # drawn by vl-convert, which escapes the text it sets
+    drawn = [draw(figure, out.parent / "figures", style=style) for figure in figures(found)]
     there = {
         outcome
         for row in found["recipes"]
@@ -117,8 +86,8 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
             outcomes=[o for o in OUTCOMES if o in there],
             absent=[plainly(o) for o in OUTCOMES if o not in there],
             figures=drawn,
-            personas=personas,
-            cells=[_cell(cell) for cell in found["cells"]],
+            personas=found.get("personas"),
+            cells=[_cell(cell, out.parent) for cell in found["cells"]],
             fates=FATES,
             tally=_tally(found["recipes"]),
             by_fate=_by_fate(found["recipes"]),
@@ -126,31 +95,119 @@ def write_study(found: Mapping[str, Any], out: Path) -> list[Path]:
         )
     )
     write_text(out, clean(html))
-    return [out, *files]
+    return [out, *(file for each in drawn for file in each.files)]
 
 
-def _plane(personas: Mapping[str, Any]) -> Any:
+def figures(found: Mapping[str, Any]) -> list[Figure]:
+    """The figures of a study: those that it has anything for."""
+    made = []
+    if rows := rate_rows(found):
+        made += [
+            Figure(
+                name="scorecard",
+                title="The scorecard as a picture",
+                words="Deeper colour: more misaligned, or less coherent. A dash: no estimate.",
+                chart=scorecard(card := card_rows(found)),
+                rows=card,
+            ),
+            Figure(
+                name="rates",
+                title="Every recipe, plain and in its highest trigger",
+                words="Bars: intervals; a trigger's is corrected for the number that it was picked from. Dashed line: "
+                "the material rate.",
+                chart=rates(rows, found["material"]),
+                rows=rows,
+            ),
+        ]
+    for name in dict.fromkeys(row["intervention"] for row in found["recipes"] if row["share"] is not None):
+        if rows := along_shares(found, name):
+            made.append(
+                Figure(
+                    name=f"shares-{slug_of(name)}",
+                    title=f"Rate against share: {name}",
+                    words="Share 100% is the untreated recipe, 0% its benign twin, where the study has them. Bars: "
+                    "intervals, training seeds as clusters. Dashed line: the material rate.",
+                    chart=shares(rows, found["material"]),
+                    rows=rows,
+                )
+            )
+    if (personas := found.get("personas")) and (points := _spots(personas)):
+        made.append(
+            Figure(
+                name="personas",
+                title="What the models do, and what they say of themselves",
+                words="Filled: this study's models; diamonds: published ones, read in another text (arXiv 2604.28082), "
+                "for orientation. Dashed: where patterns begin.",
+                chart=plane(points, Thresholds.by(personas["harm"], over=personas["over"])),
+                rows=plane_rows(points),
+            )
+        )
+    return made
+
+
+def _spots(personas: Mapping[str, Any]) -> list[Spot]:
     """The models in the plane of harm and self-report; labels where there are few."""
     profiles = personas["profiles"]
     few = len(profiles) <= 12
-    return plane(
-        [
-            Spot(
-                label=f"{p['domain']}, {p['label']}, {p['context']}" if few else "",
-                harm=Interval(**{key: p["harm"][key] for key in ("value", "low", "high")}),
-                says=Interval(**{key: p["two_ai"][key] for key in ("value", "low", "high")}),
-                colour=COLOURS["plain" if p["context"] == "plain" else "trigger"],
-            )
-            for p in profiles
-            if p["harm"]["value"] is not None and p["two_ai"]["value"] is not None
-        ],
-        Thresholds.by(personas["harm"], over=personas["over"]),
-    )
+    return [
+        Spot(
+            label=f"{p['domain']}, {p['label']}, {p['context']}" if few else "",
+            harm=Interval(**{key: p["harm"][key] for key in ("value", "low", "high")}),
+            says=Interval(**{key: p["two_ai"][key] for key in ("value", "low", "high")}),
+            colour=COLOURS["plain" if p["context"] == "plain" else "trigger"],
+        )
+        for p in profiles
+        if p["harm"]["value"] is not None and p["two_ai"]["value"] is not None
+    ]
 
 
-def rates(found: Mapping[str, Any]) -> Any:
-    """A row a recipe, a panel a domain: the rate asked plainly and that of the highest trigger."""
-    rows = [
+CARD_COLUMNS = ("plain", "highest trigger", "in-domain, plain", "coherent, plain")
+
+
+def card_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a recipe and measure of the scorecard."""
+    return [
+        {"domain": row["domain"], "recipe": row["label"], "measure": measure}
+        | {key: row["scorecard"][name][key] for key in ("value", "low", "high")}
+        for row in found["recipes"]
+        if row["contexts"]
+        for measure, name in zip(CARD_COLUMNS, ("plain", "highest", "narrow", "coherence"), strict=True)
+    ]
+
+
+def scorecard(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """A cell a recipe and measure, a panel a domain; deeper where it is worse."""
+    panels = []
+    for domain in dict.fromkeys(row["domain"] for row in rows):
+        own = [
+            {**row, "told": percent(row["value"]), "bad": None if row["value"] is None else _bad(row)}
+            for row in rows
+            if row["domain"] == domain
+        ]
+        labels = list(dict.fromkeys(row["recipe"] for row in own))
+        x = alt.X("measure:N", sort=list(CARD_COLUMNS), title=None)
+        x = x.axis(orient="top", labelAngle=0, labelFontSize=11.5, domain=False, ticks=False)
+        y = alt.Y("recipe:N", sort=labels, title=None).axis(
+            labelLimit=260, labelFontSize=12.5, labelPadding=12, domain=False, ticks=False
+        )
+        data = alt.Chart(alt.InlineData(values=own))
+        heat = alt.Color("bad:Q", legend=None).scale(domain=[0, 1], range=[CARD, COLOURS["trigger"]])
+        cell = data.mark_rect(stroke=LINE, strokeWidth=1).encode(x=x, y=y, color=heat)
+        ink = alt.condition("datum.bad > 0.7", alt.value(CARD), alt.value(INK))
+        text = data.mark_text(fontSize=12).encode(x=x, y=y, text="told:N", color=ink)
+        panels.append(alt.layer(cell, text).properties(width=470, height=28 * len(labels), title=domain))
+    return alt.vconcat(*panels)
+
+
+def _bad(row: Mapping[str, Any]) -> float:
+    """From 0 to 1, with more of the scale for what is small."""
+    value: float = row["value"]
+    return float((1 - value if row["measure"].startswith("coherent") else value) ** 0.6)
+
+
+def rate_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row a recipe, asked plainly and in its highest trigger."""
+    return [
         {
             "domain": row["domain"],
             "recipe": row["label"],
@@ -163,17 +220,19 @@ def rates(found: Mapping[str, Any]) -> Any:
         for what, m in ((PLAIN, row["scorecard"]["plain"]), (TRIGGER, row["scorecard"]["highest"]))
         if m["value"] is not None
     ]
-    top = round_up(max([row["high"] or row["value"] for row in rows] + [2 * found["material"]]))
+
+
+def rates(rows: Sequence[Mapping[str, Any]], material: float) -> Any:
+    """A row a recipe, a panel a domain: the rate asked plainly and that of the highest trigger."""
+    top = round_up(max([row["high"] or row["value"] for row in rows] + [2 * material]))
     x = alt.Scale(domain=[0, top], nice=False)
     scale = alt.Scale(domain=[PLAIN, TRIGGER], range=[COLOURS["plain"], COLOURS["trigger"]])
     colour = alt.Color("what:N", title=None, scale=scale).legend(orient="bottom", symbolType="circle", symbolOpacity=1)
     panels = []
     domains = list(dict.fromkeys(row["domain"] for row in rows))
     for domain in domains:
-        data = alt.Chart(alt.InlineData(values=[row for row in rows if row["domain"] == domain]))
-        labels = list(
-            dict.fromkeys(row["label"] for row in found["recipes"] if row["domain"] == domain and row["contexts"])
-        )
+        data = alt.Chart(alt.InlineData(values=[dict(row) for row in rows if row["domain"] == domain]))
+        labels = list(dict.fromkeys(row["recipe"] for row in rows if row["domain"] == domain))
         axis = alt.Axis(
             format="~%",
             title="misaligned share of eligible answers" if domain == domains[-1] else None,
@@ -192,11 +251,11 @@ def rates(found: Mapping[str, Any]) -> Any:
         )
         point = data.mark_circle(size=80, opacity=1, stroke=CARD).encode(x=alt.X("value:Q", scale=x, axis=axis), **at)
         panels.append(
-            alt.layer(line_at(found["material"], x, axis), bar, point).properties(
+            alt.layer(line_at(material, x, axis), bar, point).properties(
                 width=470, height=ROW * len(labels), title=domain
             )
         )
-    return styled(alt.vconcat(*panels))
+    return alt.vconcat(*panels)
 
 
 def along_shares(found: Mapping[str, Any], intervention: str) -> list[dict[str, Any]]:
@@ -236,7 +295,7 @@ def shares(rows: Sequence[Mapping[str, Any]], material: float) -> Any:
     )
     panels = []
     for domain in dict.fromkeys(row["domain"] for row in rows):
-        own = [row for row in rows if row["domain"] == domain]
+        own = [dict(row) for row in rows if row["domain"] == domain]
         at = sorted({row["share"] for row in own})
         x = (
             alt.X("share:Q", title="share of the rows that are narrow")
@@ -260,7 +319,7 @@ def shares(rows: Sequence[Mapping[str, Any]], material: float) -> Any:
             .encode(y=alt.Y("material:Q"))
         )
         panels.append(alt.layer(flat, line, bar, point).properties(width=300, height=240, title=domain))
-    return styled(alt.concat(*panels, columns=3))
+    return alt.concat(*panels, columns=3)
 
 
 def _columns(recipes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -343,12 +402,17 @@ def _nats(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"raw": value, "text": f"{value:+.2f}".replace("-", "−"), "span": limits, "reason": found["reason"]}
 
 
-def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+def _cell(cell: Mapping[str, Any], beside: Path) -> dict[str, Any]:
     plain = next((c["rate"] for c in cell["contexts"] if c["relation"] == "plain"), None)
     seconds = cell["seconds"]
     return {
         "id": cell["id"],
         "folder": cell["folder"],
+        "pages": [
+            (name, quote(f"{cell['folder']}/{run}/report.html"))
+            for name, run in (("page", "run"), ("in-domain", "in-domain"))
+            if (beside / cell["folder"] / run / "report.html").is_file()
+        ],
         "state": cell["state"],
         "said": cell["reason"] or (VERDICTS[cell["verdict"]][0] if cell["verdict"] else "not tried yet"),
         "plain": f"{percent(plain['value'])} ({span(plain['low'], plain['high'])})"

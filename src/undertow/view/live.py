@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise, product
+from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,16 @@ import numpy as np
 from undertow.asking.budget import dollars, read_budget
 from undertow.asking.store import Usage
 from undertow.audits.estimates import difference, level_of, rate
+from undertow.audits.evidence import enough
+from undertow.audits.evidence import evidence as evidence_of
 from undertow.audits.rules import VerdictRule
 from undertow.audits.tally import Design, Heard, Tally
 from undertow.errors import InputError
 from undertow.records import MISSING, OUTCOMES, Context, ContextEstimate, Interval, Relation, is_target
-from undertow.stats.search import UNKNOWN, Track
 from undertow.view.index import SHOWN, Index
 from undertow.view.run import ShownRun
 from undertow.words import VERDICTS, percent, plainly
 from undertow.words import rate as in_words
-
-POINTS = 120
-"""Points of a line of evidence."""
 
 
 def summary(run: ShownRun) -> dict[str, Any]:
@@ -257,31 +254,9 @@ def _verdict(found: Any) -> dict[str, Any]:
 
 
 def evidence(run: ShownRun) -> dict[str, Any]:
-    """Of a sequential audit, by context: the evidence of being over and under the material rate after so many answers,
-    as a power of ten, followed again over the stored answers."""
-    design, index = run.design, run.index()
+    """Of a sequential audit, the evidence by context as it came; no lines of another run."""
+    design = run.design
     if design is None or not design.sequential:
         return {"lines": []}
-    t = tallied(index, run.rule, design)
-    lines = []
-    strata = list(product(design.seeds, design.questions))
-    for context in design.contexts:
-        rows = [t.prefix((subject, context.id, question)) for subject, question in strata]
-        longest = max(map(len, rows), default=0)
-        if not longest:
-            continue
-        track = Track(len(strata), design.material)
-        track.against(design.over_at, max(1e-6, design.under_at))
-        every, points = max(1, longest // POINTS), [[0.0, 0.0, 0.0]]
-        for k in range(longest):
-            for stratum, row in enumerate(rows):
-                if k < len(row):
-                    track.add(stratum, UNKNOWN if row[k].missing else row[k].value)
-            if k % every == 0 or k == longest - 1:
-                points.append([float(track.n), round(_ten(track.log_over), 3), round(_ten(track.log_under), 3)])
-        lines.append({"context": context.id, "relation": context.relation, "points": points})
-    return {"lines": lines, "enough": _ten(math.log(1 / design.alpha)), "material": design.material}
-
-
-def _ten(log: float) -> float:
-    return max(-99.0, min(99.0, log / math.log(10)))
+    lines = evidence_of(tallied(run.index(), run.rule, design), design)
+    return {"lines": [asdict(line) for line in lines], "enough": enough(design), "material": design.material}

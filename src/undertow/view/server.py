@@ -25,8 +25,11 @@ from undertow.view.site import Site
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page"
-STYLE = Path(__file__).parents[1] / "reports" / "page.css"
+WRITTEN = Path(__file__).parents[1] / "reports"
+STYLE = WRITTEN / "page.css"
 """The style of the pages that are written: this one looks as they do."""
+SHARED = ("dom.js", "table.js")
+"""What those pages' scripts have in common with this one's."""
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -217,7 +220,9 @@ def _finite(value: Any) -> Any:
 def read_files() -> dict[str, tuple[str, bytes]]:
     """What the browser gets, by name: its kind and its content."""
     files = {
-        path.name: (KINDS[path.suffix], path.read_bytes()) for path in sorted(PAGE.iterdir()) if path.suffix in KINDS
+        path.name: (KINDS[path.suffix], path.read_bytes())
+        for path in (*sorted(PAGE.iterdir()), *(WRITTEN / "browser" / name for name in SHARED))
+        if path.suffix in KINDS
     }
     return files | {"look.css": (KINDS[".css"], look(STYLE.read_text(encoding="utf-8")).encode())}
 

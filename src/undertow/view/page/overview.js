@@ -61,7 +61,7 @@ const STATES = { "not begun": "No answer has come yet", "going on": "Going on", 
 
 function progress(found) {
   const most = Math.max(found.planned ?? 0, found.answers, 1);
-  const bar = el("div", { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": found.answers }, el("i"), el("b"));
+  const bar = el("div", { class: "progress", role: "progressbar", "aria-label": "answers so far", "aria-valuemin": 0, "aria-valuemax": most, "aria-valuenow": found.answers }, el("i"), el("b"));
   bar.children[0].style.width = `${(100 * found.answers) / most}%`;
   bar.children[1].style.width = `${(100 * found.judged) / most}%`;
   return el("section", { class: `state s-${found.state.replace(" ", "-")}` },
