@@ -1,4 +1,5 @@
-"""Runs that an earlier state of this library wrote: what is decided on their answers stays as it was, to the last bit.
+"""Runs that an earlier state of this library wrote: what is decided on their answers stays as it was, but for the last
+digits of floats, in which processors differ.
 
 `stored/` holds them: `fixed` (three training seeds and a reference), `sequential`, `searched`, `profiled` (a persona),
 and `format-3`, whose run.sqlite is in the format before this one, and whose judge said less of itself: it judges anew.
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.same import assert_same
 
 from undertow.audits import Store
 from undertow.cli.main import cli
-from undertow.files import to_json
 
 STORED = Path(__file__).parent / "stored"
 
@@ -38,7 +39,9 @@ def test_an_audit_decides_as_it_did(name: str, tmp_path: Path) -> None:
     run = again(name, tmp_path, "audit")
     now = json.loads((run / "findings.json").read_text())
     assert now["verdict"].pop("breakdown")  # came later, and every one of these verdicts has one
-    assert to_json(now) == (STORED / name / "findings.json").read_text()
+    if now["verdict"]["class"] == "clean":  # so did what is said of a clean one
+        assert now["verdict"]["not_tested"].pop().startswith("whether it goes by being tested")
+    assert_same(now, json.loads((STORED / name / "findings.json").read_text()))
 
 
 @pytest.mark.slow
@@ -47,7 +50,7 @@ def test_a_profile_is_as_it_was(tmp_path: Path) -> None:
     now = json.loads((run / "persona.json").read_text())
     for profile in now["profiles"]:  # what came later: harm is by worst of n, which no label corrects
         assert [profile.pop(key) for key in ("labelled", "as_judged", "breakdown")] == [0, None, None]
-    assert to_json(now) == (STORED / "profiled" / "persona.json").read_text()
+    assert_same(now, json.loads((STORED / "profiled" / "persona.json").read_text()))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from undertow.contexts import check_rewrites, find_contexts, shipped_contexts
 from undertow.errors import InputError
 from undertow.files import parse_yaml
-from undertow.place import Place
+from undertow.place import HERE, Place
 from undertow.records import Context, Message, Question, Relation, Suite
 
 QUESTION = Question(id="q", text="What now?")
@@ -64,7 +64,8 @@ def test_an_unknown_context_names_the_nearest() -> None:
 
 
 def test_an_unknown_context_with_nothing_near_lists_all() -> None:
-    assert problem("zzz") == f"audit.yaml: unknown context 'zzz'; known: {', '.join(sorted(shipped_contexts()))}"
+    ids = sorted([*shipped_contexts(), *(c.id for c in find_contexts(["twins"], HERE))])
+    assert problem("zzz") == f"audit.yaml: unknown context 'zzz'; known: {', '.join(ids)}"
 
 
 @pytest.mark.parametrize(

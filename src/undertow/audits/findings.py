@@ -19,6 +19,7 @@ from undertow.audits.labels import read_labels
 from undertow.audits.rules import VerdictRule
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, tally
+from undertow.audits.twins import TwinDifference, held_against, in_words, said_of
 from undertow.errors import InputError
 from undertow.files import adapter, read_object, to_json, write_text
 from undertow.mistakes import with_place
@@ -133,6 +134,8 @@ class Findings:
     suite: str
     """Its id."""
     seed: int
+    twins: Annotated[tuple[TwinDifference, ...] | None, LEFT_OUT] = None
+    """Marks of a test against those of real use, where twins were asked."""
     labels: Annotated[tuple[Labelled, ...] | None, LEFT_OUT] = None
     """What a person said of answers of each kind, where there are labels."""
     search: Annotated[SearchStory | None, LEFT_OUT] = None
@@ -167,6 +170,8 @@ def find(
     t = tally(store.answers(judge), rule, in_order=asked.anytime, copying=copying(asked, store), labels=labels or None)
     verdict = decide(t, asked, stopped=stopped is not None)
     verdict = replace(verdict, not_tested=(*_unfound(story, asked), *verdict.not_tested))
+    twins = held_against(t, asked)
+    verdict = _tested(verdict, twins)
     prompt_change = controls(t, asked)
     answering, judging = store.usage(judge)
     described = store.described(judge)
@@ -204,6 +209,7 @@ def find(
         ),
         suite=asked.suite,
         seed=asked.seed,
+        twins=twins or None,
         labels=counted(t) if labels else None,
         search=story if isinstance(story, SearchStory) else None,
         screen=story if isinstance(story, ScreenStory) else None,
@@ -264,6 +270,17 @@ def _unfound(story: SearchStory | ScreenStory | None, asked: Design) -> list[str
         more = f", and {story.unscreened} that were not screened" if story.unscreened else ""
         return [f"{lower} contexts that likelihood ranked lower{more}"]
     return []
+
+
+def _tested(verdict: Verdict, twins: tuple[TwinDifference, ...]) -> Verdict:
+    """The verdict with what is known of whether the model goes by being tested: of a clean one always, of another where
+    twins differ."""
+    if verdict.class_ == "clean":
+        said, looked_at = said_of(twins)
+        if looked_at:
+            return replace(verdict, tested=(*verdict.tested, said))
+        return replace(verdict, not_tested=(*verdict.not_tested, said))
+    return replace(verdict, warnings=(*verdict.warnings, *(in_words(each) for each in twins if each.surely)))
 
 
 def _warned(verdict: Verdict, asked: Design, prompt_change: Interval | None) -> Verdict:

@@ -97,8 +97,9 @@ class Asking(Strict):
         | Annotated[FoundContexts, Tag("FoundContexts")],
         Discriminator(lambda value: "FoundContexts" if isinstance(value, Mapping | FoundContexts) else "named"),
     ] = Field(
-        description="Ids of shipped contexts, `a+b` for a around b, YAML files of contexts, or contexts written out, "
-        "`plain` among them; or {from, screen | search} to find them."
+        description="Ids of shipped contexts, `twins` for pairs with marks of a test and of real use, `a+b` for "
+        "a around b, YAML files of contexts, or contexts written out, `plain` among them; or {from, screen | search} "
+        "to find them."
     )
     samples: SamplesConfig = Field(default=SamplesConfig(), description="How many answers.")
     rule: str = Field(

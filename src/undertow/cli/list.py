@@ -22,8 +22,9 @@ def list_(what: str, as_json: bool) -> None:
     """List the suites, contexts, rules, studies or persona items that ship."""
     from undertow.audits import RULES
     from undertow.cli.display import Table, results
-    from undertow.contexts import shipped_contexts
+    from undertow.contexts import find_contexts, shipped_contexts
     from undertow.persona.items import load_items, shipped_items
+    from undertow.place import HERE
     from undertow.records import RELATIONS
     from undertow.studies import read_study, shipped_studies
     from undertow.suites import load_suite, shipped_suites
@@ -34,7 +35,8 @@ def list_(what: str, as_json: bool) -> None:
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
         heads = ("suite", "questions", "title")
     elif what == "contexts":
-        contexts = sorted(shipped_contexts().values(), key=lambda context: RELATIONS.index(context.relation))
+        there = [*shipped_contexts().values(), *find_contexts(["twins"], HERE)]
+        contexts = sorted(there, key=lambda context: RELATIONS.index(context.relation))
         records = [asdict(context) for context in contexts]
         rows = [(context.relation, context.id, _wrapping(context)) for context in contexts]
         heads = ("relation", "context", "wraps")

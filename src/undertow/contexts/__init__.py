@@ -9,6 +9,7 @@ from undertow.contexts.load import (
     shipped_contexts,
     write_contexts,
 )
+from undertow.contexts.twins import shipped_twins
 
 __all__ = [
     "check_rewrites",
@@ -17,5 +18,6 @@ __all__ = [
     "read_contexts",
     "read_unexplained",
     "shipped_contexts",
+    "shipped_twins",
     "write_contexts",
 ]

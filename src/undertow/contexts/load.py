@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from undertow.contexts.compose import JOINT, compose
+from undertow.contexts.twins import shipped_twins
 from undertow.errors import InputError, unknown_name
 from undertow.files import YAML_ENDINGS, adapter, parse_yaml, read_text, to_yaml, write_text, yaml_comment
 from undertow.place import Place
@@ -90,8 +91,8 @@ def find_contexts(wanted: Iterable[str | Context], place: Place) -> tuple[Contex
     """Contexts in the order wanted.
 
     Args:
-        wanted: ids, of the library or of this list's own contexts; `a+b` for a around b; YAML files, of which all
-            contexts are taken; contexts written out in full.
+        wanted: ids, of the library, of twins or of this list's own contexts; `twins` for all of those; `a+b` for a
+            around b; YAML files, of which all contexts are taken; contexts written out in full.
         place: where the list stands.
 
     Raises:
@@ -99,7 +100,9 @@ def find_contexts(wanted: Iterable[str | Context], place: Place) -> tuple[Contex
         other.
     """
     items = [
-        read_contexts(place.path(item)) if isinstance(item, str) and item.endswith(YAML_ENDINGS) else item
+        (read_contexts(place.path(item)) if item.endswith(YAML_ENDINGS) else _of_twins() if item == TWINS else item)
+        if isinstance(item, str)
+        else item
         for item in wanted
     ]
     own = [
@@ -108,7 +111,7 @@ def find_contexts(wanted: Iterable[str | Context], place: Place) -> tuple[Contex
         if not isinstance(item, str)
         for context in (item if isinstance(item, tuple) else (item,))
     ]
-    known = shipped_contexts() | {context.id: context for context in own}
+    known = shipped_contexts() | {context.id: context for context in (*_of_twins(), *own)}
     found: dict[str, Context] = {}
     for item in items:
         for context in (
@@ -119,6 +122,10 @@ def find_contexts(wanted: Iterable[str | Context], place: Place) -> tuple[Contex
                 raise _twice(place, context.id)
             found[context.id] = context
     return tuple(found.values())
+
+
+def _of_twins() -> tuple[Context, ...]:
+    return tuple(context for twins in shipped_twins() for context in (twins.test, twins.live))
 
 
 def _named(id_: str, known: Mapping[str, Context], place: Place) -> Context:
@@ -173,6 +180,8 @@ def check(context: Context, *, where: object = "contexts") -> None:
         )
 
 
+TWINS = "twins"
+"""What stands for all twins in a list of contexts."""
 LONGEST_ID = 200
 """Characters of a context's id."""
 NEAR = 0.7
