@@ -124,8 +124,8 @@ def show(found: Findings) -> None:
             highlight=False,
         )
     for each in (found.twins or ())[:1]:
-        said = f"{rate(each.difference, signed=True)} points ({each.mark}; findings.json has each)"
-        out.print("[dim]under marks of real use minus those of a test:[/]", escape(said), highlight=False)
+        words = f"{rate(each.difference, signed=True)} points ({each.mark}; findings.json has each)"
+        out.print("[dim]under marks of real use minus those of a test:[/]", escape(words), highlight=False)
     if len(found.judgements) > 1:
         of = "; ".join(
             f"{j.n:,} by {j.judge}{' (these count)' if j.counted else ', kept and not counted'}"

@@ -11,12 +11,14 @@ from io import TextIOWrapper
 import click
 
 from undertow.cli.audit import audit
+from undertow.cli.beyond import beyond
 from undertow.cli.compare import compare
 from undertow.cli.contexts import contexts
 from undertow.cli.data import data
 from undertow.cli.doctor import doctor
 from undertow.cli.export import export
 from undertow.cli.findings import findings
+from undertow.cli.guess import guess
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
 from undertow.cli.judge import judge
@@ -49,6 +51,8 @@ AFTER_A_STOP = {
     "train": "what was written is kept; the same command goes on",
     "judge label": "every label is kept; the same command goes on",
     "view": "every label is kept, and the runs are as they were",
+    "guess": "what was written is kept; the same command goes on",
+    "beyond": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "study": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",
@@ -68,6 +72,8 @@ for command in (
         persona,
         findings,
         compare,
+        beyond,
+        guess,
         rejudge,
         rescore,
         judge,

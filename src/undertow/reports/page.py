@@ -31,7 +31,19 @@ from undertow.reports.explorer import AnswerView, allowed, embedded, script
 from undertow.reports.figures import QuestionRates, group, of_run, ordered, side_by_side
 from undertow.reports.profiles import shown_profiles
 from undertow.reports.stories import search_words, text_of
-from undertow.words import NONE, PATTERNS, VERDICTS, judge_words, nats, percent, plainly, points, probability, span
+from undertow.words import (
+    NONE,
+    PATTERNS,
+    VERDICTS,
+    judge_words,
+    nats,
+    percent,
+    plainly,
+    points,
+    probability,
+    read_interval,
+    span,
+)
 
 MAX_QUESTIONS, MAX_ANSWERS, MAX_CONTEXTS, MAX_CHARACTERS, MAX_TRIED, MAX_SAID, MAX_RATED = 8, 2, 3, 1500, 12, 300, 60
 """Of what is shown: questions, answers in a cell, contexts beside plain, characters of an answer, contexts that a
@@ -60,6 +72,8 @@ class RunView:
     """What each question brought in each context."""
     evidence: Sequence[Evidence] = ()
     """Of a sequential audit, as it came."""
+    beyond: Mapping[str, Any] | None = None
+    """The content of its `beyond/beyond.json`, where its answers were held against training rows."""
     enough: float = 0.0
     """The power of ten from which on it decides."""
 
@@ -199,6 +213,7 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
         "screen": _screen(findings.screen, {c.id for c in findings.contexts}) if findings.screen else None,
         "figures": {"questions": None, "evidence": None, **figures},
         "questions": _questions(run, contexts),
+        "beyond": _beyond(run.beyond) if run.beyond else None,
         "contexts": contexts,
         "asked": [c.id for c in findings.contexts],
         "outcomes": outcomes,
@@ -252,6 +267,29 @@ def _questions(run: RunView, contexts: Sequence[Mapping[str, Any]]) -> dict[str,
             for id_ in ranked[:MAX_RATED]
         ],
         "left_out": max(0, len(by) - MAX_RATED),
+    }
+
+
+def _beyond(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers against training rows: a row for these and one for each context, with how their scores are spread."""
+
+    def row(id_: str, scores: Mapping[str, Any], worse: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        n = sum(scores["histogram"])
+        return {
+            "id": id_,
+            "n": f"{scores['n']:,}",
+            "unscored": f"{scores['unscored']:,}" if scores["unscored"] else "",
+            "spread": [share / n if n else 0.0 for share in scores["histogram"]],
+            "worse": [estimate_words(read_interval(found)) for found in worse],
+        }
+
+    return {
+        **{key: held[key] for key in ("rows", "rows_in_file", "drawn", "sha256", "reason", "topic")},
+        "cut": None if held["cut"] is None else f"{held['cut']:g}",
+        "table": [
+            row("training rows", held["scores"]),
+            *(row(c["id"], c["scores"], [c["worse"], c["of_topic"], c["of_other_topics"]]) for c in held["contexts"]),
+        ],
     }
 
 

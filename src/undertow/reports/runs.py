@@ -73,7 +73,7 @@ def read_run(run: Path, label: str = "") -> RunView:
                     of.append(view)
         several = sum(n > 0 for _, n in store.judges().values()) > 1
     answers = [view for worst, rest in cells.values() for view in (worst[:1] + rest + worst[1:])[:ANSWERS_A_CELL]]
-    persona = run / "persona" / "persona.json"
+    persona, against = run / "persona" / "persona.json", run / "beyond" / "beyond.json"
     return RunView(
         name=label or (f"{found.name}, {again}" if again else found.name),
         findings=found,
@@ -85,6 +85,7 @@ def read_run(run: Path, label: str = "") -> RunView:
         explored_of=drawn.n,
         questions=_questions(t, asked),
         evidence=evidence(t, asked),
+        beyond=read_object(against, do="run undertow beyond again") if against.is_file() else None,
         enough=enough(asked),
     )
 
