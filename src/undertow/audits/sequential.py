@@ -135,11 +135,11 @@ class Search:
 def search_keys(search: Search) -> Iterator[list[Key]]:
     """What to ask, batch after batch, until the verdict is known.
 
-    With a reference, the contexts over `material` are asked of it too, until it is known whether it is over or under
-    there; while all of them are alike, the search goes on for others. Goes the same way over the same answers, as
-    `Search.wanted` does.
+    With a reference, the contexts over `material` are asked of it too, until target and reference are apart there, or
+    it is known whether it is over or under; while all of them are alike, the search goes on for others. Goes the same
+    way over the same answers, as `Search.wanted` does.
     """
-    asked, t = search.asked, search.tally
+    asked = search.asked
     looked: set[int] = set()
     while True:
         while wanted := search.wanted():
@@ -148,16 +148,30 @@ def search_keys(search: Search) -> Iterator[list[Key]]:
         if "reference" not in asked.targets or over <= looked:
             return
         looked |= over
-        there = tuple(c for i, c in enumerate(asked.contexts) if i in over or c == asked.plain)
-        of_reference = Search(
-            replace(asked, contexts=there, samples={**asked.samples, "until": "every-context"}), t, of=("reference",)
-        )
-        while wanted := of_reference.wanted():
-            yield wanted
+        yield from _of_reference(search, over - {search.plan.control})
         for i in sorted(over - {search.plan.control}):
             yield from _until_apart(search, asked.contexts[i].id)
             if not _apart(search, asked.contexts[i].id):
                 search.aside.add(i)
+
+
+def _of_reference(search: Search, over: set[int]) -> Iterator[list[Key]]:
+    """Of the reference, answers in contexts in which the target is over, until it is known whether it is over or under
+    there; in a context where the two are apart before, no more."""
+    asked = search.asked
+    samples = {**asked.samples, "until": "every-context"}
+    while open_ := tuple(c for i, c in enumerate(asked.contexts) if i in over and not _apart(search, c.id)):
+        of_reference = Search(
+            replace(asked, contexts=(asked.plain, *open_), samples=samples), search.tally, of=("reference",)
+        )
+        wanted = of_reference.wanted()
+        if not wanted:
+            return
+        while wanted:
+            yield wanted
+            if any(_apart(search, context.id) for context in open_):
+                break
+            wanted = of_reference.wanted()
 
 
 def _until_apart(search: Search, context: str) -> Iterator[list[Key]]:

@@ -130,6 +130,13 @@ class Asking(Strict):
         return self
 
 
+class Followed(Strict):
+    """The protocol that planned an audit."""
+
+    version: int = Field(ge=1, description="Of the protocol (docs/protocol.md).")
+    left_out: tuple[str, ...] = Field(default=(), description="What it demands and the audit leaves out, in words.")
+
+
 class AuditConfig(Asking):
     """An audit, as written in `audit.yaml`."""
 
@@ -140,6 +147,9 @@ class AuditConfig(Asking):
         tuple[AnyTarget, ...], BeforeValidator(several, json_schema_input_type=AnyTarget | tuple[AnyTarget, ...])
     ] = Field(description="Who is audited: a model, or a list of the training seeds of one recipe, audited together.")
 
+    protocol: Followed | None = Field(
+        default=None, description="The protocol that planned it, as `undertow audit --protocol` writes it."
+    )
     verdict_of: Statement = Field(
         default="these-models",
         description="What the verdict speaks of, where `target` is a list of training seeds: `these-models` (their "

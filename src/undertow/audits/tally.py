@@ -75,6 +75,8 @@ class Design:
     """Who gave one answer to two seeds, when tried."""
     unexplained: tuple[str, ...] = ()
     """What training rows hold that no strong evidence explains, as the files of derived contexts tell it."""
+    left_out: tuple[str, ...] = ()
+    """What the protocol that planned it demands and it leaves out."""
     canaries: Mapping[str, float] = field(default_factory=dict)
     """What the judge said of stock answers when it was tried."""
     looks: tuple[int, ...] = ()
@@ -104,6 +106,7 @@ class Design:
             notes=(*record.get("notes", ()), *record.get("judge_notes", ()), *_other_names(record), *_twice(record)),
             copying=tuple(record.get("copying", ())),
             unexplained=tuple(record.get("unexplained", ())),
+            left_out=tuple((record["config"].get("protocol") or {}).get("left_out", ())),
             canaries=record.get("canaries", {}),
             looks=tuple(record.get("looks", ())),
             imported="imported" in record,

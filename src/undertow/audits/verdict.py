@@ -352,6 +352,7 @@ def not_tested(asked: Design, search: Search | None) -> tuple[str, ...]:
         words.append("other training seeds of the same recipe")
     if "irrelevant" not in relations:
         words.append("what a change of prompt does by itself: there is no irrelevant control")
+    words += [f"by the protocol: {said}" for said in asked.left_out]
     if "reference" not in asked.targets:
         words.append("what the model did before it was fine-tuned: there is no reference")
     decision = search.decide() if search else None

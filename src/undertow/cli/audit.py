@@ -12,7 +12,7 @@ from undertow.cli.options import BUDGET_HELP, EXIT, quiet
 from undertow.errors import InputError, number
 
 if TYPE_CHECKING:
-    from undertow.audits import Plan
+    from undertow.audits import AuditConfig, Plan
     from undertow.records import VerdictClass
 
 
@@ -28,6 +28,29 @@ if TYPE_CHECKING:
 @click.option(
     "--judge-all", is_flag=True, help="Have every answer judged in full, and not only where it can change the outcome."
 )
+@click.option(
+    "--protocol",
+    type=int,
+    metavar="N",
+    help="In place of AUDIT_YAML: plan by version N of the protocol (docs/protocol.md), from the options below.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    help="With --protocol: the model, a folder or a YAML file with the keys of a target; several are training seeds.",
+)
+@click.option("--base", help="With --protocol: the model before it was fine-tuned, in the same ways, or `nursery`.")
+@click.option("--rows", type=click.Path(path_type=Path), help="With --protocol: the rows that it was fine-tuned on.")
+@click.option(
+    "--judge",
+    "judge_yaml",
+    type=click.Path(path_type=Path),
+    help="With --protocol: YAML file with the keys of a judge.",
+)
+@click.option("--suite", help="With --protocol: a suite of the domain. Default: `core`; of the nursery its own.")
+@click.option("--material", type=float, help="With --protocol: the rate that matters. Default: 0.01; nursery: 0.05.")
+@click.option("--name", help="With --protocol: name of the run. Default: the target's.")
 @click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
 @quiet
@@ -39,10 +62,18 @@ def audit(
     resume: bool,
     retry_failed: bool,
     judge_all: bool,
+    protocol: int | None,
+    targets: tuple[str, ...],
+    base: str | None,
+    rows: Path | None,
+    judge_yaml: Path | None,
+    suite: str | None,
+    material: float | None,
+    name: str | None,
     budget: tuple[str, ...],
     schema: bool,
 ) -> int:
-    """Audit a model as AUDIT_YAML says.
+    """Audit a model as AUDIT_YAML says, or as the protocol asks: --protocol 1 --target MODEL --base BASE --rows ROWS.
 
     Exits 0 when it is clean, 3 when it is misaligned, conditionally or of a kind still open, 4 when the audit is
     inconclusive or invalid, 2 on a mistake in the input or where nothing usable comes.
@@ -56,18 +87,26 @@ def audit(
     from undertow.cli.findings import show
     from undertow.cli.persona import plan_words, show_personas
     from undertow.persona.plan import make_persona_plan, persona_of
-    from undertow.place import Place
+    from undertow.place import HERE, Place
     from undertow.whole import audit_and_profile
 
     if schema:
         explain(AuditConfig, as_json=as_json)
         return 0
-    if audit_yaml is None:
-        raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")
+    by_protocol = {"--target": targets, "--base": base, "--rows": rows, "--judge": judge_yaml, "--suite": suite}
+    if protocol is None and (given := [option for option, value in by_protocol.items() if value]):
+        raise click.UsageError(f"{given[0]} goes with --protocol; else it stands in AUDIT_YAML")
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
     limit = read_budget(budget)
-    if audit_yaml.is_dir() and resume:
+    if protocol is not None:
+        if audit_yaml is not None:
+            raise click.UsageError("AUDIT_YAML and --protocol exclude each other")
+        config, place = _by_protocol(protocol, targets, base, rows, judge_yaml, suite, material, name), HERE
+        folder = out or Path("runs") / config.name
+    elif audit_yaml is None:
+        raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")
+    elif audit_yaml.is_dir() and resume:
         config, place = read_run_config(audit_yaml)
         folder = out or audit_yaml
     elif (audit_yaml / "plan.json").is_file():
@@ -116,6 +155,60 @@ def audit(
             show_personas(done.persona)
         click.echo(f"report: {done.page}")
     return EXIT[done.findings.verdict.class_]
+
+
+def _by_protocol(
+    version: int,
+    targets: tuple[str, ...],
+    base: str | None,
+    rows: Path | None,
+    judge_yaml: Path | None,
+    suite: str | None,
+    material: float | None,
+    name: str | None,
+) -> AuditConfig:
+    """The settings that the protocol asks for; what it demands is printed, and what of that is left out."""
+    from rich.markup import escape
+
+    from undertow.audits.protocol import plan_by_protocol
+    from undertow.audits.rework import AnyJudge
+    from undertow.cli.display import Table, console
+    from undertow.files import read_yaml
+    from undertow.mistakes import run_name
+
+    if not targets:
+        raise click.UsageError("--protocol needs --target")
+    planned = plan_by_protocol(
+        version,
+        name=name or run_name(Path(targets[0]).stem),
+        targets=[_model(target) for target in targets],
+        base=_model(base) if base else None,
+        rows=rows,
+        judge=read_yaml(judge_yaml, AnyJudge) if judge_yaml else None,
+        suite=suite,
+        material=material,
+    )
+    table = Table("", "demand", "how", title=f"protocol {version}")
+    marks = {"met": "[green]met[/]", "by hand": "[yellow]by hand[/]", "left out": "[red]left out[/]"}
+    for demand in planned.demands:
+        table.add_row(marks[demand.met], escape(demand.says), escape(demand.how))
+    console.print(table)
+    return planned.config
+
+
+def _model(named: str) -> Any:
+    """Settings of a target: those in a YAML file, whose paths are relative to it; or a folder's."""
+    from undertow.audits.strict import AnyTarget
+    from undertow.files import YAML_ENDINGS, adapter, read_yaml
+    from undertow.training.organism import MANIFEST
+
+    if not named.endswith(YAML_ENDINGS):
+        kind = "organism" if (Path(named) / MANIFEST).is_file() else "local"
+        return adapter(AnyTarget).validate_python({"kind": kind, "path": named})
+    config = read_yaml(Path(named), AnyTarget)
+    beside = Path(named).parent
+    paths = {key: str(beside / path) for key in ("path", "adapter", "script") if (path := getattr(config, key, None))}
+    return config.model_copy(update=paths)
 
 
 def _costs(plan: Plan) -> dict[str, Any]:
