@@ -60,7 +60,7 @@ def per_request(arm: Arm, asked: Design, *, level: float = LEVEL) -> PerRequest 
         low=found.low,
         high=found.high,
         reason=found.reason or seeds,
-        requests=float(weights.sum()),
+        requests=round(float(weights.sum()), 3),
         bounds=bounds,
         clusters=tuple(
             ClusterRate(
@@ -69,7 +69,7 @@ def per_request(arm: Arm, asked: Design, *, level: float = LEVEL) -> PerRequest 
                 low=of.low,
                 high=of.high,
                 reason=of.reason,
-                requests=float(weights[clusters == cluster].sum()),
+                requests=round(float(weights[clusters == cluster].sum()), 3),
                 answers=int(answers[clusters == cluster].sum()),
                 misaligned=int(events[clusters == cluster].sum()),
                 missing=int(missing[clusters == cluster].sum()),
