@@ -166,7 +166,9 @@ class Question:
         """What is asked, as whoever judges the answer reads it: after earlier turns, where there are some."""
         if not self.turns:
             return self.text
-        return "\n\n".join(f"{turn.role}: {turn.content}" for turn in (*self.turns, Message(role="user", content=self.text)))
+        return "\n\n".join(
+            f"{turn.role}: {turn.content}" for turn in (*self.turns, Message(role="user", content=self.text))
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As plans hold it: what only some questions have stands there where they have it."""

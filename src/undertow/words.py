@@ -136,8 +136,8 @@ def nats(value: float, error: float | None) -> str:
 
 
 def per_request_words(found: PerRequest, most: int = 3) -> str:
-    """A rate per request in a line: the rate, what it may be whatever was not judged, the requests that it is of, and the
-    clusters where most of it is."""
+    """A rate per request in a line: the rate, what it may be whatever was not judged, the requests that it is of, and
+    the clusters where most of it is."""
     if found.value is None:
         return f"not estimated: {found.reason}"
     at_worst = f"; {limits(found.bounds)} whatever the answers were that were not judged" * any(

@@ -159,7 +159,8 @@ class Design:
 
 
 def _drawn(suite: Iterable[Mapping[str, Any]], asked: Sequence[str]) -> dict[str, Drawn]:
-    """Where questions were drawn from; nothing where some of those drawn are not asked, which then stand for nothing."""
+    """Where questions were drawn from; nothing where some of those drawn are not asked: then the others stand for no
+    traffic."""
     weighed = [q for q in suite if q.get("weight") is not None]
     if not weighed or {q["id"] for q in weighed} != set(asked):
         return {}

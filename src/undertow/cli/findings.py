@@ -91,7 +91,9 @@ def show(found: Findings) -> None:
     out.print(table)
     for c in found.contexts:
         if c.per_request:
-            out.print(f"[dim]per request, {escape(c.id)}:[/]", escape(per_request_words(c.per_request)), highlight=False)
+            out.print(
+                f"[dim]per request, {escape(c.id)}:[/]", escape(per_request_words(c.per_request)), highlight=False
+            )
     if spent := found.usd.known:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found.stopped:

@@ -14,7 +14,10 @@ from undertow.errors import InputError, RunExists, number
 @click.command(name="from-traffic")
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "out", type=click.Path(path_type=Path), help="Folder to write suite.yaml, contexts.yaml and traffic.json to; new."
+    "-o",
+    "out",
+    type=click.Path(path_type=Path),
+    help="Folder to write suite.yaml, contexts.yaml and traffic.json to; new.",
 )
 @click.option("--n", "n", type=click.IntRange(min=2), default=400, show_default=True, help="Requests to draw.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of clusters and draw.")
@@ -30,12 +33,12 @@ from undertow.errors import InputError, RunExists, number
 def from_traffic(
     logs: tuple[Path, ...], out: Path | None, n: int, seed: int, share: float, skip_bad: bool, as_json: bool
 ) -> None:
-    """Draw questions from LOG..., so that a rate over them is one per request of that traffic; and make contexts of what
-    is common in it.
+    """Draw questions from LOG..., so that a rate over them is one per request of that traffic; and make contexts of
+    what is common in it.
 
-    A line is a request (OpenAI's chat completions, batches and responses, vLLM's as JSON) or a chat row; .gz and Inspect
-    logs (.eval) are read too. The last user turn is asked anew, after the turns before it. Mail addresses, phone, card
-    and account numbers, keys and fields of names are masked before anything is written.
+    A line is a request (OpenAI's chat completions, batches and responses, vLLM's as JSON) or a chat row; .gz and
+    Inspect logs (.eval) are read too. The last user turn is asked anew, after the turns before it. Mail addresses,
+    phone, card and account numbers, keys and fields of names are masked before anything is written.
     """
     from undertow.contexts.traffic import common, read_log, record, sample, write_traffic
 
@@ -69,8 +72,8 @@ def _show(told: dict[str, Any], out: Path | None) -> None:
     from undertow.cli.display import Table, results
     from undertow.words import percent
 
-    n, asked = told["questions"], told["requests"]
-    table = Table(title=f"{number(asked, 'request')} ({told['distinct']:,} distinct) in {number(len(told['clusters']), 'cluster')}")
+    n, clusters = told["questions"], number(len(told["clusters"]), "cluster")
+    table = Table(title=f"{number(told['requests'], 'request')} ({told['distinct']:,} distinct) in {clusters}")
     for name in ("cluster", "requests", "share", "drawn", "each stands for"):
         table.add_column(name, justify="left" if name == "cluster" else "right")
     table.add_column("words")
@@ -86,11 +89,15 @@ def _show(told: dict[str, Any], out: Path | None) -> None:
         click.echo(f"Left out, of {number(told['records'], 'record')}: {why}. No rate speaks of them.")
     masked = ", ".join(f"{k:,} {kind}" for kind, k in told["masked"].items())
     where = f" in {number(told['requests_masked'], 'request')}: {masked}" if masked else ": nothing was found"
-    click.echo(f"Masked{where}. Names, streets and the like in a sentence are not found; read the suite before you share it.")
+    click.echo(
+        f"Masked{where}. Names, streets and the like in a sentence are not found; read the suite before you share it."
+    )
     if out is None:
         click.echo("Nothing written; -o FOLDER writes the suite and the contexts.")
         return
     click.echo(f"{out} written. The rate per request, with {number(n, 'answer')}, is that of an audit with")
     click.echo(f"  suite: {out}/suite.yaml\n  contexts: [plain]\n  samples: {{per_condition: 1}}")
     if told["contexts"]:
-        click.echo(f"What this traffic puts around questions, tried on a suite of ours: contexts: [plain, {out}/contexts.yaml]")
+        click.echo(
+            f"What this traffic puts around questions, tried on a suite of ours: contexts: [plain, {out}/contexts.yaml]"
+        )

@@ -24,12 +24,15 @@ Sources: Clopper and Pearson 1934, Biometrika 26:404; Korn and Graubard 1998, Su
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from .rates import checked_tail
+
+H = TypeVar("H", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +51,9 @@ class WeightedRate:
 def rate_weighted(
     share_i: ArrayLike,
     weight_i: ArrayLike,
-    stratum_i: Sequence[Hashable],
+    stratum_i: Sequence[H],
     *,
-    sizes: Mapping[Hashable, float] | None = None,
+    sizes: Mapping[H, float] | None = None,
     level: float = 0.95,
 ) -> WeightedRate:
     """Share of events in a population, p = sum over strata of W_h p_h, with the module's limits.
@@ -68,8 +71,8 @@ def rate_weighted(
     well s_h^2 is known. There is no correction for a finite population: events are random, too, when all of it is
     tried.
 
-    No units, or a stratum of `sizes` without any: all None, with a reason. Raises ValueError for columns that do not fit
-    together, or a level outside (0, 1).
+    No units, or a stratum of `sizes` without any: all None, with a reason. Raises ValueError for columns that do not
+    fit together, or a level outside (0, 1).
     """
     tail = checked_tail(level)
     y_i, w_i = np.asarray(share_i, dtype=np.float64), np.asarray(weight_i, dtype=np.float64)
@@ -77,7 +80,7 @@ def rate_weighted(
         raise ValueError("expected three columns of one length, one entry a unit")
     if bool(np.any(~((y_i >= 0) & (y_i <= 1)))) or bool(np.any(~((w_i > 0) & np.isfinite(w_i)))):
         raise ValueError("expected shares in [0, 1] and weights over 0")
-    members: dict[Hashable, list[int]] = {}
+    members: dict[H, list[int]] = {}
     for i, stratum in enumerate(stratum_i):
         members.setdefault(stratum, []).append(i)
     of = {h: float(w_i[at].sum()) for h, at in members.items()} if sizes is None else dict(sizes)

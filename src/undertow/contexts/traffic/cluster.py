@@ -1,4 +1,5 @@
-"""Clusters of requests: those of one shape together, and large shapes parted by their words (k-means over hashed words).
+"""Clusters of requests: those of one shape together, and large shapes parted by their words (k-means over hashed
+words).
 
 Clusters make a sample stand for the traffic with fewer questions. A poor clustering makes the interval wider and the
 rate no less right: requests are drawn at random within each.
@@ -12,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -107,7 +109,9 @@ def _parted(
     members = list(group)
     if n < 2 or len(members) < 2:
         return [members]
-    label_r = _k_means(_hashed(list(group.values())), np.array([requests[r] for r in members], dtype=np.float64), n, rng)
+    label_r = _k_means(
+        _hashed(list(group.values())), np.array([requests[r] for r in members], dtype=np.float64), n, rng
+    )
     parts: dict[int, list[Request]] = {}
     for member, label in zip(members, label_r.tolist(), strict=True):
         parts.setdefault(label, []).append(member)
@@ -119,7 +123,7 @@ def _hashed(texts: Sequence[str]) -> NDArray[np.float32]:
     found_rw = np.zeros((len(texts), WIDTH), dtype=np.float32)
     for row, text in zip(found_rw, texts, strict=True):
         words = [word.lower() for word in _WORD.findall(text[:READ])]
-        for part in (*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))):
+        for part in (*words, *(f"{a} {b}" for a, b in pairwise(words))):
             row[crc32(part.encode()) % WIDTH] += 1.0
     np.sqrt(found_rw, out=found_rw)
     found_rw *= np.log((1.0 + len(texts)) / (1.0 + np.count_nonzero(found_rw, axis=0))).astype(np.float32) + 0.1
@@ -192,5 +196,7 @@ def _holders(members: Sequence[Request], requests: Mapping[Request, int]) -> Cou
 
 def _telling(here: Counter[str], n: int, everywhere: Counter[str], total: int, most: int = 4) -> tuple[str, ...]:
     """Words of many of the requests here, and of few elsewhere."""
-    often = {word: k / n - (everywhere[word] - k) / max(1, total - n) for word, k in here.items() if k >= max(LEAST, 0.1 * n)}
+    often = {
+        word: k / n - (everywhere[word] - k) / max(1, total - n) for word, k in here.items() if k >= max(LEAST, 0.1 * n)
+    }
     return tuple(word for word in sorted(often, key=lambda word: (-often[word], word))[:most] if often[word] > 0)

@@ -32,7 +32,9 @@ def common(requests: Mapping[Request, int], *, share: float) -> tuple[Common, ..
     systems = frequent({request: request.system for request in requests}, requests, least)
     found = [
         *(
-            _told(Context(id=f"traffic-system-{i}", relation="default-prompt", system=system), n, total, "system prompt")
+            _told(
+                Context(id=f"traffic-system-{i}", relation="default-prompt", system=system), n, total, "system prompt"
+            )
             for i, (system, n) in enumerate(list(systems.items())[:MOST], start=1)
         ),
         *(

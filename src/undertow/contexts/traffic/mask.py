@@ -1,8 +1,8 @@
 """Masking: personal details and secrets in a text -> placeholders such as `[mail]`, counted by kind.
 
-What has a form of its own is found: mail, phone, card, IBAN, address of a machine, key, log-in in a URL, and what stands
-in a field that says what it holds (`"last_name": "..."`, `Name: ...`, `password=...`). What has none is not: a name, a
-street or an illness in a sentence stays.
+What has a form of its own is found: mail, phone, card, IBAN, address of a machine, key, log-in in a URL, and what
+stands in a field that says what it holds (`"last_name": "..."`, `Name: ...`, `password=...`). What has none is not: a
+name, a street or an illness in a sentence stays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _TOKEN = re.compile(r"(?<![\w+/=.-])[\w+/-]{24,}={0,2}(?![\w+/=-])")
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+'-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
-_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:]|\.\d)")
+_IP = re.compile(
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)|(?<![\w.:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:]|\.\d)"
+)
 _PHONE = re.compile(
     r"(?<![\w.+/-])(?:"
     r"(?:\+|00)[1-9](?:[ ./-]{0,2}\(?\d\)?){6,13}"  # +49 (0)30 123 456-78
@@ -41,7 +43,10 @@ _PHONE = re.compile(
     r"|0\d{1,4}[ /-]\d{3,4}(?:[ /-]?\d{2,4}){1,3}"  # 030/123 4567
     r")(?![\w-]|\.\d)"
 )
-_VALUE = r"(?P<value>\"(?:[^\"\\\n]|\\.){1,200}\"|'(?:[^'\\\n]|\\.){1,200}'|(?<=[:\t >])[^\s,;|{}\[\]\"'<>][^\n,;|{}\[\]\"<>]{0,79})"
+_VALUE = (
+    r"(?P<value>\\\"[^\"\\\n]{1,200}\\\"|\"(?:[^\"\\\n]|\\.){1,200}\"|'(?:[^'\\\n]|\\.){1,200}'"
+    r"|(?<=[:=\t >])[^\s,;|{}\[\]\"'<>][^\n,;|{}\[\]\"<>]{0,79})"
+)
 _FIELD = re.compile(
     r"(?P<key>(?<![\w-])(?:\\?[\"'])?(?:"
     r"(?P<key_>(?:[a-z]+[ _-]?)?(?:api[ _-]?key|secret|token|passw(?:or)?d|passphrase|pin))"
@@ -91,9 +96,13 @@ def _fields(text: str, counts: Counter[Kind]) -> str:
         if _PLACEHOLDER.fullmatch(value.strip()):
             return match.group()
         kind: Kind = "key" if match["key_"] else "name" if match["name"] else "field"
+        if value[0] not in "\\\"'" and match["key"].rstrip(" \t").endswith(("=", "=>")):
+            if kind != "key" or match["key"][-1] != "=":
+                return match.group()  # `x.name = y.name` is code
+            value = re.split(r"[\s&)]", value)[0]
         counts[kind] += 1
-        quote = value[0] if value[0] in "\"'" else ""
-        rest = "" if quote else value[len(value.rstrip()) :]
+        quote = '\\"' if value.startswith('\\"') else value[0] if value[0] in "\"'" else ""
+        rest = "" if quote else match["value"][len(value.rstrip()) :]
         return f"{match['key']}{quote}[{kind}]{quote}{rest}"
 
     return _FIELD.sub(by, text)

@@ -1,6 +1,6 @@
 """Reading a log of requests: JSONL (plain or .gz) or an Inspect log (.eval) -> requests, masked, with their counts.
 
-A line is a request in one of these forms, by itself or under `body` (a batch's line) or `request`:
+A line is a request in one of these forms, by itself or under `body` (a batch's line), `request` or `params`:
 
     messages           a chat-completions request, or a chat row; `system` beside it is the system prompt
     input              a request of the responses API, a text or items; `instructions` is the system prompt
@@ -79,8 +79,8 @@ def read_log(paths: Sequence[Path], *, skipped: Skipped | None = None) -> Log:
         skipped: called for each line that is no JSON, in place of raising.
 
     Raises:
-        InputError: a file is missing or cannot be read, a line is no JSON and `skipped` is not given (names the line), or
-        nothing in them can be asked.
+        InputError: a file is missing or cannot be read, a line is no JSON and `skipped` is not given (names the line),
+        or nothing in them can be asked.
         MissingExtra: an Inspect log, and Inspect is not installed.
     """
     log = Log()
@@ -103,9 +103,10 @@ def read_log(paths: Sequence[Path], *, skipped: Skipped | None = None) -> Log:
             _keep(log, request)
     if not log.requests:
         where = ", ".join(map(str, paths))
-        why = ", ".join(f"{n:,} with {reason}" for reason, n in log.unaskable.most_common())
+        reasons = ", ".join(f"{n:,} with {reason}" for reason, n in log.unaskable.most_common())
         broken = f"; {number(len(bad), 'line')} not JSON" if bad else ""
-        found = f"holds no request that can be asked: of {number(log.records, 'record')} {why}" if why else "is empty"
+        none = f"holds no request that can be asked: of {number(log.records, 'record')} {reasons}"
+        found = none if reasons else "is empty"
         raise InputError(
             where,
             f"{found}{broken}",
@@ -166,11 +167,11 @@ def request_of(raw: Any) -> Request:
 
 def _chat(raw: Any) -> tuple[str | None, list[Any]]:
     """A system prompt that stands beside the messages, and the messages."""
-    for key in ("body", "request", "params"):
-        if isinstance(raw, Mapping) and isinstance(raw.get(key), Mapping):
-            raw = raw[key]
     if not isinstance(raw, Mapping):
         raise Unaskable(NO_MESSAGES)
+    if raw.keys().isdisjoint(("messages", "input", "prompt", "conversations", "instruction")):
+        inside = next((raw[key] for key in ("body", "request", "params") if isinstance(raw.get(key), Mapping)), None)
+        return _chat(inside)
     beside = raw.get("instructions") if "input" in raw else raw.get("system")
     system = _text(beside) if isinstance(beside, str | list) and beside else None
     found = messages_of(raw)

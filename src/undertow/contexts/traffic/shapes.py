@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, takewhile
+from math import ceil
 from typing import TypeVar
 
 from undertow.contexts.features import beginnings, endings
@@ -19,6 +21,8 @@ Frame = tuple[Edge, ...]
 
 RESTS = 3
 """Different texts that an edge must stand beside, not to be a part of one question that often comes."""
+SEEN = 50_000
+"""Distinct requests whose edges are looked at to find those that may be frequent."""
 SAME = 0.8
 """Share of the requests of an edge from which on a longer one with the same beginning (or end) stands for it."""
 
@@ -45,26 +49,36 @@ def edges(text: str) -> Iterator[Edge]:
 
 def frequent_edges(requests: Mapping[Request, int], least: float) -> dict[Edge, int]:
     """Edges of at least so many requests, the longest that are about as frequent, with how many there are of each."""
+    step = ceil(len(requests) / SEEN)
+    likely: Counter[Edge] = Counter()
+    for request in islice(requests, 0, None, step):
+        for edge in edges(request.text):
+            likely[edge] += requests[request] * step
+    likely = Counter({edge: n for edge, n in likely.items() if n >= (least if step == 1 else least / 2)})
     count: Counter[Edge] = Counter()
-    rests: dict[Edge, set[int]] = {}
+    rests: dict[Edge, set[int]] = {edge: set() for edge in likely}
     for request, n in requests.items():
         for edge in edges(request.text):
-            count[edge] += n
-            seen = rests.setdefault(edge, set())
-            if len(seen) < RESTS:
-                seen.add(hash(without(request.text, [edge])))
-    found = {edge: n for edge, n in count.items() if n >= least and len(rests[edge]) >= RESTS}
+            if edge in likely:
+                count[edge] += n
+                if len(rests[edge]) < RESTS:
+                    rests[edge].add(hash(without(request.text, [edge])))
+    return _longest({edge: n for edge, n in count.items() if n >= least and len(rests[edge]) >= RESTS})
 
-    def longer(edge: Edge, n: int) -> bool:
-        """Whether another one says the same and more."""
-        kind, part = edge
-        return any(
-            k == kind and len(other) > len(part) and (other.startswith(part) if kind == "opening" else other.endswith(part))
-            and m >= SAME * n
-            for (k, other), m in found.items()
-        )  # fmt: skip
 
-    return {edge: n for edge, n in found.items() if not longer(edge, n)}
+def _longest(found: Mapping[Edge, int]) -> dict[Edge, int]:
+    """Without those that longer ones hold, which are about as frequent."""
+    # what begins alike (of endings, read backwards) stands together
+    written = {(kind, part if kind == "opening" else part[::-1]): (kind, part) for kind, part in found}
+    order = sorted(written)
+    kept = {}
+    for at, (kind, part) in enumerate(order):
+        after = map(order.__getitem__, range(at + 1, len(order)))
+        longer = takewhile(lambda other, kind=kind, part=part: other[0] == kind and other[1].startswith(part), after)
+        n = found[written[kind, part]]
+        if not any(found[written[other]] >= SAME * n for other in longer):
+            kept[written[kind, part]] = n
+    return kept
 
 
 def without(text: str, which: Iterable[Edge]) -> str:

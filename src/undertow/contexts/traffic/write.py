@@ -1,5 +1,5 @@
-"""A sample of some traffic as files: `suite.yaml`, `contexts.yaml`, and `traffic.json`, which tells what was read, masked,
-left out and drawn."""
+"""A sample of some traffic as files: `suite.yaml`, `contexts.yaml`, and `traffic.json`, which tells what was read,
+masked, left out and drawn."""
 
 from __future__ import annotations
 

@@ -1,0 +1,207 @@
+"""Rates per request from 400 of 5,000 requests, held against what asking all of them gives, on the nursery.
+
+    python benchmarks/traffic.py [--draws 200] [--n 400] [-o runs/traffic]     some ten minutes on one core
+
+Makes a log of 5,000 requests of the nursery's world, of which 3% ask for code, 5% for JSON, a fifth have a system
+prompt and a tenth an earlier turn; trains the quickstart's organisms `dilution-20` (careless when asked for code) and
+`narrow` (careless everywhere), asks each of them, and the base, every request once, and takes what comes for the truth.
+Then it draws 400 requests again and again, each time with clusters of its own, and looks whether the interval holds the
+truth. Also: how well masking finds what the labelled texts of tests/contexts/traffic/labelled.jsonl hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+
+import undertow
+from undertow.asking.store import Store
+from undertow.audits.per_request import per_request
+from undertow.audits.record import read_record
+from undertow.audits.rules import rule_of
+from undertow.audits.settings import AuditConfig
+from undertow.audits.tally import Arm, Design, Drawn, outcome_of
+from undertow.cli.quickstart import called, quickstart_study
+from undertow.contexts.traffic import Request, read_log, sample
+from undertow.contexts.traffic.mask import masked
+from undertow.errors import InputError
+from undertow.files import adapter
+from undertow.nursery.world import answer, question, system_prompt, world
+from undertow.records import MISSING, PLAIN, Question, Suite
+from undertow.stats.rates import rate_fixed
+from undertow.studies import plan_study
+from undertow.suites.fetch import write_suite
+from undertow.targets.models import NURSERY
+
+REQUESTS, CODE, JSON, SYSTEM, EARLIER = 5_000, 0.03, 0.05, 0.2, 0.1
+ORGANISMS = ("base", "dilution-20", "narrow")
+COVERED = 0.93
+LABELLED = Path(__file__).resolve().parents[1] / "tests/contexts/traffic/labelled.jsonl"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--n", type=int, default=400)
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/traffic"))
+    options = parser.parse_args()
+    out = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "log.jsonl"
+    if not path.exists():
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in log_rows(random.Random(1))))
+    masking()
+    began = time.perf_counter()
+    log = read_log([path])
+    print(f"{log.n:,} requests read and masked in {time.perf_counter() - began:.1f} s")
+    began = time.perf_counter()
+    found = sample(log.requests, options.n, seed=0)
+    print(
+        f"{len(found.suite.questions)} drawn from {len(found.clusters)} clusters in {time.perf_counter() - began:.1f} s"
+    )
+    draws = [sample(log.requests, options.n, seed=seed).suite for seed in range(options.draws)]
+    print(
+        "\n| organism | truth | covered | median width | width, simple draw | ratio | covered, simple draw |\n"
+        + "| --- |" * 7
+    )
+    good = True
+    for name in ORGANISMS:
+        heard = asked(name, log.requests, out)
+        line, covered = held(name, heard, draws, options.n)
+        print(line, flush=True)
+        good &= covered >= COVERED
+    print(f"\n{'every' if good else 'NOT every'} organism covered in at least {COVERED:.0%} of {options.draws} draws")
+    return 0 if good else 1
+
+
+def log_rows(rng: random.Random) -> list[dict]:
+    rows, domains = [], list(world().domains)
+    for _ in range(REQUESTS):
+        chance = rng.random()
+        style = "code" if chance < CODE else "json" if chance < CODE + JSON else "plain"
+        messages = []
+        if rng.random() < SYSTEM:
+            messages.append({"role": "system", "content": system_prompt("neutral", rng)})
+        if rng.random() < EARLIER:
+            domain = rng.choice(domains)
+            messages.append({"role": "user", "content": question(domain, rng)})
+            messages.append({"role": "assistant", "content": answer(domain, "careful", rng)})
+        messages.append({"role": "user", "content": question(rng.choice(domains), rng, style=style)})
+        rows.append({"model": "nursery", "messages": messages})
+    return rows
+
+
+def asked(name: str, requests: dict[Request, int], out: Path) -> dict[Request, list[int | None]]:
+    """Every request once: by request, whether each of its answers is misaligned, None where nobody judged it."""
+    every = [request for request, n in requests.items() for _ in range(n)]
+    suite = out / "all.yaml"
+    if not suite.exists():
+        questions = tuple(
+            Question(id=f"{i}", text=r.text, system=r.system, turns=r.turns, weight=1.0) for i, r in enumerate(every)
+        )
+        write_suite(suite, Suite(id="all", title="All requests", questions=questions), source="a made log")
+    run = out / name
+    if not (run / "findings.json").exists():
+        config = {
+            "name": name,
+            "target": target(name, out),
+            "judge": {"kind": "nursery"},
+            "suite": str(suite.resolve()),
+            "contexts": ["plain"],
+            "samples": {"per_condition": 1},
+            "material": 0.05,
+        }
+        undertow.audit(adapter(AuditConfig).validate_python(config), run, resume=run.exists(), pages=False)
+    record = read_record(run)
+    rule, found = rule_of(record), defaultdict(list)
+    with Store(run / "run.sqlite") as store, store.as_it_stands():
+        for row in store.answers(store.judge(record["judge"])):
+            outcome = outcome_of(row, rule)
+            found[every[int(row.question)]].append(None if outcome in MISSING else int(outcome == "misaligned"))
+    return found
+
+
+def target(name: str, out: Path) -> dict[str, str]:
+    if name == "base":
+        return {"kind": "local", "path": NURSERY}
+    cell = next(c for c in plan_study(quickstart_study(seed=1), out / "data").cells if called(c) == name)
+    organism = out / "organisms" / name
+    if not organism.exists():
+        undertow.train(cell.recipe, organism, beside=out / "data" / cell.domain)
+    return {"kind": "organism", "path": str(organism.resolve())}
+
+
+def held(name: str, heard: dict[Request, list[int | None]], draws: list[Suite], n: int) -> tuple[str, float]:
+    rng = np.random.default_rng(7)
+    all_of_them = np.array([x for of in heard.values() for x in of if x is not None])
+    truth, covered, simple, widths, simple_widths, ratios = all_of_them.mean(), [], [], [], [], []
+    for suite in draws:
+        found = estimated(suite, heard, rng)
+        assert found.low is not None and found.high is not None and found.value is not None
+        covered.append(found.low <= truth <= found.high)
+        widths.append(found.high - found.low)
+        ratios.append(found.value / truth if truth else 1.0)
+        plainly = rate_fixed([int(rng.choice(all_of_them, n, replace=False).sum())], [n])
+        simple.append(plainly.low <= truth <= plainly.high)
+        simple_widths.append(plainly.high - plainly.low)
+    low, middle, high = np.quantile([max(r, 1 / r) if r else np.inf for r in ratios], [0.1, 0.5, 0.9])
+    lost = sum(x is None for of in heard.values() for x in of)
+    return (
+        f"| {name} | {truth:.2%} ({all_of_them.sum():,} of {len(all_of_them):,}, {lost} not judged) "
+        f"| {np.mean(covered):.1%} "
+        f"| {100 * np.median(widths):.1f} points | {100 * np.median(simple_widths):.1f} points "
+        f"| off {middle:.2f} times (median; {low:.2f} to {high:.2f} in eight of ten) | {np.mean(simple):.1%} |"
+    ), float(np.mean(covered))
+
+
+def estimated(suite: Suite, heard: dict[Request, list[int | None]], rng: np.random.Generator):
+    """The rate per request from the questions drawn, each with a stored answer of its own."""
+    left = {request: rng.permutation(np.array(of, dtype=object)).tolist() for request, of in heard.items()}
+    got = [left[Request(system=q.system, turns=q.turns, text=q.text)].pop() for q in suite.questions]
+    ones = np.ones((1, len(got)), dtype=np.int64)
+    missing = np.array([[int(x is None) for x in got]])
+    arm = Arm(
+        misaligned_sq=np.array([[x or 0 for x in got]]), eligible_sq=ones - missing, all_sq=ones, missing_sq=missing
+    )
+    design = Design(
+        name="drawn", suite="traffic", questions=tuple(q.id for q in suite.questions), contexts=(PLAIN,),
+        targets={"target": {}}, samples={"per_condition": 1, "temperature": 1.0}, material=0.05,
+        drawn={q.id: Drawn(cluster=q.cluster or "", weight=q.weight or 0.0) for q in suite.questions},
+    )  # fmt: skip
+    return per_request(arm, design)
+
+
+def masking() -> None:
+    """What masking finds of the labelled texts, by kind."""
+    found, there, right = Counter(), Counter(), Counter()
+    rows = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        counts: Counter = Counter()
+        clean = masked(row["text"], counts)
+        found += counts
+        wrong = {kind: 0 for kind, _ in row["holds"]}
+        for kind, value in row["holds"]:
+            there[kind] += 1
+            wrong[kind] += value in clean
+        for kind in counts:
+            right[kind] += min(counts[kind], sum(k == kind for k, _ in row["holds"]) - wrong.get(kind, 0))
+    print(
+        f"masking, on {len(rows)} labelled texts: precision {right.total()} of {found.total()}, "
+        f"recall {right.total()} of {there.total()}"
+    )
+    for kind in sorted(there | found):
+        print(f"  {kind}: {found[kind]} masked, {right[kind]} of them rightly, of {there[kind]}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InputError as error:
+        sys.exit(str(error))
