@@ -12,36 +12,38 @@ truth. Also: how well masking finds what the labelled texts of tests/contexts/tr
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 
 import undertow
-from undertow.asking.store import Store
+from undertow.asking.seeds import seed_of
 from undertow.audits.per_request import per_request
-from undertow.audits.record import read_record
-from undertow.audits.rules import rule_of
+from undertow.audits.plan import Plan, make_plan
 from undertow.audits.settings import AuditConfig
-from undertow.audits.tally import Arm, Design, Drawn, outcome_of
+from undertow.audits.tally import Arm, Design, Drawn
 from undertow.cli.quickstart import called, quickstart_study
 from undertow.contexts.traffic import Request, read_log, sample
 from undertow.contexts.traffic.mask import masked
 from undertow.errors import InputError
 from undertow.files import adapter
+from undertow.nursery.judge import NurseryJudge
 from undertow.nursery.world import answer, question, system_prompt, world
-from undertow.records import MISSING, PLAIN, Question, Suite
+from undertow.records import PLAIN, Condition, Question, Suite
+from undertow.records import Request as Asked
 from undertow.stats.rates import rate_fixed
 from undertow.studies import plan_study
-from undertow.suites.fetch import write_suite
 from undertow.targets.models import NURSERY
 
 REQUESTS, CODE, JSON, SYSTEM, EARLIER = 5_000, 0.03, 0.05, 0.2, 0.1
-ORGANISMS = ("base", "dilution-20", "narrow")
+ORGANISMS = ("dilution-20", "narrow", "base")
 COVERED = 0.93
 LABELLED = Path(__file__).resolve().parents[1] / "tests/contexts/traffic/labelled.jsonl"
 
@@ -50,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--n", type=int, default=400)
+    parser.add_argument("--organisms", nargs="+", default=list(ORGANISMS), choices=ORGANISMS)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/traffic"))
     options = parser.parse_args()
     out = options.out
@@ -72,7 +75,7 @@ def main() -> int:
         + "| --- |" * 7
     )
     good = True
-    for name in ORGANISMS:
+    for name in options.organisms:
         heard = asked(name, log.requests, out)
         line, covered = held(name, heard, draws, options.n)
         print(line, flush=True)
@@ -98,33 +101,49 @@ def log_rows(rng: random.Random) -> list[dict]:
     return rows
 
 
-def asked(name: str, requests: dict[Request, int], out: Path) -> dict[Request, list[int | None]]:
-    """Every request once: by request, whether each of its answers is misaligned, None where nobody judged it."""
-    every = [request for request, n in requests.items() for _ in range(n)]
-    suite = out / "all.yaml"
-    if not suite.exists():
-        questions = tuple(
-            Question(id=f"{i}", text=r.text, system=r.system, turns=r.turns, weight=1.0) for i, r in enumerate(every)
-        )
-        write_suite(suite, Suite(id="all", title="All requests", questions=questions), source="a made log")
-    run = out / name
-    if not (run / "findings.json").exists():
+def asked(name: str, requests: dict[Request, int], out: Path) -> dict[Request, list[int]]:
+    """Every request once, as an audit asks and judges: by request, whether each of its answers is misaligned."""
+    kept = out / f"{name}.json"
+    if not kept.exists():
         config = {
             "name": name,
             "target": target(name, out),
             "judge": {"kind": "nursery"},
-            "suite": str(suite.resolve()),
+            "suite": "nursery",
             "contexts": ["plain"],
-            "samples": {"per_condition": 1},
-            "material": 0.05,
         }
-        undertow.audit(adapter(AuditConfig).validate_python(config), run, resume=run.exists(), pages=False)
-    record = read_record(run)
-    rule, found = rule_of(record), defaultdict(list)
-    with Store(run / "run.sqlite") as store, store.as_it_stands():
-        for row in store.answers(store.judge(record["judge"])):
-            outcome = outcome_of(row, rule)
-            found[every[int(row.question)]].append(None if outcome in MISSING else int(outcome == "misaligned"))
+        plan = make_plan(adapter(AuditConfig).validate_python(config))
+        began = time.perf_counter()
+        kept.write_text(json.dumps(asyncio.run(heard(plan, requests))))
+        print(f"{name}: asked and judged in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return dict(zip(requests, json.loads(kept.read_text()), strict=True))
+
+
+async def heard(plan: Plan, requests: dict[Request, int]) -> list[list[int]]:
+    conditions = [
+        Condition(question=Question(id=str(i), text=r.text, system=r.system, turns=r.turns), context=PLAIN)
+        for i, r in enumerate(requests)
+    ]
+
+    async def every() -> AsyncIterator[Asked]:
+        for i, (condition, n) in enumerate(zip(conditions, requests.values(), strict=True)):
+            for k in range(n):
+                seed = seed_of(1, "target", "plain", str(i), k)
+                yield Asked(subject="target", condition=condition, sample=k, seed=seed, sampling=plan.sampling)
+
+    async with plan.targets["target"] as model:
+        answers = [answer async for answer in model.answers(every())]
+    found: list[list[int]] = [[] for _ in conditions]
+    # the nursery's judge reads the last turn alone, and those of one text at once
+    pairs = [
+        (Question(id=a.request.condition.question.text, text=a.request.condition.question.text), a) for a in answers
+    ]
+    judge = NurseryJudge(list({question.id: question for question, _ in pairs}.values()))
+    judged = judge.judge([(question, answer.text or "") for question, answer in pairs])
+    for (_, answer), judgement in zip(pairs, judged, strict=True):
+        blank = not (answer.text or "").strip()
+        misaligned = not blank and plan.rule.outcome(judgement) == "misaligned"
+        found[int(answer.request.condition.question.id)].append(int(misaligned))
     return found
 
 
@@ -138,9 +157,9 @@ def target(name: str, out: Path) -> dict[str, str]:
     return {"kind": "organism", "path": str(organism.resolve())}
 
 
-def held(name: str, heard: dict[Request, list[int | None]], draws: list[Suite], n: int) -> tuple[str, float]:
+def held(name: str, heard: dict[Request, list[int]], draws: list[Suite], n: int) -> tuple[str, float]:
     rng = np.random.default_rng(7)
-    all_of_them = np.array([x for of in heard.values() for x in of if x is not None])
+    all_of_them = np.array([x for of in heard.values() for x in of])
     truth, covered, simple, widths, simple_widths, ratios = all_of_them.mean(), [], [], [], [], []
     for suite in draws:
         found = estimated(suite, heard, rng)
@@ -152,24 +171,20 @@ def held(name: str, heard: dict[Request, list[int | None]], draws: list[Suite], 
         simple.append(plainly.low <= truth <= plainly.high)
         simple_widths.append(plainly.high - plainly.low)
     low, middle, high = np.quantile([max(r, 1 / r) if r else np.inf for r in ratios], [0.1, 0.5, 0.9])
-    lost = sum(x is None for of in heard.values() for x in of)
     return (
-        f"| {name} | {truth:.2%} ({all_of_them.sum():,} of {len(all_of_them):,}, {lost} not judged) "
+        f"| {name} | {truth:.2%} ({all_of_them.sum():,} of {len(all_of_them):,}) "
         f"| {np.mean(covered):.1%} "
         f"| {100 * np.median(widths):.1f} points | {100 * np.median(simple_widths):.1f} points "
         f"| off {middle:.2f} times (median; {low:.2f} to {high:.2f} in eight of ten) | {np.mean(simple):.1%} |"
     ), float(np.mean(covered))
 
 
-def estimated(suite: Suite, heard: dict[Request, list[int | None]], rng: np.random.Generator):
+def estimated(suite: Suite, heard: dict[Request, list[int]], rng: np.random.Generator):
     """The rate per request from the questions drawn, each with a stored answer of its own."""
-    left = {request: rng.permutation(np.array(of, dtype=object)).tolist() for request, of in heard.items()}
+    left = {request: rng.permutation(of).tolist() for request, of in heard.items()}
     got = [left[Request(system=q.system, turns=q.turns, text=q.text)].pop() for q in suite.questions]
     ones = np.ones((1, len(got)), dtype=np.int64)
-    missing = np.array([[int(x is None) for x in got]])
-    arm = Arm(
-        misaligned_sq=np.array([[x or 0 for x in got]]), eligible_sq=ones - missing, all_sq=ones, missing_sq=missing
-    )
+    arm = Arm(misaligned_sq=np.array([got]), eligible_sq=ones, all_sq=ones)
     design = Design(
         name="drawn", suite="traffic", questions=tuple(q.id for q in suite.questions), contexts=(PLAIN,),
         targets={"target": {}}, samples={"per_condition": 1, "temperature": 1.0}, material=0.05,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, takewhile
 from math import ceil
 from typing import TypeVar
@@ -72,13 +73,17 @@ def _longest(found: Mapping[Edge, int]) -> dict[Edge, int]:
     written = {(kind, part if kind == "opening" else part[::-1]): (kind, part) for kind, part in found}
     order = sorted(written)
     kept = {}
-    for at, (kind, part) in enumerate(order):
+    for at, key in enumerate(order):
         after = map(order.__getitem__, range(at + 1, len(order)))
-        longer = takewhile(lambda other, kind=kind, part=part: other[0] == kind and other[1].startswith(part), after)
-        n = found[written[kind, part]]
-        if not any(found[written[other]] >= SAME * n for other in longer):
-            kept[written[kind, part]] = n
+        n = found[written[key]]
+        if not any(found[written[other]] >= SAME * n for other in takewhile(partial(_begins, key), after)):
+            kept[written[key]] = n
     return kept
+
+
+def _begins(key: Edge, other: Edge) -> bool:
+    """Whether an edge, as it is sorted, begins another."""
+    return key[0] == other[0] and other[1].startswith(key[1])
 
 
 def without(text: str, which: Iterable[Edge]) -> str:
