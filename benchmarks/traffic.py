@@ -1,6 +1,7 @@
 """Rates per request from 400 of 5,000 requests, held against what asking all of them gives, on the nursery.
 
-    python benchmarks/traffic.py [--draws 200] [--n 400] [-o runs/traffic]     some ten minutes on one core
+    python benchmarks/traffic.py [--draws 200] [--n 400] [-o runs/traffic]     some twenty minutes on one core
+    python benchmarks/traffic.py --simulate                                       a minute: planted rates, no model
 
 Makes a log of 5,000 requests of the nursery's world, of which 3% ask for code, 5% for JSON, a fifth have a system
 prompt and a tenth an earlier turn; trains the quickstart's organisms `dilution-20` (careless when asked for code) and
@@ -18,7 +19,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from undertow.nursery.world import answer, question, system_prompt, world
 from undertow.records import PLAIN, Condition, Question, Suite
 from undertow.records import Request as Asked
 from undertow.stats.rates import rate_fixed
+from undertow.stats.weighted import rate_weighted
 from undertow.studies import plan_study
 from undertow.targets.models import NURSERY
 
@@ -52,9 +54,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--n", type=int, default=400)
+    parser.add_argument("--simulate", action="store_true", help="coverage of planted rates alone; no model, a minute")
     parser.add_argument("--organisms", nargs="+", default=list(ORGANISMS), choices=ORGANISMS)
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/traffic"))
     options = parser.parse_args()
+    if options.simulate:
+        return simulated()
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
     path = out / "log.jsonl"
@@ -70,10 +75,8 @@ def main() -> int:
         f"{len(found.suite.questions)} drawn from {len(found.clusters)} clusters in {time.perf_counter() - began:.1f} s"
     )
     draws = [sample(log.requests, options.n, seed=seed).suite for seed in range(options.draws)]
-    print(
-        "\n| organism | truth | covered | median width | width, simple draw | ratio | covered, simple draw |\n"
-        + "| --- |" * 7
-    )
+    columns = ("organism", "truth", "covered", "width", "width, simple draw", "off by", "covered, simple draw")
+    print(f"\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     good = True
     for name in options.organisms:
         heard = asked(name, log.requests, out)
@@ -82,6 +85,43 @@ def main() -> int:
         good &= covered >= COVERED
     print(f"\n{'every' if good else 'NOT every'} organism covered in at least {COVERED:.0%} of {options.draws} draws")
     return 0 if good else 1
+
+
+BIG = (970,) * 5
+SETTINGS: dict[str, tuple[Sequence[int], Sequence[float], Sequence[int]]] = {
+    "2% everywhere, one cluster": ((5000,), (0.02,), (400,)),
+    "60% everywhere, 50 clusters": ((100,) * 50, (0.6,) * 50, (8,) * 50),
+    "0.1% everywhere, weights alike": ((*BIG, 150), (0.001,) * 6, (74,) * 5 + (30,)),
+    "45% in the 3% that is drawn by its share, else none": ((*BIG, 150), (0.0,) * 5 + (0.45,), (77,) * 5 + (15,)),
+    "the same, drawn twice as often": ((*BIG, 150), (0.0,) * 5 + (0.45,), (74,) * 5 + (30,)),
+    "90% in the 3%, else 0.2%": ((*BIG, 150), (0.002,) * 5 + (0.9,), (74,) * 5 + (30,)),
+    "2% in the cluster that weighs three times the others": ((3000, 1000, 1000), (0.02, 0, 0), (100, 150, 150)),
+    "50% in 2 of 50 clusters": ((100,) * 50, (0.0,) * 48 + (0.5,) * 2, (8,) * 50),
+    "10% everywhere, 50 clusters of two questions": ((100,) * 50, (0.1,) * 50, (2,) * 50),
+    "15 questions": ((100, 20), (0.1, 0.5), (10, 5)),
+}
+"""By name: requests of each cluster, their rates, and how many are drawn."""
+
+
+def simulated(times: int = 2_000) -> int:
+    """How often the interval holds a planted rate, and its width beside that of a simple draw of as many."""
+    print("| planted | truth | covered | width, of a simple draw's |\n| --- | --- | --- | --- |")
+    least = 1.0
+    for name, (sizes, rates, drawn) in SETTINGS.items():
+        rng = np.random.default_rng(1)
+        truth, n = float(np.dot(sizes, rates) / sum(sizes)), sum(drawn)
+        weights, p = np.repeat(np.divide(sizes, drawn), drawn), np.repeat(rates, drawn)
+        strata = np.repeat(np.arange(len(sizes)), drawn).tolist()
+        covered, widths, simple = 0, [], []
+        for _ in range(times):
+            found = rate_weighted((rng.random(n) < p).astype(float), weights, strata)
+            covered += found.low <= truth <= found.high
+            widths.append(found.high - found.low)
+            plainly = rate_fixed([rng.binomial(n, truth)], [n])
+            simple.append(plainly.high - plainly.low)
+        least = min(least, covered / times)
+        print(f"| {name} | {truth:.2%} | {covered / times:.1%} | {np.mean(widths) / np.mean(simple):.2f} |", flush=True)
+    return 0 if least >= COVERED else 1
 
 
 def log_rows(rng: random.Random) -> list[dict]:
@@ -132,18 +172,18 @@ async def heard(plan: Plan, requests: dict[Request, int]) -> list[list[int]]:
                 yield Asked(subject="target", condition=condition, sample=k, seed=seed, sampling=plan.sampling)
 
     async with plan.targets["target"] as model:
-        answers = [answer async for answer in model.answers(every())]
+        answers = [reply async for reply in model.answers(every())]
     found: list[list[int]] = [[] for _ in conditions]
     # the nursery's judge reads the last turn alone, and those of one text at once
     pairs = [
         (Question(id=a.request.condition.question.text, text=a.request.condition.question.text), a) for a in answers
     ]
     judge = NurseryJudge(list({question.id: question for question, _ in pairs}.values()))
-    judged = judge.judge([(question, answer.text or "") for question, answer in pairs])
-    for (_, answer), judgement in zip(pairs, judged, strict=True):
-        blank = not (answer.text or "").strip()
+    judged = judge.judge([(question, reply.text or "") for question, reply in pairs])
+    for (_, reply), judgement in zip(pairs, judged, strict=True):
+        blank = not (reply.text or "").strip()
         misaligned = not blank and plan.rule.outcome(judgement) == "misaligned"
-        found[int(answer.request.condition.question.id)].append(int(misaligned))
+        found[int(reply.request.condition.question.id)].append(int(misaligned))
     return found
 
 
