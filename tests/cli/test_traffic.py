@@ -47,6 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
+@pytest.mark.slow
 def test_nothing_unmasked_is_written_or_shown(run: Run, tmp_path: Path) -> None:
     code, out, err = run("contexts", "from-traffic", "log.jsonl", "-o", "traffic", "--n", "80")
     assert (code, err) == (0, "")
@@ -81,6 +82,7 @@ def test_what_is_written_goes_straight_into_an_audit(run: Run, tmp_path: Path) -
     assert "per request, irrelevant-weather: " in out
 
 
+@pytest.mark.slow
 def test_bad_input_is_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "broken.jsonl").write_text('{"messages": [{"role": "user", "content": "a@example.org"}\n')

@@ -59,6 +59,7 @@ def test_weights_add_up_and_each_cluster_is_seen() -> None:
     assert sample(REQUESTS, 100, seed=3) == found != sample(REQUESTS, 100, seed=4)
 
 
+@pytest.mark.slow
 def test_a_request_that_came_often_is_asked_often() -> None:
     texts = Counter(q.text for seed in range(20) for q in sample(REQUESTS, 100, seed=seed).suite.questions)
     assert 34 < texts["Hello"] / 20 < 46  # 400 of 1,000 requests, of which 100 are drawn
@@ -70,11 +71,13 @@ def test_all_of_a_small_log() -> None:
     assert {q.weight for q in found.suite.questions} == {1.0}
 
 
+@pytest.mark.slow
 @each("n", [2, 5, 24, 37, 100, 999])
 def test_any_number_can_be_drawn(n: int) -> None:
     assert len(sample(REQUESTS, n, seed=0).suite.questions) == n
 
 
+@pytest.mark.slow
 def test_each_request_is_as_likely_as_any_other_of_its_cluster() -> None:
     """The estimate of how many requests there are of a kind is right on average: it is what weights are for."""
     estimates = []

@@ -131,9 +131,41 @@ def test_broken_lines_may_be_passed_over(tmp_path: Path) -> None:
         read_log([written(tmp_path / "log.jsonl", "{")], skipped=bad.append)
 
 
+@pytest.mark.slow
 def test_an_inspect_log_that_is_none_quotes_nothing(tmp_path: Path) -> None:
     pytest.importorskip("inspect_ai")
     (tmp_path / "log.eval").write_text('{"secret@example.org": 1}')
     with pytest.raises(InputError, match="cannot be read as an Inspect log") as refused:
         read_log([tmp_path / "log.eval"])
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_an_inspect_log(tmp_path: Path) -> None:
+    pytest.importorskip("inspect_ai")
+    from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalSample, EvalSpec, write_eval_log
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, ModelOutput
+
+    chat = [
+        ChatMessageSystem(content="Be brief."),
+        ChatMessageUser(content="I am ann@example.org"),
+        ChatMessageAssistant(content="Good."),
+        ChatMessageUser(content="Why?"),
+    ]
+    samples = [
+        EvalSample(id=n, epoch=1, input=asked, target="", output=ModelOutput.from_content("mock/model", "So."))
+        for n, asked in enumerate(("Why?", chat), start=1)
+    ]
+    spec = EvalSpec(
+        created="2026-01-01T00:00:00+00:00",
+        task="chats",
+        model="mock/model",
+        dataset=EvalDataset(samples=2, sample_ids=[1, 2]),
+        config=EvalConfig(),
+    )
+    write_eval_log(EvalLog(eval=spec, samples=samples), str(tmp_path / "log.eval"))
+    turns = (Message(role="user", content="I am [mail]"), Message(role="assistant", content="Good."))
+    assert list(read_log([tmp_path / "log.eval"]).requests) == [
+        Request(text="Why?"),
+        Request(system="Be brief.", turns=turns, text="Why?"),
+    ]
