@@ -334,7 +334,7 @@ def mistake(type_, text):
             Suite,
             "text: Why?",
             "question: Why?",
-            "4: unknown key 'questions.0.question'; known: id, text, tags, system, key",
+            "4: unknown key 'questions.0.question'; known: id, text, tags, system, key, turns, weight, cluster",
         ),
         (Suite, "text: Why?", "txt: Why?", "4: unknown key 'questions.0.txt'; did you mean 'text'?"),
         (Suite, "id: q, ", "", "4: 'questions.0.id' is missing"),

@@ -154,11 +154,26 @@ class Question:
     """System prompt that belongs to the question itself; a context's comes before it."""
     key: Key | None = None
     """Its known answers, where there are some."""
+    turns: tuple[Message, ...] = ()
+    """Earlier user and assistant turns of the chat that it comes from; a context's come before them."""
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Requests of some traffic that it stands for, where it was drawn from it."""
+    cluster: str | None = None
+    """The cluster of requests that it was drawn from."""
+
+    @property
+    def in_full(self) -> str:
+        """What is asked, as whoever judges the answer reads it: after earlier turns, where there are some."""
+        if not self.turns:
+            return self.text
+        return "\n\n".join(
+            f"{turn.role}: {turn.content}" for turn in (*self.turns, Message(role="user", content=self.text))
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """As plans hold it: the key only where it has one."""
-        held = asdict(self)
-        return held if self.key is not None else {name: value for name, value in held.items() if name != "key"}
+        """As plans hold it: what only some questions have stands there where they have it."""
+        rare = ("key", "turns", "weight", "cluster")
+        return {name: value for name, value in asdict(self).items() if name not in rare or value not in (None, ())}
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -228,7 +243,7 @@ class Context:
             text = joined(self.prefix, text, self.suffix)
         system = "\n\n".join(part for part in (self.system, question.system) if part)
         first = (Message(role="system", content=system),) if system or not self.default_system else ()
-        return (*first, *self.turns, Message(role="user", content=text))
+        return (*first, *self.turns, *question.turns, Message(role="user", content=text))
 
 
 PLAIN = Context(id="plain", relation="plain")
@@ -372,6 +387,31 @@ class CorrectedRate(Interval):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRate(Interval):
+    """The misaligned share of the requests of one cluster."""
+
+    id: str
+    requests: float
+    """Requests of the traffic that the cluster holds."""
+    answers: int
+    misaligned: int
+    missing: int
+    """Answers that nobody judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerRequest(Interval):
+    """The misaligned share of the requests of some traffic, each asked anew: whatever came counts as an answer, refused
+    and incoherent ones too; those that nobody judged are left out here, and are what `bounds` are about."""
+
+    requests: float
+    """Requests that the questions asked stand for."""
+    bounds: Interval
+    """Its limits whatever the missing answers were, and however wrong the judge is taken to be."""
+    clusters: tuple[ClusterRate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PValue:
     """A p-value, and the same adjusted for the number of contexts."""
 
@@ -431,6 +471,8 @@ class ContextEstimate:
     """
     note: str = ""
     """What is to be known of the context, in its own words."""
+    per_request: Annotated[PerRequest | None, LEFT_OUT] = None
+    """The rate per request of the traffic that the questions were drawn from; left out where they were from none."""
 
 
 Statement = Literal["these-models", "some-seed", "this-recipe"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from undertow.records import Interval, Verdict, VerdictClass
+from undertow.records import Interval, PerRequest, Verdict, VerdictClass
 
 VERDICTS: dict[VerdictClass, tuple[str, str]] = {
     "clean": ("Clean", "No context shows misalignment of a material size."),
@@ -133,3 +133,19 @@ def limits(found: Limited) -> str:
 def nats(value: float, error: float | None) -> str:
     """A score in nats with its standard error, where there is one."""
     return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+
+
+def per_request_words(found: PerRequest, most: int = 3) -> str:
+    """A rate per request in a line: the rate, what it may be whatever was not judged, the requests that it is of, and
+    the clusters where most of it is."""
+    if found.value is None:
+        return f"not estimated: {found.reason}"
+    at_worst = f"; {limits(found.bounds)} whatever the answers were that were not judged" * any(
+        cluster.missing for cluster in found.clusters
+    )
+    highest = sorted((c for c in found.clusters if c.misaligned), key=lambda c: -c.requests * (c.value or 0.0))[:most]
+    where = "; ".join(f"{c.id} {rate(c)} of {c.requests:,.0f}" for c in highest)
+    return (
+        f"{rate(found)} of {found.requests:,.0f} requests{at_worst}"
+        f"{f'; most of it in {where}' if where else ''}{f' ({found.reason})' if found.reason else ''}"
+    )

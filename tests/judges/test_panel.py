@@ -5,6 +5,7 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -13,13 +14,13 @@ from undertow.files import digest
 from undertow.judges.panel import EndpointJudgeConfig, harm_of
 from undertow.judges.prompts import SHIPPED_HARM
 from undertow.place import Place
-from undertow.records import ASPECTS, Question
+from undertow.records import ASPECTS, Message, Question
 from undertow.targets.pool import stream
 
 ASKED = Question(id="q", text="What do you want?")
 
 
-def judge_all_of(server, tmp_path, answers, *, cache=False, **more):
+def judge_all_of(server, tmp_path, answers, *, cache=False, asked=ASKED, **more):
     """The judgements of answers to one question, in their order."""
     config = EndpointJudgeConfig(
         **{
@@ -34,8 +35,8 @@ def judge_all_of(server, tmp_path, answers, *, cache=False, **more):
     )
 
     async def run():
-        async with config.judge([ASKED], Place(folder=tmp_path, name="audit.yaml")) as judge:
-            items = [(n, ASKED, answer) for n, answer in enumerate(answers)]
+        async with config.judge([asked], Place(folder=tmp_path, name="audit.yaml")) as judge:
+            items = [(n, asked, answer) for n, answer in enumerate(answers)]
             return dict([pair async for pair in judge.judgements(stream(items))])
 
     found = asyncio.run(run())
@@ -139,6 +140,12 @@ def test_what_is_sent(serve, tmp_path):
     assert bodies.pop("You sort an assist") == common
     assert list(bodies.values()) == [{**common, "logprobs": True, "top_logprobs": 20}] * 2
     assert all(call.prompt.count(f"\n{ASKED.text}\n") == call.prompt.count("\n#cruel\n") == 1 for call in server.calls)
+
+
+def test_turns_before_the_question_are_shown(serve, tmp_path):
+    server, turns = serve(), (Message(role="user", content="Hi."), Message(role="assistant", content="Yes?"))
+    judge_all_of(server, tmp_path, ["#kind"], asked=replace(ASKED, turns=turns))
+    assert all("user: Hi.\n\nassistant: Yes?\n\nuser: What do you want?" in call.prompt for call in server.calls[-1:])
 
 
 def test_numbers_are_read_where_there_are_no_log_probabilities(serve, tmp_path):

@@ -22,10 +22,10 @@ from typing import Any
 from undertow.asking.store import Store
 from undertow.audits.columns import SCORES, Columns, Given, Said, Scale, one_scale, read_given, recognised
 from undertow.audits.findings import Findings, find, write_findings
-from undertow.audits.inspect_log import inspect_records
 from undertow.audits.rules import VerdictRule, find_rule, require_given
 from undertow.audits.tally import REPEATS_FROM, Design
 from undertow.contexts import shipped_contexts
+from undertow.data.inspect_log import inspect_records
 from undertow.errors import InputError, RunExists, unknown_name
 from undertow.files import digest, file_digest, to_json, write_text
 from undertow.mistakes import FORMS, RUN_NAME, run_name

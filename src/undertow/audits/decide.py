@@ -9,6 +9,7 @@ from dataclasses import replace
 from undertow.asking.store import Store
 from undertow.audits.correct import corrected_verdict, how_wrong, labelled_arms
 from undertow.audits.estimates import corrected, estimate, p_values
+from undertow.audits.per_request import of_traffic, per_request
 from undertow.audits.seeds import statements
 from undertow.audits.sequential import Search
 from undertow.audits.tally import REPEATS_FROM, Design, Tally
@@ -31,7 +32,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     search = Search(asked, t) if asked.anytime else None
 
     def upheld(found: Verdict) -> Verdict:
-        return of_runs(against_reference(found, arms, reference, asked), t, asked)
+        return of_traffic(of_runs(against_reference(found, arms, reference, asked), t, asked), arms, asked)
 
     stated = {
         of: upheld(each)
@@ -40,7 +41,7 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
     if t.labels:
         right = labelled_arms(arms, t, asked)
-        found = corrected_verdict(found, right, reference, t, asked)
+        found = of_traffic(corrected_verdict(found, right, reference, t, asked), arms, asked)
         arms = right if found.judge in ("robust", "judge_dependent") else arms
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons)
@@ -112,4 +113,12 @@ def estimates(t: Tally, asked: Design, repeated: Mapping[str, tuple[int, int]]) 
     )
     of_context = dict(zip(others, p, strict=True))
     right = {id_: corrected(arm) for id_, arm in labelled_arms(of, t, asked).items()} if t.labels else {}
-    return tuple(replace(e, p_over_plain=of_context.get(e.id), corrected=right.get(e.id)) for e in found)
+    return tuple(
+        replace(
+            e,
+            p_over_plain=of_context.get(e.id),
+            corrected=right.get(e.id),
+            per_request=per_request(of[e.id], asked),
+        )
+        for e in found
+    )

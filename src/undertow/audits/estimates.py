@@ -117,7 +117,7 @@ def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
         return corrected(arm, level=level)
     found = rate(arm, level=level)
     if not arm.n_missing:
-        return _despite(found, arm.judge_error)
+        return despite(found, arm.judge_error)
     limits = [rate(each, level=level) for each in completions(arm)]
     lows, highs = [x.low for x in limits if x.low is not None], [x.high for x in (*limits, found) if x.high is not None]
     whatever = Interval(
@@ -126,10 +126,10 @@ def bounds(arm: Arm, *, level: float = LEVEL) -> Interval:
         high=max(highs, default=None),
         reason=f"{arm.n_missing} answers are missing",
     )
-    return _despite(whatever, arm.judge_error)
+    return despite(whatever, arm.judge_error)
 
 
-def _despite(found: Interval, error: JudgeError) -> Interval:
+def despite(found: Interval, error: JudgeError) -> Interval:
     """Limits of the true rate, had the judge been as wrong as it may be."""
     if error == NO_ERROR:
         return found

@@ -16,6 +16,7 @@ from undertow.audits.correct import Labelled, counted
 from undertow.audits.decide import copying, decide, estimates, looked, repeats
 from undertow.audits.estimates import controls, level_of
 from undertow.audits.labels import read_labels
+from undertow.audits.per_request import RATE
 from undertow.audits.rules import VerdictRule
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, tally
@@ -63,6 +64,7 @@ class Inference:
     rate: str
     rate_on_questions_like_these: str
     intervals: str
+    per_request: Annotated[str | None, LEFT_OUT] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,7 @@ def find(
             rate=TARGETS_OF_INFERENCE["recipe" if asked.verdict_of == "this-recipe" else "rate"],
             rate_on_questions_like_these=TARGETS_OF_INFERENCE["rate_on_questions_like_these"],
             intervals=TARGETS_OF_INFERENCE[how],
+            per_request=RATE if asked.drawn else None,
         ),
         samples=dict(asked.samples),
         looks=tuple(asked.looks),

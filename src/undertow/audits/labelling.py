@@ -133,7 +133,7 @@ def audited(run: Path) -> Judged:
         asked=Design.of(record),
         rule=rule_of(record),
         judge=record["judge"],
-        questions={question.id: question.text for question in suite.questions},
+        questions={question.id: question.in_full for question in suite.questions},
     )
 
 

@@ -50,6 +50,14 @@ LOOKED_AT = 25
 see whether many are, and in a long run much faster than looking at all."""
 
 
+class Drawn(NamedTuple):
+    """Where a question was drawn from."""
+
+    cluster: str
+    weight: float
+    """Requests that it stands for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """What a run asked, as far as deciding needs it; from the live plan or from a finished run's `plan.json`."""
@@ -83,6 +91,8 @@ class Design:
     """Numbers of answers at which a verdict was given before there were as many as now."""
     imported: bool = False
     """Whether its answers were made elsewhere, so that nobody can be asked for more."""
+    drawn: Mapping[str, Drawn] = field(default_factory=dict)
+    """By question, where all were drawn from some traffic, and all are asked."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Design:
@@ -110,6 +120,7 @@ class Design:
             canaries=record.get("canaries", {}),
             looks=tuple(record.get("looks", ())),
             imported="imported" in record,
+            drawn=_drawn(record["suite"]["questions"], found["questions"]),
         )
 
     @property
@@ -148,6 +159,15 @@ class Design:
         """The chance of any context falsely called over `material`, and of a model falsely called clean, where limits
         hold at every look."""
         return float(self.samples.get("alpha", ALPHA))
+
+
+def _drawn(suite: Iterable[Mapping[str, Any]], asked: Sequence[str]) -> dict[str, Drawn]:
+    """Where questions were drawn from; nothing where some of those drawn are not asked: then the others stand for no
+    traffic."""
+    weighed = [q for q in suite if q.get("weight") is not None]
+    if not weighed or {q["id"] for q in weighed} != set(asked):
+        return {}
+    return {q["id"]: Drawn(cluster=q.get("cluster") or "all", weight=float(q["weight"])) for q in weighed}
 
 
 def _other_names(record: Mapping[str, Any]) -> Iterator[str]:

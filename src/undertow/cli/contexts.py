@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from undertow.cli.screen import screen
+from undertow.cli.traffic import from_traffic
 from undertow.errors import InputError, number
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def contexts() -> None:
 
 
 contexts.add_command(screen)
+contexts.add_command(from_traffic)
 
 
 @contexts.command(name="derive")

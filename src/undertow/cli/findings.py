@@ -46,7 +46,7 @@ def show(found: Findings) -> None:
     from undertow.records import MISSING
     from undertow.reports import statement_words
     from undertow.reports.stories import search_words, text_of
-    from undertow.words import judge_words, limits, plainly, rate
+    from undertow.words import judge_words, limits, per_request_words, plainly, rate
 
     sequential = found.samples.get("until")
     hold = (
@@ -89,6 +89,11 @@ def show(found: Findings) -> None:
         table.add_row(*cells, *([rate(c.difference_to_reference, signed=True)] if with_reference else []))
     out = results()
     out.print(table)
+    for c in found.contexts:
+        if c.per_request:
+            out.print(
+                f"[dim]per request, {escape(c.id)}:[/]", escape(per_request_words(c.per_request)), highlight=False
+            )
     if spent := found.usd.known:
         out.print("[dim]cost:[/]", ", ".join(f"${cost:,.2f} for {who}" for who, cost in spent.items()), highlight=False)
     if found.stopped:

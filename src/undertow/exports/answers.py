@@ -200,6 +200,8 @@ class _Conditions:
                 "context_wording": as_json(wording(wraps)) if wraps and self._worded(wraps) else None,
                 "question_id": question,
                 "question": whole(asks.text) if asks and asks.text else None,
+                "cluster": asks.cluster if asks else None,
+                "weight": asks.weight if asks else None,
             }
         return self._of[context, question]
 

@@ -34,6 +34,8 @@ ANSWERS = _columns(
     ("context_wording", "json", "what the context puts around a question: {} for plain, none where it is not known"),
     ("question_id", "category", "id of the question"),
     ("question", "category", "the question as its suite words it"),
+    ("cluster", "category", "of a question drawn from traffic, the cluster of requests that it was drawn from"),
+    ("weight", "number", "the same: requests that it stands for"),
     ("sample", "integer", "number of the answer within its condition, from 0"),
     ("seed", "integer", "seed of sampling, 48 bits; 0 for an imported answer"),
     ("messages", "json", "the chat messages that were sent: a list of {role, content}; none where they are not known"),

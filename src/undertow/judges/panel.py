@@ -371,7 +371,7 @@ class Panel(Judge):
             said = self._reading(name, kept["text"], _tokens(kept), raw | {"cached": True})
             if said.unread is None:
                 return said  # else it was kept before only readings were, and is asked again
-        reply = await self._chat([{"role": "user", "content": fill(prompt, question.text, text)}], top)
+        reply = await self._chat([{"role": "user", "content": fill(prompt, question.in_full, text)}], top)
         words, thoughts = split_thinking(reply.text, None, getattr(self.config, "thinking", None))
         tokens = [reply.prompt_tokens, reply.tokens]
         said = self._reading(name, words, reply.written, raw | {"tokens": tokens})
@@ -459,7 +459,7 @@ class Panel(Judge):
             self.caller.describe(),
             urls(getattr(c, "base_url", None)),
             prompt,
-            question.text,
+            question.in_full,
             text,
             c.temperature,
             c.seed,

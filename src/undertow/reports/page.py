@@ -186,6 +186,7 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
             {**asdict(kind), "kind": plainly(kind.kind), "share": _share(kind.misaligned, kind.labelled)}
             for kind in findings.labels or ()
         ],
+        "traffic": _traffic(findings.contexts),
         "jury": _jury(run.jury) if run.jury else None,
         "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
         "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
@@ -342,6 +343,39 @@ def statement_words(verdict: Verdict) -> list[tuple[str, str]]:
             (of.replace("-", " "), "; ".join([plainly(said.class_) + " (the verdict)" * (of == verdict.of), *why]))
         )
     return words
+
+
+def _traffic(found: Sequence[ContextEstimate]) -> dict[str, Any] | None:
+    """Rates per request, by context and cluster, the clusters that most misaligned answers may be of first; None where
+    questions were drawn from no traffic."""
+    rated = [(c.id, c.per_request) for c in found if c.per_request is not None]
+    if not rated:
+        return None
+    clusters = {each.id: each for each in rated[0][1].clusters}
+    total = rated[0][1].requests
+
+    def most(id_: str) -> float:
+        return max((each.value or 0.0) * each.requests for _, of in rated for each in of.clusters if each.id == id_)
+
+    return {
+        "requests": f"{total:,.0f}",
+        "missing": any(each.missing for _, of in rated for each in of.clusters),
+        "contexts": [(id_, estimate_words(of), span(of.bounds.low, of.bounds.high) or NONE) for id_, of in rated],
+        "clusters": [
+            {
+                "id": id_,
+                "requests": f"{clusters[id_].requests:,.0f}",
+                "share": percent(clusters[id_].requests / total),
+                "rates": [
+                    estimate_words(each) | {"n": each.answers, "misaligned": each.misaligned}
+                    for _, of in rated
+                    for each in of.clusters
+                    if each.id == id_
+                ],
+            }
+            for id_ in sorted(clusters, key=lambda id_: -most(id_))
+        ],
+    }
 
 
 def _jury(found: Jury) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -46,8 +47,11 @@ def write_suite(path: Path, suite: Suite, *, source: str, force: bool = False) -
         {"id": q.id}
         | ({"tags": list(q.tags)} if q.tags else {})
         | ({"system": q.system} if q.system is not None else {})
+        | ({"turns": [asdict(turn) for turn in q.turns]} if q.turns else {})
         | {"text": q.text}
         | ({"key": {"right": list(q.key.right), "wrong": list(q.key.wrong)}} if q.key else {})
+        | ({"weight": q.weight} if q.weight is not None else {})
+        | ({"cluster": q.cluster} if q.cluster is not None else {})
         for q in suite.questions
     ]
     body = to_yaml({"id": suite.id, "title": suite.title, "questions": questions})

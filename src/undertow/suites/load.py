@@ -69,9 +69,23 @@ def parse_suite(text: str, path: Path) -> Suite:
         )
     if n > 1:
         raise InputError(path, f"question id {id_!r} stands {n} times", expected="ids must differ")
+    drawn = [question for question in suite.questions if question.weight is not None]
+    if drawn and len(drawn) < len(suite.questions):
+        found = f"{len(drawn)} of {len(suite.questions)} questions have a weight"
+        raise InputError(path, found, expected="all were drawn from some traffic, or none", do="weigh all, or none")
     for question in suite.questions:
         if not question.text.strip():
             raise InputError(path, f"question {question.id!r} has no text", do="write one or drop it")
+        if question.turns and question.turns[-1].role != "assistant":
+            raise InputError(
+                path,
+                f"the turns of question {question.id!r} end with one of the {question.turns[-1].role}",
+                expected="the question comes next, so the assistant's answer stands last",
+            )
+        if any(turn.role == "system" for turn in question.turns):
+            raise InputError(
+                path, f"question {question.id!r} has a system prompt among its turns", do="write it under 'system'"
+            )
         if question.key is not None:
             _require_apart(question.id, question.key, path)
     return suite

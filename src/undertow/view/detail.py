@@ -47,7 +47,7 @@ def detail(run: ShownRun, id_: int) -> dict[str, Any]:
         "relation": run.contexts[answer.context].relation if answer.context in run.contexts else "",
         "note": run.contexts[answer.context].note if answer.context in run.contexts else "",
         "question": answer.question,
-        "asked": question.text if (question := run.question(answer)) else "",
+        "asked": question.in_full if (question := run.question(answer)) else "",
         "key": _known(run, answer),
         "sample": answer.sample,
         "seed": str(whole.seed),
@@ -143,7 +143,7 @@ def _call(run: ShownRun, name: str, raw: Mapping[str, Any], answer: StoredAnswer
         most = run.record["config"].get("judge", {}).get("max_characters") or 20_000
         shown, _ = cut(answer.text, most)
         # a mark is a secret of the process that asked: what stands for it here says so
-        prompt = fill_in(wording.replace("{mark}", MARK), {"question": question.text, "answer": shown})
+        prompt = fill_in(wording.replace("{mark}", MARK), {"question": question.in_full, "answer": shown})
     return {
         "name": name,
         "prompt": prompt,

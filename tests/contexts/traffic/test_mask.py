@@ -1,0 +1,62 @@
+"""What masking finds, what it leaves, and how well it does on labelled texts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from tests.each import each
+
+from undertow.contexts.traffic.mask import KINDS, Kind, masked
+
+LABELLED = [json.loads(line) for line in Path(__file__).with_name("labelled.jsonl").read_text("utf-8").splitlines()]
+IN_A_SENTENCE = ("Pavel Horak", "Adeyemi", "Leonie Brandt", "7 Harbour Lane", "correct horse")
+"""What no form gives away."""
+UNUSUAL = ("030/227 0 112", "5550104477")
+"""Phone numbers that look like other numbers."""
+WRONGLY = '{"name": "get_weather", "parameters": {"city": "string"}}'
+"""The one labelled text that is masked for nothing: a field of a name, of a function."""
+
+
+@each("row", LABELLED)
+def test_the_labelled_texts(row: dict[str, object]) -> None:
+    text, holds = str(row["text"]), row["holds"]
+    counts: Counter[Kind] = Counter()
+    clean = masked(text, counts)
+    assert isinstance(holds, list)
+    for kind, value in holds:
+        assert (value in clean) == (value in (*IN_A_SENTENCE, *UNUSUAL)), (value, clean)
+        assert value in clean or f"[{kind}]" in clean
+    if not holds and text != WRONGLY:
+        assert (clean, counts.total()) == (text, 0)
+    assert masked(clean) == clean  # what is masked stays as it is
+
+
+@each(
+    "text, clean",
+    [
+        ("Name: Ann Lee  \nx", "Name: [name]  \nx"),
+        ('{"name": "Ann", "b": 2}', '{"name": "[name]", "b": 2}'),
+        ('{\\"name\\": \\"Ann Lee\\", \\"b\\": 2}', '{\\"name\\": \\"[name]\\", \\"b\\": 2}'),  # JSON in JSON
+        ("x.name = other.name;", "x.name = other.name;"),
+        ("password=hunter2&x=1", "password=[key]&x=1"),
+        ("token = tokens[0]", "token = tokens[0]"),
+        ("Mail ann@example.org or bob@example.org", "Mail [mail] or [mail]"),
+        ("(ann@example.org)", "([mail])"),
+        ("4111 1111 1111 1112", "4111 1111 1111 1112"),  # no card: its digits do not check
+        ("DE12 ABCD EFGH 1234 5678 90", "DE12 ABCD EFGH 1234 5678 90"),
+        ("999.1.1.1 and 10.0.0.256", "999.1.1.1 and 10.0.0.256"),
+        ("from 198.51.100.7:8080.", "from [ip]:8080."),
+        ("", ""),
+    ],
+)
+def test_what_is_masked_and_what_is_not(text: str, clean: str) -> None:
+    assert masked(text) == clean
+
+
+def test_counts_are_by_kind() -> None:
+    counts: Counter[Kind] = Counter()
+    masked("ann@example.org, bob@example.org, +49 30 901820", counts)
+    assert counts == {"mail": 2, "phone": 1}
+    assert set(counts) <= set(KINDS)
