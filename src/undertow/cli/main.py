@@ -17,6 +17,7 @@ from undertow.cli.data import data
 from undertow.cli.doctor import doctor
 from undertow.cli.export import export
 from undertow.cli.findings import findings
+from undertow.cli.gate import gate
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
 from undertow.cli.judge import judge
@@ -68,6 +69,7 @@ for command in (
         persona,
         findings,
         compare,
+        gate,
         rejudge,
         rescore,
         judge,
