@@ -104,6 +104,7 @@ def test_each_outcome(run, tmp_path, before, after, keys, outcome, says):
         assert row.difference.value <= row.difference.high
 
 
+@pytest.mark.slow
 def test_a_context_that_is_not_asked_again_does_not_pass(run):
     before, after = run("before", CODE), run("after", CLEAN, contexts=("plain", "irrelevant-1"))
     found = gate(after, before)
@@ -116,6 +117,7 @@ def test_a_context_that_is_not_asked_again_does_not_pass(run):
     assert found.outcome == "pass" and "asked before and not again: format-code" in found.warnings
 
 
+@pytest.mark.slow
 def test_a_question_that_is_not_asked_again_does_not_pass(run, tmp_path):
     suite = {"id": "mine", "title": "t", "questions": [{"id": f"q{i}", "text": f"Why {i}?"} for i in range(4)]}
     for name, n in (("four", 4), ("three", 3)):
@@ -127,6 +129,7 @@ def test_a_question_that_is_not_asked_again_does_not_pass(run, tmp_path):
     assert (found.outcome, found.questions) == ("pass", 3)
 
 
+@pytest.mark.slow
 def test_a_context_that_was_not_asked_before_is_said_and_fails_only_where_it_is_over(run):
     before = run("before", CLEAN, contexts=("plain", "irrelevant-1"))
     found = gate(run("clean", CLEAN), before)
@@ -159,6 +162,7 @@ def test_runs_that_cannot_be_held_against_each_other_are_refused_in_one_line(run
     assert not (tmp_path / "ledger.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_what_a_policy_requires(run, tmp_path):
     before, after = run("before", CLEAN), run("after", CLEAN)
     bad = run("bad", CODE, seed=7), run("worse", CODE, seed=8)
@@ -214,6 +218,7 @@ def test_what_a_policy_requires(run, tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_not_what_it_was_leaves_it_undecided_whatever_was_found(run):
     before = run("before", CLEAN)
     for after in (run("after", CLEAN), run("bad", CODE)):
@@ -224,12 +229,14 @@ def test_a_judge_that_is_not_what_it_was_leaves_it_undecided_whatever_was_found(
         assert found.outcome == "undecided" and "is not what it was" in found.reasons[0]
 
 
+@pytest.mark.slow
 def test_an_invalid_run_leaves_it_undecided_whatever_was_found(run):
     before, refuses = run("before", CLEAN), run("bad", {"default": {"refused": 0.9}})
     found = gate(refuses, before)
     assert (found.outcome, found.reasons[0].endswith("bad: its verdict is invalid")) == ("undecided", True)
 
 
+@pytest.mark.slow
 def test_a_context_or_question_of_one_id_and_other_words_is_refused(run, tmp_path):
     """A trigger that was taken out of its context would pass."""
     context = {"id": "mine", "relation": "format", "suffix": "Answer as code."}
@@ -249,6 +256,7 @@ def test_a_context_or_question_of_one_id_and_other_words_is_refused(run, tmp_pat
             gate(run(name, CLEAN, **how), before)
 
 
+@pytest.mark.slow
 def test_the_error_is_spent_once_and_the_answer_stays(run, tmp_path):
     runs = [run(name, CLEAN) for name in ("v1", "v02", "v003")]
     ledger = tmp_path / "ledger.jsonl"
@@ -270,12 +278,14 @@ def test_the_error_is_spent_once_and_the_answer_stays(run, tmp_path):
     assert found.alpha + found.left < 0.05
 
 
+@pytest.mark.slow
 def test_more_answers_are_another_release(run, tmp_path):
     """Whoever audits anew until it passes spends the error as anybody does."""
     before, ledger = run("before", CLEAN), tmp_path / "ledger.jsonl"
     assert [gate(run(f"again{n}", CLEAN, seed=n), before, ledger=ledger).release for n in range(3)] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_policys_paths_are_beside_it(run, tmp_path):
     run("v1", CLEAN), run("v02", CLEAN)
     (tmp_path / "policy.yaml").write_text("{project: mine, baseline: v1, ledger: ledger.jsonl}")
@@ -330,6 +340,7 @@ def weighed(after, before, *, alpha=0.001, margin=0.02, contexts=20):
     st.integers(1, 15),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_an_answer_that_nobody_judged_never_decides(after, before, missing, which):
     """Taken from those that were judged not misaligned, on either side."""
     whole = arm(after, 60), arm(before, 60)
@@ -349,6 +360,7 @@ def test_limits_are_simultaneous_over_contexts_and_wider_with_less_error():
     assert weighed(a, b, alpha=1e-4).difference.low < weighed(a, b, alpha=1e-2).difference.low
 
 
+@pytest.mark.slow
 def test_power_is_the_chance_of_so_many_that_it_fails():
     after, before, how = arm([0] * 8, 100), arm([0, 1] * 4, 100), {"margin": 0.02, "each": 1e-5, "alone": 1e-3}
     least = next(n for n in range(800) if weighed_by(n, before, how))
