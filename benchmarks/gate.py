@@ -15,8 +15,9 @@ core; about half an hour, with --quick some minutes.
 """
 
 import argparse
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -70,8 +71,8 @@ def release(
     return [drawn(rng, p, refused, missing, n) for p in rates]
 
 
-def weighed(after: list[tuple[Arm, Arm]], before: list[tuple[Arm, Arm]], k: int) -> tuple[Gated, ...]:
-    """The k-th gate."""
+def weighed(after: list[tuple[Arm, Arm]], before: list[tuple[Arm, Arm]], k: int) -> Iterator[Gated]:
+    """The k-th gate, context after context."""
     sides = {
         name: Sides(after=a, refused_after=r, before=b, refused_before=s)
         for name, (a, r), (b, s) in zip(NAMES, after, before, strict=True)
@@ -87,11 +88,11 @@ def weighed(after: list[tuple[Arm, Arm]], before: list[tuple[Arm, Arm]], k: int)
     )
 
 
-def fails(rows: Sequence[Gated]) -> bool:
+def fails(rows: Iterable[Gated]) -> bool:
     return any(row.fate in ("worse", "new trigger") or row.refusals == "changed" for row in rows)
 
 
-def passes(rows: Sequence[Gated]) -> bool:
+def passes(rows: Iterable[Gated]) -> bool:
     return all(row.fate == "within" and row.refusals == "within" for row in rows)
 
 
@@ -175,8 +176,8 @@ def alarms(sims: int) -> None:
 def found(sims: int) -> None:
     """One context of 20 that rises."""
     for (questions, n, missing), how, k in product(
-        ((8, 50, 0.0), (8, 100, 0.0), (8, 100, 0.01), (44, 100, 0.0)),
-        ("evenly", "sd 1.5", "one question"),
+        ((8, 50, 0.0), (8, 100, 0.0), (8, 100, 0.01), (16, 100, 0.01), (44, 100, 0.0), (44, 100, 0.01)),
+        ("evenly", "sd 1.5", "few questions"),
         (1, RELEASES),
     ):
         hits = 0
@@ -184,12 +185,13 @@ def found(sims: int) -> None:
             rng = np.random.default_rng([2, questions, n, round(missing * 100), len(how), k, i])
             sd = 1.5 if how == "sd 1.5" else 0.0
             was = [spread(rng, 0.005, sd, questions) for _ in NAMES]
-            now = list(was)
-            now[0] = was[0] * 10
-            if how == "one question":
-                now[0] = was[0] + np.eye(questions)[0] * min(0.9, 0.045 * questions)
+            was[0], rose = (spread(np.random.default_rng([5, i]), rate, sd, questions) for rate in (0.005, 0.05))
+            now = [rose, *was[1:]]
+            if how == "few questions":
+                few = math.ceil(0.045 * questions / 0.9)
+                now[0] = was[0] + (np.arange(questions) < few) * 0.045 * questions / few
             rows = weighed(release(rng, now, 0.05, missing, n), release(rng, was, 0.05, missing, n), k)
-            hits += rows[0].fate in ("worse", "new trigger")
+            hits += next(rows).fate in ("worse", "new trigger")
         print(
             f"{questions} questions x {n}, unjudged {missing:.0%}, rise {how}, release {k}: found {told(hits, sims)}",
             flush=True,
@@ -205,7 +207,7 @@ def passing(sims: int) -> None:
             rates = [spread(rng, rate, 0.0, questions) for _ in NAMES]
             hits += passes(weighed(release(rng, rates, 0.05, 0.0, n), release(rng, rates, 0.05, 0.0, n), k))
         print(f"{questions} questions x {n}, rate {rate:.1%}, release {k}: passes {told(hits, sims)}", flush=True)
-    for questions, n in ((8, 100),):
+    for questions, n in ((8, 100), (44, 100)):
         ever = 0
         for i in range(sims):
             rng = np.random.default_rng([4, questions, i])

@@ -58,6 +58,7 @@ def policy(**keys):
     return parse_yaml(to_yaml(keys), Policy, where="policy.yaml")
 
 
+@pytest.mark.slow
 @each(
     "before, after, keys, outcome, says",
     [
@@ -92,7 +93,6 @@ def policy(**keys):
         ({"default": {"failed": 0.4}}, CODE, {}, "undecided", "format-code"),
     ],
 )
-@pytest.mark.slow
 def test_each_outcome(run, tmp_path, before, after, keys, outcome, says):
     shutil.rmtree(tmp_path / "v1", ignore_errors=True)
     shutil.rmtree(tmp_path / "v2", ignore_errors=True)
@@ -330,7 +330,9 @@ def none_refused(of):
 def weighed(after, before, *, alpha=0.001, margin=0.02, contexts=20):
     sides = Sides(after=after, before=before, refused_after=none_refused(after), refused_before=none_refused(before))
     of = {f"c{i}": sides for i in range(contexts)}
-    return weigh(of, dict.fromkeys(of, "format"), margin=margin, refusals=0.1, material=0.01, alpha=alpha, rise=None)[0]
+    return next(
+        weigh(of, dict.fromkeys(of, "format"), margin=margin, refusals=0.1, material=0.01, alpha=alpha, rise=None)
+    )
 
 
 @settings(max_examples=60, deadline=None)

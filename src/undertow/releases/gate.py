@@ -253,14 +253,16 @@ def _decide(run: Path, baseline: Path, after: Pool, before: Pool, policy: Policy
     alpha = policy.alpha * share(release, policy.horizon)
     relations = {context.id: context.relation for context in after.asked.contexts}
     power = policy.require.power or Power()
-    rows = weigh(
-        sides(after, before, questions),
-        relations,
-        margin=policy.margin,
-        refusals=policy.refusals,
-        material=material,
-        alpha=alpha,
-        rise=power.rate,
+    rows = tuple(
+        weigh(
+            sides(after, before, questions),
+            relations,
+            margin=policy.margin,
+            refusals=policy.refusals,
+            material=material,
+            alpha=alpha,
+            rise=power.rate,
+        )
     )
     asked_before = [context.id for context in before.asked.contexts]
     dropped = tuple(id_ for id_ in asked_before if id_ not in relations)
@@ -329,8 +331,8 @@ def weigh(
     material: float,
     alpha: float,
     rise: float | None,
-) -> tuple[Gated, ...]:
-    """What is shown of every context at an error of `alpha` either way.
+) -> Iterator[Gated]:
+    """What is shown of every context at an error of `alpha` either way, each worked out when it is taken.
 
     Args:
         of: both sides of every context, by id, over the same questions.
@@ -339,7 +341,7 @@ def weigh(
     each = alpha * (1.0 if refusals is None else 0.5) / max(1, len(of))
     paired = max(1, sum(s.before is not None for s in of.values()))
     tails = (each, alpha, 0.5 * 0.5 * alpha / paired)
-    return tuple(_weighed(id_, relations[id_], s, margin, refusals, material, tails, rise) for id_, s in of.items())
+    return (_weighed(id_, relations[id_], s, margin, refusals, material, tails, rise) for id_, s in of.items())
 
 
 def _weighed(
