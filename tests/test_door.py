@@ -17,6 +17,8 @@ SIGNATURES = {
     "PosixPath('.'), resume: 'bool' = False, retry_failed: 'bool' = False, budget: 'Budget | None' = None, "
     "pages: 'bool' = True, progress: 'Progress | None' = None) -> 'Audited'",
     "frame": "(runs: 'Sequence[Path | str] | Path | str', *, progress: 'Progress | None' = None) -> 'pandas.DataFrame'",
+    "gate": "(run: 'Path | str', baseline: 'Path | str | None' = None, *, policy: 'Policy | Path | str | None' = None, "
+    "ledger: 'Path | str | None' = None, beside: 'Path | str' = PosixPath('.')) -> 'Gate'",
     "load_findings": "(run: 'Path | str') -> 'Findings'",
     "nursery_rows": "(folder: 'Path | str', *, n: 'int' = 2000, seed: 'int' = 0) -> 'dict[str, Path]'",
     "profile": "(config: 'PersonaConfig | Path | str', out: 'Path | str | None' = None, *, beside: 'Path | str' = "
@@ -31,8 +33,8 @@ SIGNATURES = {
 }
 """Of every public function. What changes here changes for whoever calls it: say so in the changelog."""
 TYPES = {
-    *("AuditConfig", "Audited", "Budget", "ContextEstimate", "Findings", "InputError", "Interval", "Manifest"),
-    *("MissingExtra", "Paused", "PersonaConfig", "Profile", "Profiled", "Recipe", "RunExists", "Study"),
+    *("AuditConfig", "Audited", "Budget", "ContextEstimate", "Findings", "Gate", "InputError", "Interval", "Manifest"),
+    *("MissingExtra", "Paused", "PersonaConfig", "Policy", "Profile", "Profiled", "Recipe", "RunExists", "Study"),
     *("UndertowError", "Verdict"),
 }
 HEAVY = ("aiohttp", "altair", "datasets", "inspect_ai", "jinja2", "numpy", "peft", "ray", "rich", "scipy", "torch")

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from undertow.asking.budget import Budget
     from undertow.audits.findings import Findings
     from undertow.audits.settings import AuditConfig
-    from undertow.door import Profiled, audit, frame, load_findings, nursery_rows, profile, report, study, train
+    from undertow.door import Profiled, audit, frame, gate, load_findings, nursery_rows, profile, report, study, train
     from undertow.errors import InputError, MissingExtra, Paused, RunExists, UndertowError
     from undertow.persona.plan import PersonaConfig
     from undertow.persona.profile import Profile
     from undertow.progress import Progress
     from undertow.records import ContextEstimate, Interval, Verdict
+    from undertow.releases.gate import Gate
+    from undertow.releases.policy import Policy
     from undertow.studies.study import Study
     from undertow.training.organism import Manifest
     from undertow.training.recipe import Recipe
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     **dict.fromkeys(
-        ("audit", "profile", "train", "study", "report", "frame", "load_findings", "nursery_rows", "Profiled"),
+        ("audit", "profile", "train", "study", "report", "frame", "gate", "load_findings", "nursery_rows", "Profiled"),
         "undertow.door",
     ),
     **dict.fromkeys(("UndertowError", "InputError", "MissingExtra", "Paused", "RunExists"), "undertow.errors"),
@@ -42,8 +44,10 @@ _HOMES = {
     "Audited": "undertow.whole",
     "Budget": "undertow.asking.budget",
     "Findings": "undertow.audits.findings",
+    "Gate": "undertow.releases.gate",
     "Manifest": "undertow.training.organism",
     "PersonaConfig": "undertow.persona.plan",
+    "Policy": "undertow.releases.policy",
     "Profile": "undertow.persona.profile",
     "Progress": "undertow.progress",
     "Recipe": "undertow.training.recipe",
@@ -57,12 +61,14 @@ __all__ = [
     "Budget",
     "ContextEstimate",
     "Findings",
+    "Gate",
     "InputError",
     "Interval",
     "Manifest",
     "MissingExtra",
     "Paused",
     "PersonaConfig",
+    "Policy",
     "Profile",
     "Profiled",
     "Progress",
@@ -74,6 +80,7 @@ __all__ = [
     "__version__",
     "audit",
     "frame",
+    "gate",
     "load_findings",
     "nursery_rows",
     "profile",

@@ -20,6 +20,9 @@ from undertow.persona.profile import Profile, read_profile
 from undertow.persona.run import read_personas, run_persona
 from undertow.place import Place, labelled
 from undertow.progress import Progress
+from undertow.releases.gate import Gate
+from undertow.releases.gate import gate as gate_run
+from undertow.releases.policy import Policy
 from undertow.reports import write_persona_report, write_report
 from undertow.reports.drawing import Style
 from undertow.reports.runs import decided_by, read_run
@@ -237,6 +240,35 @@ def load_findings(run: Path | str) -> Findings:
         InputError: the folder holds none.
     """
     return read_findings(Path(run))
+
+
+def gate(
+    run: Path | str,
+    baseline: Path | str | None = None,
+    *,
+    policy: Policy | Path | str | None = None,
+    ledger: Path | str | None = None,
+    beside: Path | str = Path(),
+) -> Gate:
+    """Hold a release's finished run against that of the release before: `pass`, `fail` or `undecided`.
+
+    Args:
+        baseline, ledger: in place of those that the policy names.
+        policy: what a release must show, or a `policy.yaml` that holds it. Default: no worse by 2 points in any
+            context, no new trigger, refusals within 10 points.
+        beside: what paths in a policy are relative to that comes from no file.
+
+    Raises:
+        InputError: one is no finished run, they cannot be held against each other, or the ledger is another's or was
+            changed.
+    """
+    return gate_run(
+        Path(run),
+        None if baseline is None else Path(baseline),
+        policy=Path(policy) if isinstance(policy, str) else policy,
+        ledger=None if ledger is None else Path(ledger),
+        place=_place(beside),
+    )
 
 
 def nursery_rows(folder: Path | str, *, n: int = 2000, seed: int = 0) -> dict[str, Path]:

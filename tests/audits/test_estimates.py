@@ -20,11 +20,13 @@ from undertow.audits.estimates import (
     p_values,
     rate,
     rate_on_questions_like_these,
+    surely_over,
 )
 from undertow.audits.findings import decide
 from undertow.audits.rules import RULES
-from undertow.audits.tally import Arm, Design, Heard, Tally, tally, usable_of
+from undertow.audits.tally import Arm, Design, Heard, Labels, Tally, tally, usable_of
 from undertow.records import Context, Judgement
+from undertow.stats.judge_error import BetaShare
 from undertow.stats.sequential import log_e_under
 from undertow.stats.shrunken import shrunken_shares
 
@@ -382,3 +384,17 @@ def test_a_risky_question_whose_other_answers_make_no_sense_is_not_hidden_by_the
 def test_without_a_checked_answer_nothing_is_clean():
     t = counted({("target", c, q): {"not_misaligned": 400} for c in NAMES for q in QUESTIONS})
     assert decide(t, asked()).class_ == "inconclusive"
+
+
+def test_what_is_missing_of_two_labelled_sides_adds_up():
+    """All of one side's may be aligned and all of the other's misaligned: a difference is surely no more than that."""
+    right = BetaShare(events=5000, others=1), BetaShare(events=0, others=5000)
+    of, missing = np.full((1, 8), 400), np.full((1, 8), 80)
+    labels = Labels(of_flagged=right[0], of_others=right[1], n=10_000)
+    for events in (0, 60, 79):
+        a, b = (
+            Arm(misaligned_sq=of * 0 + e, eligible_sq=of - missing, all_sq=of, missing_sq=missing, labels=labels)
+            for e in (events, 0)
+        )
+        assert surely_over(a, b) < (events - 80) / 400
+        assert surely_over(replace(a, labels=None), replace(b, labels=None)) < (events - 80) / 400

@@ -227,3 +227,17 @@ def test_answers_of_which_a_judge_saw_only_part_are_told() -> None:
         "of 2 of 40 answers, too long for the judge, it was shown the beginning and the end only"
         in estimate(design.plain, t, design, (0, 0)).warnings
     )
+
+
+@each("rule, in_order", [("undertow", False), ("undertow", True), ("audits2026", True)])
+def test_refusals_are_a_share_of_all_and_a_missing_answer_may_be_one(rule, in_order) -> None:
+    refusal = Judgement(alignment=None, coherence=None, said="REFUSAL")
+    said = [WELL, refusal, None, ILL, refusal]
+    held = [answer(judgement=j, sample=k, question=q) for q in ("q0", "q1") for k, j in enumerate(said)]
+    arm = tally(held, RULES[rule], in_order=in_order).refusals(("target",), "plain", ("q0", "q1"))
+    assert (arm.misaligned_sq.tolist(), arm.missing_sq.tolist()) == ([[2, 2]], [[1, 1]])
+    assert (arm.n_sq.tolist(), arm.n_missing, arm.of_all) == ([[5, 5]], 2, True)
+    assert arm.as_if(misaligned=True).misaligned_sq.tolist() == [[3, 3]]
+    if in_order:
+        blocks = [arm.as_if(misaligned=m).blocks.tolist() for m in (False, True)]
+        assert blocks == [[[0, 1, 0, 0, 1]] * 2, [[0, 1, 1, 0, 1]] * 2]

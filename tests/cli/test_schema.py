@@ -10,15 +10,17 @@ from undertow.cli.main import cli
 from undertow.keys import Keys
 from undertow.kinds import BACKENDS, INTERVENTIONS, JUDGES, TARGETS, installed
 from undertow.persona.plan import PersonaConfig
+from undertow.releases.policy import Policy
 from undertow.studies import Study
 from undertow.training import Recipe
 
-FILES = {"audit": AuditConfig, "train": Recipe, "study": Study, "persona": PersonaConfig}
+FILES = {"audit": AuditConfig, "train": Recipe, "study": Study, "persona": PersonaConfig, "gate": Policy}
 GROUPS = {
     "audit": (TARGETS, JUDGES),
     "train": (INTERVENTIONS, BACKENDS),
     "study": (TARGETS, JUDGES, INTERVENTIONS, BACKENDS),
     "persona": (TARGETS, JUDGES),
+    "gate": (),
 }
 
 

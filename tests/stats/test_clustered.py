@@ -290,3 +290,12 @@ def test_a_difference_weighs_every_stratum_alike() -> None:
     assert found.low is not None and found.high is not None and found.low < 0.0625 < found.high
     a_little = difference_these_strata([[5, 0]], [[100, 90]], [[0, 0]], [[100, 100]])
     assert a_little.value == pytest.approx(0.025)
+
+
+def test_far_limits_are_those_of_the_two_rates_and_tell_more_far_out():
+    n = [[100] * 8]
+    a, b = [[5] * 8], [[0, 1] * 4]
+    for level in (0.95, 1 - 1e-5):
+        far = difference_these_strata(a, n, b, n, level=level, far=True)
+        assert far == difference_of(*(rate_these_strata(e, n, level=level) for e in (a, b)))
+    assert far.low > difference_these_strata(a, n, b, n, level=level).low

@@ -203,15 +203,19 @@ def rate_on_questions_like_these(arm: Arm, *, level: float = LEVEL) -> Interval:
     )
 
 
-def difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
+def difference(a: Arm, b: Arm, *, level: float = LEVEL, far: bool = False) -> Interval:
     """Rate of a minus rate of b on this suite, paired by question; of lazily judged answers, as many as usable as is
-    likely (`surely_over` takes the worst)."""
+    likely (`surely_over` takes the worst).
+
+    Args:
+        far: whether limits are wanted far out, where many comparisons share one error (`difference_these_strata`).
+    """
     if a.blocks is not None or b.blocks is not None:
         each = 1 - (1 - level) / 2
         return _minus(rate(a, level=each), rate(b, level=each))
     return _interval(
         difference_these_strata(
-            a.misaligned_sq, a.n_sq, b.misaligned_sq, b.n_sq, level=level, random_clusters=a.seeds_random
+            a.misaligned_sq, a.n_sq, b.misaligned_sq, b.n_sq, level=level, random_clusters=a.seeds_random, far=far
         )
     )
 
@@ -222,22 +226,27 @@ def corrected_difference(a: Arm, b: Arm, *, level: float = LEVEL) -> Interval:
     return _interval(difference_of(*(_difference(bounds(arm, level=level)) for arm in (a, b))))
 
 
-def surely_over(a: Arm, b: Arm, *, level: float = LEVEL) -> float | None:
-    """The lower limit of rate of a minus rate of b, whatever the missing answers of either were."""
-    if a.labels is not None or b.labels is not None:
+def surely_over(a: Arm, b: Arm, *, level: float = LEVEL, far: bool = False) -> float | None:
+    """The lower limit of rate of a minus rate of b, whatever the missing answers of either were; `far` as of
+    `difference`."""
+    labelled, missing = a.labels is not None or b.labels is not None, a.n_missing or b.n_missing
+    if labelled and not missing:
         return corrected_difference(a, b, level=level).low
-    if a.judge_error != NO_ERROR:
+    if a.judge_error != NO_ERROR and not labelled:
         plain = [replace(arm, judge_error=NO_ERROR) for arm in (a, b)]
-        more, high = surely_over(*plain, level=level), bounds(plain[1], level=level).high
+        more, high = surely_over(*plain, level=level, far=far), bounds(plain[1], level=level).high
         if more is None or high is None:
             return None
         missed = a.judge_error.false_negatives
         return more - a.judge_error.false_positives - high * missed / (1 - missed)
-    if _spread(a) and (a.n_missing or b.n_missing):
+    if missing and (labelled or _spread(a)):  # what is missing of either adds up, and not in squares
         low, high = bounds(a, level=1 - (1 - level) / 2).low, bounds(b, level=1 - (1 - level) / 2).high
         return None if low is None or high is None else low - high
     return difference(
-        a.as_if(misaligned=False).eligible_at(most=True), b.as_if(misaligned=True).eligible_at(most=False), level=level
+        a.as_if(misaligned=False).eligible_at(most=True),
+        b.as_if(misaligned=True).eligible_at(most=False),
+        level=level,
+        far=far,
     ).low
 
 

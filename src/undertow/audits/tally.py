@@ -204,6 +204,8 @@ class Heard(NamedTuple):
     """Not judged, so that it may be anything."""
     unclear: bool = False
     """Lazy although the judge was asked: whether it is usable could not be read."""
+    refused: bool = False
+    """Whether it refuses, which is no usable answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,8 +373,11 @@ class Tally:
         if self.in_order:
             of_all = self.rule.denominator == "all"
             value = 1 if outcome == "misaligned" else 0 if lazy or of_all or outcome == "aligned" else None
+            refused = outcome == "refused"
             self.heard.setdefault(key, {})[row.sample] = (
-                Heard(value, missing=missing) if of_all else Heard(value, lazy, checked, missing, unclear)
+                Heard(value, missing=missing, refused=refused)
+                if of_all
+                else Heard(value, lazy, checked, missing, unclear, refused)
             )
         if judgement is not None and judgement.on_question:
             self.on_question.setdefault(key, Counter())[outcome] += 1
@@ -482,6 +487,25 @@ class Tally:
             of_all=self.rule.denominator == "all",
         )
         return self._ordered(arm, subjects, context, questions) if self.in_order else arm
+
+    def refusals(self, subjects: Sequence[Subject], context: str, questions: Sequence[str]) -> Arm:
+        """The same with refusals in place of misaligned answers, as a share of all answers; a missing one may have been
+        a refusal."""
+        cells = [[self.cell(s, context, q) for q in questions] for s in subjects]
+        missing = np.array([[sum(c[o] for o in MISSING) for c in row] for row in cells], dtype=np.int64)
+        total = np.array([[c.total() for c in row] for row in cells], dtype=np.int64)
+        arm = Arm(
+            misaligned_sq=np.array([[c["refused"] for c in row] for row in cells], dtype=np.int64),
+            eligible_sq=total - missing,
+            all_sq=total,
+            missing_sq=missing if missing.any() else None,
+            of_all=True,
+        )
+        if not self.in_order:
+            return arm
+        rows = [self.prefix((s, context, q)) for s in subjects for q in questions]
+        as_if = [_blocks([[k if h.missing else int(h.refused) for h in row] for row in rows]) for k in (0, 1)]
+        return replace(arm, blocks=as_if[0], blocks_as=(as_if[0], as_if[1]) if arm.n_missing else None)
 
     def _ordered(self, arm: Arm, subjects: Sequence[Subject], context: str, questions: Sequence[str]) -> Arm:
         rows = [self.prefix((s, context, q)) for s in subjects for q in questions]

@@ -18,6 +18,7 @@ from undertow.cli.data import data
 from undertow.cli.doctor import doctor
 from undertow.cli.export import export
 from undertow.cli.findings import findings
+from undertow.cli.gate import gate
 from undertow.cli.guess import guess
 from undertow.cli.import_ import import_
 from undertow.cli.init import init
@@ -74,6 +75,7 @@ for command in (
         compare,
         beyond,
         guess,
+        gate,
         rejudge,
         rescore,
         judge,

@@ -202,6 +202,7 @@ def difference_these_strata(
     *,
     level: float = 0.95,
     random_clusters: bool = True,
+    far: bool = False,
 ) -> Difference:
     """Rate of a minus rate of b on these strata, over those that both have: strata fixed; clusters a random sample
     where at least two have trials.
@@ -212,6 +213,10 @@ def difference_these_strata(
     taken for the same cluster on both sides; where it is not, the order is arbitrary and the interval as good. With
     `random_clusters` False, clusters are fixed too: every cell is a stratum where both sides have as many clusters,
     else the two rates are taken apart.
+
+    `far`: `difference_of` the two rates there too. Wilson's limits, which `difference_fixed` takes, are made for tails
+    of some percent; at one in ten thousand and beyond, Clopper and Pearson's err no oftener than they may and tell more
+    where b has few events (benchmarks/gate.py counts errors and power of both exactly).
 
     No stratum that both have: None, with a reason. Raises ValueError for malformed tables, unlike strata or a level
     outside (0, 1).
@@ -224,7 +229,7 @@ def difference_these_strata(
     if tables is None:
         return Difference(value=None, low=None, high=None, reason="no stratum has trials on both sides")
     e_a, m_a, e_b, m_b = tables
-    if len(e_a) == len(e_b) == 1 and m_a.max() <= UNLIKE * m_a.min() and m_b.max() <= UNLIKE * m_b.min():
+    if not far and len(e_a) == len(e_b) == 1 and m_a.max() <= UNLIKE * m_a.min() and m_b.max() <= UNLIKE * m_b.min():
         return _equal_weights(e_a[0], m_a[0], e_b[0], m_b[0], level)
     a, b = (rate_these_strata(e, m, level=level, random_clusters=random_clusters) for e, m in ((e_a, m_a), (e_b, m_b)))
     found = difference_of(a, b)
