@@ -18,6 +18,7 @@ HOUSE = (
     ("studies",),
     ("whole", "tasks"),
     ("reports", "exports", "view"),
+    ("releases",),
     ("persona",),
     ("audits",),
     ("nursery", "lab"),
