@@ -229,18 +229,16 @@ def _case(suite: ElementTree.Element, name: str, stand: Standing, message: str, 
         ElementTree.SubElement(case, tag, message=shown(message), type=type_).text = words
 
 
-_MARKS = re.compile(r"[\\`*_\[\]{}<>#&|~$^]|^(?:[-+=]|\d+(?=[.)]))")
+_MARKS = re.compile(r"^(\d*)([-+=.)])|([\\`*_\[\]{}<>#&|~$^])")
 """What Markdown reads as more than text; at the start of a line what begins a list or a rule, too."""
-_CALLS = re.compile(r"[@#!~%$&:](?=[\w\"'/])|(?<=www)\.(?=\S)", re.IGNORECASE)
-"""What a forge makes a mention, a reference, an emoji or a link of, where something follows."""
+_CALLS = re.compile(r"(?<=[@#!~%$&:])(?=[\w\"'/])|(?<=www)(?=\.)", re.IGNORECASE)
+"""Where text becomes a mention, a reference, an emoji or a link of a forge, if nothing stands between."""
 
 
 def _inert(text: str) -> str:
     """Text that Markdown shows as it is: in one line, no mark, no HTML, no link, and nobody is called by it."""
-    apart = _CALLS.sub(lambda found: f"{found[0]}\u200b", shown(text))
-    return _MARKS.sub(
-        lambda found: f"{found[0][:-1]}\\{found[0][-1]}" if not found[0].isdigit() else f"{found[0]}\u200b", apart
-    )
+    apart = _CALLS.sub("\u200b", shown(text))
+    return _MARKS.sub(lambda found: f"{found[1] or ''}\\{found[2] or found[3]}", apart)
 
 
 def _line(text: str) -> str:

@@ -193,13 +193,10 @@ def _model(
     files = _of(bound, subject)
     own = {name: held for name, held in files.items() if not name.startswith("base/")}
     under = _of(files, "base")
+    if not files and folder is None:
+        return [Checked(item=subject, state="not bound", said="its weights were not seen; a description binds little")]
     if not files:
-        said = (
-            "its weights were not seen; a description binds little"
-            if folder is None
-            else f"no file to hold {folder} against"
-        )
-        return [Checked(item=subject, state="not bound", said=said)]
+        return [Checked(item=subject, state="changed", said=f"no file of a model is bound to hold {folder} against")]
     if folder is None:
         return [
             _not_given(subject, "its folder with --model"),
