@@ -1,5 +1,5 @@
-"""The pipelines under `examples/ci/`, carried out as a runner would: an adapter is served, audited over the wire, and let
-through or not."""
+"""The pipelines under `examples/ci/`, carried out as a runner would: an adapter is served, audited over the wire, and
+let through or not."""
 
 import os
 import re
