@@ -14,9 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from tests.audits.test_run import config
 
-from undertow.audits import make_plan, read_config, run_audit
+from undertow.audits import make_plan, read_config
 from undertow.cli.main import cli
 from undertow.place import Place
 from undertow.releases.verify import read_statement, verify
@@ -47,8 +46,7 @@ def project(made, tmp_path):
     held["target"]["concurrency"] = 1
     (folder / "audits").mkdir()
     (folder / "audits" / "audit.yaml").write_text(yaml.safe_dump(held))
-    before = config(tmp_path, {}, per_condition=30, material=0.25)
-    run_audit(make_plan(before, Place(folder=tmp_path)), folder / "audits" / "baseline")
+    shutil.copytree(made / "run", folder / "audits" / "baseline")
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "undertow"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m undertow "$@"\n')
@@ -117,11 +115,6 @@ def gated(folder, environment):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False).returncode
 
 
-def is_served(port):
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", int(port))) == 0
-
-
 @pytest.mark.slow
 @serves
 def test_the_workflow_audits_what_it_serves_and_ends_as_the_gate_does(project):
@@ -183,6 +176,7 @@ def test_the_workflow_has_no_more_rights_than_it_needs_and_its_actions_are_pinne
 
 
 def test_the_audit_to_begin_with_is_one(monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     made = read_config(CI / "audit.yaml")
     assert make_plan(made, Place.of(CI / "audit.yaml")).targets["target"].describe()["name"] == "adapter"
     for file in ("github-action.yml", "gitlab-ci.yml"):
