@@ -253,7 +253,7 @@ def _run(statement: Mapping[str, Any], bound: Mapping[str, str], run: Path) -> l
     now = hashes(record)
     checked = [
         _same("plan: what it asks", now["plan"], bound.get("plan")),
-        _same("protocol: what it asks of whom it may be", now["protocol"], bound.get("protocol")),
+        _same("protocol: the same, whoever answers", now["protocol"], bound.get("protocol")),
         *(_same(name, file_digest(run / name), bound.get(name)) for name in (PLAN, RESULT)),
     ]
     try:
