@@ -84,7 +84,7 @@ def github(folder, environment, port, **env):
                 env={**whole, **of_steps, **secret},
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=300,
+                timeout=900,
                 check=False,
             )
         ended[name] = done.returncode
@@ -104,7 +104,7 @@ def gitlab(folder, environment, port, **env):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     return done.returncode, done.stdout

@@ -27,8 +27,8 @@ CLASSES = [
 ]
 HOSTILE = (
     "a|b `c` <script>alert(1)</script> ![i](http://evil.example/x.png) [l](javascript:x) @octocat @org/team #12 !3 "
-    "~bug %v1 :tada: https://evil.example www.evil.example $x^2$ *b* _u_ ~~s~~ &lt; \\| me@evil.example\n# head\n- item\n"
-    "::set-output name=a::b\n##[add-path]/evil \x1b[2J\x00 </testcase> ]]> {{ x }}"
+    "~bug %v1 :tada: https://evil.example www.evil.example $x^2$ *b* _u_ ~~s~~ &lt; \\| me@evil.example\n"
+    "# head\n- item\n::set-output name=a::b\n##[add-path]/evil \x1b[2J\x00 </testcase> ]]> {{ x }}"
 )
 
 

@@ -14,7 +14,6 @@ from undertow.records import Subject
 from undertow.targets import Target
 from undertow.targets.local import LocalTarget
 from undertow.targets.models import base_of, is_adapter, read_with
-from undertow.training.organism import read_manifest
 
 
 def bound_models(targets: Mapping[Subject, Target], progress: Progress = silent) -> dict[Subject, dict[str, Any]]:
@@ -36,6 +35,8 @@ def bound_model(folder: Path, base: Path | None = None, *, progress: Progress = 
     Raises:
         InputError: a file cannot be read, or the base is missing.
     """
+    from undertow.training.organism import read_manifest  # an audit of a server's model loads no trainer
+
     held: dict[str, Any] = {"files": model_files(folder, progress=progress)}
     if base or is_adapter(folder):
         held["base"] = {"files": model_files(base or base_of(folder), progress=progress)}

@@ -361,7 +361,7 @@ def _models(
                 raise InputError(
                     folder, f"cannot be the audited model, which is {described.get('kind')}", do="leave out --model"
                 )
-            about["bound"] = "by its description alone"
+            about |= {"bound": "by its description alone", "described": digest(described)}
             about |= {"hosts": _hosts(config), "answered_by": record.get("answered_by", {}).get(subject, {})}
             about |= {"canaries": digest(record["canaries"])} if record.get("canaries") else {}
         found[subject] = {**held, "about": about}
