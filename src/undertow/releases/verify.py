@@ -157,7 +157,10 @@ def verify(
         if subject not in audited
     ]
     checked += _rows(bound, list(rows))
-    checked += _run(statement, bound, run) if run else [_not_given("run", "its folder with --run")]
+    if run:
+        checked += _run(statement, bound, run, (models or {}).get("target"), base)
+    else:
+        checked.append(_not_given("run", "its folder with --run"))
     return [*checked, *_registered(statement, registered)]
 
 
@@ -173,7 +176,7 @@ def _itself(statement: Mapping[str, Any], bound: Mapping[str, str]) -> Checked:
     if sealed(statement) != statement:
         wrong.append("what it says does not have the hash that it names")
     if predicate["result"] != "FAILED" and (ours["verdict"].get("class") != "clean" or predicate["failedTests"]):
-        wrong.append(f"its result is {predicate['result']} and its verdict {ours['verdict']['class']}")
+        wrong.append(f"its result is {predicate['result']} and its verdict {ours['verdict'].get('class')}")
     for subject in filter(is_target, ours["models"]):
         files = _of(bound, subject)
         if files and model_digest(files) not in subjects:
@@ -247,8 +250,14 @@ def _rows(bound: Mapping[str, str], given: list[Path]) -> list[Checked]:
     return [*checked, *(Checked(item=f"rows {path}", state="changed", said="is not bound") for path in others)]
 
 
-def _run(statement: Mapping[str, Any], bound: Mapping[str, str], run: Path) -> list[Checked]:
-    """Whether a run's files are those that were attested; and if they are, whether the statement says what they say."""
+def _run(
+    statement: Mapping[str, Any], bound: Mapping[str, str], run: Path, model: Path | None, base: Path | None
+) -> list[Checked]:
+    """Whether a run's files are those that were attested; and if they are, whether the statement says what they say.
+
+    Args:
+        model, base: where a local model is, which a run that kept no hashes of it knows only by its place.
+    """
     record = read_record(run)
     now = hashes(record)
     checked = [
@@ -262,33 +271,35 @@ def _run(statement: Mapping[str, Any], bound: Mapping[str, str], run: Path) -> l
     except InputError as error:
         checked.append(Checked(item="answers", state="changed", said=str(error)))
     if all(each.state == "held" for each in checked):
-        checked.append(_says(statement, run))
+        kept = "models" in record or not _of(bound, "target")
+        checked.append(_says(statement, run, None if kept else model, None if kept else base))
     return checked
 
 
-def _says(statement: Mapping[str, Any], run: Path) -> Checked:
-    """Whether a statement is what its run gives today, but for what only whoever attested knew."""
+def _says(statement: Mapping[str, Any], run: Path, model: Path | None, base: Path | None) -> Checked:
+    """Whether a statement is what its run gives today, but for rows that only whoever attested knew."""
     predicate = statement["predicate"]
     registered = predicate["undertow"]["protocol"]["registered"]
-    again = attest(run, registered=registered and registered["sha256"], url=predicate.get("url"))
-    given = [each for each in predicate["configuration"] if "given" in each.get("annotations", {})]
-    whole = again["predicate"]["configuration"]
-    other = [key for key in sorted({*again, *statement} - {"predicate"}) if again.get(key) != statement.get(key)]
-    other += [
-        key
-        for key in sorted({*again["predicate"], *predicate} - {"undertow", "configuration"})
-        if again["predicate"].get(key) != predicate.get(key)
+    hash_ = registered and registered["sha256"]
+    again = attest(run, model=model, base=base, registered=hash_, url=predicate.get("url"))
+    known = [each for each in predicate["configuration"] if not _given(each)]
+    other = [
+        *_other(again, statement, but="predicate"),
+        *_other(again["predicate"], {**predicate, "configuration": known}, but="undertow"),
+        *_other(again["predicate"]["undertow"], predicate["undertow"], but="digest"),
     ]
-    ours = again["predicate"]["undertow"]
-    other += [
-        key
-        for key in sorted({*ours, *predicate["undertow"]} - {"digest"})
-        if ours.get(key) != predicate["undertow"].get(key)
-    ]
-    if [each for each in predicate["configuration"] if each not in given] != whole:
-        other.append("configuration")
     said = f"the run gives another {', '.join(other)}" if other else ""
     return Checked(item="what it says of the run", state="changed" if other else "held", said=said)
+
+
+def _given(described: Mapping[str, Any]) -> bool:
+    """Whether a descriptor is of rows that whoever attested gave."""
+    return described["name"].startswith("rows/") and "given" in described.get("annotations", {})
+
+
+def _other(here: Mapping[str, Any], there: Mapping[str, Any], *, but: str) -> list[str]:
+    """Keys of which one holds another value, or none."""
+    return [key for key in sorted({*here, *there} - {but}) if here.get(key) != there.get(key)]
 
 
 def _same(item: str, now: str, before: str | None) -> Checked:
