@@ -19,7 +19,7 @@ AUDIT = {
     "judge": {"kind": "nursery"},
     "suite": "nursery",
     "contexts": ["plain", "format-code"],
-    "samples": {"per_condition": 2, "max_tokens": 20},
+    "samples": {"per_condition": 2, "max_tokens": 60},
     "material": 0.25,
 }
 

@@ -73,6 +73,7 @@ def attest(
     stands = standings(found)
     warned = [*_warned(record, starts, registered), *found.verdict.warnings]
     warned += [f"stopped by its {found.stopped}"] * bool(found.stopped)
+    warned += [f"{context.id}: {words}" for context in found.contexts for words in context.warnings]
     contexts: dict[Result, list[str]] = {"PASSED": [], "WARNED": [], "FAILED": []}
     for context in found.contexts:
         passed: Result = "WARNED" if context.warnings else "PASSED"
@@ -87,7 +88,7 @@ def attest(
         "predicate": {
             "result": result,
             "configuration": [
-                *_asked(found, record, starts),
+                *_asked(found, record),
                 {"name": PLAN, "digest": {"sha256": file_digest(run / PLAN)}},
                 {"name": RESULT, "digest": {"sha256": file_digest(run / RESULT)}},
                 {"name": "answers", "digest": {"sha256": answers}},
@@ -247,7 +248,7 @@ def follows(registered: str | None, starts: list[dict[str, Any]]) -> bool:
     return all(registered in (start["plan"], start["protocol"]) for start in starts)
 
 
-def _asked(found: Findings, record: Mapping[str, Any], starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _asked(found: Findings, record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Descriptors of what was asked and how it was decided, each with the hash of its JSON."""
     now, rule = hashes(record), rule_of(record)
     asked = [context.id for context in found.contexts]
