@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -110,6 +111,17 @@ def gitlab(folder, environment, port, **env):
     return done.returncode, done.stdout
 
 
+def stops(port):
+    """Whether nobody listens there any more, within half a minute."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", int(port))):
+                return True
+        time.sleep(0.2)
+    return False
+
+
 def gated(folder, environment):
     command = ["undertow", "gate", "runs/candidate", "--baseline", "audits/baseline"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False).returncode
@@ -123,7 +135,7 @@ def test_the_workflow_audits_what_it_serves_and_ends_as_the_gate_does(project):
     log = (folder.parent / "log").read_text()
     assert (ended["Serve the adapter"], ended["Audit"], ended["Say what came out"]) == (0, 0, 0), log
     assert ended["Gate"] == gated(folder, environment) and ended["Gate"] in (0, 3, 4), log
-    assert ended["Stop the server"] == 0
+    assert ended["Stop the server"] == 0 and stops(port)
     summary = (folder.parent / "GITHUB_STEP_SUMMARY").read_text()
     assert summary.startswith("## candidate: ") and "Since the baseline" in summary
     assert re.search(r"^::(notice|warning|error) title=candidate%3A ", log, re.M)
@@ -156,7 +168,7 @@ def test_a_workflow_whose_server_does_not_come_up_or_whose_audit_is_none_lets_no
 def test_the_pipeline_audits_what_it_serves_and_ends_as_the_gate_does(project):
     folder, environment, port = project
     code, log = gitlab(folder, environment, port)
-    assert code == gated(folder, environment) and code in (0, 3, 4), log
+    assert code == gated(folder, environment) and code in (0, 3, 4) and stops(port), log
     run = folder / "runs" / "candidate"
     assert (run / "summary.md").read_text().startswith("## candidate: ")
     assert ElementTree.parse(run / "junit.xml").getroot().find("testsuite") is not None

@@ -209,9 +209,16 @@ def test_a_run_that_kept_no_hashes_of_its_model_finds_it_again(released):
     assert about["bound"].startswith("by its files, hashed when the statement was made")
     assert statement["subject"] == read_statement(released.statement)["subject"]
     assert statement["predicate"]["result"] == "WARNED"
+    given = {"models": {"target": released.model}, "base": released.base, "run": released.run}
+    assert states(statement, **given)["what it says of the run"] == "held"
     flip(released.model / "adapter_model.safetensors")
     with pytest.raises(InputError, match=r"is not the model that was audited \(its weights differ\)"):
         attest(released.run)
+    plan.write_text(
+        to_json({**record, "models": held(plan).get("models", {"target": {"files": {"a": "0"}}}), "resumed": []})
+    )
+    about = attest(released.run)["predicate"]["undertow"]["models"]["target"]
+    assert about["bound"] == "by its files, hashed when the run was gone on with"
 
 
 @pytest.mark.slow

@@ -345,7 +345,8 @@ def _models(
         folder = model if subject == "target" else None
         if subject in kept:
             held = dict(kept[subject])
-            about["bound"] = "by its files, hashed before the first answer"
+            when = "before the first answer" if record.get("hashes") else "when the run was gone on with"
+            about["bound"] = f"by its files, hashed {when}"
             if folder:
                 now = bound_model(model_folder(str(folder)), base, progress=progress)
                 if other := differing(_files(held), _files(now)):
