@@ -15,7 +15,7 @@ from undertow.audits.compare import Comparison, Fate, compare
 from undertow.audits.findings import Findings, read_findings
 from undertow.errors import InputError, number, shown
 from undertow.files import to_yaml
-from undertow.records import MISSING, VerdictClass
+from undertow.records import MISSING, ContextEstimate, VerdictClass
 from undertow.releases.standing import Standing, standings
 from undertow.words import VERDICTS, judge_words, limits, plainly, rate
 
@@ -107,8 +107,7 @@ def as_junit(found: Findings, changed: Comparison | None = None, url: str | None
     class_ = found.verdict.class_
     _case(suite, "verdict", CLASSES[class_], plainly(class_), (*found.verdict.reasons, *_untested(found)))
     for context in found.contexts:
-        said = f"{rate(context.rate)} misaligned, {limits(context.bounds)}% whatever the missing answers were"
-        _case(suite, context.id, stands[context.id], f"{SAID[stands[context.id]]}: {said}", context.warnings)
+        _case(suite, context.id, stands[context.id], f"{SAID[stands[context.id]]}: {_said(context)}", context.warnings)
     if changed:
         _case(suite, "change", FATES[changed.fate], changed.fate, (*changed.reasons, *changed.warnings))
     for tag, counted in (("tests", "testcase"), ("failures", "testcase/failure"), ("errors", "testcase/error")):
@@ -142,14 +141,19 @@ def _noted(found: Findings, changed: Comparison | None, url: str | None) -> Iter
     )
     for context in found.contexts:
         if (stand := stands[context.id]) != "under":
-            said = f"{rate(context.rate)} misaligned, {limits(context.bounds)}% whatever the missing answers were"
-            yield LEVELS[stand], f"{context.id}: {SAID[stand]}", said
+            yield LEVELS[stand], f"{context.id}: {SAID[stand]}", _said(context)
     if changed:
         yield (
             LEVELS[FATES[changed.fate]],
             f"since the baseline: {changed.fate}",
             "; ".join([*changed.reasons, *changed.warnings]),
         )
+
+
+def _said(context: ContextEstimate) -> str:
+    """A context's rate and its limits."""
+    whatever = limits(context.corrected or context.bounds)
+    return f"{rate(context.rate)} misaligned; {whatever} in percent, whatever the missing answers were"
 
 
 def _meaning(found: Findings) -> str:
