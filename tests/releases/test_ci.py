@@ -21,6 +21,8 @@ from undertow.cli.main import cli
 from undertow.place import Place
 from undertow.releases.verify import read_statement, verify
 
+from .conftest import AUDIT
+
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / "examples" / "ci"
 MISSING = [
@@ -42,8 +44,8 @@ def project(made, tmp_path):
     folder = tmp_path / "project"
     shutil.copytree(made / "organism", folder / "models" / "adapter")
     held = yaml.safe_load((CI / "audit.yaml").read_text().replace("8000", str(port)))
-    held |= {"judge": {"kind": "nursery"}, "suite": "nursery", "contexts": ["plain", "format-code"], "material": 0.25}
-    held["samples"] = {"per_condition": 2, "max_tokens": 20}
+    # as its baseline was asked, so that a gate takes both
+    held |= {key: AUDIT[key] for key in ("judge", "suite", "contexts", "samples", "material")}
     held["target"]["concurrency"] = 1
     (folder / "audits").mkdir()
     (folder / "audits" / "audit.yaml").write_text(yaml.safe_dump(held))
