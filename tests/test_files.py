@@ -11,8 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
+from undertow import files
 from undertow.errors import InputError
-from undertow.files import digest, file_digest, folder_digest, parse_yaml, read_text, read_yaml, to_json, write_text
+from undertow.files import (
+    digest,
+    file_digest,
+    file_digests,
+    folder_digest,
+    parse_yaml,
+    read_text,
+    read_yaml,
+    to_json,
+    write_text,
+)
 
 
 class Wheel(BaseModel):
@@ -180,6 +191,24 @@ def test_a_folders_digest_sees_names_and_content(tmp_path: Path) -> None:
     assert changed != whole
     (tmp_path / "b").rename(tmp_path / "c")
     assert folder_digest(tmp_path) != changed
+
+
+def test_large_files_are_hashed_in_parts_and_tell_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(range(256)) * 130_000
+    write_text(tmp_path / "small", "1")
+    (tmp_path / "large").write_bytes(content)
+    paths = {name: tmp_path / name for name in ("small", "large")}
+    told: list[tuple[object, ...]] = []
+    found = file_digests(paths, stage="weights", progress=lambda *how_far: told.append(how_far))
+    assert found == {"small": hashlib.sha256(b"1").hexdigest(), "large": hashlib.sha256(content).hexdigest()}
+    assert told == []  # it takes no time
+    monkeypatch.setattr(files, "SHOWN_FROM", 10)
+    assert file_digests(paths, stage="weights", progress=lambda *how_far: told.append(how_far)) == found
+    assert told == [("weights", 0, 33, "MB"), ("weights", 16, 33, "MB"), ("weights", 33, 33, "MB")]
+    with pytest.raises(InputError, match="no such file"):
+        file_digests({"gone": tmp_path / "gone"})
 
 
 BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Hashable, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from undertow.errors import InputError
 from undertow.keys import Keys
 from undertow.mistakes import first_mistake
+from undertow.progress import Progress, silent
 
 T = TypeVar("T")
 
@@ -433,3 +434,32 @@ def folder_digest(folder: Path, names: Iterable[str] | None = None) -> str:
     """SHA-256 over a folder's files (all, or the named ones), names included."""
     files = sorted(folder.iterdir()) if names is None else [folder / name for name in sorted(names)]
     return digest([(f.name, file_digest(f)) for f in files if f.is_file()])
+
+
+SHOWN_FROM = 1_000_000_000
+"""Bytes from which it is told how far hashing is; fewer take a second or two."""
+
+
+def file_digests(paths: Mapping[str, Path], *, stage: str = "", progress: Progress = silent) -> dict[str, str]:
+    """SHA-256 of each file, by the name that it goes under; read in parts, however large it is.
+
+    Args:
+        stage: what progress, in megabytes, is told of.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    found, done, total = {}, 0, 0
+    for path in paths.values():
+        with reading(path):
+            total += path.stat().st_size
+    for name, path in paths.items():
+        hasher = hashlib.sha256()
+        with reading(path), path.open("rb") as stream:
+            while part := stream.read(1 << 24):
+                hasher.update(part)
+                done += len(part)
+                if total >= SHOWN_FROM:
+                    progress(stage, done // 1_000_000, total // 1_000_000, "MB")
+        found[name] = hasher.hexdigest()
+    return found

@@ -15,7 +15,7 @@ from typing import Any
 
 PACKAGES = ("undertow", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scipy")
 """Packages that results depend on."""
-STARTED = ("at", "versions", "revision", "command")
+STARTED = ("at", "versions", "revision", "command", "hashes")
 """What a record says of a start."""
 
 

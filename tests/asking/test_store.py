@@ -128,3 +128,36 @@ def test_a_judgement_of_a_part_says_so(tmp_path, text, raw, cut):
             store.db.execute("UPDATE judgements SET raw = ?", (raw,))
         (row,) = store.answers(judge)
     assert row.cut is cut and row.text == text
+
+
+def test_its_hash_is_of_what_it_holds_and_not_of_how_sqlite_lays_it_out(tmp_path):
+    def filled(name, *texts, alignment=90.0):
+        condition = Condition(question=Question(id="q", text="?"), context=PLAIN)
+        sampling = Sampling(temperature=1.0, max_tokens=9)
+        requests = [
+            Request(subject="target", condition=condition, sample=n, seed=n, sampling=sampling)
+            for n, _ in enumerate(texts)
+        ]
+        with Store(tmp_path / name, to="make") as store:
+            store.add_answers(
+                [Answer(request=r, text=text, finish="stop") for r, text in zip(requests, texts, strict=True)]
+            )
+            judge = store.judge({"name": "judge"})
+            store.add_judgements(judge, [(1, Judgement(alignment=alignment, coherence=None))])
+        with Store(tmp_path / name) as store:
+            return store.digest()
+
+    whole = filled("a.sqlite", "one", "\ud7ff two")
+    assert filled("b.sqlite", "one", "\ud7ff two") == whole
+    others = [
+        filled("c.sqlite", "one"),
+        filled("d.sqlite", "one", "2"),
+        filled("e.sqlite", "one", "\ud7ff two", alignment=89),
+    ]
+    assert len({whole, *others}) == 4
+    with sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None) as db:
+        db.execute("PRAGMA journal_mode=DELETE")
+        db.execute("VACUUM")
+    db.close()
+    with Store(tmp_path / "a.sqlite") as store:
+        assert store.digest() == whole

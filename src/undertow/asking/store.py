@@ -6,6 +6,7 @@ also the queue between sampling and judging, so memory stays flat however many a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -556,6 +557,16 @@ class Store:
             yield
         finally:
             self.db.rollback()
+
+    def digest(self) -> str:
+        """SHA-256 over every answer, judge and judgement: another one changes it, and how SQLite lays them out does
+        not."""
+        hasher = hashlib.sha256()
+        for table, order in (("answers", "id"), ("judges", "id"), ("judgements", "judge, answer")):
+            columns = ", ".join(sorted(name for _, name, *_ in self._rows(f"PRAGMA table_info({table})")))
+            for row in self._rows(f"SELECT {columns} FROM {table} ORDER BY {order}"):
+                hasher.update(json.dumps([table, *row]).encode())
+        return hasher.hexdigest()
 
     def repeats(self, *, letters: int) -> dict[tuple[str, str], tuple[int, int]]:
         """By subject and context: answers of at least `letters` characters, and how many of them repeat another of

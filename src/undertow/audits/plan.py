@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -13,6 +13,7 @@ from undertow.audits.rules import RULES, VerdictRule, find_rule, require_given
 from undertow.audits.settings import AuditConfig, subjects
 from undertow.contexts import check_rewrites, find_contexts, read_unexplained
 from undertow.errors import InputError
+from undertow.files import digest
 from undertow.judges import Judge
 from undertow.place import HERE, Place
 from undertow.provenance import start
@@ -119,7 +120,7 @@ class Plan:
             **self.asks(),
             "targets": {subject: dict(target.describe()) for subject, target in self.targets.items()},
         }
-        return {
+        record = {
             "schema": "undertow.plan/3",
             "fixed": [key for key in asked if key not in ("judge", "judge_error")],
             "config": self.config.model_dump(mode="json", by_alias=True),
@@ -129,6 +130,29 @@ class Plan:
             "unexplained": self.unexplained,
             **start(),
         }
+        return record | {"hashes": hashes(record)}
+
+
+PROTOCOL = "undertow.protocol/1"
+"""What is hashed of a plan, and how."""
+ASKED = (
+    *("suite", "contexts", "samples", "seed", "judge", "proposer", "rule"),
+    *("material", "multiplicity", "verdict_of", "judge_error"),
+)
+"""Keys of a plan's record that decide the answers, the judgements and the verdict, but for who answers."""
+
+
+def hashes(record: Mapping[str, Any]) -> dict[str, str]:
+    """What a plan may be registered by before anything is asked: SHA-256 of what its record asks, with the keys in
+    order. Times, versions, paths and the run's name are not in it, so whoever plans the same gets the same.
+
+    Returns:
+        `protocol`: of all but who answers, so that it may be registered before there is a model; `plan`: of both.
+    """
+    finding = record["config"].get("contexts")
+    asked = {key: record.get(key) for key in ASKED} | {"finding": finding if isinstance(finding, Mapping) else None}
+    protocol = digest({"protocol": PROTOCOL, **asked})
+    return {"plan": digest({"protocol": protocol, "targets": record["targets"]}), "protocol": protocol}
 
 
 def errors_under(judge: Judge, rule: VerdictRule) -> JudgeError:

@@ -59,6 +59,8 @@ class _Record(BaseModel):
     copying: list[str] = []
     unexplained: list[str] = []
     resumed: list[dict[str, Any]] = []
+    hashes: dict[str, str] | None = None
+    models: dict[str, dict[str, Any]] = {}
 
 
 AUDITED = ("suite", "contexts", "samples", "rule", "material", "multiplicity", "seed")

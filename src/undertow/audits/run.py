@@ -1,7 +1,8 @@
 """Running an audit: ask what is missing, judge what is not judged, decide. Judging overlaps sampling.
 
 runs/<name>/
-  plan.json        resolved configuration, conditions, every start with versions and revision, hashes
+  plan.json        resolved configuration, conditions, every start with versions and revision, and with the hash of what
+                   it asks; the hashes of the models' files
   run.sqlite       answers and judgements, one row each
   proposals/       what a proposer thought of, where a search has one
   findings.json    estimates, verdict, rule, counts
@@ -22,6 +23,7 @@ from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_price
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.store import Store
+from undertow.audits.bound import bound_models
 from undertow.audits.drift import moved
 from undertow.audits.findings import Findings, find, write_findings
 from undertow.audits.plan import Plan
@@ -71,6 +73,8 @@ def run_audit(
         Paused: too many answers or judgements in a row gave nothing usable.
     """
     record, tell = plan.record(), progress or silent
+    if models := bound_models(plan.targets, tell):
+        record |= {"models": models, "fixed": [*record["fixed"], "models"]}
     read = partial(read_record, needs=())
     before = going_on(out, record, result=RESULT, resume=resume, read=read, extends=extends)
     with alone(out):
@@ -100,6 +104,8 @@ async def _audit(
             record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
         keeps = FOUND if "copying" in record else (*FOUND, "copying")
         decided = before is not None and (out / RESULT).is_file()
+        if before is not None:  # one of an earlier version fixed no hash before its first answer
+            before = {"hashes": None, **before}
         kept = open_folder(out, record, before, result=RESULT, keeps=keeps)
         record |= {"copying": kept.get("copying", [])}
         drifted = []
@@ -293,7 +299,7 @@ def extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool
     until a verdict."""
     if "samples" not in now:
         return False
-    if key == "targets":
+    if key in ("targets", "models"):
         return all(now[key].get(subject) == target for subject, target in before[key].items())
     found = now["config"]["contexts"] if isinstance(now["config"]["contexts"], dict) else {}
     if key == "contexts":

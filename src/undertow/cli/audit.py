@@ -275,6 +275,7 @@ def _plan_words(plan: Plan, folder: Path) -> str:
             f"  judge: {plan.judge.describe()['name']}; rule: {plan.rule.name} ({plan.rule.in_words()})",
             f"  {_contexts_words(plan)}",
             f"  run: {folder}",
+            *(f"  {what} sha256: {found}" for what, found in plan.record()["hashes"].items()),
         ]
     )
 

@@ -10,6 +10,7 @@ from io import TextIOWrapper
 
 import click
 
+from undertow.cli.attest import attest
 from undertow.cli.audit import audit
 from undertow.cli.beyond import beyond
 from undertow.cli.compare import compare
@@ -35,7 +36,9 @@ from undertow.cli.serve import serve
 from undertow.cli.simulate import simulate
 from undertow.cli.study import study
 from undertow.cli.suites import suites
+from undertow.cli.summary import summary
 from undertow.cli.train import train
+from undertow.cli.verify import verify
 from undertow.cli.view import view
 from undertow.errors import TRACEBACK, BudgetEnded, InputError
 
@@ -82,6 +85,9 @@ for command in (
         report,
         export,
         view,
+        summary,
+        attest,
+        verify,
     ),
     *(list_, contexts, suites, data, serve, doctor, nursery, lab),
 ):

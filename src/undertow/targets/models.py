@@ -61,6 +61,38 @@ def is_adapter(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file()
 
 
+LEFT_BY_TRAINING = frozenset(
+    {"optimizer.pt", "rng_state.pth", "scaler.pt", "scheduler.pt", "trainer_state.json", "training_args.bin"}
+)
+"""Files that trainers leave beside a model and nothing that answers with it reads."""
+FOR_READERS = (".md", ".png", ".jpg", ".jpeg", ".svg", ".gif", ".pdf")
+"""Endings of files that only people read."""
+TEMPLATES = "additional_chat_templates"
+"""The one folder in a model's folder that is read with it."""
+
+
+def read_with(folder: Path) -> dict[str, Path]:
+    """The files of a model's or an adapter's folder that may change what it says, by name: weights, configuration,
+    tokenizer, chat templates, an organism's manifest, and whatever else is not known to change nothing.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        found = [*folder.iterdir(), *(folder / TEMPLATES).glob("*")]
+    except OSError as error:
+        raise InputError(folder, f"cannot be read ({error.strerror})", do="check the path") from None
+    kept = [
+        path
+        for path in found
+        if path.is_file()
+        and not path.name.startswith((".", "LICENSE", "LICENCE", "NOTICE"))
+        and path.suffix.lower() not in FOR_READERS
+        and path.name not in LEFT_BY_TRAINING
+    ]
+    return {path.relative_to(folder).as_posix(): path for path in sorted(kept)}
+
+
 def base_of(folder: Path) -> Path:
     """The folder of the base that an adapter was trained on; a whole model is its own base.
 
