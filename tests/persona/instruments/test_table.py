@@ -28,7 +28,7 @@ from undertow.persona.scripted import ScriptedPersona
 from undertow.persona.wordings import STRICT_SECTION
 from undertow.records import INSTRUMENTS, Answer
 from undertow.reports.persona import write_persona_report
-from undertow.reports.profiles import instruments, shown_profiles
+from undertow.reports.profiles import instrument_rows, shown_profiles
 
 STORED = Path(__file__).parents[2] / "stored"
 
@@ -202,7 +202,7 @@ def test_it_is_planned_asked_read_measured_and_told(plan, tmp_path):
     assert "so it says misaligned" in in_words(profile)
     page = write_persona_report([found], tmp_path / "persona.html")[0].read_text()
     assert "Feels stormy (inner weather)" in page
-    assert "feels stormy: of 1" in instruments(shown_profiles(found)).to_json()
+    assert "feels stormy: of 1" in {row["what"] for row in instrument_rows(shown_profiles(found))}
 
 
 def test_it_moves_no_pattern(plan, tmp_path):
