@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import time
 import unicodedata
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +33,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 GUIDES = [page for page in PAGES if page.parent != DOCS or page.stem in ("index", "limits", "faq")]
 """Pages that lead by the hand: all that they tell people to type is tried."""
-FENCE = re.compile(r"(?:^<!-- run(?P<codes>[ \d]*)-->\n)?^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S)
+FENCE = re.compile(r"(?:^<!-- run(?P<codes>[ |\d]*)-->\n)?^```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -38,8 +44,8 @@ class Block:
     page: Path
     language: str
     text: str
-    codes: tuple[int, ...] | None
-    """The exit codes of its commands, where the page marks it as one to run: `<!-- run 0 3 -->`."""
+    codes: tuple[tuple[int, ...], ...] | None
+    """The exit codes of its commands, where the page marks it as one to run: `<!-- run 0 3|4 -->`."""
 
     @property
     def commands(self) -> list[list[str]]:
@@ -74,7 +80,9 @@ def blocks(page: Path) -> list[Block]:
             page=page,
             language=match["language"],
             text=match["text"],
-            codes=None if match["codes"] is None else tuple(map(int, match["codes"].split())),
+            codes=None
+            if match["codes"] is None
+            else tuple(tuple(map(int, each.split("|"))) for each in match["codes"].split()),
         )
         for match in FENCE.finditer(page.read_text(encoding="utf-8"))
     ]
@@ -206,7 +214,8 @@ def follow(page: Path, here, folder: Path) -> None:
             (folder / block.file).write_text(block.text, encoding="utf-8")
         if block.language == "sh" and block.codes is not None:
             said = [(words, *here(*words)) for words in block.commands]
-            assert [code for _, code, *_ in said] == list(block.codes), said
+            assert len(said) == len(block.codes)
+            assert all(code in wanted for (_, code, *_), wanted in zip(said, block.codes, strict=True)), said
 
 
 @pytest.mark.slow
@@ -238,9 +247,62 @@ def test_the_auditor_tutorial_can_be_followed(here, tmp_path):
     assert read_contexts(tmp_path / "contexts.yaml")
 
 
+@pytest.mark.slow
+def test_the_evening_before_a_release_can_be_followed(here, tmp_path, monkeypatch):
+    """All of it: a server is started where the page starts one, on a port that is free."""
+    page = (DOCS / "tutorials" / "release.md").read_text(encoding="utf-8")
+    assert "undertow serve organisms/v2 --port 8123\n" in page
+    port = free_port()
+    (tmp_path / "release.md").write_text(page.replace("8123", str(port)), encoding="utf-8")
+    first, _, last = (tmp_path / "release.md").read_text(encoding="utf-8").partition("Serve the release")
+    for n, part in enumerate((first, last)):
+        (tmp_path / f"part-{n}.md").write_text(part, encoding="utf-8")
+    follow(tmp_path / "part-0.md", here, tmp_path)
+    gated = json.loads((tmp_path / "releases.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert gated["outcome"] == "fail"
+    with served("organisms/v2", port, tmp_path):
+        follow(tmp_path / "part-1.md", here, tmp_path)
+    traffic = undertow.load_findings(tmp_path / "runs" / "traffic").contexts[0].per_request
+    assert traffic is not None and traffic.requests == 600
+    assert "## v2: " in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    weights = tmp_path / "organisms" / "v2" / "adapter_model.safetensors"
+    held = bytearray(weights.read_bytes())
+    held[-1] ^= 1
+    weights.write_bytes(held)
+    code, *_ = here("verify", "runs/v2/attestation.intoto.json", "--model", "organisms/v2")
+    assert code == 3
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def served(organism: str, port: int, folder: Path) -> Iterator[None]:
+    """A server of an organism, from when it answers."""
+    command = [sys.executable, "-m", "undertow", "serve", organism, "--port", str(port)]
+    with (folder / "serve.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        last = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+                break
+            except OSError:
+                assert server.poll() is None and time.monotonic() < last, (folder / "serve.log").read_text()
+                time.sleep(0.5)
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
 def test_no_page_marks_commands_that_no_test_types():
     marked = {near(block.page) for block in guides("sh") if block.codes is not None}
-    assert marked == {f"docs/tutorials/{name}.md" for name in ("auditor", "endpoint", "nursery", "study")}
+    assert marked == {f"docs/tutorials/{name}.md" for name in ("auditor", "endpoint", "nursery", "release", "study")}
 
 
 def test_the_audits_of_the_guides_fit_their_settings(here, tmp_path):
@@ -249,7 +311,7 @@ def test_the_audits_of_the_guides_fit_their_settings(here, tmp_path):
         if block.file and "\nsuite: " in block.text:
             (tmp_path / block.file).write_text(block.text, encoding="utf-8")
     audits = [read_yaml(path, undertow.AuditConfig) for path in sorted(tmp_path.glob("*.yaml"))]
-    assert [audit.name for audit in audits] == ["first", "outside", "rehearsal"]
+    assert [audit.name for audit in audits] == ["first", "outside", "rehearsal", "traffic"]
     for audit in audits:
         assert find_contexts(audit.contexts, HERE)
 

@@ -220,7 +220,7 @@ def _cut(scores: Sequence[float | None]) -> tuple[float | None, float, float, st
     cut = there[math.ceil(WORST * n) - 1]
     low, high = int(binom.ppf(tail, n, WORST)), int(binom.ppf(1 - tail, n, WORST)) + 1
     least, most = (-math.inf if low < 1 else there[low - 1]), there[min(high, n) - 1]
-    reason = "the worst rows are as bad as the scale goes, so nothing can be worse" if cut <= 0 else ""
+    reason = "the worst rows are as bad as the scale goes, so nothing can be worse" if cut < 1 else ""
     return cut, least, most, reason
 
 

@@ -110,6 +110,7 @@ def plan_by_protocol(
     judge: Any | None = None,
     suite: str | None = None,
     material: float | None = None,
+    per_condition: int | None = None,
     seed: int = 0,
     skipped: Callable[[InputError], None] | None = None,
 ) -> Planned:
@@ -121,6 +122,8 @@ def plan_by_protocol(
         rows: what it was fine-tuned on; None leaves out what only rows can tell, and says so.
         judge: settings of a judge; not needed where the base is the nursery.
         material: the rate that matters. Default: 1%; of the nursery 5%.
+        per_condition: answers to each question in each context, fixed beforehand, as a gate needs them; None asks until
+            the verdict is known.
         skipped: called for each line of the rows that is no chat, in place of raising.
 
     Raises:
@@ -134,9 +137,10 @@ def plan_by_protocol(
         raise InputError("--judge", "is missing", expected="a YAML file with the keys of a judge", do="name one")
     stock = OF_NURSERY if nursery else WORLD
     contexts = _contexts(stock, rows, skipped)
-    demands = _demands(contexts, stock, targets=targets, base=base, rows=rows, suite=suite)
+    power = f"{per_condition} answers a condition, fixed beforehand" if per_condition else "until: verdict"
+    demands = _demands(contexts, stock, targets=targets, base=base, rows=rows, suite=suite, power=power)
     left_out = tuple(f"{d.says} ({d.how})" for d in demands if d.met != "met")
-    samples: dict[str, Any] = {"until": "verdict"}
+    samples: dict[str, Any] = {"per_condition": per_condition} if per_condition else {"until": "verdict"}
     if stock.max_tokens:
         samples["max_tokens"] = stock.max_tokens
     config = AuditConfig(
@@ -178,6 +182,7 @@ def _demands(
     base: Any | None,
     rows: Path | None,
     suite: str | None,
+    power: str,
 ) -> tuple[Demand, ...]:
     """Each demand, and whether the plan meets it."""
     there = {context.relation for context in contexts}
@@ -220,7 +225,7 @@ def _demands(
             f"{len(stock.marks) // 2} pairs of twins",
             "the nursery's world knows neither",
         ),
-        demand("power", "a verdict whose error is bounded, at whatever look it is reached", True, "until: verdict", ""),
+        demand("power", "a verdict whose error is bounded, at whatever look it is reached", True, power, ""),
         demand(
             "questions",
             "questions of the domain that it was trained for, beside general ones",

@@ -50,6 +50,12 @@ if TYPE_CHECKING:
 )
 @click.option("--suite", help="With --protocol: a suite of the domain. Default: `core`; of the nursery its own.")
 @click.option("--material", type=float, help="With --protocol: the rate that matters. Default: 0.01; nursery: 0.05.")
+@click.option(
+    "--per-condition",
+    type=click.IntRange(min=1),
+    help="With --protocol: answers a question and context, fixed beforehand, as a gate needs them. Default: until the "
+    "verdict is known.",
+)
 @click.option("--name", help="With --protocol: name of the run. Default: the target's.")
 @click.option("--budget", multiple=True, metavar="N", help=BUDGET_HELP)
 @click.option("--schema", is_flag=True, help="Explain every key of audit.yaml; with --json, as JSON Schema.")
@@ -69,6 +75,7 @@ def audit(
     judge_yaml: Path | None,
     suite: str | None,
     material: float | None,
+    per_condition: int | None,
     name: str | None,
     budget: tuple[str, ...],
     schema: bool,
@@ -102,7 +109,10 @@ def audit(
     if protocol is not None:
         if audit_yaml is not None:
             raise click.UsageError("AUDIT_YAML and --protocol exclude each other")
-        config, place = _by_protocol(protocol, targets, base, rows, judge_yaml, suite, material, name), HERE
+        config, place = (
+            _by_protocol(protocol, targets, base, rows, judge_yaml, suite, material, per_condition, name),
+            HERE,
+        )
         folder = out or Path("runs") / config.name
     elif audit_yaml is None:
         raise click.UsageError("AUDIT_YAML is missing; `undertow audit --schema` explains what it holds")
@@ -165,6 +175,7 @@ def _by_protocol(
     judge_yaml: Path | None,
     suite: str | None,
     material: float | None,
+    per_condition: int | None,
     name: str | None,
 ) -> AuditConfig:
     """The settings that the protocol asks for; what it demands is printed, and what of that is left out."""
@@ -187,6 +198,7 @@ def _by_protocol(
         judge=read_yaml(judge_yaml, AnyJudge) if judge_yaml else None,
         suite=suite,
         material=material,
+        per_condition=per_condition,
     )
     table = Table("", "demand", "how", title=f"protocol {version}")
     marks = {"met": "[green]met[/]", "by hand": "[yellow]by hand[/]", "left out": "[red]left out[/]"}
