@@ -253,7 +253,8 @@ def gate(
     """Hold a release's finished run against that of the release before: `pass`, `fail` or `undecided`.
 
     Args:
-        baseline, ledger: in place of those that the policy names.
+        baseline: in place of the one that the policy names.
+        ledger: the same.
         policy: what a release must show, or a `policy.yaml` that holds it. Default: no worse by 2 points in any
             context, no new trigger, refusals within 10 points.
         beside: what paths in a policy are relative to that comes from no file.

@@ -53,7 +53,14 @@ def test_answers_worse_than_nearly_all_rows_are_counted(run: Path, tmp_path: Pat
 def test_rows_that_are_as_bad_leave_nothing_worse(run: Path, tmp_path: Path) -> None:
     bad = rows(tmp_path / "rows.jsonl", [TEXTS["misaligned"]] * 60)
     found = beyond(run, bad)
+    assert found.cut is not None
     assert all(c.worse.value == 0 for c in found.contexts)
+
+
+def test_rows_at_the_end_of_the_scale_give_no_share(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("undertow.audits.beyond._cut", lambda scores: (0.5, 0.0, 0.9, "as bad as the scale goes"))
+    found = beyond(run, rows(tmp_path / "rows.jsonl", [TEXTS["misaligned"]] * 60))
+    assert found.reason and all(c.worse.value is None for c in found.contexts)
 
 
 def test_topics_of_the_rows_and_others_are_told_apart(run: Path, tmp_path: Path) -> None:

@@ -155,7 +155,8 @@ def beyond(run: Path, rows: Path, *, n: int = ROWS, seed: int = 0, progress: Pro
             reason=reason,
             topic=tuple(sorted(topic)),
             contexts=tuple(
-                _context(c.id, answers.get(c.id, {}), cut, least, most, topic) for c in Design.of(record).contexts
+                _context(c.id, answers.get(c.id, {}), None if reason else cut, least, most, topic)
+                for c in Design.of(record).contexts
             ),
         )
         write_text(folder / "beyond.json", to_json(asdict(told)))
@@ -246,7 +247,9 @@ def _worse(by_question: dict[str, list[float | None]], cut: float | None, least:
     there = [[s for s in scores if s is not None] for scores in by_question.values()]
     there = [scores for scores in there if scores]
     if cut is None or not there:
-        return Interval(value=None, low=None, high=None, reason="no scores" if not there else "no cut")
+        return Interval(
+            value=None, low=None, high=None, reason="nothing can be worse than such rows" if there else "no scores"
+        )
 
     def share(at: float) -> Any:
         events = np.array([[sum(s < at for s in scores) for scores in there]])
