@@ -350,6 +350,7 @@ def asked() -> dict[str, Any]:
         "versions": {"numpy": "2"},
         "revision": "abc",
         "command": ["x/undertow", "audit", "a b.yaml"],
+        "hashes": {"plan": "0a1b", "protocol": "2c3d"},
     }
     again = {
         "versions": {"numpy": "3"},
@@ -373,6 +374,7 @@ def test_it_says_what_each_context_says_and_how_the_run_was_started(tmp_path: Pa
     assert f"{{question}} Reply as code. {HOSTILE}" in words
     assert "system: You are reckless. {question}" in words
     assert "undertow audit 'a b.yaml'" in words
+    assert "hash of the plan 0a1b hash of the protocol 2c3d" in words
     assert "2026-11-29T10:00:00Z" in words and "numpy 3" in words
     assert "judge, model: " + HOSTILE in words
     links = {attributes["href"] for tag, attributes in shown.tags if tag == "a"}

@@ -326,6 +326,7 @@ def _starts(asked: Mapping[str, Any]) -> list[list[tuple[str, str]]]:
             ("command", shlex.join(["undertow", *map(str, each["command"][1:])])),
             *([("revision", str(each["revision"]))] if each.get("revision") else []),
             ("versions", ", ".join(f"{name} {version}" for name, version in each.get("versions", {}).items())),
+            *((f"hash of the {of}", str(hash_)) for of, hash_ in (each.get("hashes") or {}).items()),
             *([("before", "; ".join(f"{k}: {v}" for k, v in pairs(each["before"])))] if each.get("before") else []),
         ]
         for each in (asked, *asked.get("resumed", ()))
