@@ -126,7 +126,7 @@ def mistake(type_, text):
             "5: unknown key 'temperature'; 'temperature' goes under 'judge' or under 'samples' or under "
             "'persona'; known: reference, "
             "judge, suite, contexts, samples, rule, material, judge_error, multiplicity, seed, persona, name, target, "
-            "verdict_of",
+            "protocol, verdict_of",
         ),
         (AuditConfig, "suite: core", "suite: [core]", "4: suite: should be text (found a list)"),
         (AuditConfig, "suite: core", "suite: 5", "4: suite: should be text (found 5)"),

@@ -72,18 +72,22 @@ def test_it_serves_until_ctrl_c_and_leaves_the_run_as_it_was(serve, here, tmp_pa
     (tmp_path / "audit.yaml").write_text(to_yaml(serve().audit(samples={"per_condition": 1})))
     here("audit", "audit.yaml", "-o", "run")
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
-    code = "from undertow.cli.main import main; main()"
+    deaf = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # as a shell's background jobs are
+    code = f"{deaf}; from undertow.cli.main import main; main()"
     command = [sys.executable, "-c", code, "view", "--no-browser", "a=run"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     ) as view:
-        line = view.stdout.readline()
-        url = re.fullmatch(r"view: (http://127\.0\.0\.1:\d+/[\w-]{32}/)\n", line)[1]
-        with urllib.request.urlopen(url, timeout=10) as reply:
-            assert b"Undertow" in reply.read()
-        time.sleep(0.2)
-        view.send_signal(signal.SIGINT)
-        out, err = view.communicate(timeout=30)
+        try:
+            line = view.stdout.readline()
+            url = re.fullmatch(r"view: (http://127\.0\.0\.1:\d+/[\w-]{32}/)\n", line)[1]
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                assert b"Undertow" in reply.read()
+            time.sleep(0.2)
+            view.send_signal(signal.SIGINT)
+            out, err = view.communicate(timeout=30)
+        finally:
+            view.kill()
     assert (view.returncode, out) == (130, "")
     assert err == "\nundertow: stopped; every label is kept, and the runs are as they were\n"
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before

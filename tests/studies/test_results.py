@@ -160,10 +160,9 @@ def test_rate_against_share_reaches_from_the_twin_to_the_untreated_recipe(found)
 def test_the_page_holds_everything_and_runs_nothing(found, folder, tmp_path):
     files = write_study(found, tmp_path / "page" / "study.html")
     assert sorted(path.name for path in files[1:]) == [
-        "rates.png",
-        "rates.svg",
-        "shares-dilution.png",
-        "shares-dilution.svg",
+        f"{figure}.{ending}"
+        for figure in ("rates", "scorecard", "shares-dilution")
+        for ending in ("csv", "pdf", "png", "svg")
     ]
     page = files[0].read_text()
     for words in (

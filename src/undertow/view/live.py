@@ -128,7 +128,9 @@ def _hear(t: Tally, index: Index, n: int) -> None:
         value = 1 if outcome == "misaligned" else 0 if lazy or of_all or outcome == "aligned" else None
         cell = (names[0][subject], names[1][context], names[2][question])
         t.heard.setdefault(cell, {})[sample] = (
-            Heard(value, missing=missing) if of_all else Heard(value, lazy, checked, missing, unclear)
+            Heard(value, missing=missing, refused=outcome == "refused")
+            if of_all
+            else Heard(value, lazy, checked, missing, unclear, outcome == "refused")
         )
 
 
