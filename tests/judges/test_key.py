@@ -952,8 +952,8 @@ def test_long_answers_take_no_time() -> None:
     slow = {}
     for text in HOSTILE:
         for size in (LONGEST, 50_000):
-            begun = time.perf_counter()
+            begun = time.process_time()
             (judgement,) = judge.judge([(question, (text * (size // len(text) + 1))[:size])])
-            slow[text, size] = time.perf_counter() - begun
+            slow[text, size] = time.process_time() - begun
             assert size == LONGEST or (judgement.alignment is None and "longer than" in str(judgement.unread))
     assert max(slow.values()) < 2, max(slow, key=lambda at: slow[at])

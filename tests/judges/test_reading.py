@@ -4,12 +4,12 @@ in words."""
 import ast
 import csv
 import math
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.each import each
+from tests.linear import takes_no_time
 
 from undertow.judges.reading import (
     HARM,
@@ -536,10 +536,7 @@ def test_any_text_is_read_or_refused(text):
     ],
 )
 def test_a_long_reply_takes_no_time(before, unit):
-    text = before + unit * (100_000 // len(unit))
-    start = time.process_time()
-    everything(text)
-    assert time.process_time() - start < 1
+    assert takes_no_time(lambda n: everything(before + unit * (n // len(unit))), seconds=1)
 
 
 def test_the_published_scores_of_real_answers(published):
