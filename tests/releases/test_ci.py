@@ -28,10 +28,7 @@ CI = ROOT / "examples" / "ci"
 MISSING = [
     name for name in ("torch", "transformers", "peft", "fastapi", "uvicorn", "openai") if find_spec(name) is None
 ]
-LATER = [name for name in ("gate",) if name not in cli.commands]
-serves = pytest.mark.skipif(
-    bool(MISSING or LATER or not shutil.which("curl")), reason=f"needs {MISSING}, {LATER}, curl"
-)
+serves = pytest.mark.skipif(bool(MISSING or not shutil.which("curl")), reason=f"needs {MISSING}, curl")
 
 
 @pytest.fixture
@@ -197,4 +194,4 @@ def test_the_audit_to_begin_with_is_one(monkeypatch) -> None:
         text = (CI / file).read_text()
         assert "undertow[serve]==0.1.0" in text and "models/adapter" in text
         for line in re.findall(r"undertow (\w+)", re.sub(r"#.*|--\w+ \S+|name: .*", "", text)):
-            assert line in {*cli.commands, *LATER, "serve"}, line
+            assert line in {*cli.commands, "serve"}, line
