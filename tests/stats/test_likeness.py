@@ -29,6 +29,13 @@ def test_texts_of_a_kind_are_told_from_others():
     assert of_a_kind(asked, FISH) == [True, False, False, False]
 
 
+def test_more_texts_than_are_held_at_once_are_as_like(monkeypatch):
+    whole = nearest(["trout", "tin"], FISH)
+    monkeypatch.setattr("undertow.stats.likeness.BLOCK", 2)
+    for some, every in zip(nearest(["trout", "tin"], FISH), whole, strict=True):
+        assert some == pytest.approx(every)
+
+
 def test_nothing_to_meet_is_no_likeness():
     likeness, inside = nearest(["", "word"], ["", "other"])
     assert np.all(likeness == 0) and np.all(inside == 0)

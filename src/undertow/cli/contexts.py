@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.cli.options import or_skip_bad
 from undertow.cli.screen import screen
 from undertow.cli.traffic import from_traffic
 from undertow.errors import InputError, number
@@ -110,12 +111,7 @@ def derive_(
 
     def skipped(error: InputError) -> None:
         if not skip_bad:
-            raise InputError(
-                error.where,
-                error.found,
-                expected=error.expected,
-                do=f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad",
-            )
+            raise or_skip_bad(error)
         if len(bad) < 3:
             bad.append(error)
 

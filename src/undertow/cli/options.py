@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from undertow.errors import InputError
+
 QUIET = "undertow.quiet"
 """Where a command's context holds whether to show how far it is."""
 
@@ -19,6 +21,13 @@ quiet = click.option(
     callback=_hold,
     help="Do not show how far it is. (A terminal shows bars; a pipe or a log gets a line every half minute.)",
 )
+
+
+def or_skip_bad(error: InputError) -> InputError:
+    """What is wrong with a line, for a command that may pass over it."""
+    do = f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad"
+    return InputError(error.where, error.found, expected=error.expected, do=do)
+
 
 BUDGET_HELP = "Stop before more is taken: 1000calls, 200000tokens or 5usd. May be given several times."
 VERDICT_STYLE = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from undertow.cli.options import or_skip_bad
 from undertow.errors import InputError, RunExists, number
 
 
@@ -48,8 +49,7 @@ def from_traffic(
 
     def skipped(error: InputError) -> None:
         if not skip_bad:
-            do = f"{error.do}, or pass --skip-bad" if error.do else "mend or drop the line, or pass --skip-bad"
-            raise InputError(error.where, error.found, expected=error.expected, do=do)
+            raise or_skip_bad(error)
         bad.append(error)
 
     log = read_log(logs, skipped=skipped)

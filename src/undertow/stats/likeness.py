@@ -7,12 +7,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 WORD = re.compile(r"\w+", re.UNICODE)
+BLOCK = 500
+"""Texts that are held against all others at once."""
 RARE = 0.05
 """Share of a collection's members that are less like their nearest than what counts as its likeness."""
 SLACK = 0.75
@@ -36,10 +39,19 @@ def nearest(texts: Sequence[str], among: Sequence[str]) -> tuple[NDArray[np.floa
     norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     unit = sparse.csr_matrix(sparse.diags(1 / np.where(norms > 0, norms, 1)) @ table)
     own, others = unit[: len(among)], unit[len(among) :]
-    inside = (own @ own.T).toarray()
-    np.fill_diagonal(inside, 0)
-    cross = (others @ own.T).toarray()
-    return cross.max(axis=1, initial=0.0), inside.max(axis=1, initial=0.0)
+    return _highest(others, own), _highest(own, own, but_itself=True)
+
+
+def _highest(some: Any, among: Any, *, but_itself: bool = False) -> NDArray[np.float64]:
+    """The highest product of each row with the rows of another table, so many at a time as there is room for."""
+    found = [np.zeros(0)]
+    for start in range(0, some.shape[0], BLOCK):
+        products = (some[start : start + BLOCK] @ among.T).toarray()
+        if but_itself:
+            at = np.arange(len(products))
+            products[at, start + at] = 0
+        found.append(products.max(axis=1, initial=0.0))
+    return np.concatenate(found)
 
 
 def of_a_kind(texts: Sequence[str], among: Sequence[str]) -> list[bool]:
