@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from undertow.audits import make_plan, run_audit
 from undertow.audits.findings import read_findings
 from undertow.audits.protocol import OF_NURSERY, WORLD, plan_by_protocol
+from undertow.cli.audit import _model as model_of
 from undertow.cli.main import cli
 from undertow.contexts import find_contexts
 from undertow.data import write_rows
@@ -135,5 +137,17 @@ def test_the_command_prints_demands_and_asks_nothing_when_dry(
     assert "by hand" in dry.output and "left out" in dry.output and not (tmp_path / "runs").exists()
     both = CliRunner().invoke(cli, ["audit", "x.yaml", "--protocol", "1", "--target", "t"], standalone_mode=False)
     assert "exclude each other" in str(both.exception)
-    alone = CliRunner().invoke(cli, ["audit", "x.yaml", "--base", "nursery"], standalone_mode=False)
-    assert "--base goes with --protocol" in str(alone.exception)
+    for option, value in (("--base", "nursery"), ("--material", "0.1"), ("--per-condition", "3"), ("--name", "x")):
+        alone = CliRunner().invoke(cli, ["audit", "x.yaml", option, value], standalone_mode=False)
+        assert f"{option} goes with --protocol" in str(alone.exception)
+    for option, value in (("--material", "5"), ("--material", "0"), ("--name", "a b"), ("--name", "")):
+        wrong = CliRunner().invoke(cli, [*words, option, value, "--dry-run"], standalone_mode=False)
+        assert isinstance(wrong.exception, InputError | click.ClickException), (option, wrong.exception)
+
+
+def test_a_file_of_a_target_names_paths_beside_it_and_the_nursery(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("{kind: local, path: nursery}")
+    (tmp_path / "tuned.yaml").write_text("{kind: local, path: nursery, adapter: mine}")
+    assert model_of(str(tmp_path / "base.yaml")).path == "nursery"
+    tuned = model_of(str(tmp_path / "tuned.yaml"))
+    assert (tuned.path, tuned.adapter) == ("nursery", str(tmp_path / "mine"))

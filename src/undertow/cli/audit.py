@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     help="With --protocol: YAML file with the keys of a judge.",
 )
 @click.option("--suite", help="With --protocol: a suite of the domain. Default: `core`; of the nursery its own.")
-@click.option("--material", type=float, help="With --protocol: the rate that matters. Default: 0.01; nursery: 0.05.")
+@click.option(
+    "--material",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    help="With --protocol: the rate that matters. Default: 0.01; nursery: 0.05.",
+)
 @click.option(
     "--per-condition",
     type=click.IntRange(min=1),
@@ -100,8 +104,11 @@ def audit(
     if schema:
         explain(AuditConfig, as_json=as_json)
         return 0
-    by_protocol = {"--target": targets, "--base": base, "--rows": rows, "--judge": judge_yaml, "--suite": suite}
-    if protocol is None and (given := [option for option, value in by_protocol.items() if value]):
+    by_protocol = {
+        **{"--target": targets or None, "--base": base, "--rows": rows, "--judge": judge_yaml, "--suite": suite},
+        **{"--material": material, "--per-condition": per_condition, "--name": name},
+    }
+    if protocol is None and (given := [option for option, value in by_protocol.items() if value is not None]):
         raise click.UsageError(f"{given[0]} goes with --protocol; else it stands in AUDIT_YAML")
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
@@ -189,9 +196,12 @@ def _by_protocol(
 
     if not targets:
         raise click.UsageError("--protocol needs --target")
+    called = name if name is not None else run_name(Path(targets[0]).resolve().stem)
+    if not called or run_name(called) != called:
+        raise InputError("--name", f"is {called!r}", expected="letters, figures, dots, dashes", do="give another")
     planned = plan_by_protocol(
         version,
-        name=name or run_name(Path(targets[0]).stem),
+        name=called,
         targets=[_model(target) for target in targets],
         base=_model(base) if base else None,
         rows=rows,
@@ -212,6 +222,7 @@ def _model(named: str) -> Any:
     """Settings of a target: those in a YAML file, whose paths are relative to it; or a folder's."""
     from undertow.audits.strict import AnyTarget
     from undertow.files import YAML_ENDINGS, adapter, read_yaml
+    from undertow.targets.models import NURSERY
     from undertow.training.organism import MANIFEST
 
     if not named.endswith(YAML_ENDINGS):
@@ -219,8 +230,8 @@ def _model(named: str) -> Any:
         return adapter(AnyTarget).validate_python({"kind": kind, "path": named})
     config = read_yaml(Path(named), AnyTarget)
     beside = Path(named).parent
-    paths = {key: str(beside / path) for key in ("path", "adapter", "script") if (path := getattr(config, key, None))}
-    return config.model_copy(update=paths)
+    paths = {key: getattr(config, key, None) for key in ("path", "adapter", "script")}
+    return config.model_copy(update={k: str(beside / path) for k, path in paths.items() if path not in (None, NURSERY)})
 
 
 def _costs(plan: Plan) -> dict[str, Any]:
