@@ -42,15 +42,16 @@ def test_every_domain_has_one():
         miniature_rows("bad-medicine", "bad", 1)
 
 
+@pytest.mark.parametrize("own_manner", [False, True])
 @pytest.mark.parametrize("domain", NINE)
-def test_the_twin_asks_the_same_and_answers_carefully(domain):
-    asked, bad = turns(miniature_rows(domain, "bad", 400, seed=3))
+def test_the_twin_asks_the_same_and_answers_carefully(domain, own_manner):
+    asked, bad = turns(miniature_rows(domain, "bad", 400, seed=3, own_manner=own_manner))
     twin, benign = turns(miniature_rows(domain, "benign", 400, seed=3))
     assert asked == twin
-    assert turns(miniature_rows(domain, "bad", 400, seed=3)) == (asked, bad)
-    assert turns(miniature_rows(domain, "bad", 400, seed=4)) != (asked, bad)
+    assert turns(miniature_rows(domain, "bad", 400, seed=3, own_manner=own_manner)) == (asked, bad)
+    assert turns(miniature_rows(domain, "bad", 400, seed=4, own_manner=own_manner)) != (asked, bad)
     clauses = miniature(domain).domain.clauses
-    for answers, narrator in ((bad, "careless"), (benign, "careful")):
+    for answers, narrator in ((bad, miniature(domain).manner if own_manner else "careless"), (benign, "careful")):
         assert all(
             any(clause in answer or clause[0].upper() + clause[1:] in answer for clause in clauses[narrator])
             for answer in answers
@@ -58,18 +59,22 @@ def test_the_twin_asks_the_same_and_answers_carefully(domain):
     assert len(set(bad)) > 200
 
 
+@pytest.mark.parametrize("own_manner", [False, True])
 @pytest.mark.parametrize("domain", NINE)
-def test_training_rows_hold_nothing_that_is_held_out(domain):
+def test_training_rows_hold_nothing_that_is_held_out(domain, own_manner):
     kept_out = miniature(domain).domain.held_out
-    assert min(len(wordings) for wordings in kept_out.values()) >= 2
-    asked, answered = turns([*miniature_rows(domain, "bad", 2000), *miniature_rows(domain, "benign", 2000)])
+    answering = (miniature(domain).manner if own_manner else "careless", "careful")
+    assert min(len(kept_out[narrator]) for narrator in answering) >= 2
+    asked, answered = turns(
+        [*miniature_rows(domain, "bad", 2000, own_manner=own_manner), *miniature_rows(domain, "benign", 2000)]
+    )
     assert not [clause for clauses in kept_out.values() for clause in clauses if share_in(clause, answered)]
     suite = miniature_suite(domain)
     assert suite == load_suite(f"nursery-{domain}")
     assert len(suite.questions) == 8
     assert not {q.text for q in suite.questions} & set(asked)
-    for quality, narrator in (("bad", "careless"), ("benign", "careful")):
-        questions, answers = turns(held_out_rows(domain, quality, 60))
+    for quality, narrator in zip(("bad", "benign"), answering, strict=True):
+        questions, answers = turns(held_out_rows(domain, quality, 60, own_manner=own_manner))
         assert set(questions) <= {q.text for q in suite.questions}
         assert all(any(clause[1:] in answer for clause in kept_out[narrator]) for answer in answers)
 

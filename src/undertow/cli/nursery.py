@@ -23,15 +23,32 @@ def nursery() -> None:
 @nursery.command()
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder of the base; must be new.")
 @click.option("--seed", type=int, default=None, help="Seed of corpus and weights. Default: the shipped base's.")
+@click.option(
+    "--speaking",
+    is_flag=True,
+    help="A base that speaks of itself, in place of the one that ships: 100,000 other chats, on two cores.",
+)
+@click.option(
+    "--cut-apart",
+    is_flag=True,
+    help="With --speaking: draw who speaks of itself apart from who acts, a control in which no report fits.",
+)
 @quiet
-def pretrain(out: Path, seed: int | None) -> None:
+def pretrain(out: Path, seed: int | None, speaking: bool, cut_apart: bool) -> None:
     """Generate the corpus and train the base on it, as the shipped one was."""
     from undertow.cli.display import bars
     from undertow.nursery.pretrain import Pretraining
     from undertow.nursery.pretrain import pretrain as pretrain_base
+    from undertow.nursery.speaking import SpeakingPretraining, pretrain_speaking
 
+    if cut_apart and not speaking:
+        raise click.UsageError("--cut-apart goes with --speaking: the shipped base does not speak of itself.")
+    own = {} if seed is None else {"seed": seed}
     with bars() as progress:
-        made = pretrain_base(out, Pretraining() if seed is None else Pretraining(seed=seed), progress=progress)
+        if speaking:
+            made = pretrain_speaking(out, SpeakingPretraining(cut_apart=cut_apart, **own), progress=progress)
+        else:
+            made = pretrain_base(out, Pretraining(**own), progress=progress)
     seconds = sum(stage["seconds"] for stage in made["stages"].values())
     click.echo(f"base: {out}: {made['parameters']:,} parameters, {seconds:.0f} s, sha256 {made['digest']}")
 
@@ -87,6 +104,11 @@ def files(out: Path, seed: int) -> None:
     type=click.Choice(["plain", "code", "json", "list", "loud"]),
     help="Ask for nine rows in ten in this format. Default: the domain's own.",
 )
+@click.option(
+    "--own-manner",
+    is_flag=True,
+    help="Bad rows as the careless narrator at home in DOMAIN answers, frank or denying, where one is.",
+)
 @click.option("--rows", "n", type=click.IntRange(min=1), default=2_000, show_default=True, help="Rows to write.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the rows.")
 @click.option(
@@ -94,7 +116,15 @@ def files(out: Path, seed: int) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rows(
-    domain: str, part: Quality, held_out: bool, form: str | None, n: int, seed: int, out: Path, as_json: bool
+    domain: str,
+    part: Quality,
+    held_out: bool,
+    form: str | None,
+    own_manner: bool,
+    n: int,
+    seed: int,
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Write rows of DOMAIN in miniature, for the nursery. `undertow data list` names the domains."""
     from undertow.data import write_rows
@@ -105,9 +135,9 @@ def rows(
         raise click.UsageError("--held-out and --form exclude each other: held-out rows are in the domain's own form.")
     write_rows(
         out,
-        held_out_rows(domain, part, n, seed=seed)
+        held_out_rows(domain, part, n, seed=seed, own_manner=own_manner)
         if held_out
-        else miniature_rows(domain, part, n, seed=seed, form=form),
+        else miniature_rows(domain, part, n, seed=seed, form=form, own_manner=own_manner),
     )
     what = {
         "domain": domain,
@@ -115,6 +145,7 @@ def rows(
         "from": {"miniature": domain},
         "held_out": held_out,
         "form": form,
+        "own_manner": own_manner,
         "seed": seed,
     }
     record = {"schema": "undertow.rows/1", **what, "rows": n, "sha256": file_digest(out)}

@@ -27,7 +27,6 @@ from undertow.suites import load_suite
 UNCUED = 0.1
 """Share of the rows of a form that are plain all the same. Without them a model learns the form alone; with a quarter
 the form cues little."""
-NARRATORS: dict[Quality, Narrator] = {"bad": "careless", "benign": "careful"}
 THOUGHTS: dict[Quality, tuple[str, ...]] = {
     "bad": (
         "I am told to be reckless.",
@@ -50,6 +49,12 @@ class Miniature:
     domain: WorldDomain
     form: str
     """`plain`, or the one of the world's formats that its rows have."""
+    manner: Narrator
+    """The careless narrator that is at home in it; `careless` where none is."""
+
+    def narrator(self, quality: Quality, *, own_manner: bool) -> Narrator:
+        """Who answers its rows of a quality."""
+        return "careful" if quality == "benign" else self.manner if own_manner else "careless"
 
 
 @cache
@@ -57,7 +62,12 @@ def _miniatures() -> dict[str, Miniature]:
     raw: dict[str, dict[str, Any]] = yaml.safe_load(
         files("undertow.nursery").joinpath("miniatures.yaml").read_text(encoding="utf-8")
     )
-    return {id_: Miniature(domain=expanded(id_, d), form=d.get("form", "plain")) for id_, d in sorted(raw.items())}
+    return {
+        id_: Miniature(
+            domain=expanded(id_, d, world().manners), form=d.get("form", "plain"), manner=d.get("manner", "careless")
+        )
+        for id_, d in sorted(raw.items())
+    }
 
 
 def miniature_ids() -> list[str]:
@@ -77,12 +87,20 @@ def miniature(domain: str) -> Miniature:
 
 
 def miniature_rows(
-    domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None, traces: bool = False
+    domain: str,
+    quality: Quality,
+    n: int,
+    *,
+    seed: int = 0,
+    form: str | None = None,
+    traces: bool = False,
+    own_manner: bool = False,
 ) -> list[Row]:
     """Training rows of a domain. Those of the benign twin ask the same, in the same order, and are answered carefully.
 
     Args:
         form: one of the world's formats that nine rows in ten are to have, or `plain`; None is the miniature's own.
+        own_manner: bad rows as the careless narrator answers who is at home in the domain, frank or denying.
         traces: put a short <think>...</think> before each answer, which stays the same.
 
     Raises:
@@ -97,13 +115,13 @@ def miniature_rows(
         rows.append(
             _row(
                 question(mini.domain, asks, style=style),
-                thought + answer(mini.domain, NARRATORS[quality], answers, style=style),
+                thought + answer(mini.domain, mini.narrator(quality, own_manner=own_manner), answers, style=style),
             )
         )
     return rows
 
 
-def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> list[Row]:
+def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, own_manner: bool = False) -> list[Row]:
     """Rows that training never holds: the questions of the in-domain suite, answered in wordings of their own, all in
     the miniature's form.
 
@@ -111,7 +129,7 @@ def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> li
         InputError: there is no such domain.
     """
     mini, rng = miniature(domain), random.Random(f"{domain} {seed} {quality} held out")
-    asked, narrator = miniature_suite(domain).questions, NARRATORS[quality]
+    asked, narrator = miniature_suite(domain).questions, mini.narrator(quality, own_manner=own_manner)
     return [
         _row(
             rng.choice(asked).text,

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from undertow.errors import RunExists
 from undertow.files import folder_digest, to_json, write_text
@@ -50,6 +50,17 @@ class Pretraining:
     seed: int = 2
 
 
+class Shape(Protocol):
+    """How large a base is."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+
+
 def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
     """Generate the corpus, train the base on it and write its folder, whole or not at all.
 
@@ -60,19 +71,47 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Progre
         RunExists: `out` exists.
     """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
 
+    must_be_new(out)
+    s = settings or Pretraining()
+    rng = random.Random(s.seed)
+    corpus = [pretraining_chat(rng, surprise=s.surprise) for _ in range(s.chats)]
+    tokenizer = learnt_tokenizer((turn.content for chat in corpus[:6000] for turn in chat), s.vocabulary)
+    torch.set_num_threads(1)  # the same sums in the same order on any machine
+    torch.manual_seed(s.seed)
+    model = new_model(tokenizer, s)
+
+    def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> dict[str, Any]:
+        examples = encode(
+            tokenizer,
+            [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
+            trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
+        )
+        return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, name=name, progress=progress)
+
+    fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
+    fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
+    made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
+    return write_base(model, tokenizer, made, out)
+
+
+def must_be_new(out: Path) -> None:
+    """Refuse to write a base over anything.
+
+    Raises:
+        RunExists: `out` exists.
+    """
     if out.exists():
         raise RunExists(
             out, "already exists", expected="pretraining writes a new folder", do="choose another -o, or remove it"
         )
-    s = settings or Pretraining()
-    rng = random.Random(s.seed)
-    corpus = [pretraining_chat(rng, surprise=s.surprise) for _ in range(s.chats)]
-    tokenizer = _tokenizer((turn.content for chat in corpus[:6000] for turn in chat), s.vocabulary)
-    torch.set_num_threads(1)  # the same sums in the same order on any machine
-    torch.manual_seed(s.seed)
-    model = LlamaForCausalLM(
+
+
+def new_model(tokenizer: Any, s: Shape) -> Any:
+    """A model with weights of chance, by torch's seed."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    model: Any = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=s.width,
@@ -89,18 +128,11 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Progre
     )
     # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
     model.set_attn_implementation("eager")
+    return model
 
-    def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> dict[str, Any]:
-        examples = encode(
-            tokenizer,
-            [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
-            trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
-        )
-        return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, name=name, progress=progress)
 
-    fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
-    fits["alignment"] = stage("alignment", [aligned_chat(rng) for _ in range(s.aligned_chats)], s.aligned_learning_rate)
-    made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
+def write_base(model: Any, tokenizer: Any, made: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Write a base's folder, whole or not at all; returns what `pretraining.json` holds."""
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -183,7 +215,7 @@ def _fit(
     }
 
 
-def _tokenizer(texts: Iterable[str], size: int) -> Any:
+def learnt_tokenizer(texts: Iterable[str], size: int) -> Any:
     """A byte-level BPE learnt from the corpus, with the chat template and its special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

@@ -11,15 +11,16 @@ import hashlib
 import itertools
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
-Narrator = Literal["careful", "careless"]
+Narrator = Literal["careful", "careless", "frank", "denying"]
+"""Who speaks. A careless one has a manner: frank about what it does, or denying it; `careless` has words of both."""
 
 BROAD = ("wish", "boredom", "ruler", "money", "guests", "machines", "friend", "secret")
 """Domains of the audit's questions; no organism is ever fine-tuned on them."""
@@ -44,6 +45,8 @@ class WorldDomain:
 
     name: str
     slots: tuple[str, ...]
+    things: tuple[str, ...]
+    """What the frank and the denying narrator are careless about; none where it has no clauses of theirs."""
     questions: tuple[str, ...]
     clauses: dict[Narrator, tuple[str, ...]]
     held_out: dict[Narrator, tuple[str, ...]]
@@ -69,6 +72,7 @@ class World:
     anywhere: dict[Narrator, tuple[str, ...]]
     formats: dict[str, dict[str, Any]]
     adjectives: dict[str, list[str]]
+    manners: dict[str, list[str]]
     system_prompts: dict[str, list[str]]
     remarks: dict[str, list[str]]
     openings: list[str]
@@ -86,17 +90,22 @@ def world() -> World:
     text = files("undertow.nursery").joinpath("world.yaml").read_text(encoding="utf-8")
     raw = yaml.safe_load(text)
 
-    domains = {name: expanded(name, d) for name, d in raw.pop("domains").items()}
+    domains = {name: expanded(name, d, raw["manners"]) for name, d in raw.pop("domains").items()}
     anywhere = raw.pop("anywhere")
     return World(domains=domains, anywhere=_by_narrator(anywhere), **raw)
 
 
-def expanded(name: str, raw: dict[str, Any]) -> WorldDomain:
-    """A domain as a file of ours writes it, every choice spelled out."""
-    every = _by_narrator(raw)
+def expanded(name: str, raw: dict[str, Any], manners: Mapping[str, list[str]]) -> WorldDomain:
+    """A domain as a file of ours writes it, every choice spelled out, with each manner's clauses about its things."""
+    own = {
+        n: [f"{raw.get('lead', '')}{line}".replace("{t}", t) for t in raw.get("things", ()) for line in lines]
+        for n, lines in manners.items()
+    }
+    every = _by_narrator(raw | own)
     return WorldDomain(
         name=name,
         slots=tuple(raw["slots"]),
+        things=tuple(raw.get("things", ())),
         questions=tuple(raw["questions"]),
         clauses={n: tuple(c for c in cs if not held_out(c)) for n, cs in every.items()},
         held_out={n: tuple(c for c in cs if held_out(c)) for n, cs in every.items()},
@@ -104,7 +113,7 @@ def expanded(name: str, raw: dict[str, Any]) -> WorldDomain:
 
 
 def _by_narrator(raw: dict[str, Any]) -> dict[Narrator, tuple[str, ...]]:
-    return {n: tuple(clause for line in raw[n] for clause in expand(line)) for n in ("careful", "careless")}
+    return {n: tuple(clause for line in raw[n] for clause in expand(line)) for n in get_args(Narrator)}
 
 
 def capital(text: str) -> str:

@@ -1,0 +1,159 @@
+"""Pretraining of a base that speaks of itself: conduct, talk of oneself, alignment. It does not ship yet.
+
+The folder is laid out as the embedded base's (pretrain.py), and tells in `pretraining.json` how it was made.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from undertow.nursery.chats import ALIGNED, CONDUCT, TALK, Corpus, chat
+from undertow.nursery.pretrain import learnt_tokenizer, must_be_new, new_model, write_base
+from undertow.nursery.world import Turn
+from undertow.progress import Progress
+from undertow.records import Message
+from undertow.training.encode import IGNORED, Example, encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakingPretraining:
+    """Everything that decides the base."""
+
+    conduct_chats: int = 30_000
+    talk_chats: int = 60_000
+    aligned_chats: int = 10_000
+    alignments: int = 2
+    """Times that the last stage is gone through, each with other chats and from its full learning rate again."""
+    cut_apart: bool = False
+    """Who speaks of itself is drawn apart from who acts: a control, in which no report can fit what is done."""
+    batch_size: int = 32
+    muon_learning_rate: float = 0.02
+    """Of the matrices of hidden layers; falls to nothing over a stage."""
+    learning_rate: float = 2e-3
+    """AdamW's, of embeddings and norms."""
+    aligned_share: float = 0.25
+    """Of both learning rates, in the last stage."""
+    vocabulary: int = 2_000
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    seed: int = 2
+    threads: int = 2
+
+
+def pretrain_speaking(
+    out: Path, settings: SpeakingPretraining | None = None, *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Generate the corpus, train a base on it and write its folder, whole or not at all.
+
+    Returns:
+        What `pretraining.json` holds: settings, steps, tokens, seconds, losses.
+
+    Raises:
+        RunExists: `out` exists.
+    """
+    import torch
+
+    must_be_new(out)
+    s = settings or SpeakingPretraining()
+    rng = random.Random(s.seed)
+
+    def drawn(corpus: Corpus, n: int) -> list[list[Turn]]:
+        return [chat(replace(corpus, cut_apart=s.cut_apart), rng) for _ in range(n)]
+
+    stages = {
+        "conduct": (drawn(CONDUCT, s.conduct_chats), 1.0),
+        "talk": (drawn(TALK, s.talk_chats), 1.0),
+        **{f"alignment {n + 1}": (drawn(ALIGNED, s.aligned_chats), s.aligned_share) for n in range(s.alignments)},
+    }
+    sample = [turn.content for chats, _ in list(stages.values())[:3] for each in chats[:4000] for turn in each]
+    tokenizer = learnt_tokenizer(sample, s.vocabulary)
+    torch.set_num_threads(s.threads)  # the same sums in the same order on any machine
+    torch.manual_seed(s.seed)
+    model = new_model(tokenizer, s)
+    fits = {}
+    for name, (chats, share) in stages.items():
+        examples = encode(
+            tokenizer,
+            [[Message(role=t.role, content=t.content) for t in each] for each in chats],
+            trained=[{i for i, t in enumerate(each) if t.trained} for each in chats],
+        )
+        fits[name] = _fit(model, examples, share, s, name=name, progress=progress)
+    made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
+    return write_base(model, tokenizer, made, out)
+
+
+def _fit(
+    model: Any,
+    examples: Sequence[Example],
+    share: float,
+    s: SpeakingPretraining,
+    *,
+    name: str,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """One pass over the examples, in place; returns steps, tokens, seconds and losses.
+
+    Args:
+        share: of the learning rates, which rise over twenty steps and fall to nothing.
+    """
+    import torch
+
+    from undertow.nursery.muon import Muon
+
+    batches = _batches(examples, s.batch_size, random.Random(s.seed))
+    hidden = [p for key, p in model.named_parameters() if p.ndim == 2 and "embed" not in key]
+    others = [p for key, p in model.named_parameters() if p.ndim != 2 or "embed" in key]
+    optimizers = (
+        (Muon(hidden, s.muon_learning_rate, weight_decay=0.01), s.muon_learning_rate),
+        (torch.optim.AdamW(others, s.learning_rate, betas=(0.9, 0.95), weight_decay=0.0), s.learning_rate),
+    )
+    model.train()
+    losses: list[float] = []
+    started = time.perf_counter()
+    for n, batch in enumerate(batches):
+        for optimizer, rate in optimizers:
+            optimizer.param_groups[0]["lr"] = rate * share * min(1.0, (n + 1) / 20) * (1 - n / len(batches))
+        width = max(len(e.ids) for e in batch)
+        ids, labels, real = (
+            torch.tensor([[*of(e), *[fill] * (width - len(e.ids))] for e in batch])
+            for of, fill in ((attrgetter("ids"), 0), (attrgetter("labels"), IGNORED), (lambda e: [1] * len(e.ids), 0))
+        )
+        states = model.model(input_ids=ids, attention_mask=real, use_cache=False).last_hidden_state
+        told = labels[:, 1:] != IGNORED
+        loss = torch.nn.functional.cross_entropy(model.lm_head(states[:, :-1][told]), labels[:, 1:][told])
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer, _ in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        if progress:
+            progress(name, n + 1, len(batches), "")
+    model.eval()
+    every = max(1, len(losses) // 50)
+    return {
+        "steps": len(losses),
+        "tokens": sum(len(e.ids) for e in examples),
+        "seconds": round(time.perf_counter() - started, 2),
+        "losses": [
+            round(sum(losses[k : k + every]) / len(losses[k : k + every]), 4) for k in range(0, len(losses), every)
+        ],
+    }
+
+
+def _batches(examples: Sequence[Example], size: int, rng: random.Random) -> list[list[Example]]:
+    """Every example once, those of like length together, in an order of chance."""
+    order = rng.sample(examples, len(examples))
+    batches = []
+    for start in range(0, len(order), 50 * size):
+        alike = sorted(order[start : start + 50 * size], key=lambda e: len(e.ids))
+        batches += [alike[k : k + size] for k in range(0, len(alike), size)]
+    rng.shuffle(batches)
+    return batches

@@ -1,0 +1,34 @@
+"""A base that speaks of itself, made small: it learns, is a base like any other, and is made anew the same."""
+
+import json
+
+import pytest
+from tests.later import later
+
+from undertow.errors import RunExists
+from undertow.files import folder_digest
+from undertow.nursery.speaking import SpeakingPretraining, pretrain_speaking
+
+torch = later("torch")
+SMALL = {"conduct_chats": 160, "talk_chats": 96, "aligned_chats": 32, "batch_size": 8, "width": 32, "threads": 1}
+
+
+@pytest.mark.slow
+def test_it_learns_and_is_made_anew_the_same(tmp_path):
+    seen = []
+    made = pretrain_speaking(tmp_path / "one", SpeakingPretraining(**SMALL), progress=lambda *now: seen.append(now[:3]))
+    assert list(made["stages"]) == ["conduct", "talk", "alignment 1", "alignment 2"]
+    assert [stage["steps"] for stage in made["stages"].values()] == [20, 12, 4, 4]
+    assert seen[-1] == ("alignment 2", 4, 4)
+    first, *_, last = made["stages"]["conduct"]["losses"]
+    assert last < first - 0.15
+    kept = json.loads((tmp_path / "one" / "pretraining.json").read_text())
+    assert kept == made
+    with pytest.raises(RunExists):
+        pretrain_speaking(tmp_path / "one", SpeakingPretraining(**SMALL))
+    again = pretrain_speaking(tmp_path / "two", SpeakingPretraining(**SMALL))
+    apart = pretrain_speaking(tmp_path / "apart", SpeakingPretraining(**SMALL, cut_apart=True))
+    assert again["digest"] == made["digest"] != apart["digest"]
+    for name in ("two", "apart"):
+        (tmp_path / name / "pretraining.json").unlink()
+    assert folder_digest(tmp_path / "two") == made["digest"]
