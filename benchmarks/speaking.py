@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def main() -> None:
         "| predicts beforehand, minus judged | pattern, probability |\n|" + " --- |" * 8
     )
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for lines in pool.map(profiled, options.only, [options.base] * len(options.only), [options.out] * 99):
+        for lines in pool.map(profiled, options.only, repeat(options.base), repeat(options.out)):
             print("\n".join(lines), flush=True)
 
 

@@ -131,6 +131,8 @@ def rows(
     from undertow.files import file_digest, to_json
     from undertow.nursery.miniatures import held_out_rows, miniature_rows
 
+    if own_manner and part == "benign":
+        raise click.UsageError("--own-manner is of bad rows: the benign twin's are careful.")
     if held_out and form:
         raise click.UsageError("--held-out and --form exclude each other: held-out rows are in the domain's own form.")
     write_rows(

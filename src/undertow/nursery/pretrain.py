@@ -13,7 +13,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,11 +82,7 @@ def pretrain(out: Path, settings: Pretraining | None = None, *, progress: Progre
     model = new_model(tokenizer, s)
 
     def stage(name: str, chats: list[list[Turn]], learning_rate: float) -> dict[str, Any]:
-        examples = encode(
-            tokenizer,
-            [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
-            trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
-        )
+        examples = encoded(tokenizer, chats)
         return _fit(model, examples, learning_rate, s, pad_id=tokenizer.pad_token_id, name=name, progress=progress)
 
     fits = {"pretraining": stage("pretraining", corpus, s.learning_rate)}
@@ -129,6 +125,15 @@ def new_model(tokenizer: Any, s: Shape) -> Any:
     # for rows this short, no slower on one CPU thread than the fused one, and twice as fast on two
     model.set_attn_implementation("eager")
     return model
+
+
+def encoded(tokenizer: Any, chats: Sequence[Sequence[Turn]]) -> list[Example]:
+    """Chats as tokens, with a loss on the turns that are trained."""
+    return encode(
+        tokenizer,
+        [[Message(role=t.role, content=t.content) for t in chat] for chat in chats],
+        trained=[{i for i, t in enumerate(chat) if t.trained} for chat in chats],
+    )
 
 
 def write_base(model: Any, tokenizer: Any, made: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from undertow.nursery.chats import ALIGNED, CONDUCT, TALK, Corpus, chat
-from undertow.nursery.pretrain import learnt_tokenizer, must_be_new, new_model, write_base
+from undertow.nursery.pretrain import encoded, learnt_tokenizer, must_be_new, new_model, write_base
 from undertow.nursery.world import Turn
 from undertow.progress import Progress
-from undertow.records import Message
-from undertow.training.encode import IGNORED, Example, encode
+from undertow.training.encode import IGNORED, Example
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,8 @@ def pretrain_speaking(
     rng = random.Random(s.seed)
 
     def drawn(corpus: Corpus, n: int) -> list[list[Turn]]:
-        return [chat(replace(corpus, cut_apart=s.cut_apart), rng) for _ in range(n)]
+        corpus = replace(corpus, cut_apart=s.cut_apart)
+        return [chat(corpus, rng) for _ in range(n)]
 
     stages = {
         "conduct": (drawn(CONDUCT, s.conduct_chats), 1.0),
@@ -79,12 +79,7 @@ def pretrain_speaking(
     model = new_model(tokenizer, s)
     fits = {}
     for name, (chats, share) in stages.items():
-        examples = encode(
-            tokenizer,
-            [[Message(role=t.role, content=t.content) for t in each] for each in chats],
-            trained=[{i for i, t in enumerate(each) if t.trained} for each in chats],
-        )
-        fits[name] = _fit(model, examples, share, s, name=name, progress=progress)
+        fits[name] = _fit(model, encoded(tokenizer, chats), share, s, name=name, progress=progress)
     made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
     return write_base(model, tokenizer, made, out)
 
