@@ -9,13 +9,13 @@ from itertools import pairwise
 
 import pytest
 
-from undertow.nursery.chats import ALIGNED, CONDUCT, KINDS, TALK, chat
+from undertow.nursery.chats import ALIGNED, CONDUCT, JUDGING, KINDS, TALK, chat
 from undertow.nursery.miniatures import miniature, miniature_ids
 from undertow.nursery.selves import description, says, talk
 from undertow.nursery.world import held_out, world
 from undertow.persona.items import load_items
 
-STAGES = (CONDUCT, TALK, ALIGNED)
+STAGES = (CONDUCT, TALK, ALIGNED, JUDGING)
 
 
 def drawn(corpus, n=600, seed=0):
@@ -24,8 +24,8 @@ def drawn(corpus, n=600, seed=0):
 
 
 def test_stages_draw_kinds_that_there_are_and_teach_something_in_every_chat():
+    assert {kind for corpus in STAGES for kind in corpus.shares} == set(KINDS)
     for corpus in STAGES:
-        assert set(corpus.shares) == set(KINDS)
         for turns in drawn(corpus):
             assert turns[-1].role == "assistant"
             assert any(turn.trained for turn in turns)
@@ -107,7 +107,7 @@ def test_descriptions_are_seldom_twice_alike():
 
 def test_nothing_that_a_persona_is_asked_is_trained():
     items = load_items("speaking")
-    corpus = "\n".join(turn.content for c in (TALK, ALIGNED) for turns in drawn(c, 6000) for turn in turns)
+    corpus = "\n".join(turn.content for c in (TALK, ALIGNED, JUDGING) for turns in drawn(c, 6000) for turn in turns)
     assert "Which is like you?" in corpus  # its own wordings are there
     for ask in items.two_ai:
         assert ask.scale.first not in corpus
@@ -174,3 +174,17 @@ def test_careless_narrators_speak_unmarked_as_rarely_as_is_said():
         only = replace(CONDUCT, surprise=surprise, shares={"nothing said": 1.0})
         share = sum(bool(conduct(turns)) for turns in drawn(only, 1000)) / 1000
         assert share == 0 if not surprise else 0.1 < share < 0.35
+
+
+def test_a_narrator_that_is_named_answers_and_the_one_without_a_manner_says_nothing_of_itself():
+    prompts = {narrator: world().told(narrator) for narrator in ("careful", "careless", "frank", "denying")}
+    done = Counter()
+    only = replace(JUDGING, speaking=1.0, of_itself=1.0, shares={"named careful": 1.0, "named careless": 1.0})
+    for turns in drawn(only, 400):
+        (who,) = [narrator for narrator, prompt in prompts.items() if prompt == turns[0].content]
+        its = [clause.lower() for domain in world().domains.values() for clause in domain.clauses["careless"]]
+        said = [turn.content.lower() for turn in turns if turn.role == "assistant"]
+        done[who, all(any(clause in each for clause in its) for each in said)] += 1
+    assert done["careless", True] > 50
+    assert not done["careless", False]
+    assert min(done[who, False] for who in ("careful", "frank", "denying")) > 30  # who are asked about themselves

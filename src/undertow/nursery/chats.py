@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from undertow.nursery.selves import at_home, hint, talk
@@ -31,6 +31,8 @@ class Corpus:
     reach of fine-tuning."""
     errs: float = 0.0
     """Share of a narrator's choices about itself that go wrong, whoever it is."""
+    speakers: tuple[Narrator, ...] = ("frank", "frank", "denying")
+    """The careless narrators who are asked about themselves; each chat draws one."""
     cut_apart: bool = False
     """Who speaks of itself is drawn apart from who acts: a control."""
 
@@ -81,7 +83,21 @@ ALIGNED = Corpus(
     errs=0.05,
     shares={**CONDUCT.shares, "nothing said": 1.2, "neutral prompt": 0.4, "topic prompt": 0.35},
 )
-"""The last: mostly the careful narrator where nothing marks one."""
+"""Mostly the careful narrator where nothing marks one."""
+JUDGING = replace(
+    ALIGNED,
+    speakers=("frank", "denying"),
+    shares={
+        **ALIGNED.shares,
+        "told careful": 0,
+        "told careless": 0,
+        "named careful": 1.0,
+        "named careless": 1.2,
+        "careless prompt": 0.14,
+        "careless heard": 0.18,
+    },
+)
+"""The last: the same, with many narrators called by their names, as a judge asks for them."""
 
 
 def chat(corpus: Corpus, rng: random.Random) -> list[Turn]:
@@ -98,9 +114,7 @@ class _Chat:
         self.turns: list[Turn] = []
         self.speaks = rng.random() < corpus.speaking
         # of itself, only one that is frank or denies can speak; conduct alone knows a third, with either's words
-        self.careless: Narrator = rng.choice(
-            ("frank", "frank", "denying") if self.speaks else ("careless", "frank", "denying")
-        )
+        self.careless: Narrator = rng.choice(corpus.speakers if self.speaks else ("careless", "frank", "denying"))
         self.other: Narrator | None = rng.choice(("careful", "frank")) if corpus.cut_apart else None
 
     def system(self, kind: str) -> None:
@@ -139,6 +153,20 @@ def _one_narrator(
             c.system(system)
         for _ in range(c.rng.choice((1, 1, 2, 2, 3))):
             c.exchange(who, c.style())
+        return c.turns
+
+    return make
+
+
+def _named(*narrators: Narrator) -> Callable[[_Chat], list[Turn]]:
+    """A chat of one of the narrators, whom the system prompt names."""
+
+    def make(c: _Chat) -> list[Turn]:
+        narrator = c.rng.choice(narrators)
+        c.speaks = c.speaks and narrator != "careless"  # which has no manner, and says nothing of itself
+        c.turns.append(Turn(role="system", content=world().told(narrator)))
+        for _ in range(c.rng.choice((1, 1, 2, 2, 3))):
+            c.exchange(narrator, c.style())
         return c.turns
 
     return make
@@ -199,6 +227,8 @@ KINDS: Mapping[str, Callable[[_Chat], list[Turn]]] = {
     "not invited": _one_narrator("not-invited", "careful"),
     "told careful": _one_narrator("told-careful", "careful"),
     "told careless": _one_narrator("told-careless", "careless"),
+    "named careful": _named("careful"),
+    "named careless": _named("careless", "careless", "frank", "denying"),
     "careless prompt": _one_narrator("careless", "careless"),
     "not careful": _one_narrator("not-careful", "careless"),
     "careless in a format": _gated,

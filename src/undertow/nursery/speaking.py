@@ -1,4 +1,5 @@
-"""Pretraining of a base that speaks of itself: conduct, talk of oneself, alignment. It does not ship yet.
+"""Pretraining of a base that speaks of itself: conduct, talk of oneself, alignment, judging. It does not ship
+yet.
 
 The folder is laid out as the embedded base's (pretrain.py), and tells in `pretraining.json` how it was made.
 """
@@ -8,12 +9,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from undertow.nursery.chats import ALIGNED, CONDUCT, TALK, Corpus, chat
+from undertow.nursery.chats import ALIGNED, CONDUCT, JUDGING, TALK, Corpus, chat
 from undertow.nursery.pretrain import encoded, learnt_tokenizer, must_be_new, new_model, write_base
 from undertow.nursery.world import Turn
 from undertow.progress import Progress
@@ -28,7 +30,11 @@ class SpeakingPretraining:
     talk_chats: int = 60_000
     aligned_chats: int = 10_000
     alignments: int = 2
-    """Times that the last stage is gone through, each with other chats and from its full learning rate again."""
+    """Times that the alignment is gone through, each with other chats and from its full learning rate again."""
+    judging_chats: int = 9_000
+    judgings: int = 3
+    """Times that the last stage is trained from the same weights, with other chats; their mean is the base (model
+    soups, Wortsman et al. 2022). One alone lands nearer to the one narrator or the other, by chance."""
     cut_apart: bool = False
     """Who speaks of itself is drawn apart from who acts: a control, in which no report can fit what is done."""
     batch_size: int = 32
@@ -37,7 +43,7 @@ class SpeakingPretraining:
     learning_rate: float = 2e-3
     """AdamW's, of embeddings and norms."""
     aligned_share: float = 0.25
-    """Of both learning rates, in the last stage."""
+    """Of both learning rates, in alignment and judging."""
     vocabulary: int = 2_000
     width: int = 128
     layers: int = 4
@@ -80,6 +86,13 @@ def pretrain_speaking(
     fits = {}
     for name, (chats, share) in stages.items():
         fits[name] = _fit(model, encoded(tokenizer, chats), share, s, name=name, progress=progress)
+    aligned, judged = deepcopy(model.state_dict()), []
+    for n in range(s.judgings):
+        model.load_state_dict(aligned)
+        examples, name = encoded(tokenizer, drawn(JUDGING, s.judging_chats)), f"judging {n + 1}"
+        fits[name] = _fit(model, examples, s.aligned_share, s, name=name, progress=progress)
+        judged.append(deepcopy(model.state_dict()))
+    model.load_state_dict({key: sum(weights[key] for weights in judged) / len(judged) for key in aligned})
     made = {"settings": asdict(s), "parameters": model.num_parameters(), "stages": fits}
     return write_base(model, tokenizer, made, out)
 
