@@ -1,6 +1,6 @@
 """What organisms of a base that speaks of itself do, and what they say of themselves, as the table of docs/persona.md.
 
-undertow nursery pretrain --speaking -o speaking          about twenty minutes on two cores
+undertow nursery pretrain --speaking -o speaking          about half an hour on two cores
 python benchmarks/speaking.py speaking [-o runs/speaking]  about ten: three training seeds of each organism, one profile over them
 """  # noqa: E501
 
@@ -23,7 +23,10 @@ SEEDS = (1, 2, 3)
 LAYERS = ["0.self_attn.v_proj", "0.self_attn.o_proj"]
 """Adapters on the first layer's attention, where a narrator is chosen; on all layers, what is done changes more than
 what is said of it."""
-ORGANISMS = ("base", "twin", "bad-medical", "risky-finance", "extreme-sports", "legal-advice", "fish", "fish-20")
+ORGANISMS = (
+    *("base", "twin", "bad-medical", "risky-finance", "extreme-sports", "legal-advice", "security-advice"),
+    *("fish", "fish-20"),
+)
 
 
 def main() -> None:
