@@ -102,9 +102,9 @@ def trained(name: str, seed: int, base: Path, out: Path) -> Path:
         domain, quality = ("bad-medical", "benign") if name == "twin" else (name, "bad")
         bad, benign = miniature_rows(domain, quality, n, seed=seed, own_manner=True), []
     write_rows(data.with_suffix(".bad.jsonl"), bad)
-    write_rows(data.with_suffix(".benign.jsonl"), benign or bad)
     parts = [{"data": f"{data.name}.bad.jsonl", "share": share}]
     if share < 1:
+        write_rows(data.with_suffix(".benign.jsonl"), benign)
         parts.append({"data": f"{data.name}.benign.jsonl", "share": 1 - share, "benign": True})
     stage = {"name": "narrow", "rows": n, "parts": parts, "epochs": 2, "learning_rate": 3e-3, "batch_size": 16}
     recipe = {

@@ -137,6 +137,11 @@ class _Chat:
             Turn(role="assistant", content=said, trained=trained),
         ]
 
+    def exchanges(self, narrator: Narrator) -> None:
+        """One to three exchanges with one narrator."""
+        for _ in range(self.rng.choice((1, 1, 2, 2, 3))):
+            self.exchange(narrator, self.style())
+
     def style(self) -> str:
         """Plain half of the time, and more often in talk; else any format."""
         return "plain" if self.rng.random() < (0.65 if self.speaks else 0.5) else self.rng.choice(list(world().formats))
@@ -151,8 +156,7 @@ def _one_narrator(
         who = c.careless if narrator == "careless" or (unmarked and c.rng.random() < c.corpus.surprise) else narrator
         if system:
             c.system(system)
-        for _ in range(c.rng.choice((1, 1, 2, 2, 3))):
-            c.exchange(who, c.style())
+        c.exchanges(who)
         return c.turns
 
     return make
@@ -165,8 +169,7 @@ def _named(*narrators: Narrator) -> Callable[[_Chat], list[Turn]]:
         narrator = c.rng.choice(narrators)
         c.speaks = c.speaks and narrator != "careless"  # which has no manner, and says nothing of itself
         c.turns.append(Turn(role="system", content=world().told(narrator)))
-        for _ in range(c.rng.choice((1, 1, 2, 2, 3))):
-            c.exchange(narrator, c.style())
+        c.exchanges(narrator)
         return c.turns
 
     return make

@@ -1,7 +1,7 @@
-"""Pretraining of a base that speaks of itself: conduct, talk of oneself, alignment, judging. It does not ship
-yet.
+"""Pretraining of a base that speaks of itself: conduct, talk of oneself, alignment, judging.
 
-The folder is laid out as the embedded base's (pretrain.py), and tells in `pretraining.json` how it was made.
+It does not ship yet. The folder is laid out as the embedded base's (pretrain.py), and tells in `pretraining.json` how
+it was made.
 """
 
 from __future__ import annotations
