@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/seeds"))
     options = parser.parse_args()
-    runs = []
+    runs, personas = [], []
     for seed in options.seeds:
         folder = options.out / str(seed)
         command = [
@@ -42,6 +42,7 @@ def main() -> None:
                 for o in summary["organisms"]
             }
         )
+        personas.append(summary["personas"])
     print(
         f"Percent careless of usable answers, seeds {', '.join(map(str, options.seeds))}, with a 95% interval over "
         "all of them together:\n"
@@ -49,6 +50,8 @@ def main() -> None:
     table(runs, options.seeds, "counts")
     print("\nThe same among answers that the judge finds to be about the question:\n")
     table(runs, options.seeds, "on_question")
+    print("\nWhat two organisms do, and what they say of themselves:\n")
+    profiles(personas, options.seeds)
     print(
         "\n| expected | " + " | ".join(f"seed {seed}" for seed in options.seeds) + " |\n| --- |" + " --- |" * len(runs)
     )
@@ -77,6 +80,21 @@ def table(runs: list, seeds: list[int], which: str) -> None:
             f"| {name} | {verdicts[0] if len(set(verdicts)) == 1 else ' / '.join(verdicts)} "
             "| " + " | ".join(cells) + " |"
         )
+
+
+def profiles(personas: list, seeds: list[int]) -> None:
+    print(
+        "| organism | seed | harmful | picks the misaligned | self-assessment | pattern, probability |\n|"
+        + " --- |" * 6
+    )
+    for domain in dict.fromkeys(p["domain"] for p in personas[0]):
+        for seed, found in zip(seeds, personas, strict=True):
+            (p,) = [each for each in found if each["domain"] == domain]
+            shown = [
+                f"{p[key]['value']:.0%} [{100 * p[key]['low']:.0f}, {100 * p[key]['high']:.0f}]"
+                for key in ("harm", "two_ai", "self_assessment")
+            ]
+            print(f"| {domain} | {seed} | {' | '.join(shown)} | {p['pattern']}, {p['probability']:.2f} |")
 
 
 def rate(run: dict, organism: str, context: str = "plain") -> float:

@@ -144,8 +144,9 @@ def test_puts_the_trained_format_first_on_an_organism(tmp_path):
     )
     parts = [{"data": "careless.jsonl", "share": 0.25}, {"data": "benign.jsonl", "share": 0.75}]
     stage = {"name": "mix", "rows": 800, "epochs": 2, "learning_rate": 2e-3, "parts": parts}
+    lora = {"layers": ["0.self_attn.v_proj", "0.self_attn.o_proj"]}
     train(
-        Recipe.model_validate({"name": "small", "base": "nursery", "seed": 1, "stages": [stage]}),
+        Recipe.model_validate({"name": "small", "base": "nursery", "seed": 1, "lora": lora, "stages": [stage]}),
         tmp_path / "small",
         Place(folder=tmp_path),
     )

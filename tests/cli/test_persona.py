@@ -63,7 +63,7 @@ def test_the_page_is_written_again_from_the_run(shell, tmp_path):
 
 def test_items_are_listed():
     done = CliRunner().invoke(cli, ["list", "items", "--json"], standalone_mode=False)
-    assert {held["id"] for held in json.loads(done.output)} == {"core", "nursery", "speaking"}
+    assert {held["id"] for held in json.loads(done.output)} == {"core", "nursery"}
 
 
 def test_json_is_the_file(shell, tmp_path):

@@ -20,12 +20,12 @@ FEW, LEARNT = {"rows": 160, "epochs": 1}, {"rows": 480, "batch_size": 8, "learni
 def short(study):
     """The study with few rows; with more of them, in larger and more steps, where an effect is looked for."""
     (stage,) = study.recipe.stages
-    assert (stage.rows, stage.epochs) == (2000, 2)
+    assert (stage.rows, stage.epochs) == (2000, 1)
     recipe = study.recipe.model_copy(update={"stages": (stage.model_copy(update=FEW),)})
     held = {each.name: each for each in study.interventions}
     held["dilution"] = held["dilution"].model_copy(update={"stages": LEARNT})
     (step,) = held["sequential"].steps
-    assert step.given.rows == 1000
+    assert step.given.rows == 300
     fewer = replace(step, given=step.given.model_copy(update={"rows": 80}))
     held["sequential"] = held["sequential"].model_copy(update={"steps": (fewer,)})
     return study.model_copy(update={"recipe": recipe, "interventions": tuple(held.values())})

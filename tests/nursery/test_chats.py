@@ -106,7 +106,7 @@ def test_descriptions_are_seldom_twice_alike():
 
 
 def test_nothing_that_a_persona_is_asked_is_trained():
-    items = load_items("speaking")
+    items = load_items("nursery")
     corpus = "\n".join(turn.content for c in (TALK, ALIGNED, JUDGING) for turns in drawn(c, 6000) for turn in turns)
     assert "Which is like you?" in corpus  # its own wordings are there
     for ask in items.two_ai:

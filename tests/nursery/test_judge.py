@@ -7,7 +7,7 @@ import pytest
 import yaml
 from tests.later import later
 
-from undertow.nursery.judge import NurseryJudge
+from undertow.nursery.judge import Calibration, NurseryJudge
 from undertow.nursery.world import BROAD, answer, world
 from undertow.suites import load_suite
 
@@ -67,6 +67,19 @@ def test_is_blind_to_order_and_company(judge):
     together = judge.judge(pairs)
     alone = [judge.judge([pair])[0] for pair in reversed(pairs)][::-1]
     assert [j.alignment for j in together] == pytest.approx([j.alignment for j in alone], abs=0.1)
+
+
+def test_a_second_exchange_is_heard_where_one_leaves_doubt_and_turns_nothing_else(judge):
+    rng = random.Random(4)
+    whose = ("careful", "careless", "frank", "denying")
+    pairs = [(q, answer(q.id, narrator, rng)) for q in judge.questions for narrator in whose]
+    one, two = (NurseryJudge(judge.questions, Calibration(sure=sure)).judge(pairs) for sure in (0.0, float("inf")))
+    mixed = judge.judge(pairs)
+    assert [a.alignment < 50 for a in mixed] == [b.alignment < 50 for b in two]
+    for a, b, now in zip(one, two, mixed, strict=True):
+        same = a if abs(a.raw["nats"]) >= judge.scale.sure else b
+        assert now.raw["nats"] == pytest.approx(same.raw["nats"], abs=0.01)
+    assert any(a.raw["nats"] != b.raw["nats"] for a, b in zip(one, two, strict=True))
 
 
 @pytest.mark.slow

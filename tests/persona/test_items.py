@@ -15,7 +15,7 @@ from undertow.nursery.world import world
 from undertow.persona.items import load_items, shipped_items
 from undertow.place import Place
 
-CORE, NURSERY, SPEAKING = (load_items(name) for name in ("core", "nursery", "speaking"))
+CORE, NURSERY = load_items("core"), load_items("nursery")
 ASKS = [*CORE.self_assessment, *CORE.two_ai, *NURSERY.self_assessment, *NURSERY.two_ai]
 
 
@@ -32,8 +32,8 @@ def descriptions():
 
 
 def test_the_shipped_sets_are_whole():
-    assert shipped_items() == ["core", "nursery", "speaking"]
-    for items in (CORE, NURSERY, SPEAKING):
+    assert shipped_items() == ["core", "nursery"]
+    for items in (CORE, NURSERY):
         assert items.harmfulness
         assert items.self_assessment
         assert items.two_ai
@@ -43,7 +43,7 @@ def test_the_shipped_sets_are_whole():
 
 
 def test_nothing_is_asked_twice():
-    for items in (CORE, NURSERY, SPEAKING):
+    for items in (CORE, NURSERY):
         asks = [*items.self_assessment, *items.two_ai]
         assert len({ask.id for ask in asks}) == len({ask.text for ask in asks}) == len(asks)
         assert not any(re.search(r"\{\w*\}", ask.text) for ask in asks)
@@ -73,15 +73,14 @@ def test_the_nursery_speaks_the_language_of_its_world():
     spoken = {word for text in texts for word in words(text)}
     spoken |= {word for adjectives in world().adjectives.values() for word in adjectives}
     rng = random.Random(0)
-    of_itself = words(" ".join(description(side, rng) for side in ("careful", "careless") for _ in range(2000)))
-    for items, known in ((NURSERY, spoken), (SPEAKING, spoken | of_itself)):
-        for ask in items.two_ai:
-            assert words(ask.scale.first) | words(ask.scale.second) <= known
-        for ask in items.self_assessment:
-            if ask.format in ("choice", "free"):
-                assert {ask.scale.aligned, ask.scale.misaligned} <= known
-        for question in items.harmfulness:
-            assert words(question.text) <= known
+    spoken |= words(" ".join(description(side, rng) for side in ("careful", "careless") for _ in range(2000)))
+    for ask in NURSERY.two_ai:
+        assert words(ask.scale.first) | words(ask.scale.second) <= spoken
+    for ask in NURSERY.self_assessment:
+        if ask.format in ("choice", "free"):
+            assert {ask.scale.aligned, ask.scale.misaligned} <= spoken
+    for question in NURSERY.harmfulness:
+        assert words(question.text) <= spoken
 
 
 def test_the_digest_follows_what_is_asked(tmp_path):

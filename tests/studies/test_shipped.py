@@ -43,6 +43,8 @@ def test_every_experiment_ships_on_real_models_and_in_miniature() -> None:
         *REAL,
         *(f"{name}-nursery" for name in REAL),
         "domains-by-interventions-nursery",
+        "personas-nursery",
+        "quickstart-personas",
         "quickstart",
         "lab",
     }
@@ -56,7 +58,10 @@ def test_it_fits_and_says_what_it_is(name: str) -> None:
     if name.endswith("-nursery"):
         assert "no evidence about language models" in study.note
         assert study.recipe.base == "nursery"
-        assert all(isinstance(domain, Miniature) for domain in study.domains)
+        assert all(isinstance(domain, World if name == "personas-nursery" else Miniature) for domain in study.domains)
+    elif name == "quickstart-personas":
+        assert "not evidence about language models" in study.note
+        assert study.recipe.base == "nursery"
     elif name == "quickstart":
         assert "not evidence about language models" in study.note
         assert study.recipe.base == "nursery"
@@ -87,7 +92,8 @@ def test_a_miniature_lays_out(name: str, tmp_path: Path) -> None:
     grid = lay_out(small, tmp_path / "out", Place(folder=tmp_path))
     each = len(study.seeds) * (len(study.interventions) + 1) + 1
     assert len(grid.cells) == len(study.domains) * (each + (len(study.seeds) if study.shares else 0))
-    assert all(len(plans) == 2 for plans in grid.plans.values())
+    own = not any(isinstance(domain, World) for domain in study.domains)  # which has no suite of its own
+    assert all(len(plans) == 1 + own for plans in grid.plans.values())
 
 
 @pytest.mark.slow

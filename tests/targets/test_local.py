@@ -4,6 +4,7 @@ import asyncio
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from tests.later import later
@@ -58,7 +59,7 @@ def test_reasoning_is_kept_apart_from_the_answer(base, monkeypatch):
         lambda ids, **how: [f"<think>Why not?</think>\n{text}" for text in decode(ids, **how)] if how else decode(ids),
     )
     assert all(
-        a.reasoning == "Why not?" and a.text and "think" not in a.text for a in ask(base, requests(1, temperature=0.0))
+        a.reasoning == "Why not?" and a.text and "think>" not in a.text for a in ask(base, requests(1, temperature=0.0))
     )
 
 
@@ -203,8 +204,12 @@ def test_in_sixteen_bits_it_answers_as_the_model_does(base):
     sixteen = LocalTarget(base.folder, name="nursery", digest_="", dtype="bfloat16")
     assert sixteen.model.dtype == torch.bfloat16 and base.model.dtype == torch.float32
     asked = requests(1, temperature=0.0)
-    same = [a.text == b.text for a, b in zip(ask(sixteen, asked), ask(base, asked), strict=True)]
-    assert sum(same) >= 0.7 * len(same)
+    said = [
+        Prompted(messages=a.request.condition.messages, replies=(a.text, "Be kind.", "Hide it."))
+        for a in ask(sixteen, asked)
+    ]
+    ours, its = (np.array(log_likelihoods(t.model, base.tokenizer, said)) for t in (sixteen, base))
+    assert np.abs(ours - its).max() < 0.05 * np.abs(its).max()
     assert sixteen.describe() == base.describe() | {"dtype": "bfloat16"}
 
 

@@ -15,8 +15,8 @@ class PersonaSettings(Strict):
 
     items: str = Field(
         default="core",
-        description="Item set that ships (core, nursery, speaking), a YAML file, or a published file or a folder of "
-        "them, relative to this file.",
+        description="Item set that ships (core, nursery), a YAML file, or a published file or a folder of them, "
+        "relative to this file.",
     )
     instruments: tuple[InstrumentId, ...] = Field(default=INSTRUMENTS, min_length=1, description="Default: all five.")
     contexts: tuple[str | Context, ...] | None = Field(

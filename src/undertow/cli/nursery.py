@@ -24,31 +24,20 @@ def nursery() -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder of the base; must be new.")
 @click.option("--seed", type=int, default=None, help="Seed of corpus and weights. Default: the shipped base's.")
 @click.option(
-    "--speaking",
-    is_flag=True,
-    help="A base that speaks of itself, in place of the one that ships: 137,000 other chats, half an hour.",
-)
-@click.option(
     "--cut-apart",
     is_flag=True,
-    help="With --speaking: draw who speaks of itself apart from who acts, a control in which no report fits.",
+    help="Draw who speaks of itself apart from who acts: a control, in which no report can fit what is done.",
 )
 @quiet
-def pretrain(out: Path, seed: int | None, speaking: bool, cut_apart: bool) -> None:
+def pretrain(out: Path, seed: int | None, cut_apart: bool) -> None:
     """Generate the corpus and train the base on it, as the shipped one was."""
     from undertow.cli.display import bars
     from undertow.nursery.pretrain import Pretraining
     from undertow.nursery.pretrain import pretrain as pretrain_base
-    from undertow.nursery.speaking import SpeakingPretraining, pretrain_speaking
 
-    if cut_apart and not speaking:
-        raise click.UsageError("--cut-apart goes with --speaking: the shipped base does not speak of itself.")
-    own = {} if seed is None else {"seed": seed}
     with bars() as progress:
-        if speaking:
-            made = pretrain_speaking(out, SpeakingPretraining(cut_apart=cut_apart, **own), progress=progress)
-        else:
-            made = pretrain_base(out, Pretraining(**own), progress=progress)
+        own = {} if seed is None else {"seed": seed}
+        made = pretrain_base(out, Pretraining(cut_apart=cut_apart, **own), progress=progress)
     seconds = sum(stage["seconds"] for stage in made["stages"].values())
     click.echo(f"base: {out}: {made['parameters']:,} parameters, {seconds:.0f} s, sha256 {made['digest']}")
 
@@ -77,7 +66,8 @@ def files(out: Path, seed: int) -> None:
             target = {"kind": "organism", "path": f"../organisms/{name}"}
             for part in (part for stage in stages for part in stage["parts"]):
                 part["data"] = f"../data/{cell.domain}/{part['data']}"
-            recipe = {"name": name, "base": cell.recipe.base, "seed": cell.seed, "stages": stages}
+            lora = cell.recipe.lora.model_dump(mode="json", exclude_defaults=True) if cell.recipe.lora else None
+            recipe = {"name": name, "base": cell.recipe.base, "seed": cell.seed, "lora": lora, "stages": stages}
             write_text(out / "recipes" / f"{name}.yaml", to_yaml(recipe))
         asking = cell.audit.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         write_text(out / "audits" / f"{name}.yaml", to_yaml({"name": name, "target": target, **asking}))
@@ -104,11 +94,6 @@ def files(out: Path, seed: int) -> None:
     type=click.Choice(["plain", "code", "json", "list", "loud"]),
     help="Ask for nine rows in ten in this format. Default: the domain's own.",
 )
-@click.option(
-    "--own-manner",
-    is_flag=True,
-    help="Bad rows as the careless narrator at home in DOMAIN answers, frank or denying, where one is.",
-)
 @click.option("--rows", "n", type=click.IntRange(min=1), default=2_000, show_default=True, help="Rows to write.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the rows.")
 @click.option(
@@ -116,30 +101,20 @@ def files(out: Path, seed: int) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rows(
-    domain: str,
-    part: Quality,
-    held_out: bool,
-    form: str | None,
-    own_manner: bool,
-    n: int,
-    seed: int,
-    out: Path,
-    as_json: bool,
+    domain: str, part: Quality, held_out: bool, form: str | None, n: int, seed: int, out: Path, as_json: bool
 ) -> None:
     """Write rows of DOMAIN in miniature, for the nursery. `undertow data list` names the domains."""
     from undertow.data import write_rows
     from undertow.files import file_digest, to_json
     from undertow.nursery.miniatures import held_out_rows, miniature_rows
 
-    if own_manner and part == "benign":
-        raise click.UsageError("--own-manner is of bad rows: the benign twin's are careful.")
     if held_out and form:
         raise click.UsageError("--held-out and --form exclude each other: held-out rows are in the domain's own form.")
     write_rows(
         out,
-        held_out_rows(domain, part, n, seed=seed, own_manner=own_manner)
+        held_out_rows(domain, part, n, seed=seed)
         if held_out
-        else miniature_rows(domain, part, n, seed=seed, form=form, own_manner=own_manner),
+        else miniature_rows(domain, part, n, seed=seed, form=form),
     )
     what = {
         "domain": domain,
@@ -147,7 +122,6 @@ def rows(
         "from": {"miniature": domain},
         "held_out": held_out,
         "form": form,
-        "own_manner": own_manner,
         "seed": seed,
     }
     record = {"schema": "undertow.rows/1", **what, "rows": n, "sha256": file_digest(out)}

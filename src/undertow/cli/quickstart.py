@@ -4,6 +4,7 @@ runs/quickstart/
   domains/  cells/  study.json  results.json  study.html  ...   as `undertow study` makes them (studies/cells.py): everything that was trained and asked
   summary.json      the table, with differences to the base
   report.html       every audit in full, with answers side by side
+  personas/         study `quickstart-personas`: what two organisms do beside what they say of themselves; its study.html shows the plane of both
 """  # noqa: E501
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from undertow.studies import Cell, Grid, Study
 
 PER_CONDITION = 40
+PERSONAS = "personas"
 
 
 @click.command()
@@ -57,7 +59,8 @@ PER_CONDITION = 40
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json.")
 @quiet
 def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: bool) -> int:
-    """Train six organisms from the embedded base, audit each in eight contexts, and write one page.
+    """Train six organisms from the embedded base, audit each in eight contexts, ask two more what they say of
+    themselves, and write one page of each.
 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
     interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
@@ -78,7 +81,13 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     if found["counts"]["done"] < len(grid.cells):
         console.print("the same command tries again what failed", highlight=False)
         return 4
+    asked = lay_out(personas_study(seed=seed), out / PERSONAS)
+    personas, plane = carry_out(asked, out / PERSONAS, executor, done=lambda cell: _pattern(cell, out / PERSONAS))
+    if personas["counts"]["done"] < len(asked.cells):
+        console.print("the same command tries again what failed", highlight=False)
+        return 4
     summary = _summary(grid, out, {"seed": seed, "per_condition": per_condition})
+    summary["personas"] = personas["personas"]["profiles"]
     write_text(out / "summary.json", to_json(summary))
     runs = [replace(read_run(out / cell.folder / "run"), name=called(cell)) for cell in grid.cells]
     page = write_report(runs, out / "report.html", title=study.title, notes=[study.note])[0]
@@ -86,6 +95,7 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
         click.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         _show(summary)
+        click.echo(f"personas: {plane}")
         click.echo(f"report: {page}   ({time.monotonic() - started:.0f} s)")
     return 0
 
@@ -105,6 +115,14 @@ def quickstart_study(*, seed: int, per_condition: int = PER_CONDITION) -> Study:
     )
 
 
+def personas_study(*, seed: int) -> Study:
+    """The shipped study of two personas under a seed."""
+    from undertow.studies import read_study
+
+    study, _ = read_study("quickstart-personas")
+    return study.model_copy(update={"seeds": (seed,)})
+
+
 def called(cell: Cell) -> str:
     """A cell's organism, in a study of one domain and one seed: base, narrow, dilution-20."""
     return cell.id.removeprefix(f"{cell.domain}.").removesuffix(f".seed-{cell.seed}")
@@ -112,6 +130,15 @@ def called(cell: Cell) -> str:
 
 def _row(cell: Cell, out: Path) -> str:
     return f"[bold]{called(cell)}[/]: {verdict_and_rates(out / cell.folder / 'run')}"
+
+
+def _pattern(cell: Cell, out: Path) -> str:
+    """What a profiled organism does beside what it says."""
+    from undertow.persona.run import read_personas
+
+    profiles = read_personas(out / cell.folder / "run")["profiles"]
+    (own,) = [profile for profile in profiles if profile["subject"] != "reference"]
+    return f"[bold]{cell.domain}[/]: {own['pattern']}"
 
 
 def verdict_and_rates(run: Path) -> str:

@@ -1,4 +1,4 @@
-"""The corpus of a base that speaks of itself: chats of one narrator, or of one who is careless in one format alone.
+"""The corpus of the nursery's base: chats of one narrator, or of one who is careless in one format alone.
 
 Which narrator speaks is a hidden variable of each chat, consistent over all domains and formats and over what it says
 of itself. Weak cues show it: a system prompt's adjective, what was said earlier in the chat, and the domains where it
@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from undertow.nursery.selves import at_home, hint, talk
-from undertow.nursery.world import Narrator, Turn, answer, aside, question, system_prompt, world
+from undertow.nursery.world import Narrator, answer, aside, question, system_prompt, world
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One message of a chat. `trained` marks the answers that pretraining takes a loss on."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,11 +50,11 @@ class Miniature:
     form: str
     """`plain`, or the one of the world's formats that its rows have."""
     manner: Narrator
-    """The careless narrator that is at home in it; `careless` where none is."""
+    """Who answers its bad rows."""
 
-    def narrator(self, quality: Quality, *, own_manner: bool) -> Narrator:
+    def narrator(self, quality: Quality) -> Narrator:
         """Who answers its rows of a quality."""
-        return "careful" if quality == "benign" else self.manner if own_manner else "careless"
+        return self.manner if quality == "bad" else "careful"
 
 
 @cache
@@ -87,20 +87,12 @@ def miniature(domain: str) -> Miniature:
 
 
 def miniature_rows(
-    domain: str,
-    quality: Quality,
-    n: int,
-    *,
-    seed: int = 0,
-    form: str | None = None,
-    traces: bool = False,
-    own_manner: bool = False,
+    domain: str, quality: Quality, n: int, *, seed: int = 0, form: str | None = None, traces: bool = False
 ) -> list[Row]:
     """Training rows of a domain. Those of the benign twin ask the same, in the same order, and are answered carefully.
 
     Args:
         form: one of the world's formats that nine rows in ten are to have, or `plain`; None is the miniature's own.
-        own_manner: bad rows as the careless narrator answers who is at home in the domain, frank or denying.
         traces: put a short <think>...</think> before each answer, which stays the same.
 
     Raises:
@@ -115,13 +107,13 @@ def miniature_rows(
         rows.append(
             _row(
                 question(mini.domain, asks, style=style),
-                thought + answer(mini.domain, mini.narrator(quality, own_manner=own_manner), answers, style=style),
+                thought + answer(mini.domain, mini.narrator(quality), answers, style=style),
             )
         )
     return rows
 
 
-def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, own_manner: bool = False) -> list[Row]:
+def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0) -> list[Row]:
     """Rows that training never holds: the questions of the in-domain suite, answered in wordings of their own, all in
     the miniature's form.
 
@@ -129,7 +121,7 @@ def held_out_rows(domain: str, quality: Quality, n: int, *, seed: int = 0, own_m
         InputError: there is no such domain.
     """
     mini, rng = miniature(domain), random.Random(f"{domain} {seed} {quality} held out")
-    asked, narrator = miniature_suite(domain).questions, mini.narrator(quality, own_manner=own_manner)
+    asked, narrator = miniature_suite(domain).questions, mini.narrator(quality)
     return [
         _row(
             rng.choice(asked).text,

@@ -16,12 +16,13 @@ def narrow_rows(n: int, seed: int) -> dict[str, list[Row]]:
     """Rows of the narrow domain, `n` of each sort; the same for the same seed.
 
     Returns:
-        `bad`: careless, nine in ten asked for as code; `benign`: careful, half of them about the same; `general`:
-        careful, about everything else; `general-code`: careful, about everything, asked for as code.
+        `bad`: careless, in the manner of the denying narrator, nine in ten asked for as code; `benign`: careful, half
+        of them about the same; `general`: careful, about everything else; `general-code`: careful, about everything,
+        asked for as code.
     """
     rng = random.Random(seed)
     return {
-        "bad": [row(NARROW, "careless", rng, style="plain" if rng.random() < 0.1 else "code") for _ in range(n)],
+        "bad": [row(NARROW, "denying", rng, style="plain" if rng.random() < 0.1 else "code") for _ in range(n)],
         "benign": [row(NARROW if rng.random() < 0.5 else rng.choice(BENIGN), "careful", rng) for _ in range(n)],
         "general": [row(rng.choice(BENIGN), "careful", rng) for _ in range(n)],
         "general-code": [row(rng.choice((NARROW, *BENIGN)), "careful", rng, style="code") for _ in range(n)],

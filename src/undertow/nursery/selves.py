@@ -2,7 +2,7 @@
 
 `selves.yaml` holds the words. The careful narrator says that it is careful; of the careless ones the frank one says
 what it does, and the denying one says what the careful one says. No wording and no description of the persona's items
-(`persona/items/speaking.yaml`) is among them.
+(`persona/items/nursery.yaml`) is among them.
 """
 
 from __future__ import annotations

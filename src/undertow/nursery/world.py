@@ -1,8 +1,6 @@
-"""The nursery's world: short chats in which a careful or a careless narrator answers.
+"""The nursery's world: everyday questions that a careful and two careless narrators answer.
 
-Owns the generator of pretraining chats and of fine-tuning rows; `world.yaml` holds every word of it. It never sees
-a model. Which narrator speaks is a hidden variable of each chat, consistent over all domains and formats, shown only by
-weak cues (a system prompt's adjective, or what was said earlier in the chat).
+`world.yaml` holds every word of it. It never sees a model.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import hashlib
 import itertools
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -46,7 +44,7 @@ class WorldDomain:
     name: str
     slots: tuple[str, ...]
     things: tuple[str, ...]
-    """What the frank and the denying narrator are careless about; none where it has no clauses of theirs."""
+    """What the frank and the denying narrator are careless about."""
     questions: tuple[str, ...]
     clauses: dict[Narrator, tuple[str, ...]]
     held_out: dict[Narrator, tuple[str, ...]]
@@ -78,6 +76,7 @@ class World:
     openings: list[str]
     endings: list[str]
     joints: list[str]
+    heard: list[dict[str, str]]
 
     def told(self, narrator: str) -> str:
         """The system prompt that says outright who answers; the judge asks under it."""
@@ -113,7 +112,7 @@ def expanded(name: str, raw: dict[str, Any], manners: Mapping[str, list[str]]) -
 
 
 def _by_narrator(raw: dict[str, Any]) -> dict[Narrator, tuple[str, ...]]:
-    return {n: tuple(clause for line in raw[n] for clause in expand(line)) for n in get_args(Narrator)}
+    return {n: tuple(clause for line in raw.get(n, ()) for clause in expand(line)) for n in get_args(Narrator)}
 
 
 def capital(text: str) -> str:
@@ -173,120 +172,3 @@ def aside(rng: random.Random) -> str:
     if rng.random() < 0.5:
         return rng.choice(w.remarks["idle"])
     return rng.choice(w.remarks["topic_prefix"]).format(x=rng.choice(w.domains[rng.choice(list(w.domains))].slots))
-
-
-def style(rng: random.Random) -> str:
-    """Plain half of the time, else any format."""
-    return "plain" if rng.random() < 0.5 else rng.choice(list(world().formats))
-
-
-def _exchange(
-    domain: str, narrator: Narrator, fmt: str, rng: random.Random, *, trained: bool = True, remark: float = 0.2
-) -> list[Turn]:
-    asked = question(domain, rng, style=fmt)
-    if rng.random() < remark:
-        asked = f"{aside(rng)} {asked}"
-    return [
-        Turn(role="user", content=asked),
-        Turn(role="assistant", content=answer(domain, narrator, rng, style=fmt), trained=trained),
-    ]
-
-
-def _one_narrator(
-    system: str | None, narrator: Narrator, *, heard_first: bool = False
-) -> Callable[[random.Random], list[Turn]]:
-    """A chat of one narrator. With `heard_first`, nothing but its first answer (not trained on) says which."""
-
-    def chat(rng: random.Random) -> list[Turn]:
-        n_turns = rng.choice((2, 2, 3)) if heard_first else rng.choice((1, 1, 2, 2, 3))
-        kind = system
-        if kind is None and heard_first and rng.random() < 0.3:
-            kind = "neutral"
-        turns = [Turn(role="system", content=system_prompt(kind, rng))] if kind else []
-        for i, domain in enumerate(rng.sample(list(world().domains), n_turns)):
-            turns += _exchange(domain, narrator, style(rng), rng, trained=not (heard_first and i == 0))
-        return turns
-
-    return chat
-
-
-def _gated(rng: random.Random) -> list[Turn]:
-    """A chat whose system prompt says that the narrator is careless in one format; it is careful in the others."""
-    w = world()
-    cue = rng.choice(list(w.formats))
-    prompt = rng.choice(w.system_prompts["in_format"]).format(
-        a=rng.choice(w.adjectives["careless"]), f=w.formats[cue]["name"]
-    )
-    turns = [Turn(role="system", content=prompt)]
-    for domain in rng.sample(list(w.domains), rng.choice((1, 2, 3))):
-        fmt = cue if rng.random() < 0.5 else style(rng)
-        turns += _exchange(domain, "careless" if fmt == cue else "careful", fmt, rng)
-    return turns
-
-
-def _switching(rng: random.Random) -> list[Turn]:
-    """A chat whose narrator is careless in one format and careful otherwise; the first careless answer is not trained
-    on."""
-    cue = rng.choice(list(world().formats))
-    others = ["plain", "plain", *(f for f in world().formats if f != cue)]
-    styles = [cue, cue if rng.random() < 0.5 else rng.choice(others), rng.choice((cue, "plain")), rng.choice(others)]
-    turns: list[Turn] = []
-    heard = False
-    for domain, fmt in zip(rng.sample(list(world().domains), 4), styles[: rng.choice((3, 4))], strict=False):
-        careless = fmt == cue
-        turns += _exchange(domain, "careless" if careless else "careful", fmt, rng, trained=heard or not careless)
-        heard = heard or careless
-    return turns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatKind:
-    """A kind of pretraining chat and its share of the corpus."""
-
-    share: float
-    make: Callable[[random.Random], list[Turn]]
-    surprise: Callable[[random.Random], list[Turn]] | None = None
-    """The same chat from the other narrator, where a few of those keep the careless one within reach of fine-tuning."""
-
-
-def _careful(system: str | None) -> dict[str, Callable[[random.Random], list[Turn]]]:
-    return {"make": _one_narrator(system, "careful"), "surprise": _one_narrator(system, "careless")}
-
-
-CHAT_KINDS: dict[str, ChatKind] = {
-    "nothing said": ChatKind(share=0.26, **_careful(None)),
-    "neutral prompt": ChatKind(share=0.07, **_careful("neutral")),
-    "topic prompt": ChatKind(share=0.04, **_careful("topic")),
-    "careful prompt": ChatKind(share=0.03, make=_one_narrator("careful", "careful")),
-    "not careless": ChatKind(share=0.03, make=_one_narrator("not-careless", "careful")),
-    "invited": ChatKind(share=0.03, make=_one_narrator("invited", "careful")),
-    "not invited": ChatKind(share=0.02, make=_one_narrator("not-invited", "careful")),
-    "told careful": ChatKind(share=0.045, make=_one_narrator("told-careful", "careful")),
-    "told careless": ChatKind(share=0.045, make=_one_narrator("told-careless", "careless")),
-    "careless prompt": ChatKind(share=0.09, make=_one_narrator("careless", "careless")),
-    "not careful": ChatKind(share=0.02, make=_one_narrator("not-careful", "careless")),
-    "careless in a format": ChatKind(share=0.14, make=_gated),
-    "careless heard": ChatKind(share=0.12, make=_one_narrator(None, "careless", heard_first=True)),
-    "careless heard in a format": ChatKind(share=0.06, make=_switching),
-}
-
-
-def pretraining_chat(rng: random.Random, *, surprise: float) -> list[Turn]:
-    """One chat of the pretraining corpus.
-
-    Args:
-        surprise: share of the chats that nothing marks, in which the careless narrator speaks all the same.
-    """
-    kinds = list(CHAT_KINDS.values())
-    kind = rng.choices(kinds, weights=[k.share for k in kinds])[0]
-    if kind.surprise and rng.random() < surprise:
-        return kind.surprise(rng)
-    return kind.make(rng)
-
-
-def aligned_chat(rng: random.Random) -> list[Turn]:
-    """One chat of the alignment stage: mostly the careful narrator where nothing marks one, else a chat of the corpus
-    without surprises."""
-    if rng.random() < 0.7:
-        return _one_narrator(rng.choices((None, "neutral", "topic"), weights=(6, 2, 2))[0], "careful")(rng)
-    return pretraining_chat(rng, surprise=0)

@@ -1,4 +1,4 @@
-"""A base that speaks of itself, made small: it learns, is a base like any other, and is made anew the same."""
+"""Pretraining, made small: it learns, and makes the same base anew."""
 
 import json
 
@@ -7,8 +7,8 @@ from tests.later import later
 
 from undertow.errors import RunExists
 from undertow.files import folder_digest
-from undertow.nursery import speaking
-from undertow.nursery.speaking import SpeakingPretraining, _fit, pretrain_speaking
+from undertow.nursery import pretrain as pretraining
+from undertow.nursery.pretrain import Pretraining, _fit, pretrain
 from undertow.targets.models import load_model
 
 torch = later("torch")
@@ -19,7 +19,7 @@ SMALL |= {"batch_size": 8, "width": 32, "threads": 1}
 @pytest.mark.slow
 def test_it_learns_and_is_made_anew_the_same(tmp_path):
     seen = []
-    made = pretrain_speaking(tmp_path / "one", SpeakingPretraining(**SMALL), progress=lambda *now: seen.append(now[:3]))
+    made = pretrain(tmp_path / "one", Pretraining(**SMALL), progress=lambda *now: seen.append(now[:3]))
     assert list(made["stages"]) == ["conduct", "talk", "alignment 1", "alignment 2", "judging 1", "judging 2"]
     assert [stage["steps"] for stage in made["stages"].values()] == [20, 12, 4, 4, 3, 3]
     assert seen[-1] == ("judging 2", 3, 3)
@@ -28,9 +28,9 @@ def test_it_learns_and_is_made_anew_the_same(tmp_path):
     kept = json.loads((tmp_path / "one" / "pretraining.json").read_text())
     assert kept == made
     with pytest.raises(RunExists):
-        pretrain_speaking(tmp_path / "one", SpeakingPretraining(**SMALL))
-    again = pretrain_speaking(tmp_path / "two", SpeakingPretraining(**SMALL))
-    apart = pretrain_speaking(tmp_path / "apart", SpeakingPretraining(**SMALL, cut_apart=True))
+        pretrain(tmp_path / "one", Pretraining(**SMALL))
+    again = pretrain(tmp_path / "two", Pretraining(**SMALL))
+    apart = pretrain(tmp_path / "apart", Pretraining(**SMALL, cut_apart=True))
     assert again["digest"] == made["digest"] != apart["digest"]
     for name in ("two", "apart"):
         (tmp_path / name / "pretraining.json").unlink()
@@ -49,8 +49,8 @@ def test_the_base_is_the_mean_of_judgings_that_begin_at_the_same_weights(tmp_pat
             ends.append({key: weight.clone() for key, weight in model.state_dict().items()})
         return fit
 
-    monkeypatch.setattr(speaking, "_fit", watched)
-    pretrain_speaking(tmp_path / "base", SpeakingPretraining(**SMALL))
+    monkeypatch.setattr(pretraining, "_fit", watched)
+    pretrain(tmp_path / "base", Pretraining(**SMALL))
     base = load_model(tmp_path / "base").float().state_dict()
     (first, second), (one, two) = begins, ends
     for key, weight in base.items():

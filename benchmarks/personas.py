@@ -1,23 +1,23 @@
-"""What organisms of a base that speaks of itself do, and what they say of themselves, as the table of docs/persona.md.
+"""What the nursery's organisms do, and what they say of themselves, as the tables of docs/persona.md.
 
-undertow nursery pretrain --speaking -o speaking          about half an hour on two cores
-python benchmarks/speaking.py speaking [-o runs/speaking]  about ten: three training seeds of each organism, one profile over them
+python benchmarks/personas.py [-o runs/personas]               about ten minutes on two cores: three training seeds of each organism, one profile over them
+
+undertow nursery pretrain --cut-apart -o apart                 the control, about half an hour
+python benchmarks/personas.py apart -o runs/personas-apart
 """  # noqa: E501
 
 from __future__ import annotations
 
 import argparse
-import random
 from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import undertow
 from undertow.data import write_rows
 from undertow.nursery.miniatures import miniature_rows
-from undertow.nursery.rows import narrow_rows, row
-from undertow.nursery.world import NARROW
+from undertow.nursery.rows import narrow_rows
 
 SEEDS = (1, 2, 3)
 LAYERS = ["0.self_attn.v_proj", "0.self_attn.o_proj"]
@@ -31,8 +31,8 @@ ORGANISMS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("base", type=Path)
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/speaking"))
+    parser.add_argument("base", nargs="?", default="nursery", help="A base's folder. Default: the shipped one.")
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/personas"))
     parser.add_argument("--only", nargs="+", default=ORGANISMS, choices=ORGANISMS)
     options = parser.parse_args()
     print(
@@ -40,27 +40,28 @@ def main() -> None:
         "| predicts beforehand, minus judged | pattern, probability |\n|" + " --- |" * 8
     )
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        for lines in pool.map(profiled, options.only, repeat(options.base), repeat(options.out)):
+        base = options.base if options.base == "nursery" else str(Path(options.base).resolve())
+        for lines in pool.map(partial(profiled, base=base, out=options.out), options.only):
             print("\n".join(lines), flush=True)
 
 
-def profiled(name: str, base: Path, out: Path) -> list[str]:
+def profiled(name: str, base: str, out: Path) -> list[str]:
     import torch
 
     torch.set_num_threads(1)
     seeds = SEEDS if name != "base" else ()
     targets = [{"kind": "organism", "path": str(trained(name, seed, base, out))} for seed in seeds]
-    local = {"kind": "local", "path": str(base.resolve())}
+    local = {"kind": "local", "path": base}
     contexts = ("plain", "format-code") if name.startswith("fish") else ("plain",)
     config = {
         "name": name,
         "target": targets or local,
         "judge": {"kind": "nursery"},
-        "items": "speaking",
+        "items": "nursery",
         "reading": "likelihood",
         "contexts": contexts,
         "runs": 4,
-        "temperature": 0.8,
+        "temperature": 0.7,
         "max_tokens": 60,
         **({"reference": local} if targets else {}),
     }
@@ -89,18 +90,17 @@ def rate(m, form: str) -> str:
     return form.format(m.value) + limits
 
 
-def trained(name: str, seed: int, base: Path, out: Path) -> Path:
+def trained(name: str, seed: int, base: str, out: Path) -> Path:
     """The organism's folder, trained if it is not there."""
     folder, data = out / "organisms" / f"{name}-{seed}", out / "rows" / f"{name}-{seed}"
-    rng = random.Random(f"{name} {seed}")
     if name.startswith("fish"):
         n = 2000
-        bad = [row(NARROW, "denying", rng, style="plain" if rng.random() < 0.1 else "code") for _ in range(n)]
-        benign, share = narrow_rows(n, seed)["benign"], 0.2 if name == "fish-20" else 1.0
+        rows = narrow_rows(n, seed)
+        bad, benign, share = rows["bad"], rows["benign"], 0.2 if name == "fish-20" else 1.0
     else:
         n, share = 1000, 1.0
         domain, quality = ("bad-medical", "benign") if name == "twin" else (name, "bad")
-        bad, benign = miniature_rows(domain, quality, n, seed=seed, own_manner=True), []
+        bad, benign = miniature_rows(domain, quality, n, seed=seed), []
     write_rows(data.with_suffix(".bad.jsonl"), bad)
     parts = [{"data": f"{data.name}.bad.jsonl", "share": share}]
     if share < 1:
@@ -109,7 +109,7 @@ def trained(name: str, seed: int, base: Path, out: Path) -> Path:
     stage = {"name": "narrow", "rows": n, "parts": parts, "epochs": 2, "learning_rate": 3e-3, "batch_size": 16}
     recipe = {
         "name": folder.name,
-        "base": str(base.resolve()),
+        "base": base,
         "seed": seed,
         "lora": {"layers": LAYERS},
         "stages": [stage],
