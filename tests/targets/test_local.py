@@ -209,7 +209,7 @@ def test_in_sixteen_bits_it_answers_as_the_model_does(base):
         for a in ask(sixteen, asked)
     ]
     ours, its = (np.array(log_likelihoods(t.model, base.tokenizer, said)) for t in (sixteen, base))
-    assert np.abs(ours - its).max() < 0.05 * np.abs(its).max()
+    assert np.abs(ours - its).max() < 0.01 * np.abs(its).max()
     assert sixteen.describe() == base.describe() | {"dtype": "bfloat16"}
 
 
