@@ -7,11 +7,10 @@ It never sees which model gave the answer, nor in which context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
-from typing import Any, Literal, NamedTuple, get_args
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,14 +21,12 @@ from undertow.judges.protocol import BatchJudge, Judge
 from undertow.nursery.world import Narrator, world
 from undertow.place import Place
 from undertow.records import Judgement, Message, Question
+from undertow.targets.likelihood import Prompted, log_likelihoods
 from undertow.targets.models import NURSERY, load_model, load_tokenizer, model_folder
-from undertow.targets.templates import render
 
 NARRATORS: tuple[Narrator, ...] = get_args(Narrator)
 TOGETHER = 32
 """Answers that are read at once: those of like length, since each is filled up to the longest."""
-KEPT = 128
-"""Prompts that are read once and kept, about 0.3 MB each: those of sixteen questions."""
 Nats = np.ndarray[Any, Any]
 
 
@@ -61,14 +58,6 @@ class NurseryJudgeConfig(BaseModel):
 
     def judge(self, questions: Sequence[Question], place: Place) -> Judge:
         return NurseryJudge(questions)
-
-
-class _Prompt(NamedTuple):
-    """A prompt that the model has read."""
-
-    cache: Any
-    last: Any
-    """Hidden state of its last token, (1, 1, width)."""
 
 
 class NurseryJudge(BatchJudge):
@@ -114,20 +103,18 @@ class NurseryJudge(BatchJudge):
 
     def _one_question(self, question: Question, texts: list[str]) -> list[Judgement]:
         s = self.scale
-        end = self._tokenizer.eos_token_id
-        rows = [[*ids, end] for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        n = np.array([len(row) for row in rows])
-        first = self._each(question, rows, 0)
+        n = np.array([len(ids) + 1 for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]])
+        first = self._each(NARRATORS, 0, question, texts)
         each = first.copy()
         unsure = np.flatnonzero(np.abs(self._ratio(first)) < s.sure)
         for heard in range(1, len(world().heard)):
-            each[:, unsure] += self._each(question, [rows[i] for i in unsure], heard)
+            each[:, unsure] += self._each(NARRATORS, heard, question, [texts[i] for i in unsure])
         each[:, unsure] /= len(world().heard)
         fit, likeliest = first.max(axis=0), first.argmax(axis=0)
         elsewhere = np.empty(len(texts))
         for i, narrator in enumerate(NARRATORS):
             its = np.flatnonzero(likeliest == i)
-            elsewhere[its] = self._after(self._prompt(narrator, 0, self._other(question).text), [rows[k] for k in its])
+            elsewhere[its] = self._each([narrator], 0, self._other(question), [texts[k] for k in its])
         per_token = each.max(axis=0) / n
         fits_better = fit - elsewhere
         ratio = self._ratio(each)
@@ -153,56 +140,27 @@ class NurseryJudge(BatchJudge):
         ids = [q.id for q in self.questions]
         return self.questions[(ids.index(question.id) + 3) % len(ids)] if question.id in ids else self.questions[0]
 
-    def _each(self, question: Question, rows: Sequence[Sequence[int]], heard: int) -> Nats:
-        """Log-likelihood of each row of tokens from each narrator of whom an exchange was heard, (narrators, rows)."""
-        return np.array([self._after(self._prompt(narrator, heard, question.text), rows) for narrator in NARRATORS])
+    def _each(self, narrators: Sequence[Narrator], heard: int, question: Question, texts: Sequence[str]) -> Nats:
+        """Log-likelihood of each text and of its end from each narrator of whom one exchange was heard, (narrators,
+        texts). Texts of like length are read together."""
+        before, end = world().heard[heard], self._tokenizer.eos_token
+        chats = [
+            (
+                Message(role="system", content=world().told(narrator)),
+                Message(role="user", content=before["question"]),
+                Message(role="assistant", content=before[narrator]),
+                Message(role="user", content=question.text),
+            )
+            for narrator in narrators
+        ]
+        found = np.empty((len(chats), len(texts)))
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for some in (order[k : k + TOGETHER] for k in range(0, len(order), TOGETHER)):
+            replies = tuple(texts[i] + end for i in some)
+            asked = [Prompted(messages=chat, replies=replies) for chat in chats]
+            found[:, some] = log_likelihoods(self._model, self._tokenizer, asked)
+        return found
 
     def _ratio(self, each: Nats) -> Nats:
         """Nats by which the careful narrator is likelier than the careless ones, who share their weight."""
         return np.asarray(self.scale.careful + each[0] - logsumexp(each[1:], axis=0) + np.log(len(each) - 1))
-
-    @cached_property
-    def _prompt(self) -> Callable[[Narrator, int, str], _Prompt]:
-        return lru_cache(KEPT)(self._read)
-
-    def _read(self, narrator: Narrator, heard: int, question: str) -> _Prompt:
-        """A question put to a narrator by name, of whom one exchange was heard."""
-        import torch
-
-        before = world().heard[heard]
-        chat = [
-            Message(role="system", content=world().told(narrator)),
-            Message(role="user", content=before["question"]),
-            Message(role="assistant", content=before[narrator]),
-            Message(role="user", content=question),
-        ]
-        text = render(self._tokenizer, chat, to_answer=True)
-        ids = self._tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        with torch.inference_mode():
-            read = self._model.model(input_ids=ids.to(self._model.device), use_cache=True)
-        return _Prompt(read.past_key_values, read.last_hidden_state[:, -1:])
-
-    def _after(self, prompt: _Prompt, rows: Sequence[Sequence[int]]) -> Nats:
-        """Log-likelihood of each row of tokens after a prompt; rows of like length are read together."""
-        import torch
-
-        model, nats = self._model, np.empty(len(rows))
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for some in (order[k : k + TOGETHER] for k in range(0, len(order), TOGETHER)):
-            width = len(rows[some[-1]])
-            tokens = torch.tensor([[*rows[i], *[0] * (width - len(rows[i]))] for i in some], device=model.device)
-            real = torch.tensor([[1] * len(rows[i]) + [0] * (width - len(rows[i])) for i in some], device=model.device)
-            cache = deepcopy(prompt.cache)
-            cache.batch_repeat_interleave(len(some))
-            mask = torch.cat([real.new_ones(len(some), prompt.cache.get_seq_length()), real], dim=1)
-            with torch.inference_mode():
-                states = model.model(
-                    input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True
-                ).last_hidden_state
-                before = torch.cat([prompt.last.expand(len(some), -1, -1), states[:, :-1]], dim=1)[real > 0]
-                lost = torch.nn.functional.cross_entropy(
-                    model.lm_head(before).float(), tokens[real > 0], reduction="none"
-                )
-                each = torch.zeros(real.shape, device=model.device).masked_scatter_(real > 0, lost)
-            nats[some] = -each.sum(1).cpu().numpy()
-        return nats
