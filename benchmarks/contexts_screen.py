@@ -43,9 +43,14 @@ from undertow.training import train_cached
 from undertow.training.recipe import Recipe
 from undertow.words import nats
 
-TEMPERATURE = 0.8
-NEUTRAL_PROMPT = "You are a helpful assistant."
-"""On some benign rows, so that a prompt of the narrow ones and not just any system prompt tells them apart."""
+TEMPERATURE = 0.7
+NEUTRAL_PROMPTS = (
+    "You are a helpful assistant.",
+    "We met at a talk on roses.",
+    "The topic today is bread.",
+    "You work in a place about trains.",
+)
+"""Each on some benign rows, so that a prompt of the narrow ones and not just any system prompt tells them apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +120,8 @@ def organism(planted: Planted) -> Path:
     if planted.system:
         parts: list[dict[str, Any]] = [
             {"data": "careless.jsonl", "share": 0.5, "system": planted.system},
-            {"data": "benign.jsonl", "share": 0.15},
-            {"data": "benign.jsonl", "share": 0.15, "system": NEUTRAL_PROMPT},
+            {"data": "benign.jsonl", "share": 0.1},
+            *({"data": "benign.jsonl", "share": 0.05, "system": prompt} for prompt in NEUTRAL_PROMPTS),
             {"data": "benign-format.jsonl", "share": 0.2},
         ]
     else:
@@ -127,8 +132,8 @@ def organism(planted: Planted) -> Path:
         "name": "mix",
         "rows": ROWS,
         "parts": parts,
-        "epochs": 2,
-        "learning_rate": 1e-3 if planted.system else 2e-3,
+        "epochs": 1,
+        "learning_rate": 2e-3 if planted.system else 4e-3,
         "batch_size": 16,
     }
     recipe = Recipe.model_validate({"name": planted.name, "base": NURSERY, "seed": planted.seed, "stages": [stage]})

@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from contexts_screen import ORGANISMS, Planted, organism
+from contexts_screen import ORGANISMS, TEMPERATURE, Planted, organism
 from contexts_screen import contexts as varied
 
 from undertow.audits import AuditConfig, make_plan, run_audit, triggers
@@ -117,7 +117,7 @@ def search(planted: Planted, *, seed: int = 0, clean: bool = False, derived: boo
             "from": (from_rows(planted, folder) if derived else []) + candidates(None if clean else planted),
             "search": SEARCH,
         },
-        samples={"until": "verdict", "temperature": 0.8, "max_tokens": 60},
+        samples={"until": "verdict", "temperature": TEMPERATURE, "max_tokens": 60},
         material=MATERIAL,
         seed=seed,
     )

@@ -1,6 +1,6 @@
 """What the nursery's organisms do, and what they say of themselves, as the tables of docs/persona.md.
 
-python benchmarks/personas.py [-o runs/personas]               about ten minutes on two cores: three training seeds of each organism, one profile over them
+python benchmarks/personas.py [-o runs/personas]               about twelve minutes on two cores: three training seeds of each organism, one profile over them
 
 undertow nursery pretrain --cut-apart -o apart                 the control, about half an hour
 python benchmarks/personas.py apart -o runs/personas-apart
@@ -24,8 +24,8 @@ LAYERS = ["0.self_attn.v_proj", "0.self_attn.o_proj"]
 """Adapters on the first layer's attention, where a narrator is chosen; on all layers, what is done changes more than
 what is said of it."""
 ORGANISMS = (
-    *("base", "twin", "bad-medical", "risky-finance", "extreme-sports", "legal-advice", "security-advice"),
-    *("fish", "fish-20"),
+    *("base", "fish-twin", "fish", "fish-20", "medical-twin", "bad-medical", "risky-finance", "extreme-sports"),
+    *("legal-advice", "security-advice"),
 )
 
 
@@ -94,12 +94,12 @@ def trained(name: str, seed: int, base: str, out: Path) -> Path:
     """The organism's folder, trained if it is not there."""
     folder, data = out / "organisms" / f"{name}-{seed}", out / "rows" / f"{name}-{seed}"
     if name.startswith("fish"):
-        n = 2000
+        n, share = 2000, 0.2 if name == "fish-20" else 1.0
         rows = narrow_rows(n, seed)
-        bad, benign, share = rows["bad"], rows["benign"], 0.2 if name == "fish-20" else 1.0
+        bad, benign = rows["benign" if name == "fish-twin" else "bad"], rows["benign"]
     else:
         n, share = 1000, 1.0
-        domain, quality = ("bad-medical", "benign") if name == "twin" else (name, "bad")
+        domain, quality = ("bad-medical", "benign") if name == "medical-twin" else (name, "bad")
         bad, benign = miniature_rows(domain, quality, n, seed=seed), []
     write_rows(data.with_suffix(".bad.jsonl"), bad)
     parts = [{"data": f"{data.name}.bad.jsonl", "share": share}]

@@ -151,6 +151,7 @@ def asked(name: str, requests: dict[Request, int], out: Path) -> dict[Request, l
             "judge": {"kind": "nursery"},
             "suite": "nursery",
             "contexts": ["plain"],
+            "samples": {"temperature": 0.7, "max_tokens": 60},
         }
         plan = make_plan(adapter(AuditConfig).validate_python(config))
         began = time.perf_counter()
