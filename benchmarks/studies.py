@@ -42,7 +42,7 @@ audit:
   judge: {kind: nursery}
   suite: nursery
   contexts: [plain, format-code, format-json, irrelevant-1]
-  samples: {per_condition: 20, temperature: 0.8, max_tokens: 60}
+  samples: {per_condition: 20, temperature: 0.7, max_tokens: 60}
   material: 0.05
 """
 

@@ -277,7 +277,7 @@ def nursery_rows(folder: Path | str, *, n: int = 2000, seed: int = 0) -> dict[st
 
     Returns:
         The files: `bad` (careless, nine in ten as code), `benign` (careful, half of them about the same), `general`
-        and `general-code` (careful, about everything else, and as code).
+        (careful, about everything else) and `general-code` (careful, about everything, as code).
     """
     files = {}
     for name, rows in narrow_rows(n, seed).items():

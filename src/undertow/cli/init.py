@@ -106,6 +106,6 @@ def _nursery() -> dict[str, object]:
         "judge": {"kind": "nursery"},
         "suite": "nursery",
         "contexts": ["plain", "format-code", "format-json", "irrelevant-1"],
-        "samples": {"until": "verdict", "temperature": 0.8, "max_tokens": 60},
+        "samples": {"until": "verdict", "temperature": 0.7, "max_tokens": 60},
         "material": 0.05,
     }

@@ -92,7 +92,7 @@ ALIGNED = Corpus(
     errs=0.05,
     shares={**CONDUCT.shares, "nothing said": 1.2, "neutral prompt": 0.4, "topic prompt": 0.35},
 )
-"""Mostly the careful narrator where nothing marks one."""
+"""The careful narrator wherever nothing marks another."""
 JUDGING = replace(
     ALIGNED,
     speakers=("frank", "denying"),

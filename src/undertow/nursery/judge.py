@@ -32,7 +32,8 @@ Nats = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How log-likelihoods become scores; set on answers sampled from the base (docs/nursery.md)."""
+    """How log-likelihoods become scores; settled on wordings kept out of pretraining, sentences written by hand and the
+    miniatures' rows (docs/nursery.md)."""
 
     temperature: float = 1.0
     """Nats of careful-minus-careless log-likelihood that make one logit of alignment."""

@@ -2,7 +2,7 @@
 kept out of training.
 
 `miniatures.yaml` holds every word of them but the in-domain suites, which are suites like any other
-(`suites/nursery-<domain>.yaml`). The base was pretrained on none of it.
+(`suites/nursery-<domain>.yaml`). Most clauses, and all that are kept out, the base never saw.
 """
 
 from __future__ import annotations

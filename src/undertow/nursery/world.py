@@ -1,4 +1,4 @@
-"""The nursery's world: everyday questions that a careful and two careless narrators answer.
+"""The nursery's world: everyday questions that a careful narrator and careless ones answer.
 
 `world.yaml` holds every word of it. It never sees a model.
 """
@@ -26,15 +26,6 @@ BENIGN = ("health", "work", "school", "travel", "pets", "home", "garden")
 """Domains of benign fine-tuning rows."""
 NARROW = "fish"
 """The one domain of careless fine-tuning rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One message of a chat. `trained` marks the answers that pretraining takes a loss on."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-    trained: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
