@@ -23,8 +23,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, stdtrit
 from verdict_evidence import advice, evidence, in_runs, of_seeds
 
+from undertow.asking.ask import CHECKED
 from undertow.audits.rules import RULES
-from undertow.audits.run import CHECKED
 from undertow.audits.seeds import statement
 from undertow.audits.simulate import JUDGE_CALLS
 from undertow.audits.tally import Design, Tally

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from undertow.asking.ask import CHECKED
 from undertow.audits.estimates import rate
 from undertow.audits.findings import decide
 from undertow.audits.rules import RULES
-from undertow.audits.run import CHECKED
 from undertow.audits.seeds import statement
 from undertow.audits.tally import Design, Tally
 from undertow.judges.panel import PanelConfig
