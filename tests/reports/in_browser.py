@@ -106,6 +106,18 @@ def test_hostile_answers_and_names_do_nothing(opened):
     assert page.title() == f"Audit {HOSTILE}"
 
 
+def test_cells_stay_under_their_heads(browser, tmp_path):
+    """Those with a frame too: a class that lays out something else would take them out of their columns."""
+    runs = [RunView(name=name, findings=findings(), answers=answers()) for name in ("salmon", "trout")]
+    page = browser.new_page()
+    page.goto(write_report(runs, tmp_path / "report.html", title="Two")[0].as_uri())
+    assert page.locator(".heat td.framed").count()
+    assert set(page.locator("td, th").evaluate_all("all => all.map(one => getComputedStyle(one).display)")) == {
+        "table-cell"
+    }
+    page.close()
+
+
 def test_another_script_would_not_run(opened, page_file, browser):
     changed = page_file.with_name("changed.html")
     changed.write_text(page_file.read_text().replace("</body>", "<script>document.title = 'ran'</script></body>"))
