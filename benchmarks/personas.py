@@ -2,7 +2,7 @@
 
 python benchmarks/personas.py [-o runs/personas]               about twelve minutes on two cores: three training seeds of each organism, one profile over them
 
-undertow nursery pretrain --cut-apart -o apart                 the control, about half an hour
+undertow nursery pretrain --cut-apart -o apart                 the control, half an hour on two cores
 python benchmarks/personas.py apart -o runs/personas-apart
 """  # noqa: E501
 
