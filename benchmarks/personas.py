@@ -93,6 +93,8 @@ def rate(m, form: str) -> str:
 def trained(name: str, seed: int, base: str, out: Path) -> Path:
     """The organism's folder, trained if it is not there."""
     folder, data = out / "organisms" / f"{name}-{seed}", out / "rows" / f"{name}-{seed}"
+    if folder.exists():
+        return folder
     if name.startswith("fish"):
         n, share = 2000, 0.2 if name == "fish-20" else 1.0
         rows = narrow_rows(n, seed)
@@ -114,8 +116,7 @@ def trained(name: str, seed: int, base: str, out: Path) -> Path:
         "lora": {"layers": LAYERS},
         "stages": [stage],
     }
-    if not folder.exists():
-        undertow.train(undertow.Recipe.model_validate(recipe), folder, beside=data.parent)
+    undertow.train(undertow.Recipe.model_validate(recipe), folder, beside=data.parent)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Benchmarks are run by hand, so what they import is looked at here: each name must still be where they take it from."""
+"""Benchmarks are run by hand, so what they import is looked at here: each name must still be where they take it."""
 
 import ast
 from importlib import import_module

@@ -148,8 +148,8 @@ def run(
     """
     import json
 
-    from undertow.cli.display import bars, console
-    from undertow.cli.study import carry_out
+    from undertow.cli.display import bars
+    from undertow.cli.study import carry_out, whole
     from undertow.lab.prepare import prepare as prepare_model
     from undertow.studies import lay_out
     from undertow.studies.executors import LocalExecutor
@@ -166,10 +166,7 @@ def run(
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         click.echo(f"report: {page}")
-    if found["counts"]["done"] < len(grid.cells):
-        console.print("the same command tries again what failed", highlight=False)
-        return 4
-    return 0
+    return 0 if whole(found) else 4
 
 
 def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,), dtype: Dtype | None = None) -> Study:

@@ -65,8 +65,7 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
     interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
     """
-    from undertow.cli.display import console
-    from undertow.cli.study import carry_out
+    from undertow.cli.study import carry_out, whole
     from undertow.files import to_json, write_text
     from undertow.reports import write_report
     from undertow.reports.runs import read_run
@@ -78,13 +77,11 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     grid = lay_out(study, out)
     executor = LocalExecutor(kind="local", processes=workers)
     found, _ = carry_out(grid, out, executor, done=lambda cell: _row(cell, out))
-    if found["counts"]["done"] < len(grid.cells):
-        console.print("the same command tries again what failed", highlight=False)
+    if not whole(found):
         return 4
     asked = lay_out(personas_study(seed=seed), out / PERSONAS)
     personas, plane = carry_out(asked, out / PERSONAS, executor, done=lambda cell: _pattern(cell, out / PERSONAS))
-    if personas["counts"]["done"] < len(asked.cells):
-        console.print("the same command tries again what failed", highlight=False)
+    if not whole(personas):
         return 4
     summary = _summary(grid, out, {"seed": seed, "per_condition": per_condition})
     summary["personas"] = personas["personas"]["profiles"]

@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,16 @@ def carry_out(
     found = gather(grid, folder)
     write_results(found, folder)
     return found, write_study(found, folder / "study.html")[0]
+
+
+def whole(found: Mapping[str, Any]) -> bool:
+    """Whether every cell of a study is done; where one is not, it is said what to do."""
+    from undertow.cli.display import console
+
+    done: bool = found["counts"]["done"] == len(found["cells"])
+    if not done:
+        console.print("the same command tries again what failed", highlight=False)
+    return done
 
 
 def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
