@@ -353,6 +353,33 @@ class Store:
         query = "SELECT 1 FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
         return any(True for _ in self._rows(query, *_key(request)))
 
+    def held(self, requests: Iterable[Request], judge: int) -> Iterator[tuple[Answer, Judgement | None]]:
+        """The answers stored to these requests, drawn with the very seeds, each with its judgement by this judge; none
+        that never came, and no judgement that failed or could not be read."""
+        for request in requests:
+            found = next(
+                self._rows(
+                    "SELECT id, text, reasoning, first_token, finish, prompt_tokens, n_tokens FROM answers WHERE"
+                    " subject = ? AND context = ? AND question = ? AND sample = ? AND seed = ? AND text IS NOT NULL",
+                    *(*_key(request), request.seed),
+                ),
+                None,
+            )
+            if found is None:
+                continue
+            id_, text, reasoning, first_token, finish, prompt_tokens, n_tokens = found
+            answer = Answer(
+                request=request,
+                text=text,
+                reasoning=reasoning,
+                first_token=self._json(first_token, dict[str, float]) if first_token else None,
+                finish=finish,
+                prompt_tokens=prompt_tokens,
+                n_tokens=n_tokens,
+            )
+            said = (j for _, j in self._judgements(judge, "AND answer = ?", id_) if not (j.error or j.unread))
+            yield answer, next(said, None)
+
     def forget_failed(self) -> int:
         """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked
         for again. Returns how many."""
@@ -393,6 +420,13 @@ class Store:
         """Answers that never came."""
         (n,) = self._row("SELECT COUNT(*) FROM answers WHERE text IS NULL")
         return int(n)
+
+    def id_of(self, request: Request) -> int:
+        """The id of a stored answer."""
+        (id_,) = self._row(
+            "SELECT id FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?", *_key(request)
+        )
+        return int(id_)
 
     def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str, str, int]]:
         """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample),
@@ -540,10 +574,13 @@ class Store:
 
     def judgements(self, judge: int) -> Iterator[tuple[int, Judgement]]:
         """A judge's judgements by answer, in the order of `answers`, with all that is stored of them."""
+        return self._judgements(judge)
+
+    def _judgements(self, judge: int, which: str = "", *values: object) -> Iterator[tuple[int, Judgement]]:
         rows = self._rows(
             "SELECT answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, calls, "
-            "prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? ORDER BY answer",
-            judge,
+            f"prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? {which} ORDER BY answer",
+            *(judge, *values),
         )
         for answer, *said, calls, prompt_tokens, n_tokens, raw in rows:
             came = {"calls": calls, "prompt_tokens": prompt_tokens, "n_tokens": n_tokens}

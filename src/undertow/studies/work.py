@@ -95,9 +95,15 @@ def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Progress) -> None
     config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
     plan = make_plan(config, Place(folder=Path(cell.beside), name=str(out.parent / "cell.json")))
     name = "audit" if out.name == "run" else "in-domain audit"
-    done = audit_and_profile(plan, out, resume=True, pages=False, progress=under(name, tell))
+    done = audit_and_profile(plan, out, resume=True, lenders=_finished(out), pages=False, progress=under(name, tell))
     if done.unprofiled:
         raise done.unprofiled
+
+
+def _finished(run: Path) -> list[Path]:
+    """The same audit in the study's other cells, where they are done: they hold their organisms against one base."""
+    cells = sorted(cell for cell in run.parent.parent.iterdir() if cell != run.parent and state(cell) == "done")
+    return [cell / run.name for cell in cells]
 
 
 def _losses(cell: Cell, folder: Path, tell: Progress) -> None:
