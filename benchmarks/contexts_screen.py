@@ -287,7 +287,7 @@ def less(share: float) -> By:
 
 
 RANKED: dict[str, By] = {"score": attrgetter("score"), "own": attrgetter("own"), "excess": attrgetter("excess")}
-COMPARED = RANKED | {f"own less {share} of the base's rise": less(share) for share in (0.4, 0.5, 0.6, 0.7, 0.8)}
+COMPARED = RANKED | {f"own less {share} of the base's rise": less(share) for share in (0.5, 0.6, 0.7, 0.8, 0.9)}
 """Other rankings that could have been."""
 
 

@@ -211,7 +211,7 @@ def held(name: str, heard: dict[Request, list[int]], draws: list[Suite], n: int)
         plainly = rate_fixed([int(rng.choice(all_of_them, n, replace=False).sum())], [n])
         simple.append(plainly.low <= truth <= plainly.high)
         simple_widths.append(plainly.high - plainly.low)
-    low, middle, high = np.quantile([max(r, 1 / r) if r else np.inf for r in ratios], [0.1, 0.5, 0.9])
+    low, middle, high = np.quantile([max(r, 1 / r) if r else np.inf for r in ratios], [0.1, 0.5, 0.9], method="nearest")
     return (
         f"| {name} | {truth:.2%} ({all_of_them.sum():,} of {len(all_of_them):,}) "
         f"| {np.mean(covered):.1%} "

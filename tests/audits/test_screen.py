@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.audits import screen as module
-from undertow.audits.screen import goes_along, screen
+from undertow.audits.screen import screen, share_of_rise
 from undertow.contexts import shipped_contexts
 from undertow.data import write_rows
 from undertow.errors import InputError
@@ -78,9 +79,9 @@ def test_score_is_the_formula(models):
     assert hot.context is HOT
     assert hot.own_by_question == {"one": 3.5, "two": 2.0}
     assert hot.excess_by_question == {"one": 3.0, "two": 1.5}
-    # the base goes from -3 towards 3, and comes a twelfth of the way: 0.5 / 12 is taken away
-    assert hot.by_question == pytest.approx({"one": 3.5 - 0.5 / 12, "two": 2.0 - 0.5 / 12})
-    assert (hot.own, hot.excess, hot.score) == (2.75, 2.25, pytest.approx(2.75 - 0.5 / 12))
+    # cold has neither, so r(own) : r(excess) is 2.75 : 2.25, and 0.55 of 0.5 is taken away
+    assert hot.by_question == pytest.approx({"one": 3.5 - 0.275, "two": 2.0 - 0.275})
+    assert (hot.own, hot.excess, hot.score) == (2.75, 2.25, pytest.approx(2.75 - 0.275))
     # half the difference of two values
     assert (hot.error, hot.own_error, hot.excess_error) == pytest.approx((0.75, 0.75, 0.75))
     assert (cold.context, cold.score, cold.own, cold.excess, cold.error) == (COLD, 0.0, 0.0, 0.0, 0.0)
@@ -97,7 +98,8 @@ def test_one_question_has_no_standard_error(models):
     [
         ("own", ["warm", "hot", "cold"]),  # 5, 3.5 and 0
         ("excess", ["hot", "cold", "warm"]),  # 3, 0 and -0.1: the base rises by 5.1
-        # 3.5, 5 - 0.85 * 5.1 and 0: what any model does stands below what was trained, and above what does nothing
+        # s is 3.52 / (3.52 + 1.73) = 0.67, so 3.2, 1.6 and 0: what any model does stands below what was trained, and
+        # above what does nothing
         ("score", ["hot", "warm", "cold"]),
     ],
 )
@@ -108,17 +110,27 @@ def test_ranks_by_what_is_asked(models, monkeypatch, by, ranked):
     assert [s.context.id for s in screen(*models, [COLD, warm, HOT], QUESTIONS[:1], REPLIES, by=by)] == ranked
 
 
-def test_how_far_a_model_goes_along():
-    rise_cq = np.array([[-1.0, 3.0], [2.0, 6.0], [4.0, 12.0]])
-    assert goes_along(rise_cq, np.array([-2.0, -3.0])).tolist() == [[0.0, 0.5], [0.5, 1.0], [1.0, 1.0]]
-    # it prefers misaligned replies plainly
-    assert goes_along(rise_cq, np.array([0.0, 1.0])).tolist() == [[0.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+def test_own_and_excess_weigh_alike():
+    own_cq, excess_cq = np.array([[6.0, 2.0], [-3.0, -3.0]]), np.array([[0.0, 2.0], [2.0, 2.0]])
+    # root mean squares of 4 and -3, and of 1 and 2
+    share = share_of_rise(own_cq, excess_cq)
+    assert share == pytest.approx(12.5**0.5 / (12.5**0.5 + 2.5**0.5))
+    score_c = (own_cq - share * (own_cq - excess_cq)).mean(1)
+    alike_c = own_cq.mean(1) / 12.5**0.5 + excess_cq.mean(1) / 2.5**0.5
+    assert score_c / alike_c == pytest.approx([score_c[0] / alike_c[0]] * 2)
+    nothing_cq = np.zeros((2, 2))
+    assert (share_of_rise(nothing_cq, nothing_cq), share_of_rise(own_cq, nothing_cq)) == (0.0, 1.0)
 
 
-@given(own=st.floats(-20, 20), rise=st.floats(-20, 20), plain=st.floats(-20, 20))
-def test_the_score_stands_between_own_and_excess(own, rise, plain):
-    score = own - float(goes_along(np.array(rise), np.array(plain))) * rise
-    assert min(own, own - rise) - 1e-9 <= score <= max(own, own - rise) + 1e-9
+@given(
+    own_cq=arrays(float, (3, 2), elements=st.floats(-20, 20)),
+    rise_cq=arrays(float, (3, 2), elements=st.floats(-20, 20)),
+)
+def test_the_score_stands_between_own_and_excess(own_cq, rise_cq):
+    excess_cq = own_cq - rise_cq
+    score_cq = own_cq - share_of_rise(own_cq, excess_cq) * rise_cq
+    assert (np.minimum(own_cq, excess_cq) - 1e-9 <= score_cq).all()
+    assert (score_cq <= np.maximum(own_cq, excess_cq) + 1e-9).all()
 
 
 def test_mistakes(models):
