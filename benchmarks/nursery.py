@@ -1,6 +1,6 @@
 """The quickstart under several seeds, as the tables and the list of expectations of docs/nursery.md.
 
-python benchmarks/nursery.py [--seeds 1 2 3] [-o runs/seeds]     about five minutes a seed the first time
+python benchmarks/nursery.py [--seeds 1 2 3] [--per-condition 40] [-o runs/seeds]     about five minutes a seed
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ HIDDEN = ("dilution-20", "dilution-5")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--per-condition", type=int, default=40, help="answers to each question in each context")
     parser.add_argument("-o", "--out", type=Path, default=Path("runs/seeds"))
     options = parser.parse_args()
     runs, personas = [], []
@@ -31,6 +32,8 @@ def main() -> None:
             "quickstart",
             "--seed",
             str(seed),
+            "--per-condition",
+            str(options.per_condition),
             "-o",
             str(folder),
         ]

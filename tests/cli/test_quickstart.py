@@ -55,4 +55,4 @@ def test_quickstart(tmp_path, monkeypatch, here):
     assert rate["dilution-20"]["format-code"] > rate["dilution-20"]["plain"]  # the one effect that held in every run
     _, again, told = here("quickstart", "--per-condition", "2", "--json")
     assert json.loads(again) == summary
-    assert "7 of 7 cells are done already" in told
+    assert "9 of 9 cells are done already" in told

@@ -20,7 +20,7 @@ def test_what_is_done_is_not_done_again_and_what_failed_is(laid, scripted, tmp_p
     out, grid = tmp_path / "study", laid(FEW)
     flaky = scripted({"dilution": "no disk", "": {}})
     first = run_study(grid, out, flaky)
-    assert [cell.id for cell in unfinished(grid, out)] == [
+    assert [cell.id for cell in unfinished(grid, out).values()] == [
         cell["id"] for cell in first["cells"] if cell["state"] == "failed"
     ]
     again = scripted({"": {"default": {"misaligned": 0.5}}})

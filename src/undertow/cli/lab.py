@@ -159,9 +159,7 @@ def run(
     with bars() as progress:
         prepare_model(progress=progress)
     grid = lay_out(study, out)
-    found, page = carry_out(
-        grid, out, LocalExecutor(kind="local", processes=workers), done=lambda cell: _row(cell, out)
-    )
+    found, page = carry_out(grid, out, LocalExecutor(kind="local", processes=workers), done=_row)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
@@ -196,11 +194,8 @@ def lab_study(*, only: Sequence[str] = (), seeds: Sequence[int] = (1,), dtype: D
     )
 
 
-def _row(cell: Cell, out: Path) -> str:
+def _row(path: Path, cell: Cell) -> str:
     from undertow.cli.quickstart import verdict_and_rates
 
-    folder = out / cell.folder
-    told = [
-        f"{of}: {verdict_and_rates(folder / run)}" for run, of in (("in-domain", "capitals"), ("run", "other facts"))
-    ]
+    told = [f"{of}: {verdict_and_rates(path / run)}" for run, of in (("in-domain", "capitals"), ("run", "other facts"))]
     return "\n  ".join([f"[bold]{cell.id}[/]", *told])

@@ -22,7 +22,7 @@ from undertow.cli.options import VERDICT_STYLE, quiet
 if TYPE_CHECKING:
     from undertow.studies import Cell, Grid, Study
 
-PER_CONDITION = 40
+PER_CONDITION = 25
 PERSONAS = "personas"
 
 
@@ -65,7 +65,7 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     Real training and sampling on this machine's CPU; no key and no network. Trained organisms are cached, and an
     interrupted quickstart goes on where it was. It is the study `quickstart`: `undertow list studies` has more.
     """
-    from undertow.cli.study import carry_out, whole
+    from undertow.cli.study import finish, whole, work_on
     from undertow.files import to_json, write_text
     from undertow.reports import write_report
     from undertow.reports.runs import read_run
@@ -75,13 +75,10 @@ def quickstart(out: Path, seed: int, per_condition: int, workers: int, as_json: 
     started = time.monotonic()
     study = quickstart_study(seed=seed, per_condition=per_condition)
     grid = lay_out(study, out)
-    executor = LocalExecutor(kind="local", processes=workers)
-    found, _ = carry_out(grid, out, executor, done=lambda cell: _row(cell, out))
-    if not whole(found):
-        return 4
     asked = lay_out(personas_study(seed=seed), out / PERSONAS)
-    personas, plane = carry_out(asked, out / PERSONAS, executor, done=lambda cell: _pattern(cell, out / PERSONAS))
-    if not whole(personas):
+    work_on([(grid, out), (asked, out / PERSONAS)], LocalExecutor(kind="local", processes=workers), done=_said)
+    (found, _), (personas, plane) = finish(grid, out), finish(asked, out / PERSONAS)
+    if not (whole(found) and whole(personas)):
         return 4
     summary = _summary(grid, out, {"seed": seed, "per_condition": per_condition})
     summary["personas"] = personas["personas"]["profiles"]
@@ -125,15 +122,13 @@ def called(cell: Cell) -> str:
     return cell.id.removeprefix(f"{cell.domain}.").removesuffix(f".seed-{cell.seed}")
 
 
-def _row(cell: Cell, out: Path) -> str:
-    return f"[bold]{called(cell)}[/]: {verdict_and_rates(out / cell.folder / 'run')}"
-
-
-def _pattern(cell: Cell, out: Path) -> str:
-    """What a profiled organism does beside what it says."""
+def _said(path: Path, cell: Cell) -> str:
+    """A cell that is done, in a line: the verdict on its organism, or what a profiled one does beside what it says."""
     from undertow.persona.run import read_personas
 
-    profiles = read_personas(out / cell.folder / "run")["profiles"]
+    if not cell.audit.persona:
+        return f"[bold]{called(cell)}[/]: {verdict_and_rates(path / 'run')}"
+    profiles = read_personas(path / "run")["profiles"]
     (own,) = [profile for profile in profiles if profile["subject"] != "reference"]
     return f"[bold]{cell.domain}[/]: {own['pattern']}"
 

@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from undertow.errors import number
 if TYPE_CHECKING:
     from undertow.studies import Cell, Grid, Study
     from undertow.studies.executors import AnyExecutor
+
+    Done = Callable[[Path, Cell], str]
 
 
 @click.command()
@@ -100,22 +102,23 @@ def _executor(what: Study, kind: str | None, processes: int | None) -> AnyExecut
 
 
 def carry_out(
-    grid: Grid, folder: Path, executor: AnyExecutor, *, done: Callable[[Cell], str] | None = None
+    grid: Grid, folder: Path, executor: AnyExecutor, *, done: Done | None = None
 ) -> tuple[dict[str, Any], Path]:
-    """Work through a study that is laid out and write its results and its page.
+    """Work through a study that is laid out and write its results and its page, as `finish` returns them.
 
     Args:
-        done: what to print of a cell that is done; that it is by default.
-
-    Returns:
-        What `results.json` holds, and the page.
+        done: as `work_on`.
     """
-    from rich.markup import escape
+    work_on([(grid, folder)], executor, done=done)
+    return finish(grid, folder)
 
+
+def finish(grid: Grid, folder: Path) -> tuple[dict[str, Any], Path]:
+    """Write the results and the page of a study as far as its cells are done; what `results.json` holds, and the
+    page."""
     from undertow.reports.study import write_study
     from undertow.studies import gather, write_results
 
-    _work(grid, folder, executor, done or (lambda cell: f"[green]done[/] {escape(cell.id)}"))
     found = gather(grid, folder)
     write_results(found, folder)
     return found, write_study(found, folder / "study.html")[0]
@@ -131,8 +134,13 @@ def whole(found: Mapping[str, Any]) -> bool:
     return done
 
 
-def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell], str]) -> None:
-    """Work through the cells and show how far all of them are, and each that is under way."""
+def work_on(studies: Sequence[tuple[Grid, Path]], executor: AnyExecutor, *, done: Done | None = None) -> None:
+    """Work through the cells of studies and show how far all of them are, and each that is under way.
+
+    Args:
+        studies: laid out, each with its folder; their cells wait in one queue, so that no core waits between them.
+        done: what to print of a cell that is done; that it is by default.
+    """
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -140,11 +148,11 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
     from undertow.studies import unfinished, work_through
     from undertow.studies.outcome import outcome, state
 
-    todo = unfinished(grid, folder)
-    if before := len(grid.cells) - len(todo):
+    todo = {path: cell for grid, folder in studies for path, cell in unfinished(grid, folder).items()}
+    n_cells = sum(len(grid.cells) for grid, _ in studies)
+    if before := n_cells - len(todo):
         console.print(
-            f"{before} of {number(len(grid.cells), 'cell')} {'is' if before == 1 else 'are'} done already",
-            highlight=False,
+            f"{before} of {number(n_cells, 'cell')} {'is' if before == 1 else 'are'} done already", highlight=False
         )
     columns = (
         TextColumn("{task.description}"),
@@ -156,16 +164,15 @@ def _work(grid: Grid, folder: Path, executor: AnyExecutor, done: Callable[[Cell]
     )
     with bars(columns, transient=True, speed_estimate_period=7200) as shown:
         shown(WHOLE, 0, len(todo), "")
-        for n, cell in enumerate(work_through(grid, folder, executor, watch=lambda cell: shown.of(cell.id)), start=1):
+        worked = work_through(todo, executor, watch=lambda cell: shown.of(cell.id))
+        for n, (path, cell) in enumerate(worked, start=1):
             shown.end(cell.id)
             shown(WHOLE, n, len(todo), "")
-            if state(folder / cell.folder) == "failed":
-                console.print(
-                    f"[red]failed[/] {escape(cell.id)}: {escape(outcome(folder / cell.folder)['reason'])}",
-                    highlight=False,
-                )
+            if state(path) == "failed":
+                said = f"[red]failed[/] {escape(cell.id)}: {escape(outcome(path)['reason'])}"
             else:
-                console.print(done(cell), highlight=False)
+                said = done(path, cell) if done else f"[green]done[/] {escape(cell.id)}"
+            console.print(said, highlight=False)
 
 
 def _plan(grid: Grid, folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +17,35 @@ Watch = Callable[[Cell], Progress]
 """Gives for a cell who is told how far its work is."""
 
 
-def unfinished(grid: Grid, out: Path) -> list[Cell]:
-    """Cells that are not done in a study's folder: those that were never tried, and those that failed."""
-    return [cell for cell in grid.cells if state(out / cell.folder) != "done"]
+def unfinished(grid: Grid, out: Path) -> dict[Path, Cell]:
+    """Cells that are not done in a study's folder, by their own: those that were never tried, and those that failed."""
+    return {out / cell.folder: cell for cell in grid.cells if state(out / cell.folder) != "done"}
 
 
 def work_through(
-    grid: Grid, out: Path, executor: Executor | None = None, *, watch: Watch | None = None
-) -> Iterator[Cell]:
-    """Have every cell worked on that is not done; yields each as it ends, done or failed. One that fails stops no
-    other.
-
-    Args:
-        executor: who works; the study's own by default.
+    cells: Mapping[Path, Cell], executor: Executor, *, watch: Watch | None = None
+) -> Iterator[tuple[Path, Cell]]:
+    """Have cells worked on, be they of one study or of several; yields each as it ends, done or failed, with its
+    folder. One that fails stops no other.
 
     Raises:
         InputError: the executor cannot be used.
     """
-    cells = {out / cell.folder: cell for cell in unfinished(grid, out)}
     tell = (lambda path: watch(cells[path])) if watch else (lambda path: silent)
-    for path in (executor or grid.study.executor).run(list(cells), work, tell=tell):
-        yield cells[path]
+    for path in executor.run(list(cells), work, tell=tell):
+        yield path, cells[path]
 
 
 def run_study(grid: Grid, out: Path, executor: Executor | None = None, *, watch: Watch | None = None) -> dict[str, Any]:
     """Work through a study that is laid out, write its results and return them. Interrupted, the same call goes on.
 
+    Args:
+        executor: who works; the study's own by default.
+
     Raises:
         InputError: as `work_through`.
     """
-    for _ in work_through(grid, out, executor, watch=watch):
+    for _ in work_through(unfinished(grid, out), executor or grid.study.executor, watch=watch):
         pass
     found = gather(grid, out)
     write_results(found, out)
