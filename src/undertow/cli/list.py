@@ -20,27 +20,29 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(what: str, as_json: bool) -> None:
     """List the suites, contexts, rules, studies or persona items that ship."""
-    from undertow.audits import RULES
     from undertow.cli.display import Table, results
-    from undertow.contexts import find_contexts, shipped_contexts
-    from undertow.persona.items import load_items, shipped_items
-    from undertow.place import HERE
-    from undertow.records import RELATIONS
-    from undertow.studies import read_study, shipped_studies
-    from undertow.suites import load_suite, shipped_suites
 
     records: list[dict[str, Any]]
+    # each branch loads what it shows: audits and studies alone take a second
     if what == "suites":
+        from undertow.suites import load_suite, shipped_suites
+
         records = [load_suite(name).as_json() for name in shipped_suites()]
         rows = [(r["id"], str(len(r["questions"])), r["title"]) for r in records]
         heads = ("suite", "questions", "title")
     elif what == "contexts":
+        from undertow.contexts import find_contexts, shipped_contexts
+        from undertow.place import HERE
+        from undertow.records import RELATIONS
+
         there = [*shipped_contexts().values(), *find_contexts(["twins"], HERE)]
         contexts = sorted(there, key=lambda context: RELATIONS.index(context.relation))
         records = [asdict(context) for context in contexts]
         rows = [(context.relation, context.id, _wrapping(context)) for context in contexts]
         heads = ("relation", "context", "wraps")
     elif what == "studies":
+        from undertow.studies import read_study, shipped_studies
+
         studies = [read_study(name)[0] for name in shipped_studies()]
         held = [
             {"domains": [d.name for d in s.domains], "interventions": [i.name for i in s.interventions]}
@@ -56,6 +58,8 @@ def list_(what: str, as_json: bool) -> None:
         ]
         heads = ("study", "domains", "about")
     elif what == "items":
+        from undertow.persona.items import load_items, shipped_items
+
         sets = [load_items(name) for name in shipped_items()]
         counts = [
             {"harmfulness": len(s.harmfulness), "self_assessment": len(s.self_assessment), "two_ai": len(s.two_ai)}
@@ -73,6 +77,8 @@ def list_(what: str, as_json: bool) -> None:
         ]
         heads = ("items", "holds", "title")
     else:
+        from undertow.audits.rules import RULES
+
         records = [asdict(rule) for rule in RULES.values()]
         rows = [(rule.name, rule.source, rule.in_words()) for rule in RULES.values()]
         heads = ("rule", "source", "says")
