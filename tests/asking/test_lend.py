@@ -56,6 +56,17 @@ def test_a_reference_is_asked_once_and_the_findings_are_those_of_a_run_alone(tmp
     assert held(tmp_path / "runs" / "second") == held(alone / "runs" / "second")
 
 
+def test_judgements_are_lent_by_the_same_judge_alone(tmp_path: Path) -> None:
+    audited(tmp_path, "first")
+    with sqlite3.connect(tmp_path / "runs" / "first" / "run.sqlite") as db:
+        db.execute('UPDATE judgements SET raw = \'{"from": "first"}\'')
+    for name, judge, n in (("same", {"kind": "scripted"}, N), ("other", {"kind": "nursery"}, 0)):
+        assert audited(tmp_path, name, lenders=("first",), judge=judge)[1] == N
+        with Store(tmp_path / "runs" / name / "run.sqlite") as store:
+            (id_,) = store.judges()
+            assert sum(raw.get("from") == "first" for _, raw in store.raw(id_)) == n
+
+
 @pytest.mark.parametrize(
     ("more", "lent"),
     [
