@@ -31,10 +31,23 @@ def short(study):
     return study.model_copy(update={"recipe": recipe, "interventions": tuple(held.values())})
 
 
+def short_personas(study):
+    """The study of two personas with few rows, answers and runs."""
+    (stage,) = study.recipe.stages
+    assert (stage.rows, study.audit.persona.runs) == (1000, 4)
+    recipe = study.recipe.model_copy(update={"stages": (stage.model_copy(update=FEW),)})
+    asked = {
+        "samples": study.audit.samples.model_copy(update={"per_condition": 2}),
+        "persona": study.audit.persona.model_copy(update={"runs": 1}),
+    }
+    return study.model_copy(update={"recipe": recipe, "audit": study.audit.model_copy(update=asked)})
+
+
 @pytest.mark.slow
 def test_quickstart(tmp_path, monkeypatch, here):
-    shipped = command.quickstart_study
+    shipped, personas = command.quickstart_study, command.personas_study
     monkeypatch.setattr(command, "quickstart_study", lambda **how: short(shipped(**how)))
+    monkeypatch.setattr(command, "personas_study", lambda **how: short_personas(personas(**how)))
     code, said, errors = here("quickstart", "--per-condition", "2", "--json")
     assert code == 0, errors
     summary = json.loads(said)
@@ -45,7 +58,8 @@ def test_quickstart(tmp_path, monkeypatch, here):
         assert [c["id"] for c in found["contexts"]] == CONTEXTS
         assert [c["rate"] for c in found["contexts"]] == [c["rate"] for c in organism["contexts"]]
     assert (out / "report.html").is_file()
-    assert (out / "study.html").is_file()
+    assert (out / "study.html").is_file() and (out / "personas" / "study.html").is_file()
+    assert [profile["domain"] for profile in summary["personas"]] == ["bad-medical", "legal-advice"]
     assert json.loads((out / "summary.json").read_text()) == summary
     results = json.loads((out / "results.json").read_text())
     assert [(row["label"], row["verdict"]["class"]) for row in results["recipes"]] == [
