@@ -394,7 +394,7 @@ class Asking:
                 self.n_asked += len(lent)
                 self.n_lent += len(lent)
                 if self.judging:
-                    self.judging.lent([(self.store.id_of(a.request), j) for a, j in lent if j])
+                    self.judging.lent([(id_, j) for a, j in lent if j and (id_ := self.store.id_of(a.request))])
             there = {answer.request.key for answer, _ in lent}
             yield from (request for request in some if request.key not in there)
 

@@ -343,15 +343,16 @@ class Store:
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
         if isinstance(requests, Sequence) and len(requests) <= FEW:
-            return (r for r in requests if not self._has(r))
+            return (r for r in requests if self.id_of(r) is None)
         have = set(self._rows("SELECT subject, context, question, sample FROM answers"))
         return (
             r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have
         )
 
-    def _has(self, request: Request) -> bool:
-        query = "SELECT 1 FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
-        return any(True for _ in self._rows(query, *_key(request)))
+    def id_of(self, request: Request) -> int | None:
+        """The id of the answer stored to a request; None where there is none."""
+        query = "SELECT id FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
+        return next((int(id_) for (id_,) in self._rows(query, *_key(request))), None)
 
     def held(self, requests: Iterable[Request], judge: int) -> Iterator[tuple[Answer, Judgement | None]]:
         """The answers stored to these requests, drawn with the very seeds, each with its judgement by this judge; none
@@ -420,13 +421,6 @@ class Store:
         """Answers that never came."""
         (n,) = self._row("SELECT COUNT(*) FROM answers WHERE text IS NULL")
         return int(n)
-
-    def id_of(self, request: Request) -> int:
-        """The id of a stored answer."""
-        (id_,) = self._row(
-            "SELECT id FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?", *_key(request)
-        )
-        return int(id_)
 
     def unjudged(self, judge: int, *, after: int, limit: int) -> list[tuple[int, str, str, str, int]]:
         """The next answers that have words and no judgement by this judge: (id, question id, text, context id, sample),
