@@ -23,7 +23,7 @@ class PersonaSettings(Strict):
         default=None,
         min_length=1,
         description="Contexts in which everything is asked, as an audit names them; one profile each. Default: "
-        "plain; in an audit also the context that carries its verdict most.",
+        "plain; in an audit also the context that carries its verdict, of several the one with the highest rate.",
     )
     runs: int = Field(default=10, gt=0, description="Answers to each prompt of the harmfulness instrument.")
     over: float = Field(

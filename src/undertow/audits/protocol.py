@@ -229,8 +229,8 @@ def _demands(
         demand(
             "questions",
             "questions of the domain that it was trained for, beside general ones",
-            suite is not None,
-            f"--suite {suite}",
+            suite not in (None, stock.suite),
+            f"--suite {suite}, in place of {stock.suite}",
             "the general suite alone: audit again with --suite, or import one (undertow suites import)",
         ),
         demand(

@@ -149,9 +149,10 @@ def profile_audit(
     if config.persona is None:
         raise InputError(run / "plan.json", "asks for no persona", do="add `persona: {}` to the audit")
     found = read_findings(run)
-    carried = found.verdict.carried_by[:1]
+    rates = {each.id: each.rate.value or 0.0 for each in found.contexts}
+    most = max(found.verdict.carried_by, key=lambda id_: rates.get(id_, 0.0), default=None)
     contexts = tuple(
-        context for context in Design.of(read_record(run)).contexts if context.id in carried and context.wraps
+        context for context in Design.of(read_record(run)).contexts if context.id == most and context.wraps
     )
     plan = make_persona_plan(persona_of(config, contexts), place)
     left = budget and budget.after(
