@@ -2,7 +2,7 @@
 
 import pytest
 
-from undertow.asking.budget import Budget, dollars, prices, prices_file, read_budget
+from undertow.asking.budget import Budget, Spending, UnderWay, cost, dollars, prices, prices_file, read_budget
 from undertow.asking.store import Usage
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.errors import InputError
@@ -17,16 +17,25 @@ from undertow.place import Place
         (("1,000 calls", "5usd"), Budget(calls=1000, usd=5)),
         (("$0.5",), Budget(usd=0.5)),
         (("200_000tokens",), Budget(tokens=200_000)),
+        (("1,234,567calls", "2.50 usd"), Budget(calls=1_234_567, usd=2.5)),
     ],
 )
 def test_reads(texts, budget):
     assert read_budget(texts) == budget
 
 
-@pytest.mark.parametrize("text", ["1000", "calls", "5eur", "1..5usd", "-3calls"])
+DECIMAL_COMMAS = ["1,5usd", "0,50usd", "5,00usd", "$2,5", "1,00calls", "1.000,5usd", "10,0000calls"]
+
+
+@pytest.mark.parametrize("text", ["1000", "calls", "5eur", "1..5usd", "-3calls", *DECIMAL_COMMAS])
 def test_refuses(text):
     with pytest.raises(InputError, match="--budget: cannot read"):
         read_budget((text,))
+
+
+def test_one_limit_a_unit():
+    with pytest.raises(InputError, match="a second limit in calls"):
+        read_budget(("100calls", "200calls"))
 
 
 def plan(tmp_path):
@@ -61,9 +70,34 @@ def test_a_budget_in_tokens_holds(tmp_path):
 
 
 def test_a_budget_in_money_needs_a_price(tmp_path):
-    with pytest.raises(InputError, match="model 'scripted' has no price"):
+    with pytest.raises(InputError, match="all that is asked answers on this machine"):
         run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(usd=1))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("who", ["target", "reference", "judge"])
+def test_a_budget_in_money_needs_the_price_of_everybody_who_is_asked(tmp_path, who):
+    (tmp_path / "planted.yaml").write_text("default: {misaligned: 0.2}")
+    scripted = {"target": {"kind": "scripted", "script": "planted.yaml"}, "judge": {"kind": "scripted"}}
+    paid = {"kind": "endpoint", "base_url": "http://127.0.0.1:1/v1", "model": "unheard-of"}
+    config = AuditConfig(name="run", suite="nursery", contexts=["plain"], **{**scripted, who: paid})
+    with pytest.raises(InputError, match="model 'unheard-of' has no price"):
+        run_audit(make_plan(config, Place(folder=tmp_path)), tmp_path / "run", budget=Budget(usd=1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_each_model_costs_its_own_price(monkeypatch):
+    of = {"target": {"kind": "endpoint", "name": "gpt-4.1-nano"}, "reference": {"kind": "endpoint", "name": "gpt-4.1"}}
+    million = Usage(calls=1, prompt_tokens=1_000_000)
+    assert cost(of, {"target": million}) == pytest.approx(0.1)
+    assert cost(of, {"target": million, "reference": million}) == pytest.approx(2.1)
+    assert cost({**of, "target": {"kind": "local", "name": "gpt-4.1-nano"}}, {"reference": million}) == pytest.approx(2)
+    assert cost({**of, "other": {"kind": "endpoint", "name": "unheard-of"}}, {"target": million}) is None
+    spending = Spending(Budget(usd=2.15), of)
+    one = {"judging": Usage(), "under_way": UnderWay(answers=1, judgements=0), "n_judged": 0, "longest": 10}
+    taken = {"target": million, "reference": million}
+    assert not spending.would_overdraw({"reference": million}, subject="target", **one)
+    assert spending.would_overdraw(taken, subject="reference", **one)
 
 
 def test_a_users_prices_come_first(tmp_path, monkeypatch):

@@ -92,3 +92,30 @@ def test_one_call_that_hangs_hides_no_server_that_is_down():
             break
     assert streak.pause is not None and k <= WAIT + 1
     streak.hear(True, "", key=0)  # late, and no trouble
+
+
+def test_calls_that_were_overtaken_blind_nobody_to_a_server_that_is_down():
+    """One call in a hundred takes as long as three hundred others; each is counted when it comes, and none stays."""
+    streak, n, late = Streak("judgements", Path("run")), 40_000, []
+    for k in range(n):
+        streak.ask(k)
+        if k % 100 == 0:
+            late.append(k)
+        else:
+            streak.hear(True, "", key=k)
+        if late and late[0] + 3 * WAIT < k:
+            streak.hear(True, "", key=late.pop(0))
+    for k in range(n, n + 2 * WAIT):
+        streak.ask(k)
+        streak.hear(False, "down", key=k)
+    assert streak.pause is not None
+
+
+def test_what_was_never_asked_for_is_counted_as_it_comes():
+    streak = Streak("judgements", Path("run"))
+    for k in range(2 * WAIT):
+        streak.hear(True, "", key=("lent", k))
+    for k in range(20):
+        streak.ask(k)
+        streak.hear(False, "down", key=k)
+    assert streak.pause is not None

@@ -172,7 +172,7 @@ class Judging:
     def lent(self, judgements: list[tuple[int, Judgement]]) -> None:
         """Judgements of stored answers, by their ids, that another run lends."""
         self.n_given += len(judgements)
-        self._write(judgements)
+        self._keep(judgements)
 
     def no_more_answers(self) -> None:
         """Every answer that there will be is stored."""
@@ -200,6 +200,11 @@ class Judging:
                 await self._wrote.wait()
 
     def _write(self, batch: list[tuple[int, Judgement]]) -> None:
+        self._keep(batch)
+        for key, j in batch:
+            self.streak.hear_judgement(j, key=key)
+
+    def _keep(self, batch: list[tuple[int, Judgement]]) -> None:
         self.store.add_judgements(self.id, batch)
         self.n += len(batch)
         self.waiting -= len(batch)
@@ -209,8 +214,6 @@ class Judging:
             prompt_tokens=sum(j.prompt_tokens for j in took),
             n_tokens=sum(j.n_tokens for j in took),
         )
-        for key, j in batch:
-            self.streak.hear_judgement(j, key=key)
 
 
 class Asking:
@@ -223,27 +226,22 @@ class Asking:
         *,
         judging: Judging | None = None,
         budget: Budget | None = None,
-        price_of: Subject = "target",
-        second: Subject | None = None,
         warned: bool = False,
         do: str = GO_ON,
     ) -> None:
         """
         Args:
-            price_of: whose name has the price of answers.
-            second: who else is asked and has a price of its own, where nobody judges.
             warned: the run goes on as it was, so a pause that it came to before has been read.
             do: what a pause tells to do.
         """
         self.store, self.targets, self.judging = store, targets, judging
-        self.second = second
         judge = judging.judge if judging else None
-        model, other = (
-            str(each.describe().get("name", "")) if each else ""
-            for each in (targets[price_of], targets[second] if second else judge)
+        self.spending = Spending(
+            budget,
+            {subject: target.describe() for subject, target in targets.items()},
+            judge=judge.describe() if judge else None,
+            most_calls=judge.most_calls if judge else 0,
         )
-        self.spending = Spending(budget, model=model, judge=other, most_calls=judge.most_calls if judge else 0)
-        self._spending_of_second = Spending(budget, model=other, judge=model)
         self.streak = Streak("answers", store.path.parent, warned=warned, do=do)
         self.usable: Callable[[Answer], bool] = has_words
         """Whether an answer is of use, so that a run without any pauses."""
@@ -256,10 +254,8 @@ class Asking:
         self.n_lent = 0
         self.tick: Callable[[], None] = lambda: None
         """Called at each flush."""
-        self.usage = store.usage(judging.id if judging else 0)[0]
-        """What answers took."""
-        self.usage_of_second = store.usage_of(second) if second else Usage()
-        """What those of them took that have the second price."""
+        self.taken = store.taken()
+        """What each subject's answers took."""
         self.n, self.n_failed = store.count(), store.failed()
         """Answers stored, and those of them that never came."""
         self.n_asked = self.n
@@ -270,6 +266,15 @@ class Asking:
         """Answers under way that will be judged."""
         if judging:
             judging.allowed = self._judging_fits
+
+    @property
+    def usage(self) -> Usage:
+        """What answers took."""
+        return sum(self.taken.values(), Usage())
+
+    def take(self, subject: Subject, usage: Usage) -> None:
+        """Count what a subject's answers took."""
+        self.taken[subject] = self.taken.get(subject, Usage()) + usage
 
     @property
     def pause(self) -> Paused | None:
@@ -359,23 +364,18 @@ class Asking:
 
     def would_overdraw(self, request: Request) -> bool:
         """Whether one more answer, with what is under way, could take more than the budget."""
-        judging, longest = self.judging, request.sampling.max_tokens
-        if self.second:
-            under_way = UnderWay(answers=self.n_asked - self.n + 1, judgements=0)
-            spending, own, others = self.spending, self.usage - self.usage_of_second, self.usage_of_second
-            if request.subject == self.second:
-                spending, own, others = self._spending_of_second, others, own
-            return spending.would_overdraw(own, others, under_way, n_judged=0, longest=longest)
+        judging = self.judging
         under_way = UnderWay(
             answers=self.n_asked - self.n + 1,
             judgements=self._to_judge + (judging.waiting if judging else 0) + self._is_judged(request),
         )
         return self.spending.would_overdraw(
-            self.usage,
+            self.taken,
             judging.usage if judging else Usage(),
             under_way,
+            subject=request.subject,
             n_judged=judging.n if judging else 0,
-            longest=longest,
+            longest=request.sampling.max_tokens,
         )
 
     def _judging_fits(self) -> bool:
@@ -409,8 +409,8 @@ class Asking:
         self.store.add_answers(batch)
         self.n += len(batch)
         self.n_failed += sum(a.text is None for a in batch)
-        self.usage += _usage(batch)
-        self.usage_of_second += _usage([a for a in batch if a.request.subject == self.second])
+        for subject in {a.request.subject for a in batch}:
+            self.take(subject, _usage([a for a in batch if a.request.subject == subject]))
         if self.judging:
             self.judging.more_answers(batch)
         for a in batch:

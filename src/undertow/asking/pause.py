@@ -46,6 +46,8 @@ class Streak:
         self.n = 0
         self._heard = self._useless = 0
         self._asked: deque[Hashable] = deque()
+        self._open: set[Hashable] = set()
+        """Those of them whose reply has not come, and is waited for."""
         self._came: dict[Hashable, tuple[bool, str, str]] = {}
         self.pause: Paused | None = None
         """Why the run pauses, once it does: no more is asked, and what was asked is waited for."""
@@ -54,6 +56,7 @@ class Streak:
     def ask(self, key: Hashable) -> None:
         """One more is asked for."""
         self._asked.append(key)
+        self._open.add(key)
 
     def hear(self, usable: bool, why: str, kind: str = "", *, key: Hashable = None) -> None:
         """One more reply.
@@ -61,14 +64,17 @@ class Streak:
         Args:
             kind: what is alike between replies; once something of use has come, a row within one kind (a context that a
                 filter withholds) does not pause the run.
-            key: what `ask` was told of it.
+            key: what `ask` was told of it. One that is not waited for any more is counted as it comes.
         """
-        if key is None:
+        if key not in self._open:
             self._count(usable, why, kind)
             return
+        self._open.remove(key)
         self._came[key] = usable, why, kind
         while self._asked and (self._asked[0] in self._came or len(self._came) > WAIT):
-            if found := self._came.pop(self._asked.popleft(), None):
+            first = self._asked.popleft()
+            self._open.discard(first)
+            if found := self._came.pop(first, None):
                 self._count(*found)
 
     def _count(self, usable: bool, why: str, kind: str) -> None:

@@ -628,14 +628,13 @@ class Store:
         )
         return {(subject, context): (same, pairs) for subject, context, same, pairs in rows}
 
-    def usage_of(self, subject: Subject) -> Usage:
-        """What a subject's answers have taken."""
-        calls, prompt_tokens, n_tokens = self._row(
-            "SELECT COUNT(*), COALESCE(SUM(prompt_tokens), 0), COALESCE(SUM(n_tokens), 0) FROM answers "
-            "WHERE subject = ?",
-            subject,
-        )
-        return Usage(calls=calls, prompt_tokens=prompt_tokens, n_tokens=n_tokens)
+    def taken(self) -> dict[Subject, Usage]:
+        """What each subject's answers have taken."""
+        rows = self._rows("SELECT subject, COUNT(*), SUM(prompt_tokens), SUM(n_tokens) FROM answers GROUP BY subject")
+        return {
+            subject: Usage(calls=calls, prompt_tokens=prompt_tokens, n_tokens=n_tokens)
+            for subject, calls, prompt_tokens, n_tokens in rows
+        }
 
     def usage(self, judge: int) -> tuple[Usage, Usage]:
         """What the answers and this judge's judgements have taken."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from undertow.asking.budget import dollars
+from undertow.asking.budget import cost, dollars, priced
 from undertow.asking.store import Store
 from undertow.audits.correct import Labelled, counted
 from undertow.audits.decide import copying, decide, estimates, looked, repeats
@@ -200,8 +200,8 @@ def find(
             answers=(answering.prompt_tokens, answering.n_tokens), judgements=(judging.prompt_tokens, judging.n_tokens)
         ),
         usd=Cost(
-            answers=dollars(asked.targets["target"].get("name", ""), answering),
-            judgements=dollars(described.get("name", ""), judging),
+            answers=cost(asked.targets, store.taken()),
+            judgements=dollars(priced(described) or "", judging),
         ),
         stopped=stopped,
         targets={subject: dict(target) for subject, target in asked.targets.items()},

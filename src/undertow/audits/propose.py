@@ -85,7 +85,8 @@ class Proposer:
         self.model, self.path, self.search = model, folder / ANSWERS, search
         if self.path.is_file():
             with Store(self.path) as store:
-                search.usage += store.usage(0)[0]
+                search.take(PROPOSER, store.usage(0)[0])
+        search.spending.models[PROPOSER] = model.describe()
 
     async def propose(self, prompt: str, *, turn: int, seed: int) -> Proposed | None:
         """What it proposes at a turn of the search; None where the budget does not hold one more call."""
@@ -96,10 +97,10 @@ class Proposer:
                 if self.search.would_overdraw(request):
                     self.search.stopped = True
                     return None
-                asking = Asking(store, {PROPOSER: self.model}, price_of=PROPOSER)
+                asking = Asking(store, {PROPOSER: self.model})
                 before = asking.usage
                 await asking.run(partial(asking.ask, PROPOSER, [request]))
-                self.search.usage += asking.usage - before
+                self.search.take(PROPOSER, asking.usage - before)
             row = next(row for row in store.answers(0) if row.sample == turn)
         return _proposed(row.text, row.error)
 

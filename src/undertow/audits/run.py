@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.asking.ask import Asking, Judging, probe_all
-from undertow.asking.budget import Budget, require_price
+from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.lend import lending
 from undertow.asking.store import Store
@@ -41,6 +41,7 @@ from undertow.progress import Progress, silent
 from undertow.records import Question, Request
 from undertow.suites import load_replies
 from undertow.targets.pool import all_open
+from undertow.targets.protocol import Target
 
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
@@ -97,13 +98,14 @@ async def _audit(
     lenders: Sequence[Path],
     tell: Progress,
 ) -> Findings:
+    everyone: list[Target | Judge] = [*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])]
     if budget and budget.usd is not None:
-        require_price(plan.targets["target"].describe()["name"])
+        require_prices(*(each.describe() for each in everyone))
     if plan.found and plan.found.screen:
         record |= _screened(plan, out, tell)
         plan = replace(plan, contexts=Design.of(record).contexts)
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
-    async with all_open(*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])):
+    async with all_open(*everyone):
         finished = as_it_was and (out / RESULT).is_file() and not _asks_more(before or {}, record)
         if not finished:  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
@@ -260,7 +262,7 @@ class _Flow:
 
     def _report(self) -> None:
         asking, judging = self.asking, self.judging
-        cost = [c for c in asking.spending.dollars(asking.usage, judging.usage) if c is not None]
+        cost = [c for c in asking.spending.dollars(asking.taken, judging.usage) if c is not None]
         said = [self.where()] * bool(self.where()) + [f"{asking.n_failed:,} failed"] * bool(asking.n_failed)
         said += [f"${sum(cost):,.2f}"] * bool(cost)
         open_ended = asking.stopped or self.asked.sequential or self.triggers

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
-from undertow.asking.budget import Budget, require_price
+from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
 from undertow.asking.lend import lending
 from undertow.asking.pause import Streak
@@ -90,7 +90,7 @@ def run_persona(
     record, tell = plan.record(), progress or silent
     before = going_on(out, record, result=RESULT, resume=resume, read=partial(read_record, needs=()))
     if budget and budget.usd is not None:
-        require_price(str(plan.targets["target"].describe()["name"]))
+        require_prices(*(target.describe() for target in plan.targets.values()), plan.judge.describe())
     with alone(out):
         return asyncio.run(
             _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, lenders=lenders, tell=tell)

@@ -26,7 +26,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from undertow.asking.ask import Asking
-from undertow.asking.budget import Budget, require_price
+from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import ANSWERS, PLAN, alone, going_on, open_folder
 from undertow.asking.pause import Streak
 from undertow.asking.seeds import seed_of
@@ -204,14 +204,13 @@ async def generate(
     read = partial(_recorded, record=record)
     before = going_on(work, record, result=ANSWERS, resume=resume, read=read)
     if budget and budget.usd is not None:
-        for model in models.values():
-            require_price(str(model.describe()["name"]))
+        require_prices(*(model.describe() for model in models.values()))
     with alone(work):
         async with writer, judge:
             open_folder(work, record, before, result=ANSWERS)
             with Store(work / ANSWERS, to="make") as store:
                 failed = store.forget_failed()
-                asking = Asking(store, models, budget=budget, price_of="writer", second="judge")
+                asking = Asking(store, models, budget=budget)
                 generation = _Generation(order, asking, failed, progress or silent)
                 await asking.run(generation.run)
                 return None if asking.stopped else generation.found()

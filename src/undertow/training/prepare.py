@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from undertow.asking.ask import Asking
-from undertow.asking.budget import Budget, dollars, require_price
+from undertow.asking.budget import Budget, dollars, require_prices
 from undertow.asking.seeds import seed_of
 from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
@@ -106,7 +106,7 @@ def _left(budget: Budget, earlier: Iterable[Path], base: Target) -> Budget:
     """What earlier stages' answers have left of a budget."""
     name = str(base.describe()["name"])
     if budget.usd is not None:
-        require_price(name)
+        require_prices(base.describe())
     for path in earlier:
         if path.is_file():
             with Store(path) as store:
@@ -159,7 +159,7 @@ class _OnPolicy:
                 wordless = wordless or not (answer.text or "").strip()
             # whoever goes on after a pause for want of words, which is not asked again, has read its reason
             warned = wordless and not failed
-            asking = Asking(store, {BASE: base}, price_of=BASE, budget=budget, warned=warned, do=f"mend it; {GO_ON}")
+            asking = Asking(store, {BASE: base}, budget=budget, warned=warned, do=f"mend it; {GO_ON}")
             asking.kind = lambda answer: ""
             asking.heard = lambda a: self._hear(a.request.condition.question.id, a.text, a.finish)
             attempts = range(max((how.attempts for how in self.how.values()), default=0))

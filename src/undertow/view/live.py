@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from undertow.asking.budget import dollars, read_budget
+from undertow.asking.budget import cost, dollars, priced, read_budget
 from undertow.asking.store import Usage
 from undertow.audits.estimates import difference, level_of, rate
 from undertow.audits.evidence import enough
@@ -211,12 +211,11 @@ def _usage(run: ShownRun) -> dict[str, Any]:
     with run.lock:
         if run.store is None:
             return {}
-        answering, judging = run.store.usage(run.judge)
-    models = run.record["targets"].get("target", {}), run.record.get("judge", {})
-    priced = [dollars(str(who.get("name", "")), use) for who, use in zip(models, (answering, judging), strict=True)]
+        (answering, judging), taken = run.store.usage(run.judge), run.store.taken()
+    judge = priced(run.record.get("judge", {})) or ""
     return {
-        "answers": _used(answering, priced[0]),
-        "judgements": _used(judging, priced[1]),
+        "answers": _used(answering, cost(run.record["targets"], taken)),
+        "judgements": _used(judging, dollars(judge, judging)),
         "budget": _budget(run.record),
     }
 
