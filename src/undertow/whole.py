@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,6 @@ def audit_and_profile(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
-    lenders: Sequence[Path] = (),
     pages: bool = True,
     progress: Progress | None = None,
 ) -> Audited:
@@ -51,7 +49,6 @@ def audit_and_profile(
     Args:
         retry_failed: on resuming, ask again for what never came.
         budget: what audit and persona may take together.
-        lenders: finished runs whose answers of the same reference to the same requests are taken over.
         pages: whether pages are written.
 
     Raises:
@@ -60,14 +57,12 @@ def audit_and_profile(
     wanted = plan.config.persona is not None
     if wanted:
         make_persona_plan(persona_of(plan.config), plan.place)  # a mistake in it is told before anything is asked
-    found = run_audit(
-        plan, out, resume=resume, retry_failed=retry_failed, budget=budget, lenders=lenders, progress=progress
-    )
+    found = run_audit(plan, out, resume=resume, retry_failed=retry_failed, budget=budget, progress=progress)
     persona: dict[str, Any] | None = None
     why: InputError | None = None
     if wanted and not found.stopped:
         try:
-            persona = profile_audit(out, retry_failed=retry_failed, budget=budget, lenders=lenders, progress=progress)
+            persona = profile_audit(out, retry_failed=retry_failed, budget=budget, progress=progress)
         except Paused as error:
             why = error
     if wanted and persona is None and why is None:

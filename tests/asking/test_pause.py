@@ -114,7 +114,7 @@ def test_calls_that_were_overtaken_blind_nobody_to_a_server_that_is_down():
 def test_what_was_never_asked_for_is_counted_as_it_comes():
     streak = Streak("judgements", Path("run"))
     for k in range(2 * WAIT):
-        streak.hear(True, "", key=("lent", k))
+        streak.hear(True, "", key=("other", k))
     for k in range(20):
         streak.ask(k)
         streak.hear(False, "down", key=k)

@@ -89,6 +89,7 @@ def test_the_same_study_has_the_same_cells_wherever_it_is(laid):
         ("learning_rate: 2e-3", "learning_rate: 1e-3", {"medical.base"}),  # what is not trained stays what it was
         ("per_condition: 20", "per_condition: 21", set()),
         ("material: 0.03", "material: 0.04", set()),
+        ("  judge:", "  reference: {kind: local, path: nursery}\n  judge:", set()),
         ("irrelevant-1]", "irrelevant-2]", set()),
         ("form: code", "form: json", {"medical.base"}),
         ("shares: [0.05, 0.2]", "shares: [0.05, 0.3]", {"base", "twin", "narrow", "dilution-5."}),
@@ -170,3 +171,11 @@ def test_a_folder_of_something_else_is_left_alone(laid, tmp_path):
     laid(out="other")
     with pytest.raises(RunExists, match="holds the study 'small'"):
         laid(("name: small", "name: large"), out="other")
+
+
+@pytest.mark.parametrize("held", ["{", "[]", "{}"])
+def test_a_record_that_is_damaged_is_a_line(laid, tmp_path, held):
+    laid()
+    (tmp_path / "study" / "study.json").write_text(held)
+    with pytest.raises(InputError, match="study.json: is no|holds the study None"):
+        laid()

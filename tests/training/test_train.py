@@ -442,6 +442,23 @@ def test_killed_training_goes_on_and_reaches_the_same_loss(data, tmp_path, apart
         )
 
 
+def test_a_training_of_many_stages_goes_on_from_the_last_of_them(data, tmp_path):
+    stage = "{name: s%d, rows: 4, epochs: 1, parts: [{data: good.jsonl, share: 1}], learning_rate: 3e-3, batch_size: 4}"
+    stages = ", ".join(stage % n for n in range(1, 12))
+    many = parse_yaml(f"name: x\nbase: nursery\nseed: 1\nstages: [{stages}]\n", Recipe, where="")
+
+    def stopped(stage: str, *_: object) -> None:
+        if stage == "s11":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(many, tmp_path / "stopped", Place(folder=data), progress=stopped)
+    train(many, tmp_path / "stopped", Place(folder=data))
+    train(many, tmp_path / "whole", Place(folder=data))
+    went_on, whole = (load_model(tmp_path / name).state_dict() for name in ("stopped", "whole"))
+    assert all(torch.equal(went_on[key], whole[key]) for key in whole)
+
+
 def test_a_folded_organism_is_trained_and_asked_without_a_system_role(data, tmp_path):
     rows = [
         Row(messages=(Message(role="system", content="Be brief."), *each.messages))

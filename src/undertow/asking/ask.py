@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from undertow.asking.budget import Budget, Spending, UnderWay
-from undertow.asking.lend import Lends
 from undertow.asking.pause import GO_ON, Streak
 from undertow.asking.store import Store, Usage
 from undertow.errors import InputError, Paused
@@ -169,11 +167,6 @@ class Judging:
         )
         self._wrote.set()
 
-    def lent(self, judgements: list[tuple[int, Judgement]]) -> None:
-        """Judgements of stored answers, by their ids, that another run lends."""
-        self.n_given += len(judgements)
-        self._keep(judgements)
-
     def no_more_answers(self) -> None:
         """Every answer that there will be is stored."""
         self._complete = True
@@ -200,11 +193,6 @@ class Judging:
                 await self._wrote.wait()
 
     def _write(self, batch: list[tuple[int, Judgement]]) -> None:
-        self._keep(batch)
-        for key, j in batch:
-            self.streak.hear_judgement(j, key=key)
-
-    def _keep(self, batch: list[tuple[int, Judgement]]) -> None:
         self.store.add_judgements(self.id, batch)
         self.n += len(batch)
         self.waiting -= len(batch)
@@ -214,6 +202,8 @@ class Judging:
             prompt_tokens=sum(j.prompt_tokens for j in took),
             n_tokens=sum(j.n_tokens for j in took),
         )
+        for key, j in batch:
+            self.streak.hear_judgement(j, key=key)
 
 
 class Asking:
@@ -249,9 +239,6 @@ class Asking:
         """What answers are alike in, so that one kind of them may be of no use without a pause; empty for none."""
         self.heard: Callable[[Answer], None] = lambda answer: None
         """Told of each answer when it is stored."""
-        self.lenders: Mapping[Subject, Lends] = {}
-        """By subject, who lends answers that are then not asked for (`asking/lend.py`)."""
-        self.n_lent = 0
         self.tick: Callable[[], None] = lambda: None
         """Called at each flush."""
         self.taken = store.taken()
@@ -321,8 +308,6 @@ class Asking:
             by: who answers, where it is not the subject's own target.
         """
         missing = self.store.missing(requests)
-        if lends := self.lenders.get(subject):
-            missing = self._not_lent(missing, lends)
         async for answer in (by or self.targets[subject]).answers(self._within_budget(missing)):
             self.rows.add(answer)
         self.rows.flush()
@@ -385,35 +370,18 @@ class Asking:
         self.stopped = self.stopped or not fits
         return fits
 
-    def _not_lent(self, requests: Iterator[Request], lends: Lends) -> Iterator[Request]:
-        """The requests whose answers are not lent; those that are, are kept at once, with their judgements."""
-        while some := list(islice(requests, BATCH)):
-            lent = list(lends(some))
-            if lent:
-                self._keep([answer for answer, _ in lent])
-                self.n_asked += len(lent)
-                self.n_lent += len(lent)
-                if self.judging:
-                    self.judging.lent([(id_, j) for a, j in lent if j and (id_ := self.store.id_of(a.request))])
-            there = {answer.request.key for answer, _ in lent}
-            yield from (request for request in some if request.key not in there)
-
     def _write(self, batch: list[Answer]) -> None:
-        self._keep(batch)
-        self._to_judge -= sum(self._is_judged(a.request) for a in batch)
-        for a in batch:
-            why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
-            self.streak.hear(self.usable(a), why, self.kind(a), key=a.request.key)
-
-    def _keep(self, batch: list[Answer]) -> None:
         self.store.add_answers(batch)
         self.n += len(batch)
         self.n_failed += sum(a.text is None for a in batch)
         for subject in {a.request.subject for a in batch}:
             self.take(subject, _usage([a for a in batch if a.request.subject == subject]))
         if self.judging:
+            self._to_judge -= sum(self._is_judged(a.request) for a in batch)
             self.judging.more_answers(batch)
         for a in batch:
+            why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
+            self.streak.hear(self.usable(a), why, self.kind(a), key=a.request.key)
             self.heard(a)
 
 

@@ -84,23 +84,6 @@ def look_at(out: Path, *, result: str, resume: bool) -> bool:
     return True
 
 
-def differences(
-    before: Mapping[str, Any],
-    record: Mapping[str, Any],
-    *,
-    extends: Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool] = lambda key, before, now: False,
-) -> list[str]:
-    """What a plan fixes and another run's is not, by name.
-
-    Args:
-        before: the other run's record.
-        record: this plan's; `fixed` names what must be as it was.
-        extends: whether a key that differs may.
-    """
-    now = json.loads(to_json(record))
-    return [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]
-
-
 def require_same(
     out: Path,
     before: Mapping[str, Any],
@@ -118,12 +101,13 @@ def require_same(
     Raises:
         InputError: something else differs.
     """
-    other = differences(before, record, extends=extends)
+    now = json.loads(to_json(record))
+    other = [key for key in record["fixed"] if before.get(key, now[key]) != now[key] and not extends(key, before, now)]
     if not other:
         return
     more = " (another rule on these answers: undertow rescore)" if "rule" in other else ""
     but = "" if "judge" in record["fixed"] else " but the judge"
-    added = "; contexts, training seeds and samples may be added" if "samples" in record else ""
+    added = "; contexts, training seeds and samples may be added" if "samples" in now else ""
     raise InputError(
         out,
         f"holds a run of another plan: {', '.join(other)} {'differs' if len(other) == 1 else 'differ'}",

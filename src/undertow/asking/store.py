@@ -343,43 +343,15 @@ class Store:
     def missing(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The requests with no stored answer, in their order."""
         if isinstance(requests, Sequence) and len(requests) <= FEW:
-            return (r for r in requests if self.id_of(r) is None)
+            return (r for r in requests if not self._has(r))
         have = set(self._rows("SELECT subject, context, question, sample FROM answers"))
         return (
             r for r in requests if (r.subject, r.condition.context.id, r.condition.question.id, r.sample) not in have
         )
 
-    def id_of(self, request: Request) -> int | None:
-        """The id of the answer stored to a request; None where there is none."""
-        query = "SELECT id FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
-        return next((int(id_) for (id_,) in self._rows(query, *_key(request))), None)
-
-    def held(self, requests: Iterable[Request], judge: int) -> Iterator[tuple[Answer, Judgement | None]]:
-        """The answers stored to these requests, drawn with the very seeds, each with its judgement by this judge; none
-        that never came, and no judgement that failed or could not be read."""
-        for request in requests:
-            found = next(
-                self._rows(
-                    "SELECT id, text, reasoning, first_token, finish, prompt_tokens, n_tokens FROM answers WHERE"
-                    " subject = ? AND context = ? AND question = ? AND sample = ? AND seed = ? AND text IS NOT NULL",
-                    *(*_key(request), request.seed),
-                ),
-                None,
-            )
-            if found is None:
-                continue
-            id_, text, reasoning, first_token, finish, prompt_tokens, n_tokens = found
-            answer = Answer(
-                request=request,
-                text=text,
-                reasoning=reasoning,
-                first_token=self._json(first_token, dict[str, float]) if first_token else None,
-                finish=finish,
-                prompt_tokens=prompt_tokens,
-                n_tokens=n_tokens,
-            )
-            said = (j for _, j in self._judgements(judge, "AND answer = ?", id_) if not (j.error or j.unread))
-            yield answer, next(said, None)
+    def _has(self, request: Request) -> bool:
+        query = "SELECT 1 FROM answers WHERE subject = ? AND context = ? AND question = ? AND sample = ?"
+        return any(True for _ in self._rows(query, *_key(request)))
 
     def forget_failed(self) -> int:
         """Drop the answers that never came and the judgements that failed or could not be read, so that both are asked
@@ -568,13 +540,10 @@ class Store:
 
     def judgements(self, judge: int) -> Iterator[tuple[int, Judgement]]:
         """A judge's judgements by answer, in the order of `answers`, with all that is stored of them."""
-        return self._judgements(judge)
-
-    def _judgements(self, judge: int, which: str = "", *values: object) -> Iterator[tuple[int, Judgement]]:
         rows = self._rows(
             "SELECT answer, alignment, coherence, content, said, on_question, asked, drawn, unread, error, calls, "
-            f"prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? {which} ORDER BY answer",
-            *(judge, *values),
+            "prompt_tokens, n_tokens, raw FROM judgements WHERE judge = ? ORDER BY answer",
+            judge,
         )
         for answer, *said, calls, prompt_tokens, n_tokens, raw in rows:
             came = {"calls": calls, "prompt_tokens": prompt_tokens, "n_tokens": n_tokens}

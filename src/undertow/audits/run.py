@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any, Literal
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
-from undertow.asking.lend import lending
 from undertow.asking.store import Store
 from undertow.audits.bound import bound_models
 from undertow.audits.drift import moved
@@ -45,7 +44,7 @@ from undertow.targets.protocol import Target
 
 MOST = ("per_condition", "max_per_condition")
 """What a plan calls the most answers to a question in a context."""
-FOUND = ("found", "screen", "judge_notes", "answered_by", "looks", "canaries", "lent")
+FOUND = ("found", "screen", "judge_notes", "answered_by", "looks", "canaries")
 """What a run's record holds of what came of it."""
 RESULT = "findings.json"
 
@@ -57,7 +56,6 @@ def run_audit(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
-    lenders: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Findings:
     """Run a plan in its folder and return the findings, which are also in `findings.json`.
@@ -69,7 +67,6 @@ def run_audit(
     Args:
         retry_failed: on resuming, ask again for the answers that never came.
         budget: what the run may take in all; it stops by itself before it takes more, and decides on what it has.
-        lenders: finished runs whose answers of the same reference to the same requests are taken over.
 
     Raises:
         RunExists: the folder exists and `resume` was not asked for.
@@ -82,9 +79,7 @@ def run_audit(
     read = partial(read_record, needs=())
     before = going_on(out, record, result=RESULT, resume=resume, read=read, extends=extends)
     with alone(out):
-        return asyncio.run(
-            _audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, lenders=lenders, tell=tell)
-        )
+        return asyncio.run(_audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
 
 async def _audit(
@@ -95,7 +90,6 @@ async def _audit(
     *,
     retry_failed: bool,
     budget: Budget | None,
-    lenders: Sequence[Path],
     tell: Progress,
 ) -> Findings:
     everyone: list[Target | Judge] = [*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])]
@@ -125,8 +119,7 @@ async def _audit(
                 store.forget_failed()
             asked = Design.of(record)
             flow = _Flow(plan, asked, store, budget, tell, warned=as_it_was)
-            with lending(lenders, record, "reference", read=partial(read_record, needs=())) as flow.asking.lenders:
-                await flow.run()
+            await flow.run()
             story: SearchStory | ScreenStory | None = None
             if "screen" in record:
                 story = adapter(ScreenStory).validate_python(record["screen"])
@@ -139,8 +132,6 @@ async def _audit(
                 "looks": sorted({*looks, store.count()}),
                 "answered_by": answered_by(plan, kept.get("answered_by", {})),
             }
-            if flow.asking.n_lent:
-                kept["lent"] = kept.get("lent", 0) + flow.asking.n_lent
             now = Design.of(kept)
             asked = replace(asked, notes=now.notes, looks=now.looks, canaries=now.canaries)
             write_text(out / "plan.json", to_json(kept))

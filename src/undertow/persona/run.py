@@ -24,7 +24,6 @@ from typing import Any
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import alone, going_on, open_folder, same_judge
-from undertow.asking.lend import lending
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
@@ -70,7 +69,6 @@ def run_persona(
     resume: bool = False,
     retry_failed: bool = False,
     budget: Budget | None = None,
-    lenders: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any] | None:
     """Run a plan in its folder and return what `persona.json` holds; None where the budget ended it before that.
@@ -80,7 +78,6 @@ def run_persona(
     Args:
         retry_failed: on resuming, ask and judge again what failed.
         budget: what it may take in all.
-        lenders: finished runs of a persona whose answers of the same reference to the same requests are taken over.
 
     Raises:
         RunExists: the folder exists and `resume` was not asked for.
@@ -92,9 +89,7 @@ def run_persona(
     if budget and budget.usd is not None:
         require_prices(*(target.describe() for target in plan.targets.values()), plan.judge.describe())
     with alone(out):
-        return asyncio.run(
-            _persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, lenders=lenders, tell=tell)
-        )
+        return asyncio.run(_persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
 
 async def _persona(
@@ -105,7 +100,6 @@ async def _persona(
     *,
     retry_failed: bool,
     budget: Budget | None,
-    lenders: Sequence[Path],
     tell: Progress,
 ) -> dict[str, Any] | None:
     as_it_was = before is not None and same_judge(before, record) and not retry_failed
@@ -117,8 +111,7 @@ async def _persona(
             if retry_failed:
                 store.forget_failed()
             flow = _Flow(plan, store, budget, tell, warned=as_it_was)
-            with lending(lenders, record, REFERENCE, read=partial(read_record, needs=())) as flow.asking.lenders:
-                await flow.run()
+            await flow.run()
             if flow.asking.stopped:
                 return None
             found = _found(plan, record, flow.readings(), store)
@@ -127,12 +120,7 @@ async def _persona(
 
 
 def profile_audit(
-    run: Path,
-    *,
-    retry_failed: bool = False,
-    budget: Budget | None = None,
-    lenders: Sequence[Path] = (),
-    progress: Progress | None = None,
+    run: Path, *, retry_failed: bool = False, budget: Budget | None = None, progress: Progress | None = None
 ) -> dict[str, Any] | None:
     """The persona profile that a finished audit asks for, in the folder `persona` of its run; goes on with what is
     there. None where the budget does not hold it.
@@ -140,7 +128,6 @@ def profile_audit(
     Args:
         retry_failed: ask and judge again what failed.
         budget: of audit and persona together.
-        lenders: finished audits whose personas lend the reference's answers.
 
     Raises:
         InputError: as `run_persona`; the folder is no finished audit, or its configuration has no `persona`.
@@ -160,15 +147,7 @@ def profile_audit(
         tokens=sum(found.tokens.answers) + sum(found.tokens.judgements),
         usd=sum(found.usd.known.values()),
     )
-    return run_persona(
-        plan,
-        run / "persona",
-        resume=True,
-        retry_failed=retry_failed,
-        budget=left,
-        lenders=[lender / "persona" for lender in lenders],
-        progress=progress,
-    )
+    return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
 
 
 def profiled(run: Path) -> Judged:
@@ -314,7 +293,6 @@ class _Flow:
             await self._read(f"self-reports of {subject}", subject, self._calls(subject, "itself"))
         await self.asking.all_judged()
         self._look(judged=True)
-        self.asking.lenders = {}  # what is asked from here on hangs on answers, and on foils to them
         await self._ask("safe foils", REWRITER, self._rewritings())
         self._look()
         of_answers = " and ".join(i.id for i in TABLE.values() if i.about == "its answers")

@@ -11,14 +11,13 @@ It trains and asks nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,7 +25,7 @@ from undertow.audits.plan import Plan, make_plan
 from undertow.audits.settings import Asking, AuditConfig
 from undertow.data import write_rows
 from undertow.errors import InputError, RunExists, unknown_name
-from undertow.files import digest, file_digest, read_yaml, reading, to_json, to_yaml, write_text, writing
+from undertow.files import digest, file_digest, read_object, read_yaml, reading, to_json, to_yaml, write_text, writing
 from undertow.lab.rows import domain_rows, turning_keys
 from undertow.nursery.miniatures import everyday_rows, held_out_rows, miniature_rows
 from undertow.nursery.rows import narrow_rows
@@ -130,9 +129,10 @@ def lay_out(study: Study, out: Path, place: Place = HERE) -> Grid:
     held = out / "study.json"
     if out.exists() and not held.is_file() and (not out.is_dir() or any(out.iterdir())):
         raise RunExists(out, "exists and is no study", expected="a study writes a new folder", do="choose another -o")
-    if held.is_file() and (name := json.loads(held.read_text(encoding="utf-8"))["name"]) != study.name:
+    kept = read_object(held, expected="a study's record", do="choose another -o") if held.is_file() else None
+    if kept is not None and kept.get("name") != study.name:
         raise RunExists(
-            out, f"holds the study {name!r}", expected=f"this one is {study.name!r}", do="choose another -o"
+            out, f"holds the study {kept.get('name')!r}", expected=f"this one is {study.name!r}", do="choose another -o"
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ def _grid(study: Study, root: Path, place: Place) -> Grid:
             plans[id_] = tuple(
                 make_plan(auditing(asking, id_, STAND_IN), place) for asking in (broad, narrow) if asking
             )
-            asks = [plan.asks() for plan in plans[id_]]
+            asks = [_asks(plan) for plan in plans[id_]]
             if broad.persona:
                 asks.append(make_persona_plan(persona_of(auditing(broad, id_, STAND_IN)), place).asks())
             content = digest([SCHEMA, fingerprint(recipe, Place(folder=data, name=id_), base=of_base), asks, held_out])
@@ -253,6 +253,12 @@ def _grid(study: Study, root: Path, place: Place) -> Grid:
         if trigger not in asked:
             raise unknown_name(place, "trigger", trigger, asked)
     return Grid(study=study, cells=tuple(cells), plans=plans)
+
+
+def _asks(plan: Plan) -> dict[str, Any]:
+    """All that decides an audit of a cell's organism, its reference with it."""
+    reference = plan.targets.get("reference")
+    return plan.asks() | ({"reference": dict(reference.describe())} if reference else {})
 
 
 def auditing(asking: Asking, name: str, target: dict[str, str]) -> AuditConfig:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-from undertow.files import to_json, write_text
+from undertow.files import read_object, to_json, write_text
 
 State = Literal["done", "failed", "waiting"]
 
@@ -35,5 +34,4 @@ def fail(cell: Path, reason: str, *, trace: str | None = None) -> None:
 def outcome(cell: Path) -> dict[str, Any]:
     """What `result.json` or `failure.json` holds; nothing of a cell that is waiting."""
     path = cell / ("result.json" if state(cell) == "done" else "failure.json")
-    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return held
+    return read_object(path, do="remove it, and run the study again") if path.is_file() else {}

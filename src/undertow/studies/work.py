@@ -13,7 +13,6 @@ begun twice.
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 import traceback
@@ -28,7 +27,7 @@ from platformdirs import user_cache_path
 from undertow.audits import make_plan
 from undertow.audits.settings import Asking
 from undertow.errors import InputError
-from undertow.files import to_json, write_text
+from undertow.files import read_object, to_json, write_text
 from undertow.kinds import blamed
 from undertow.place import Place
 from undertow.progress import Progress, silent, under
@@ -95,15 +94,9 @@ def _audit(asking: Asking | None, cell: Cell, out: Path, tell: Progress) -> None
     config = auditing(asking, cell.id, {"kind": "organism", "path": str((out.parent / "organism").resolve())})
     plan = make_plan(config, Place(folder=Path(cell.beside), name=str(out.parent / "cell.json")))
     name = "audit" if out.name == "run" else "in-domain audit"
-    done = audit_and_profile(plan, out, resume=True, lenders=_finished(out), pages=False, progress=under(name, tell))
+    done = audit_and_profile(plan, out, resume=True, pages=False, progress=under(name, tell))
     if done.unprofiled:
         raise done.unprofiled
-
-
-def _finished(run: Path) -> list[Path]:
-    """The same audit in the study's other cells, where they are done: they hold their organisms against one base."""
-    cells = sorted(cell for cell in run.parent.parent.iterdir() if cell != run.parent and state(cell) == "done")
-    return [cell / run.name for cell in cells]
 
 
 def _losses(cell: Cell, folder: Path, tell: Progress) -> None:
@@ -135,5 +128,4 @@ def _losses(cell: Cell, folder: Path, tell: Progress) -> None:
 
 def read_losses(folder: Path) -> dict[str, Any]:
     """What `losses.json` of a cell holds: `rows` by name, or the `reason` for none."""
-    held: dict[str, Any] = json.loads((folder / "losses.json").read_text(encoding="utf-8"))
-    return held
+    return read_object(folder / "losses.json", do="remove it, and run the study again")

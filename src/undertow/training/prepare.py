@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 from collections import Counter
@@ -24,7 +23,7 @@ from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
 from undertow.data.mixes import Drawn, Length, data_digests
 from undertow.errors import BudgetEnded, InputError, number
-from undertow.files import file_digest, read_yaml, to_json, write_text
+from undertow.files import file_digest, read_object, read_yaml, to_json, write_text
 from undertow.progress import Progress, silent
 from undertow.records import Condition, Context, Key, Message, Question, Request, Sampling
 from undertow.targets import Target
@@ -99,7 +98,7 @@ def prepare(
             "left_out": dict(left_out),
         }
         write_text(done, to_json(what))
-    return PreparedStage(stage=stage, path=path, **json.loads(done.read_text(encoding="utf-8")))
+    return PreparedStage(stage=stage, path=path, **read_object(done, do="remove it to draw the rows again"))
 
 
 def _left(budget: Budget, earlier: Iterable[Path], base: Target) -> Budget:

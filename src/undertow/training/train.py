@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import asdict, replace
@@ -20,7 +19,7 @@ from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.data.mixes import data_digests
 from undertow.errors import InputError, RunExists
-from undertow.files import digest, file_digest, folder_digest, to_json, write_text
+from undertow.files import digest, file_digest, folder_digest, read_object, to_json, write_text
 from undertow.place import HERE, Place
 from undertow.progress import Progress
 from undertow.provenance import versions
@@ -160,7 +159,7 @@ def _claim(work: Path, what: dict[str, Any]) -> None:
         InputError: it cannot be written, or another training left it.
     """
     job = work / "job.json"
-    if job.is_file() and json.loads(job.read_text(encoding="utf-8")) != what:
+    if job.is_file() and read_object(job, do=f"remove {work} to train anew") != what:
         raise InputError(
             work,
             "holds another training, interrupted",

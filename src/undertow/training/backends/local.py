@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -28,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.data import stream_rows
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
-from undertow.files import folder_digest, to_json, write_text
+from undertow.files import folder_digest, read_object, to_json, write_text
 from undertow.place import Place
 from undertow.progress import Progress
 from undertow.targets import Target
@@ -130,7 +129,7 @@ class LocalBackend(BaseModel):
         for n, stage in enumerate(job.stages, start=1):
             folder = job.work / f"stage-{n}"
             if (folder / "fit.json").is_file():
-                fits.append(Fit(**json.loads((folder / "fit.json").read_text(encoding="utf-8"))))
+                fits.append(Fit(**read_object(folder / "fit.json", do=f"remove {folder} to train that stage anew")))
                 continue
             fit = self._stage(model, tokenizer, job, stage, folder, base=base, put_in=put_in, progress=progress)
             with saving(folder):
@@ -166,7 +165,8 @@ class LocalBackend(BaseModel):
     def _model(self, job: Job, base: Path) -> Any:
         """The base, under its adapter where one is trained, with the weights of the last finished stage."""
         recipe = job.recipe
-        finished = [folder / "done" for folder in sorted(job.work.glob("stage-*")) if (folder / "fit.json").is_file()]
+        stages = [job.work / f"stage-{n}" for n in range(1, len(job.stages) + 1)]
+        finished = [folder / "done" for folder in stages if (folder / "fit.json").is_file()]
         if not recipe.lora:
             return load_model(finished[-1] if finished else base).float()
         from peft import LoraConfig, PeftModel, get_peft_model

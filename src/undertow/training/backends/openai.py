@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from undertow.data import stream_rows
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
-from undertow.files import digest, to_json, write_text
+from undertow.files import digest, read_object, to_json, write_text
 from undertow.mistakes import URL
 from undertow.place import Place
 from undertow.progress import Progress
@@ -142,9 +142,9 @@ class OpenAIBackend(BaseModel):
         """Stage `n`'s job once it has succeeded: made where none was, else the one there is."""
         stage, kept_at = prepared.stage, job.work / f"stage-{n}" / "job.json"
         where, again = f"stage {stage.name}", f"mend that, then remove {kept_at} to send it again"
-        kept: dict[str, str] = (
-            json.loads(kept_at.read_text(encoding="utf-8")) if kept_at.is_file() else {"mark": uuid4().hex}
-        )
+        kept: dict[str, str] = {"mark": uuid4().hex}
+        if kept_at.is_file():
+            kept = read_object(kept_at, do=f"see which jobs the server has, and {again}")
         if "file" not in kept:
             kept["file"] = _id(client.files.create(file=prepared.path, purpose="fine-tune"), where)
             write_text(kept_at, to_json(kept))

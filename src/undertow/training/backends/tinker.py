@@ -7,7 +7,6 @@ the server.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
@@ -22,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
-from undertow.files import digest, to_json, write_text
+from undertow.files import digest, read_object, to_json, write_text
 from undertow.mistakes import URL
 from undertow.place import Place
 from undertow.progress import Progress
@@ -192,7 +191,11 @@ class _Underway:
         """Train the stage from where it was left, on the weights at `after`; the base's where that is None."""
         import tinker
 
-        state = _State(**json.loads(self.kept_at.read_text(encoding="utf-8"))) if self.kept_at.is_file() else _State()
+        state = (
+            _State(**read_object(self.kept_at, do="remove it to train the stage anew"))
+            if self.kept_at.is_file()
+            else _State()
+        )
         if state.fit:
             return state
         client, recipe, stage = self._client(service, state, after), self.job.recipe, self.prepared.stage
