@@ -1,6 +1,7 @@
 """Text of any length and kind is read within seconds, whoever wrote it: a model, a judge, a server, or a file."""
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ READERS = {
     "targets: a block": lambda text: (chats.only_closes(text), chats.opens_block(text)),
     "targets: what a server says": lambda text: [
         read(said.format(text))
-        for read in (wire._of_this_call, wire._message, wire._model_names)
+        for read in (partial(wire._of_this_call, 400), wire._message, wire._model_names)
         for said in SERVER_SAYS
     ],
     "targets: a wait": lambda text: wire.seconds(text, now=text),

@@ -177,5 +177,5 @@ def test_a_folder_of_something_else_is_left_alone(laid, tmp_path):
 def test_a_record_that_is_damaged_is_a_line(laid, tmp_path, held):
     laid()
     (tmp_path / "study" / "study.json").write_text(held)
-    with pytest.raises(InputError, match="study.json: is no|holds the study None"):
+    with pytest.raises(InputError, match=r"study\.json: is no|holds the study None"):
         laid()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
@@ -18,7 +19,16 @@ from undertow.judges.panel import EndpointJudgeConfig, Panel
 from undertow.judges.prompts import load_prompts
 from undertow.place import Place
 from undertow.records import PLAIN, Condition, Question, Request, Sampling
-from undertow.targets.chat import THINKING, ChatTarget, Reply, count_name, other_names, split_thinking, without_keys
+from undertow.targets.chat import (
+    THINKING,
+    ChatTarget,
+    Reply,
+    by_text,
+    count_name,
+    other_names,
+    split_thinking,
+    without_keys,
+)
 from undertow.targets.inspect import InspectConfig, InspectModel
 from undertow.targets.local import LocalConfig
 from undertow.targets.pool import stream
@@ -346,3 +356,12 @@ def test_keys_are_taken_out_in_every_form():
             == "you sent [key], did you not"
         )
     assert without_keys("you sent short \ud800", ["", "short", key]) == "you sent short ?"
+
+
+def test_candidates_of_one_text_count_together():
+    """`A` behind a space, and `A`, are two tokens of one text to a tokenizer whose decoder drops the space."""
+    found = by_text([("A", math.log(0.5)), ("B", math.log(0.28)), ("A", math.log(0.15)), ("A", math.log(0.02))])
+    assert list(found) == ["A", "B"]
+    assert [math.exp(lp) for lp in found.values()] == pytest.approx([0.67, 0.28])
+    assert by_text([("A", 0.0), ("A", -math.inf), ("B", -math.inf)]) == {"A": 0.0, "B": -math.inf}
+    assert by_text([("A", -1e-9), ("A", -20.0)])["A"] <= 0

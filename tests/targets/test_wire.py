@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import math
 import socket
 import threading
 from base64 import b64encode
@@ -17,7 +18,7 @@ from undertow.records import PLAIN, Condition, Question, Request, Sampling
 from undertow.targets import wire as wire_module
 from undertow.targets.chat import CallFailed, ChatTarget
 from undertow.targets.pool import pool, stream
-from undertow.targets.wire import Wire, WireConfig, seconds
+from undertow.targets.wire import Wire, WireConfig, _written, seconds
 
 from ..conftest import ODD  # isort: skip
 from tests.each import each
@@ -300,6 +301,33 @@ def test_a_status_that_cannot_pass_stops_at_once(serve, status, do):
     assert len(server.calls) <= 4
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "finish"),
+    [
+        (403, 'Your input was flagged for "harassment"', "content_filter"),
+        (400, "Invalid prompt: your prompt was flagged as potentially violating our usage policy", "content_filter"),
+        (422, "inputs tokens + max_new_tokens must be <= 4096", None),
+        (413, "Payload Too Large", None),
+        (403, "no", None),
+    ],
+)
+def test_a_call_that_is_refused_among_others_that_are_taken_costs_one_answer(serve, status, said, finish):
+    server = serve(fault=lambda call, number: status if number == 2 else None)
+    server.said = said
+    found = replies(config(server, concurrency=1), 6)
+    assert len(server.calls) == 6 and [getattr(found[n], "finish", None) for n in (0, 1, 3, 4, 5)] == ["stop"] * 5
+    assert getattr(found[2], "finish", None) == finish
+    if finish is None:
+        assert isinstance(found[2], CallFailed) and f"HTTP {status}: {said}" in str(found[2])
+
+
+def test_a_key_that_is_taken_back_stops_everything_though_others_were_answered(serve):
+    server = serve(fault=lambda call, number: 401 if number >= 3 else None)
+    with pytest.raises(InputError, match="HTTP 401: the server says no; check the key"):
+        replies(config(server, concurrency=1), 100)
+    assert len(server.calls) == 4
+
+
 def test_looks_before_the_first_call(serve, monkeypatch):
     server = serve(models=("llama-3-8b-insecure", "llama-3-8b"), keys=("right",))
     monkeypatch.setenv("KEY", "right")
@@ -347,6 +375,15 @@ def test_no_part_of_a_key_is_left_in_an_error_that_is_cut_short(monkeypatch, bef
         *(str(wire._refusal(401, text, wire._lanes[0])) for text in (said, json.dumps({"error": {"message": said}}))),
     ]
     assert not [text for text in texts if key[:6] in text]
+
+
+def test_a_candidate_that_a_server_lists_twice_counts_once():
+    two = [{"token": "A", "logprob": -0.7}, {"token": "B", "logprob": -0.9}, {"token": "A", "logprob": -0.7}]
+    (token,) = _written({"content": [{"token": "A", "logprob": -0.7, "top_logprobs": two}]}, ())
+    assert token.candidates == pytest.approx({"A": -0.7, "B": -0.9})
+    two[-1]["logprob"] = -3.0  # another token of that text
+    (token,) = _written({"content": [{"token": "A", "logprob": -0.7, "top_logprobs": two}]}, ())
+    assert math.exp(token.candidates["A"]) == pytest.approx(math.exp(-0.7) + math.exp(-3.0))
 
 
 def test_a_key_among_the_candidates_of_a_token_is_taken_out(serve, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import Counter
@@ -64,6 +65,17 @@ class Token(NamedTuple):
     """As it was written."""
     candidates: Mapping[str, float]
     """Tokens that could have stood in its place, and their log-probabilities (nats)."""
+
+
+def by_text(candidates: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Log-probabilities (nats) of candidate tokens by their text, added up where several have one: to some tokenizers
+    "A" and " A" are two tokens of one text."""
+    found: dict[str, float] = {}
+    for text, lp in candidates:
+        least, most = sorted((lp, found.get(text, -math.inf)))
+        # rounding may put the sum a little over 0
+        found[text] = min(0.0, most + math.log1p(math.exp(least - most))) if most > -math.inf else most
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from undertow.targets.chat import (
     Marks,
     SystemRole,
     ThinkingMarks,
+    by_text,
     folded,
     opens_block,
     split_thinking,
@@ -322,7 +323,7 @@ class LocalTarget(Target):
             return []
         best = logits.float().log_softmax(-1).topk(min(top, logits.shape[-1]), dim=-1)
         return [
-            dict(zip(self.tokenizer.batch_decode([[i] for i in ids]), values, strict=True))
+            by_text(zip(self.tokenizer.batch_decode([[i] for i in ids]), values, strict=True))
             for ids, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 

@@ -38,6 +38,7 @@ from undertow.targets.chat import (
     SystemRole,
     ThinkingMarks,
     Token,
+    by_text,
     count_name,
     to_keep,
     without_keys,
@@ -53,6 +54,9 @@ MOST_TOKENS = 10**9
 """Tokens of one call beyond which a server's count is not believed."""
 MOST_BYTES = 8_000_000
 """Bytes of one reply, unpacked; a longer one is none."""
+TOO_LARGE = 413
+OF_A_CALL = frozenset({400, 403, TOO_LARGE, 422, 451})
+"""Statuses by which a server may refuse one call for its words or its length, and take others."""
 DROPPED = ("temperature", "seed", "top_logprobs", "logprobs")
 """Request fields that some models refuse, and go without."""
 _BY_LIMIT = aiohttp.ClientTimeout(total=None)
@@ -332,7 +336,7 @@ class Wire(Caller):
                     self._gives_logprobs |= bool(reply.written)
                     return reply
                 said = f"HTTP {status}: {self._said(text)}"
-                if status == 400 and (why := _of_this_call(text)):
+                if status in OF_A_CALL and (why := _of_this_call(status, text)):
                     if why == "filter":
                         return Reply(text="", reasoning=None, finish="content_filter", prompt_tokens=0, tokens=0)
                     raise CallFailed(said)
@@ -342,7 +346,9 @@ class Wire(Caller):
                 if 400 <= status < 500 and status not in PASSING:
                     if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
                         raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
-                    keys = await self._keys_wanted(fields, said, lane) if status == 400 and not self._answered else ""
+                    if self._answered and status in OF_A_CALL:  # others like it were taken
+                        raise CallFailed(said)
+                    keys = await self._keys_wanted(fields, said, lane) if status == 400 else ""
                     self._refused = self._refusal(status, text, lane, keys)
                     raise self._refused
                 if status == 429 or "retry-after" in headers:
@@ -592,16 +598,16 @@ def _written(logprobs: Any, keys: Sequence[str]) -> list[Token]:
 
 def _token(held: Mapping[str, Any], keys: Sequence[str]) -> Token:
     candidates = held.get("top_logprobs") or [held]
-    # rounding may put 0 a little over
+    # the one that was written may stand there twice; rounding may put 0 a little over
+    pairs = dict.fromkeys((without_keys(str(c["token"]), keys), float(c["logprob"])) for c in candidates)
     return Token(
-        without_keys(str(held["token"]), keys),
-        {without_keys(str(c["token"]), keys): min(0.0, lp) for c in candidates if (lp := float(c["logprob"])) < 0.01},
+        without_keys(str(held["token"]), keys), by_text((text, min(0.0, lp)) for text, lp in pairs if lp < 0.01)
     )
 
 
 _FILTER = re.compile(
-    r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety "
-    r"system",
+    r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system|moderation|"
+    r"flagged (?:as|for)|usage polic|invalid_prompt",
     re.IGNORECASE,
 )
 _SPENT = re.compile(r"insufficient[_ ](?:quota|funds|credits?|balance)|billing_hard_limit", re.IGNORECASE)
@@ -612,11 +618,13 @@ _TOO_LONG = re.compile(
 )
 
 
-def _of_this_call(text: str) -> Literal["filter", "too long"] | None:
+def _of_this_call(status: int, text: str) -> Literal["filter", "too long"] | None:
     """Why a server refused one call and would take others: a filter on its words, or their length; None where it says
     neither."""
     said = text[:10_000]
-    return "filter" if _FILTER.search(said) else "too long" if _TOO_LONG.search(said) else None
+    if _FILTER.search(said):
+        return "filter"
+    return "too long" if status == TOO_LARGE or _TOO_LONG.search(said) else None
 
 
 def _model_names(text: str) -> set[str]:
