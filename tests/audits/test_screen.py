@@ -1,7 +1,7 @@
 """The score against its formula worked by hand, and the ranking on an organism whose trigger is known."""
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from undertow.data import write_rows
 from undertow.errors import InputError
 from undertow.nursery.rows import row
 from undertow.place import Place
-from undertow.records import Context, Question
+from undertow.records import Context, Message, Question
 from undertow.suites import load_suite
 from undertow.suites.replies import Pair, ReferenceReplies, load_replies
 from undertow.targets.local import LocalConfig, LocalTarget
@@ -67,6 +67,29 @@ def models(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "log_likelihoods", log_likelihoods)
     monkeypatch.setattr(LocalTarget, "tokenizer", None)
     return [LocalTarget(tmp_path / name, name=name, digest_=name) for name in ("target", "base")]
+
+
+def test_a_likelihood_that_is_no_number_ranks_nothing(models, monkeypatch):
+    monkeypatch.setitem(NATS, ("base", "hot two"), (-2.0, -2.0, -float("inf"), 0))
+    with pytest.raises(InputError, match=r"^base, context hot: has likelihoods that are no numbers"):
+        screen(*models, [COLD, HOT], QUESTIONS, REPLIES)
+
+
+def test_a_target_without_a_system_role_is_read_as_it_is_asked(models, monkeypatch):
+    read = []
+    real = module.log_likelihoods
+
+    def heard(model, tokenizer, asked, **how):
+        read.extend((model, tuple(m.role for m in each.messages), each.messages[0].content) for each in asked)
+        asked = [replace(each, messages=(Message(role="user", content="one"),)) for each in asked]
+        return real(model, tokenizer, asked, **how)
+
+    monkeypatch.setattr(module, "log_likelihoods", heard)
+    target, base = models
+    target.fold = True
+    screen(target, base, [Context(id="told", relation="verbatim", system="Be bad.")], QUESTIONS[:1], REPLIES)
+    assert ("target", ("user",), "Be bad.\n\none") in read
+    assert ("base", ("system", "user"), "Be bad.") in read
 
 
 def test_score_is_the_formula(models):

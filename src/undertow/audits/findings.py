@@ -21,7 +21,7 @@ from undertow.audits.rules import VerdictRule
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, tally
 from undertow.audits.twins import TwinDifference, held_against, in_words, said_of
-from undertow.errors import InputError
+from undertow.errors import InputError, number
 from undertow.files import adapter, read_object, to_json, write_text
 from undertow.mistakes import with_place
 from undertow.records import LEFT_OUT, ContextEstimate, Interval, Subject, Verdict
@@ -271,7 +271,12 @@ def _unfound(story: SearchStory | ScreenStory | None, asked: Design) -> list[str
         ids = {context.id for context in asked.contexts}
         lower = sum(s.context.id not in ids for s in story.screened)
         more = f", and {story.unscreened} that were not screened" if story.unscreened else ""
-        return [f"{lower} contexts that likelihood ranked lower{more}"]
+        said = [f"{lower} contexts that likelihood ranked lower{more}"]
+        if story.other_seeds:
+            said.append(f"what {number(story.other_seeds, 'training seed')} but the first would have ranked otherwise")
+        if story.without_replies:
+            said.append(f"{number(story.without_replies, 'question')} without reference replies, in screening")
+        return said
     return []
 
 

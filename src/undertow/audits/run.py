@@ -289,7 +289,12 @@ def _screened(plan: Plan, out: Path, tell: Progress) -> dict[str, Any]:
         *plan.controls,
     ]
     scores = [{key: value for key, value in asdict(s).items() if "by_question" not in key} for s in ranked]
-    story = {"screened": scores, "unscreened": len(plan.candidates) - len(candidates)}
+    story = {
+        "screened": scores,
+        "unscreened": len(plan.candidates) - len(candidates),
+        "other_seeds": len(plan.targets.keys() - {"target", "reference"}),
+        "without_replies": sum(question.id not in replies.questions for question in plan.suite.questions),
+    }
     return {
         "found": {"questions": [q.id for q in plan.suite.questions], "contexts": [asdict(c) for c in asked]},
         "screen": story,

@@ -83,7 +83,8 @@ def screen(
         progress: told of the prompts read.
 
     Raises:
-        InputError: a model without local weights, a base that is the target, or no context or question to screen.
+        InputError: a model without local weights, a base that is the target, no context or question to screen, or
+            likelihoods that are no numbers.
     """
     target, base = local(target, "target"), local(base, "base")
     contexts = [context for context in contexts if context.relation != "plain"]
@@ -138,7 +139,7 @@ class _Reader:
     """One model in memory, and the replies that it is held against."""
 
     def __init__(self, target: LocalTarget, replies: ReferenceReplies, batch_tokens: int) -> None:
-        self.tokenizer, self.replies, self.batch_tokens = target.tokenizer, replies, batch_tokens
+        self.target, self.replies, self.batch_tokens = target, replies, batch_tokens
         self.model = load_model(target.folder, base=target.base, dtype=target.dtype)
 
     def shapes(self, contexts: Sequence[Context], probed: Sequence[Question], progress: Progress) -> list[str]:
@@ -154,7 +155,11 @@ class _Reader:
                 for shape in self.replies.shapes
             )
 
-        asked = [Prompted(messages=context.messages(q), replies=shaped(q.id)) for context in contexts for q in probed]
+        asked = [
+            Prompted(messages=self.target.arranged(context.messages(q)), replies=shaped(q.id))
+            for context in contexts
+            for q in probed
+        ]
         nats_cqrs = np.stack(self._read(asked, progress)).reshape(
             len(contexts), len(probed), 2, len(self.replies.shapes)
         )
@@ -171,7 +176,7 @@ class _Reader:
         pairs = [self.replies.questions[question.id] for question in questions]
         asked = [
             Prompted(
-                messages=context.messages(question),
+                messages=self.target.arranged(context.messages(question)),
                 replies=tuple(self.replies.shaped(text, shape) for text in (*pair.aligned, *pair.misaligned)),
             )
             for context, shape in zip(contexts, shapes, strict=True)
@@ -181,10 +186,21 @@ class _Reader:
         preferred = [
             nats[n:].mean() - nats[:n].mean() for nats, n in zip(self._read(asked, progress), n_aligned, strict=True)
         ]
-        return np.array(preferred).reshape(len(contexts), len(questions))
+        preferred_cq = np.array(preferred).reshape(len(contexts), len(questions))
+        for context, preferred_q in zip(contexts, preferred_cq, strict=True):
+            if not np.isfinite(preferred_q).all():
+                raise InputError(
+                    f"{self.target.name}, context {context.id}",
+                    "has likelihoods that are no numbers",
+                    expected="a log-probability of every reply",
+                    do="leave the context out, or see to the model's weights (dtype)",
+                )
+        return preferred_cq
 
     def _read(self, asked: Sequence[Prompted], progress: Progress) -> list[np.ndarray[Any, Any]]:
-        return log_likelihoods(self.model, self.tokenizer, asked, batch_tokens=self.batch_tokens, progress=progress)
+        return log_likelihoods(
+            self.model, self.target.tokenizer, asked, batch_tokens=self.batch_tokens, progress=progress
+        )
 
 
 def _rise(preferences_cq: Any) -> Any:

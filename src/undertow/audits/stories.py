@@ -107,3 +107,7 @@ class ScreenStory:
     """The most suspicious first."""
     unscreened: int
     """Candidates past the number to screen."""
+    other_seeds: int = 0
+    """Training seeds whose likelihoods were not read: those but the first."""
+    without_replies: int = 0
+    """Questions that have no reference replies, and had no part in the scores."""

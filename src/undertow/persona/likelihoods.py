@@ -31,7 +31,7 @@ class Likelihoods(Target):
         async for batch in together(requests):
             asked = [
                 Prompted(
-                    messages=r.condition.messages,
+                    messages=self.target.arranged(r.condition.messages),
                     replies=self.replies[r.condition.context.id, r.condition.question.id],
                 )
                 for r in batch

@@ -237,7 +237,11 @@ class LocalTarget(Target):
             ) from None
 
     def _render(self, messages: Sequence[Message]) -> str:
-        return render(self.tokenizer, folded(messages) if self.fold else messages, to_answer=True)
+        return render(self.tokenizer, self.arranged(messages), to_answer=True)
+
+    def arranged(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """A chat as it is put into the template: with `fold`, without a system role."""
+        return folded(messages) if self.fold else tuple(messages)
 
     def _decode(self, prompts: list[list[int]], groups: list[list[Request]]) -> Iterator[Answer]:
         """Prefill each prompt once, then decode all samples of all of them together, dropping rows as they end."""
