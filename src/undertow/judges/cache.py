@@ -40,18 +40,28 @@ class JudgeCache:
                 do="say cache: false, or set XDG_CACHE_HOME to a folder that can be written",
             ) from None
         self._new: dict[str, str] = {}
+        self.lost = ""
+        """Why nothing is kept any more, once a call of it failed: a lost entry costs a call, and never a run."""
 
     @staticmethod
     def key(*parts: Any) -> str:
         return digest(parts)
 
     def get(self, key: str) -> dict[str, Any] | None:
+        """The reply under a key; None where there is none, or none that can be read."""
         text = self._new.get(key)
-        if text is None:
-            row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        if text is None and not self.lost:
+            try:
+                row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+            except sqlite3.Error as error:
+                self.lost = str(error)
+                return None
             text = row[0] if row else None
-        found: dict[str, Any] | None = json.loads(text) if text is not None else None
-        return found
+        try:
+            found = json.loads(text) if text is not None else None
+        except (ValueError, TypeError, RecursionError):
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
 
     def put(self, key: str, reply: dict[str, Any]) -> None:
         self._new[key] = json.dumps(reply)
@@ -59,8 +69,14 @@ class JudgeCache:
             self.flush()
 
     def flush(self) -> None:
-        with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?)", self._new.items())
+        if self.lost:
+            return
+        try:
+            with self._db:
+                self._db.executemany("INSERT OR REPLACE INTO replies VALUES (?, ?)", self._new.items())
+        except sqlite3.Error as error:
+            self.lost = str(error)
+            return
         self._new.clear()
 
     def close(self) -> None:

@@ -382,6 +382,13 @@ class Panel(Judge):
         elif self._cache:
             written = [list(token) for token in reply.written]
             self._cache.put(key, {"text": words, "written": written, "tokens": tokens})
+            if self._cache.lost:
+                self.notes.append(
+                    f"{self._cache.path} could not be used to the end ({self._cache.lost}), so another run may pay for "
+                    "these replies again"
+                )
+                self._cache.close()
+                self._cache = None
         return said
 
     def _reading(self, name: Name, words: str, written: Sequence[Token], raw: dict[str, Any]) -> _Said:

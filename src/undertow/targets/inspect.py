@@ -31,6 +31,7 @@ from undertow.targets.chat import (
     to_keep,
     without_keys,
 )
+from undertow.targets.confidential import without_secrets
 from undertow.targets.protocol import Target
 
 FINISH = {"max_tokens": "length", "model_length": "length", "content_filter": "content_filter"}
@@ -42,7 +43,7 @@ HOPELESS = frozenset({401, 404})
 class InspectModelConfig(BaseModel):
     """A model by its Inspect name; the same keys for a target and for a judge."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: str = Field(description="Name of the model as Inspect writes it, provider first: openai/gpt-4o.")
     model_args: dict[str, Any] = Field(
@@ -58,6 +59,7 @@ class InspectModelConfig(BaseModel):
     @field_validator("model_args")
     @classmethod
     def no_keys(cls, value: dict[str, Any]) -> dict[str, Any]:
+        without_secrets(value, do="put it in the environment variable that Inspect's provider reads")
         for name in value:
             if re.search("key|token$|secret|password", name, re.IGNORECASE):
                 raise ValueError(

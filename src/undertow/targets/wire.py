@@ -43,6 +43,7 @@ from undertow.targets.chat import (
     to_keep,
     without_keys,
 )
+from undertow.targets.confidential import looks_like_a_key, without_secrets
 from undertow.targets.limit import TimeLimit
 from undertow.targets.protocol import Target
 
@@ -64,19 +65,6 @@ _BY_LIMIT = aiohttp.ClientTimeout(total=None)
 ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 """Statuses that send a call to another place. None is followed: prompts and answers would go there, and its words would
 be taken for the model's."""
-
-
-_SECRET = re.compile(
-    r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|"
-    r"access)[_-]?token$",
-    re.IGNORECASE,
-)
-"""Names of request fields that hold secrets."""
-
-
-def _looks_like_a_key(name: str) -> bool:
-    """Whether what should be a variable's name is likelier a key: long, and no words between underscores."""
-    return len(name) >= 24 and not name.isupper() and any(map(str.isdigit, name))
 
 
 class WireConfig(BaseModel):
@@ -121,40 +109,22 @@ class WireConfig(BaseModel):
             raise ValueError("is empty; name at least one, or leave the key out where there is none")
         return value
 
-    @field_validator("base_url", mode="before")
+    @field_validator("base_url", "extra", mode="before")
     @classmethod
-    def no_password(cls, value: Any) -> Any:
-        for url in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]:
-                raise PydanticCustomError(
-                    "secret",
-                    "holds a user name or a password, which would be kept in files; name the variable that holds a "
-                    "key in api_key_env",
-                )
-        return value
+    def no_secrets(cls, value: Any) -> Any:
+        do = "name the variable that holds a key in api_key_env"
+        return without_secrets(value, do=do, always=isinstance(value, dict))
 
     @field_validator("api_key_env", mode="before")
     @classmethod
     def names_of_variables(cls, value: Any) -> Any:
         for name in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(name, str) and name and (not re.fullmatch(r"[A-Za-z_]\w*", name) or _looks_like_a_key(name)):
+            if isinstance(name, str) and name and (not re.fullmatch(r"[A-Za-z_]\w*", name) or looks_like_a_key(name)):
                 raise PydanticCustomError(
                     "secret",
                     "is no name of an environment variable; write the variable's name, such as OPENAI_API_KEY, and "
                     "never the key",
                 )
-        return value
-
-    @field_validator("extra", mode="before")
-    @classmethod
-    def no_keys(cls, value: Any) -> Any:
-        held = [key for key in value if isinstance(key, str) and _SECRET.search(key)] if isinstance(value, dict) else []
-        if held:
-            raise PydanticCustomError(
-                "secret",
-                "holds {key}, which would be kept in files; name the variable that holds a key in api_key_env",
-                {"key": repr(held[0])},
-            )
         return value
 
     @field_validator("base_url")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.data import stream_rows
 from undertow.data.mixes import Length
@@ -30,6 +30,7 @@ from undertow.mistakes import URL
 from undertow.place import Place
 from undertow.progress import Progress
 from undertow.targets import Target
+from undertow.targets.confidential import without_secrets
 from undertow.targets.wire import EndpointConfig, seconds
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
 from undertow.training.backends.remote import (
@@ -60,7 +61,7 @@ MARK = "undertow"
 class OpenAIBackend(BaseModel):
     """OpenAI's fine-tuning API. A stage's learning_rate is its learning-rate multiplier."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["openai"] = Field(description="OpenAI's fine-tuning API, or a server that speaks it.")
     base_url: str = Field(default="https://api.openai.com/v1", pattern=URL, description="URL up to and with /v1.")
@@ -74,6 +75,11 @@ class OpenAIBackend(BaseModel):
         description="Part of the trained model's name; default: the recipe's name.",
     )
     poll_s: float = Field(default=20, ge=0, description="Seconds between two looks at a job.")
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def no_secrets(cls, value: Any) -> Any:
+        return without_secrets(value, do="name the variable that holds a key in api_key_env")
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         try:

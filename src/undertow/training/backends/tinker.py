@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from undertow.data.mixes import Length
 from undertow.errors import InputError, MissingExtra
@@ -26,6 +26,7 @@ from undertow.mistakes import URL
 from undertow.place import Place
 from undertow.progress import Progress
 from undertow.targets import Target
+from undertow.targets.confidential import without_secrets
 from undertow.targets.models import default_system
 from undertow.targets.wire import EndpointConfig
 from undertow.training.backends.protocol import Fit, Job, PreparedStage, Trained
@@ -58,7 +59,7 @@ them."""
 class TinkerBackend(BaseModel):
     """Thinking Machines' Tinker."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: Literal["tinker"] = Field(description="Thinking Machines' Tinker.")
     base_url: str = Field(
@@ -72,6 +73,11 @@ class TinkerBackend(BaseModel):
     checkpoint_s: float = Field(
         default=300, ge=0, description="Seconds between checkpoints, from which an interrupted training goes on."
     )
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def no_secrets(cls, value: Any) -> Any:
+        return without_secrets(value, do="name the variable that holds a key in api_key_env")
 
     def check(self, recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> None:
         try:
