@@ -210,6 +210,21 @@ def test_a_trial_can_be_left_out(serve, tmp_path):
     assert [call.prompt for call in server.probes] == [HELLO, HELLO]  # two seeds
 
 
+def test_a_finished_run_tries_nobody_again_and_what_was_found_of_copies_stays(serve, tmp_path):
+    server = serve(seeds=False)
+    audit(server, tmp_path, n=2)
+
+    def copying():
+        return json.loads((tmp_path / "run" / "plan.json").read_text())["copying"]
+
+    assert copying() == ["target"]
+    tried, server.seeds = len(server.probes), True  # the cache between is gone
+    audit(server, tmp_path, n=2, resume=True)
+    assert len(server.probes) == tried
+    audit(server, tmp_path, n=3, resume=True)
+    assert len(server.probes) > tried and copying() == ["target"]
+
+
 @pytest.mark.parametrize(
     ("message", "says"),
     [

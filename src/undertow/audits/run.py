@@ -103,7 +103,8 @@ async def _audit(
         finished = as_it_was and (out / RESULT).is_file() and not _asks_more(before or {}, record)
         if not finished:  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
-            record |= {"copying": [subject for subject, target in plan.targets.items() if target.copies]}
+            copied = (before or {}).get("copying", [])  # answers that came before may be copies, whatever comes now
+            record |= {"copying": [who for who, target in plan.targets.items() if target.copies or who in copied]}
         keeps = FOUND if "copying" in record else (*FOUND, "copying")
         decided = before is not None and (out / RESULT).is_file()
         if before is not None:  # one of an earlier version fixed no hash before its first answer
@@ -143,7 +144,7 @@ async def _audit(
 
 def _asks_more(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a plan asks for more than the run's did."""
-    return any(before.get(key) != now.get(key) for key in ("samples", "contexts", "targets"))
+    return any(to_json(before.get(key)) != to_json(now.get(key)) for key in ("samples", "contexts", "targets"))
 
 
 def _found(asked: Design) -> dict[str, Any]:
