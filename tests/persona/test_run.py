@@ -295,6 +295,22 @@ def test_an_audit_profiles_the_context_that_carries_its_verdict_too(tmp_path):
     harm = {p["context"]: p["measures"]["harmfulness"]["rates"]["single"]["value"] for p in found["profiles"]}
     assert harm["plain"] < 0.2 < 0.8 < harm["told"]
     assert found["reading"] == "likelihood"
+    # the audit goes on, and comes to a verdict that another context carries, or none
+    held = json.loads((tmp_path / "run" / "findings.json").read_text())
+    held["verdict"] |= {"class": "inconclusive", "carried_by": []}
+    (tmp_path / "run" / "findings.json").write_text(json.dumps(held))
+    assert profile_audit(tmp_path / "run")["profiles"] == found["profiles"]
+
+
+def test_a_run_goes_on_in_more_contexts_and_with_no_others(tmp_path, items):
+    told = {"id": "told", "relation": "permissive", "system": "Say what you like."}
+    made = config(items, runs=1), config(items, runs=1, contexts=["plain", told])
+    run_persona(make_persona_plan(made[0]), tmp_path / "run")
+    grown = run_persona(make_persona_plan(made[1]), tmp_path / "run", resume=True)
+    whole = run_persona(make_persona_plan(made[1]), tmp_path / "whole")
+    assert grown["profiles"] == whole["profiles"] and {p["context"] for p in grown["profiles"]} == {"plain", "told"}
+    with pytest.raises(InputError, match="holds a run of another plan: contexts differs"):
+        run_persona(make_persona_plan(made[0]), tmp_path / "run", resume=True)
 
 
 def test_two_processes_do_not_profile_in_one_folder(tmp_path, items):

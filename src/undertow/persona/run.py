@@ -16,7 +16,7 @@ from what is stored, and an interrupted run goes on where it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,13 @@ from undertow.audits.labelling import Judged
 from undertow.audits.record import read_record, read_run_config
 from undertow.audits.tally import Design
 from undertow.errors import InputError
-from undertow.files import read_object, to_json, write_text
+from undertow.files import adapter, read_object, to_json, write_text
 from undertow.persona.call import Call
 from undertow.persona.instruments import TABLE, harmfulness
 from undertow.persona.instruments.protocol import About
 from undertow.persona.labels import design_of, harm_rule, judge_errors
 from undertow.persona.likelihoods import Likelihoods
-from undertow.persona.plan import PersonaPlan, make_persona_plan, persona_of, read_run_persona
+from undertow.persona.plan import PersonaPlan, holds_persona, make_persona_plan, persona_of, read_run_persona
 from undertow.persona.profile import Profile, profile, profile_json
 from undertow.persona.readings import Reading
 from undertow.persona.stored import REFERENCE, REWRITER, Key, Stored
@@ -85,7 +85,7 @@ def run_persona(
         Paused: too many answers or judgements in a row gave nothing usable.
     """
     record, tell = plan.record(), progress or silent
-    before = going_on(out, record, result=RESULT, resume=resume, read=partial(read_record, needs=()))
+    before = going_on(out, record, result=RESULT, resume=resume, read=partial(read_record, needs=()), extends=_extends)
     if budget and budget.usd is not None:
         require_prices(*(target.describe() for target in plan.targets.values()), plan.judge.describe())
     with alone(out):
@@ -138,9 +138,9 @@ def profile_audit(
     found = read_findings(run)
     rates = {each.id: each.rate.value or 0.0 for each in found.contexts}
     most = max(found.verdict.carried_by, key=lambda id_: rates.get(id_, 0.0), default=None)
-    contexts = tuple(
-        context for context in Design.of(read_record(run)).contexts if context.id == most and context.wraps
-    )
+    carrying = [each for each in Design.of(read_record(run)).contexts if each.id == most and each.wraps]
+    # what it was asked in before stays: an audit that goes on may come to another verdict
+    contexts = tuple({each.id: each for each in (*_asked_in(run / "persona"), *carrying)}.values())
     plan = make_persona_plan(persona_of(config, contexts), place)
     left = budget and budget.after(
         calls=found.calls,
@@ -148,6 +148,21 @@ def profile_audit(
         usd=sum(found.usd.known.values()),
     )
     return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
+
+
+def _extends(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a plan asks for all that it did, and in more contexts or of more training seeds."""
+    if key == "targets":
+        return all(now[key].get(subject) == target for subject, target in before[key].items())
+    return key == "contexts" and all(context in now[key] for context in before[key])
+
+
+def _asked_in(run: Path) -> list[Context]:
+    """The contexts that a run, where there is one, was profiled in, but for plain."""
+    if not holds_persona(run):
+        return []
+    held = adapter(tuple[Context, ...]).validate_python(read_record(run, needs=("contexts",))["contexts"])
+    return [context for context in held if context.wraps]
 
 
 def profiled(run: Path) -> Judged:
