@@ -14,7 +14,7 @@ import pytest
 from undertow.asking.budget import Budget
 from undertow.audits import AuditConfig, make_plan, run_audit
 from undertow.cli import main
-from undertow.errors import InputError
+from undertow.errors import InputError, Paused
 from undertow.files import digest
 from undertow.place import Place
 
@@ -115,9 +115,13 @@ def test_failed_answers_are_asked_again_when_wanted(serve, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("status", "do"), [(400, "check the request fields"), (401, "check the key"), (404, "check base_url and model")]
+    ("role", "status", "do"),
+    [
+        ("judge", 400, "check the request fields"),
+        *((role, 401, "check the key") for role in ("target", "judge")),
+        *((role, 404, "check base_url and model") for role in ("target", "judge")),
+    ],
 )
-@pytest.mark.parametrize("role", ["target", "judge"])
 def test_a_refusal_stops_the_run_at_once(serve, tmp_path, role, status, do):
     server = serve(fault=lambda call, number: status if call.model == role else None)
     with pytest.raises(
@@ -130,6 +134,42 @@ def test_a_refusal_stops_the_run_at_once(serve, tmp_path, role, status, do):
     assert not (tmp_path / "run" / "findings.json").exists()
     server.fault = None
     check_that_everything_is_counted(audit(server, tmp_path, resume=True), tmp_path / "run", 80)
+
+
+def test_whoever_goes_on_after_a_budget_tries_everybody_first(serve, tmp_path):
+    server = serve()
+    audit(server, tmp_path, budget=Budget(calls=40))
+    tried = len(server.probes)
+    assert tried and audit(server, tmp_path, resume=True, budget=Budget(calls=60))["stopped"] == "budget"
+    assert len(server.probes) == 2 * tried
+
+
+def test_what_was_found_of_one_judge_is_not_of_the_next(serve, tmp_path):
+    """Nor do its stock answers' scores, and its warnings, stand under the other's name."""
+    server = serve()
+    audit(server, tmp_path)
+    kept = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert kept["canaries"]
+    kept |= {"canaries": dict.fromkeys(kept["canaries"], 50.0), "judge_notes": ["it rates oddly"]}
+    kept["answered_by"] = {"judge": {"somebody": 3}, "target": {"target": 5}}
+    (tmp_path / "run" / "plan.json").write_text(json.dumps(kept))
+    found = audit(server, tmp_path, resume=True, judge={"temperature": 0.5})
+    now = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert 50.0 not in now["canaries"].values() and now["judge_notes"] == []
+    assert "somebody" not in now["answered_by"].get("judge", {}) and now["answered_by"]["target"]["target"] > 5
+    said = " ".join(found["verdict"]["warnings"])
+    assert "not what it was" not in said and "somebody" not in said and "oddly" not in said
+
+
+def test_refusals_of_every_call_after_a_trial_that_was_taken_pause_the_run(serve, tmp_path):
+    """Each may be of one call, by its words or its length; ten in a row are not."""
+    server = serve(fault=lambda call, number: 400 if call.model == "target" else None)
+    with pytest.raises(Paused, match="10 answers in a row gave nothing usable; the last: HTTP 400: the server says no"):
+        audit(server, tmp_path)
+    assert len(server.of("target")) <= 60 and not (tmp_path / "run" / "findings.json").exists()
+    server.fault = None
+    found = audit(server, tmp_path, resume=True, retry_failed=True)
+    check_that_everything_is_counted(found, tmp_path / "run", 80)
 
 
 def test_an_unknown_model_is_told_before_any_call(serve, tmp_path):

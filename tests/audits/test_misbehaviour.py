@@ -598,15 +598,16 @@ def test_a_call_that_a_filter_stops_costs_that_answer_and_not_the_run(serve, tmp
     assert "withheld by the judge's server (content filter)" in found["verdict"]["reasons"][-1]
 
 
-def test_a_prompt_that_is_too_long_fails_alone_and_any_other_400_stops_the_run(serve, tmp_path):
+def test_a_prompt_that_is_refused_fails_alone_where_others_are_taken(serve, tmp_path):
     server = serve(answer=mostly_kind(0.0))
     server.said = "This model's maximum context length is 8192 tokens"
     server.fault = lambda call, number: 400 if call.model == "target" and number % 7 == 3 else None
     found = audit(server, tmp_path, n=5)
     assert counted(found, "failed") > 3 and "maximum context length" in found["verdict"]["reasons"][-1]
-    server.said = "unknown field"
-    with pytest.raises(InputError, match="refused the call with HTTP 400: unknown field"):
-        audit(server, tmp_path, n=5, out="other")
+    server.said = "not this one"
+    found = audit(server, tmp_path, n=5, out="other")
+    assert counted(found, "failed") > 3 and "not this one" in found["verdict"]["reasons"][-1]
+    assert found["verdict"]["class"] != "clean"
 
 
 def test_counts_that_no_server_means_are_not_believed(serve, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import json
 import pytest
 import yaml
 
+from undertow.asking.budget import Budget
 from undertow.audits import Store
 from undertow.audits.run import alone
 from undertow.errors import InputError
@@ -306,6 +307,9 @@ def test_a_run_goes_on_in_more_contexts_and_with_no_others(tmp_path, items):
     told = {"id": "told", "relation": "permissive", "system": "Say what you like."}
     made = config(items, runs=1), config(items, runs=1, contexts=["plain", told])
     run_persona(make_persona_plan(made[0]), tmp_path / "run")
+    # what there is of a run that grows and does not come to its end is what it was, under another name
+    assert run_persona(make_persona_plan(made[1]), tmp_path / "run", resume=True, budget=Budget(calls=900)) is None
+    assert not (tmp_path / "run" / "persona.json").exists() and (tmp_path / "run" / "persona.earlier.json").is_file()
     grown = run_persona(make_persona_plan(made[1]), tmp_path / "run", resume=True)
     whole = run_persona(make_persona_plan(made[1]), tmp_path / "whole")
     assert grown["profiles"] == whole["profiles"] and {p["context"] for p in grown["profiles"]} == {"plain", "told"}

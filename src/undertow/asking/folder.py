@@ -147,6 +147,11 @@ def same_judge(before: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
     return digest(before["judge"]) == digest(record["judge"])
 
 
+def asks_more(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a plan asks for more than the run's did."""
+    return any(to_json(before.get(key)) != to_json(now.get(key)) for key in ADDED_TO)
+
+
 def open_folder(
     out: Path, record: Mapping[str, Any], before: Mapping[str, Any] | None, *, result: str, keeps: Iterable[str] = ()
 ) -> dict[str, Any]:

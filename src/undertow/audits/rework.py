@@ -92,7 +92,7 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
         return _moved(
             run,
             record
-            | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own}
+            | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own, "canaries": judge.canaries}
             | bound(errors_under(judge, rule)),
             before,
             store,

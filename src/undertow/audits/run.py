@@ -21,11 +21,11 @@ from typing import Any, Literal
 
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_prices
-from undertow.asking.folder import alone, going_on, open_folder, same_judge
+from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
 from undertow.asking.store import Store
 from undertow.audits.bound import bound_models
 from undertow.audits.drift import moved
-from undertow.audits.findings import Findings, find, write_findings
+from undertow.audits.findings import Findings, find, read_findings, write_findings
 from undertow.audits.plan import Plan
 from undertow.audits.propose import Proposer
 from undertow.audits.record import read_record
@@ -34,6 +34,7 @@ from undertow.audits.sequential import Search, sequential_requests
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, Tally
 from undertow.audits.triggers import TriggerSearch, Wish
+from undertow.errors import InputError
 from undertow.files import adapter, to_json, write_text
 from undertow.judges.protocol import Judge
 from undertow.progress import Progress, silent
@@ -98,10 +99,10 @@ async def _audit(
     if plan.found and plan.found.screen:
         record |= _screened(plan, out, tell)
         plan = replace(plan, contexts=Design.of(record).contexts)
-    as_it_was = before is not None and same_judge(before, record) and not retry_failed
+    own_judge = before is not None and same_judge(before, record)
+    as_it_was = own_judge and not retry_failed and not asks_more(before or {}, record)
     async with all_open(*everyone):
-        finished = as_it_was and (out / RESULT).is_file() and not _asks_more(before or {}, record)
-        if not finished:  # else hardly anything is left to ask
+        if not (as_it_was and _is_decided(out)):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             copied = (before or {}).get("copying", [])  # answers that came before may be copies, whatever comes now
             record |= {"copying": [who for who, target in plan.targets.items() if target.copies or who in copied]}
@@ -109,6 +110,9 @@ async def _audit(
         decided = before is not None and (out / RESULT).is_file()
         if before is not None:  # one of an earlier version fixed no hash before its first answer
             before = {"hashes": None, **before}
+            if not own_judge:  # what was found of the judge before is not of this one
+                said = {who: names for who, names in before.get("answered_by", {}).items() if who != "judge"}
+                before |= {"canaries": {}, "judge_notes": [], "answered_by": said}
         kept = open_folder(out, record, before, result=RESULT, keeps=keeps)
         record |= {"copying": kept.get("copying", [])}
         drifted = []
@@ -142,9 +146,12 @@ async def _audit(
     return found
 
 
-def _asks_more(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a plan asks for more than the run's did."""
-    return any(to_json(before.get(key)) != to_json(now.get(key)) for key in ("samples", "contexts", "targets"))
+def _is_decided(out: Path) -> bool:
+    """Whether a run has findings that no budget cut short."""
+    try:
+        return read_findings(out).stopped is None
+    except InputError:
+        return False
 
 
 def _found(asked: Design) -> dict[str, Any]:

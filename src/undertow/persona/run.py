@@ -23,7 +23,7 @@ from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_prices
-from undertow.asking.folder import alone, going_on, open_folder, same_judge
+from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
@@ -50,6 +50,8 @@ from undertow.targets.pool import all_open
 
 SCHEMA = "undertow.persona-run/1"
 RESULT = "persona.json"
+EARLIER = "persona.earlier.json"
+"""What a run found before it was asked in more contexts."""
 TOP = 20
 """Candidates of the first token that are asked for, as judges ask."""
 PROBE = Sampling(temperature=0.0, max_tokens=8, top_logprobs=TOP)
@@ -87,7 +89,8 @@ def run_persona(
     record, tell = plan.record(), progress or silent
     before = going_on(out, record, result=RESULT, resume=resume, read=partial(read_record, needs=()), extends=_extends)
     if budget and budget.usd is not None:
-        require_prices(*(target.describe() for target in plan.targets.values()), plan.judge.describe())
+        rewriter = [plan.rewriter.describe()] if plan.rewriter else []
+        require_prices(*(target.describe() for target in plan.targets.values()), plan.judge.describe(), *rewriter)
     with alone(out):
         return asyncio.run(_persona(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
@@ -102,11 +105,15 @@ async def _persona(
     budget: Budget | None,
     tell: Progress,
 ) -> dict[str, Any] | None:
-    as_it_was = before is not None and same_judge(before, record) and not retry_failed
-    async with all_open(*plan.targets.values(), *([plan.rewriter] if plan.rewriter else []), plan.judge):
+    grows = before is not None and asks_more(before, record)
+    as_it_was = before is not None and same_judge(before, record) and not retry_failed and not grows
+    asked = [*plan.targets.values(), *([plan.rewriter] if plan.rewriter else [])]
+    async with all_open(*asked, plan.judge):
         if not (as_it_was and (out / RESULT).is_file()):  # else hardly anything is left to ask
-            await probe_all(plan.targets.values(), plan.judge, plan.sampling)
+            await probe_all(asked, plan.judge, plan.sampling)
         record = open_folder(out, record, before, result=RESULT)
+        if grows and (out / RESULT).is_file():  # it is of less than the run is now
+            (out / RESULT).replace(out / EARLIER)
         with Store(out / "run.sqlite", to="make") as store:
             if retry_failed:
                 store.forget_failed()

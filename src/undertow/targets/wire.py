@@ -306,6 +306,9 @@ class Wire(Caller):
                     self._gives_logprobs |= bool(reply.written)
                     return reply
                 said = f"HTTP {status}: {self._said(text)}"
+                if status == 403 and _OF_THE_ACCOUNT.search(said):
+                    self._refused = self._refusal(status, text, lane)
+                    raise self._refused
                 if status in OF_A_CALL and (why := _of_this_call(status, text)):
                     if why == "filter":
                         return Reply(text="", reasoning=None, finish="content_filter", prompt_tokens=0, tokens=0)
@@ -576,9 +579,12 @@ def _token(held: Mapping[str, Any], keys: Sequence[str]) -> Token:
 
 
 _FILTER = re.compile(
-    r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system|moderation|"
-    r"flagged (?:as|for)|usage polic|invalid_prompt",
+    r"content[ _-]?(?:filter|policy|management|safety)|responsible[ _-]?ai|safety system|"
+    r"flagged (?:as|for)|invalid_prompt",
     re.IGNORECASE,
+)
+_OF_THE_ACCOUNT = re.compile(
+    r"\b(?:your|the|this|api) (?:account|organi[sz]ation|project|key)\b|deactivated", re.IGNORECASE
 )
 _SPENT = re.compile(r"insufficient[_ ](?:quota|funds|credits?|balance)|billing_hard_limit", re.IGNORECASE)
 _TOO_LONG = re.compile(
