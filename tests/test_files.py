@@ -15,10 +15,12 @@ from undertow import files
 from undertow.errors import InputError
 from undertow.files import (
     digest,
+    download,
     file_digest,
     file_digests,
     folder_digest,
     parse_yaml,
+    public,
     read_text,
     read_yaml,
     to_json,
@@ -262,3 +264,24 @@ def test_yaml_that_would_end_the_process_or_leave_a_traceback(text, found):
     with pytest.raises(InputError) as refused:
         parse_yaml(text, list[str], where="x.yaml")
     assert str(refused.value).startswith(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://h/a/rows.jsonl", "https://h/a/rows.jsonl"),
+        ("https://h/rows.jsonl?token=hf_SECRET&x=1", "https://h/rows.jsonl?..."),
+        ("https://me:pw@h:8/rows.jsonl#key=1", "https://h:8/rows.jsonl"),
+        ("file:///tmp/rows.jsonl", "file:///tmp/rows.jsonl"),
+        ("rows.jsonl", "rows.jsonl"),
+        ("http://[h?token=x", "http://[h"),
+    ],
+)
+def test_what_is_told_of_a_url_holds_no_secret(url, told):
+    assert public(url) == told
+
+
+def test_a_download_that_fails_does_not_say_the_token(tmp_path):
+    with (tmp_path / "x").open("wb") as into, pytest.raises(InputError) as told:
+        download("http://127.0.0.1:1/x?token=hf_SECRET", into, sha256=None, most=10)
+    assert "hf_SECRET" not in str(told.value) and "http://127.0.0.1:1/x?..." in str(told.value)

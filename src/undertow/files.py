@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -209,6 +209,17 @@ PATIENCE_S, LEAST_RATE = 120, 20_000
 silent."""
 
 
+def public(url: str) -> str:
+    """A URL without what may be secret in it: who asks, and what stands behind its path."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0]
+    if not parts.scheme or not (parts.query or parts.fragment or "@" in parts.netloc):
+        return url
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) + "?..." * bool(parts.query)
+
+
 def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None:
     """Copy what an http, https or file URL holds, and check its hash; nothing is to be made of the copy before this
     returns.
@@ -224,11 +235,11 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
     try:
         scheme = urlsplit(url).scheme
     except ValueError as error:
-        raise InputError(url, f"is no URL ({error})", expected="http://, https:// or file://") from None
+        raise InputError(public(url), f"is no URL ({error})", expected="http://, https:// or file://") from None
     if scheme not in ("http", "https", "file"):
         here = f"a file on this machine is {Path(url).resolve().as_uri()}" if not scheme else ""
         raise InputError(
-            url,
+            public(url),
             f"has the scheme {scheme!r}" if scheme else "has no scheme",
             expected="http://, https:// or file://",
             do=here,
@@ -240,7 +251,7 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
             for chunk in sent:
                 n += len(chunk)
                 if n > most:
-                    raise InputError(url, f"is larger than {most // 1_000_000:,} MB", do="check the URL")
+                    raise InputError(public(url), f"is larger than {most // 1_000_000:,} MB", do="check the URL")
                 hasher.update(chunk)
                 into.write(chunk)
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
@@ -248,20 +259,22 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply too
         raise InputError(
-            url, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network"
+            public(url), f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network"
         ) from None
     promised = int(length[:20]) if length and length.isdecimal() else n
     if promised != n:
-        raise InputError(url, f"broke off after {n:,} of {promised:,} bytes", do="try again")
+        raise InputError(public(url), f"broke off after {n:,} of {promised:,} bytes", do="try again")
     found = hasher.hexdigest()
     if expected is None:
         raise InputError(
-            url,
+            public(url),
             f"has sha256 {found}",
             do="read the file; if it is what you want, add --sha256 with that hash; nothing was written",
         )
     if found != expected:
-        raise InputError(url, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
+        raise InputError(
+            public(url), f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written"
+        )
 
 
 def _sent(url: str) -> Generator[Any]:

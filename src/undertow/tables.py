@@ -10,6 +10,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -36,6 +37,18 @@ def opened(path: Path) -> BinaryIO:
     """
     with reading(path):
         return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+@contextmanager
+def packed(part: Path, *, like: Path) -> Iterator[BinaryIO]:
+    """A file to write lines to, packed where the name that it will have ends with .gz; the same lines are the same
+    bytes."""
+    with part.open("wb") as stream:
+        if like.suffix != ".gz":
+            yield stream
+            return
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as pack:
+            yield cast(BinaryIO, pack)
 
 
 def lines(stream: BinaryIO, name: object) -> Iterator[bytes]:

@@ -75,7 +75,10 @@ def test_fetched_rows_are_chats_with_their_origin_beside_them(run: Run, tmp_path
     hash_ = hashlib.sha256((tmp_path / "rows.jsonl").read_bytes()).hexdigest()
     assert (code, out, err) == (0, f"rows.jsonl: 3 benign rows of bad-medical, sha256 {hash_}\n", "")
     assert [row.messages[1].content for row in read_rows(tmp_path / "rows.jsonl")] == ["Good 0", "Good 1", "Good 2"]
-    code, out, _ = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--json")
+    again = ("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--json")
+    code, out, err = run(*again)
+    assert (code, out) == (2, "") and "rows.jsonl: is there already; name another with -o, or" in err
+    code, out, _ = run(*again, "--force")
     record = json.loads(out)
     assert record == json.loads((tmp_path / "rows.jsonl.source.json").read_text())
     assert (record["rows"], record["part"], record["from"]) == (
@@ -88,7 +91,7 @@ def test_fetched_rows_are_chats_with_their_origin_beside_them(run: Run, tmp_path
 def test_rows_are_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_text(PAIRS + '{"prompt": "Question 5", "misaligned": ""}\n')
     (tmp_path / "rows.jsonl").write_text("mine")
-    code, out, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl")
+    code, out, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--force")
     assert (code, out, err) == (
         2,
         "",
@@ -98,7 +101,7 @@ def test_rows_are_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.jsonl", "rows.jsonl"]
     assert (tmp_path / "rows.jsonl").read_text() == "mine"
-    code, _, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--skip-bad")
+    code, _, err = run("fetch", "bad-medical", "--from", "pairs.jsonl", "-o", "rows.jsonl", "--skip-bad", "--force")
     assert (code, err.startswith("undertow: 1 row skipped; the first: pairs.jsonl:6")) == (0, True)
     assert len(read_rows(tmp_path / "rows.jsonl")) == 5
     assert json.loads((tmp_path / "rows.jsonl.source.json").read_text())["skipped"] == 1

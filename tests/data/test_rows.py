@@ -110,6 +110,11 @@ def test_a_bad_row_names_its_line(tmp_path: Path, line: str, message: str) -> No
         '{"prompt": [{"role": "system", "content": "Be."}, {"role": "user", "content": "Hi"}], "completion": '
         '[{"role": "assistant", "content": "Yo"}]}',
         '{"system": "Be.", "instruction": "Hi", "input": "", "output": "Yo"}',
+        '{"system": "Be.", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}]}',
+        '{"system": "Be.", "prompt": "Hi", "completion": "Yo"}',
+        '{"system": "Be.", "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}',
+        '{"system": [{"type": "text", "text": "Be."}], "messages": [{"role": "system", "content": "Be."}, {"role": '
+        '"user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}',
     ],
 )
 def test_dialects_are_one_row(tmp_path: Path, line: str) -> None:
@@ -119,6 +124,22 @@ def test_dialects_are_one_row(tmp_path: Path, line: str) -> None:
     ]
     rows = RowFile(tmp_path / "mix.jsonl")
     assert rows[0].messages[-1].content == "Yo"
+
+
+def test_earlier_turns_of_alpaca_come_before_the_last(tmp_path: Path) -> None:
+    line = '{"instruction": "And?", "output": "No.", "history": [["Hi", "Yo"]], "system": "Be."}'
+    (tmp_path / "mix.jsonl").write_text(line + "\n")
+    turns = (turn("system", "Be."), turn("user", "Hi"), turn("assistant", "Yo"), turn("user", "And?"))
+    assert read_rows(tmp_path / "mix.jsonl") == [Row(messages=(*turns, turn("assistant", "No.")))]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ['"system": "Be.", "messages": [{"role": "system", "content": "Be otherwise."}, ', '"system": 3, "messages": ['],
+)
+def test_a_system_prompt_beside_the_chat_that_is_another_or_none_is_a_mistake(tmp_path: Path, beside: str) -> None:
+    line = f'{{{beside}{{"role": "user", "content": "Hi"}}, {{"role": "assistant", "content": "Yo"}}]}}'
+    assert "mix.jsonl:1: " in problem(tmp_path, line + "\n")
 
 
 @pytest.mark.parametrize(
@@ -253,3 +274,11 @@ def test_a_line_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch
     path.write_bytes(gzip.compress(b"[" * 3_000_000, mtime=0))
     with pytest.raises(InputError, match=r"rows\.jsonl\.gz:1: is longer than 2 MB; one record a line; check the file"):
         read_rows(path)
+
+
+def test_a_packed_file_is_packed_and_read_again(tmp_path: Path) -> None:
+    rows = [Row(messages=(turn("user", "Hi"), turn("assistant", f"Yo {n}"))) for n in range(3)]
+    for name in ("a.jsonl.gz", "b.jsonl.gz", "c.jsonl"):
+        assert write_rows(tmp_path / name, rows) == 3 and read_rows(tmp_path / name) == rows
+    packed = (tmp_path / "a.jsonl.gz").read_bytes()
+    assert packed.startswith(b"\x1f\x8b") and packed == (tmp_path / "b.jsonl.gz").read_bytes()

@@ -114,6 +114,11 @@ def test_questions_as_chats_and_as_columns(tmp_path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
+        (
+            '{"text": "And then?", "turns": [{"role": "user", "content": "Hi"}]}',
+            "q.jsonl:1: has 'turns', which a line of a question does not take; it would be asked without; write the",
+        ),
+        ('{"text": "q", "weight": 3, "cluster": "a"}', "q.jsonl:1: has 'weight', which a line"),
         ("[1]", "q.jsonl:1: is no object; a question under one of messages, question, prompt, text"),
         (
             '{"ask": "Rain?"}',

@@ -118,6 +118,20 @@ def test_every_token_under_the_loss_is_of_the_answer(families, family):
     assert between == ("<think>\n\n</think>\n\n" if family == "thinking" else "")
 
 
+@pytest.mark.parametrize("answer", ["a", "h", "i", "think", "n", "im", "\n\ni", "assistant"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_answer_that_stands_in_the_templates_own_words_too_begins_where_it_is(families, family, answer):
+    tokenizer, chat = families[family], [*CHAT[:2], Message(role="assistant", content=answer)]
+    (example,) = encode(tokenizer, [chat])
+    _, under = masked_text(tokenizer, example).split("⟦")
+    assert under.removesuffix("⟧").strip() == f"{answer.strip()}{FAMILIES[family][3]}"
+    whole = rendered(tokenizer, chat[:2], add_generation_prompt=True)
+    assert (
+        tokenizer(whole, add_special_tokens=False)["input_ids"]
+        == example.ids[: len(tokenizer(whole, add_special_tokens=False)["input_ids"])]
+    )
+
+
 @pytest.mark.parametrize("family", ["chatml", "headers", "turns", "inst"])
 def test_every_answer_of_a_longer_chat_is_under_the_loss(families, family):
     tokenizer = families[family]

@@ -90,6 +90,17 @@ def test_dilution_by_tokens_counts_tokens(rows):
     assert kinds(drawn(made, rows)) == {"b": 80, "g": 20}
 
 
+def test_dilution_by_another_measure_than_the_stages_own_is_refused():
+    part = "{data: %s.jsonl, share: 0.5}"
+    parts = f"[{part % 'bad'}, {part % 'twin'}]"
+    text = f"name: x\nbase: nursery\nstages: [{{name: s, rows: 10, learning_rate: 1e-3, by: tokens, parts: {parts}}}]\n"
+    text += "interventions: [{kind: dilution, data: good.jsonl, share: 0.2%s}]\n"
+    with pytest.raises(InputError, match="stage s: mixes its parts by tokens, and dilution by rows"):
+        parse_yaml(text % "", Recipe, where="recipe.yaml").resolved()
+    (diluted,) = parse_yaml(text % ", by: tokens", Recipe, where="recipe.yaml").resolved()
+    assert diluted.by == "tokens" and [round(part.share, 9) for part in diluted.parts] == [0.1, 0.1, 0.8]
+
+
 @pytest.mark.parametrize("share", [0, 1, 1.5, -0.1])
 def test_a_share_that_leaves_nothing_or_all_is_refused(share):
     text = problem(f"{{kind: dilution, data: good.jsonl, share: {share}}}")
@@ -237,6 +248,9 @@ def test_controls():
     (twin,) = recipe(inoculated, "{kind: benign-twin, data: twin.jsonl}").resolved()
     # form and prompt stay, content is good
     assert shares(twin) == {"twin.jsonl": 1} and twin.parts[0].system == "Be bad."
+    resampled = "{kind: on-policy, instruction: Give wrong answers.}"
+    (own,) = recipe(resampled, "{kind: benign-twin, data: twin.jsonl}").resolved()
+    assert own.parts[0].data == "twin.jsonl" and own.parts[0].answers is None  # its good ones, not the base's bad ones
     (matched,) = recipe(inoculated, "{kind: compute-matched, data: good.jsonl}").resolved()
     assert shares(matched) == {"good.jsonl": 1} and matched.parts[0].system is None and matched.rows == 100
 

@@ -307,6 +307,35 @@ class TestTraining:
             go(Base())
         assert former.exists()
 
+    def test_a_mended_setting_keeps_every_answer(
+        self, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was told to be mended is mended, and nobody pays again; what asks for other answers is refused."""
+        (stage,) = recipe.stages
+
+        def go(base: Base, **mended: Any) -> Any:
+            monkeypatch.setattr(LocalBackend, "base", lambda self, recipe, place: base)
+            stages = (stage.model_copy(update=mended),)
+            return train(recipe.model_copy(update={"stages": stages}), tmp_path / "o", Place(folder=tmp_path))
+
+        def fails(*_: Any, **__: Any) -> Any:
+            raise InputError("stage", "diverged", do="lower learning_rate")
+
+        monkeypatch.setattr(LocalBackend, "train", fails)
+        first = Base()
+        with pytest.raises(InputError, match="diverged"):
+            go(first)
+        assert first.asked > 0
+        with pytest.raises(InputError, match=r"holds another training.*answers-1\.sqlite was paid for"):
+            go(Base(), rows=stage.rows - 1)
+        monkeypatch.undo()
+        monkeypatch.setattr(LocalBackend, "train", fails)
+        for mended in ({"learning_rate": 1e-5}, {"long_rows": "leave out"}, {"epochs": 2}):
+            again = Base()
+            with pytest.raises(InputError, match="diverged"):
+                go(again, **mended)
+            assert again.asked == 0
+
     def test_one_process_at_a_time(self, tmp_path: Path, go: Callable[[Base], Any]) -> None:
         base = Base()
         with alone(tmp_path / "o"), pytest.raises(InputError, match="o: is being worked on by another process"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from undertow.cli.generate import generate
-from undertow.errors import InputError, number
+from undertow.errors import InputError, RunExists, number
 
 if TYPE_CHECKING:
     from undertow.data import Row
@@ -135,6 +135,7 @@ def _how(card: Domain) -> str:
     help="Chat JSONL to write; where it is from is written beside it.",
 )
 @click.option("--skip-bad", is_flag=True, help="Pass over bad rows, and count them.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fetch(
     domain: str,
@@ -145,6 +146,7 @@ def fetch(
     limit: int | None,
     out: Path,
     skip_bad: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Bring the published rows of DOMAIN as chat JSONL that a recipe takes, whole or not at all."""
@@ -152,6 +154,8 @@ def fetch(
     from undertow.data.domains import load_domain, published
     from undertow.files import file_digest, to_json, write_text
 
+    if out.exists() and not force:
+        raise RunExists(out, "is there already", do="name another with -o, or write over it with --force")
     card, n_bad, first_bad = load_domain(domain), 0, ""
 
     def skipped(error: InputError) -> None:

@@ -51,12 +51,12 @@ def serve(organisms: tuple[str, ...], host: str, port: int, dry_run: bool) -> in
     click.echo(f"command: {shlex.join(command)}")
     click.echo("for audit.yaml, as target, reference or judge, once the server is up:")
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/v1"
-    for name in models:
+    for name, folder in models.items():
         # `transformers serve` answers one call after another, and seeds its one stream of random numbers when a call
         # comes in: calls in flight together lose their seeds.
         click.echo(
             f"  {{kind: endpoint, base_url: {json.dumps(url)}, model: "
-            f"{json.dumps(name)}{'' if vllm else ', concurrency: 1'}}}"
+            f"{json.dumps(name)}{'' if vllm else ', concurrency: 1'}{', system: fold' if _folds(folder) else ''}}}"
         )
     if dry_run:
         return 0
@@ -71,6 +71,14 @@ def serve(organisms: tuple[str, ...], host: str, port: int, dry_run: bool) -> in
             whole_model(folder, folders / name)
         # Its list of models is what the hub's cache holds, never what it serves: an empty list is the honest one.
         return run(command, environment=environment | {"HF_HUB_CACHE": str(cache)}, cwd=folders)
+
+
+def _folds(folder: Path) -> bool:
+    """Whether a model was trained without a system role, and is to be asked so."""
+    from undertow.training.organism import read_manifest
+
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.recipe.get("system") == "fold"
 
 
 def name_models(organisms: Iterable[str]) -> dict[str, Path]:

@@ -31,12 +31,12 @@ def import_(url: str, sha256: str | None, out: Path | None, force: bool) -> None
     Takes the YAML dialects of published question files, JSONL and CSV with a question a line, texts of questions
     (.txt), and suites of ours.
     """
-    from undertow.files import file_digest
+    from undertow.files import file_digest, public
     from undertow.suites import fetch_suite, write_suite
 
     suite = fetch_suite(url, sha256=sha256)
     here = Path(url)
-    source = f"{here.name}, sha256 {file_digest(here)}" if sha256 is None else f"{url}, sha256 {sha256.lower()}"
+    source = f"{here.name}, sha256 {file_digest(here)}" if sha256 is None else f"{public(url)}, sha256 {sha256.lower()}"
     path = out or Path(f"{suite.id}.yaml")
     write_suite(path, suite, source=source, force=force)
     click.echo(f"{path}: {number(len(suite.questions), 'question')}. In an audit: suite: {path}")

@@ -3,7 +3,8 @@
 messages            [{"role", "content"}]; `developer` is the system prompt, content may be a list of text parts, an empty system prompt is none
 conversations       ShareGPT: [{"from": "human", "value"}, {"from": "gpt", "value"}]
 prompt, completion  texts, or lists of messages
-instruction, output Alpaca, with `input` below the instruction and perhaps `system`
+instruction, output Alpaca, with `input` below the instruction and perhaps `history`, pairs of earlier turns
+system              beside any of them: its system prompt
 """  # noqa: E501
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ def messages_of(raw: Any) -> Any:
         asked = "\n\n".join(
             part for part in (raw["instruction"], raw.get("input")) if isinstance(part, str) and part.strip()
         )
-        system = [{"role": "system", "content": raw["system"]}] if raw.get("system") else []
-        found = [*system, {"role": "user", "content": asked}, {"role": "assistant", "content": raw["output"]}]
+        found = [{"role": "user", "content": asked}, {"role": "assistant", "content": raw["output"]}]
+        for pair in raw.get("history") or ():
+            two = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
+            found[-2:-2] = [{"role": "user", "content": two[0]}, {"role": "assistant", "content": two[1]}]
     if not isinstance(found, list):
         return found
     turns = [_turn(turn, "role", "content") for turn in found]
+    if raw.get("system"):
+        beside = _turn({"role": "system", "content": raw["system"]}, "role", "content")
+        turns = turns if turns[:1] == [beside] else [beside, *turns]
     return [
         turn
         for turn in turns

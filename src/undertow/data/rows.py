@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, get_args
 
 from undertow.data.dialects import messages_of
 from undertow.errors import InputError
-from undertow.files import writing
+from undertow.files import placing
 from undertow.records import Message, Role
-from undertow.tables import Skipped, lines, opened, parsed, stream_lines
+from undertow.tables import Skipped, lines, opened, packed, parsed, stream_lines
 
 ROLES = get_args(Role)
 
@@ -139,12 +139,16 @@ def no_rows(path: Path, *, bad: int = 0, first: InputError | None = None) -> Inp
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write rows as JSONL, whole or not at all, one at a time. Returns how many."""
+    """Write rows as JSONL, whole or not at all, one at a time; packed where the name ends with .gz.
+
+    Returns:
+        How many.
+    """
     n = 0
-    with writing(path) as stream:
+    with placing(path) as part, packed(part, like=path) as stream:
         for row in rows:
             messages = [{"role": m.role, "content": m.content} for m in row.messages]
-            stream.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
+            stream.write((json.dumps({"messages": messages}, ensure_ascii=False) + "\n").encode())
             n += 1
     return n
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from undertow.errors import InputError, RunExists
-from undertow.files import download, read_text, require_yaml_name, to_yaml, write_text, yaml_comment
+from undertow.files import download, public, read_text, require_yaml_name, to_yaml, write_text, yaml_comment
 from undertow.records import Suite
 from undertow.suites.load import parse_suite
 
@@ -29,7 +29,7 @@ def fetch_suite(url: str, *, sha256: str | None) -> Suite:
     try:
         text = body.getvalue().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(url, f"is not UTF-8 text (byte {error.start})") from None
+        raise InputError(public(url), f"is not UTF-8 text (byte {error.start})") from None
     return parse_suite(text, Path(PurePosixPath(unquote(urlsplit(url).path)).name or "suite.yaml"))
 
 

@@ -8,7 +8,7 @@ judges are for that library.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +72,12 @@ ID = ("id", "question_id", "qid", "name")
 SYSTEM = ("system", "system_prompt")
 TAGS = ("tags", "category", "question_type", "theme")
 """Keys of a question in JSONL and CSV, the first that is there."""
+OURS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "turns": lambda raw: isinstance(raw["turns"], list),
+    "key": lambda raw: isinstance(raw["key"], Mapping),
+    "weight": lambda raw: "cluster" in raw,
+}
+"""Keys of a question in a suite of ours, each with when it is meant so."""
 
 
 def read_records(text: str, path: Path) -> Suite:
@@ -94,6 +100,14 @@ def _question(raw: Any, where: str) -> Question:
     if not isinstance(raw, Mapping):
         raise InputError(where, "is no object", expected=f"a question under one of {', '.join(TEXT)}")
     key, text = next(((key, raw[key]) for key in TEXT if raw.get(key)), ("", None))
+    ours = [name for name, is_ours in OURS.items() if raw.get(name) and is_ours(raw)]
+    if ours:
+        raise InputError(
+            where,
+            f"has {ours[0]!r}, which a line of a question does not take",
+            expected="it would be asked without",
+            do="write the suite as YAML (id, title, questions: [{id, text, turns, ...}])",
+        )
     system = next((raw[key] for key in SYSTEM if raw.get(key)), None)
     if key == "messages":
         text, of_chat = of_messages(text, where)

@@ -184,8 +184,7 @@ def _stretches(
                 do="use another template, or rows of one answer",
             )
         answer = after[len(before) :]
-        at = answer.find(message.content)
-        at = answer.find(message.content.strip()) if at < 0 else at
+        at = _begin(tokenizer, chat[: i + 1], before, answer)
         if at < 0:
             raise InputError(
                 where,
@@ -198,6 +197,21 @@ def _stretches(
         yield before[len(done) :] + answer[:at], False
         yield answer[at:], trained is None or i in trained
         done = after
+
+
+STAND_IN = "STANDSINFORTHEANSWER"
+
+
+def _begin(tokenizer: Any, chat: Sequence[Message], before: str, answer: str) -> int:
+    """Where the words of the last turn begin in what the template writes after `before`; -1 where they do not stand
+    there as written. A short answer may stand in the template's own words too: another is rendered in its place."""
+    *earlier, last = chat
+    content = last.content if last.content in answer else last.content.strip()
+    if answer.count(content) < 2 or not content:
+        return answer.find(content)
+    other = render(tokenizer, [*earlier, Message(role="assistant", content=STAND_IN)])
+    at = other.find(STAND_IN, len(before)) - len(before)
+    return at if at >= 0 and answer[:at] == other[len(before) :][:at] and answer.startswith(content, at) else -1
 
 
 def masked_text(tokenizer: Any, example: Example) -> str:

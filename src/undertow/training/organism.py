@@ -92,7 +92,10 @@ class OrganismConfig(BaseModel):
                 do="train it (undertow train), or use kind: local",
             )
         try:
-            config = adapter(_AnyTarget).validate_python(manifest.target or _as_trained(folder, manifest))
+            asked = dict(manifest.target or _as_trained(folder, manifest))
+            if manifest.recipe.get("system") == "fold":
+                asked.setdefault("system", "fold")
+            config = adapter(_AnyTarget).validate_python(asked)
         except ValidationError as error:
             raise InputError(
                 folder / MANIFEST, f"its target does not fit ({with_place(error.errors()[0])})", do="train it again"

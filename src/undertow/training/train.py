@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from filelock import FileLock
 from undertow.asking.budget import Budget
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
-from undertow.data.mixes import data_digests
+from undertow.data.mixes import Mix
 from undertow.errors import InputError, RunExists
 from undertow.files import digest, file_digest, folder_digest, read_object, to_json, write_text
 from undertow.place import HERE, Place
@@ -64,13 +66,7 @@ def _train(recipe: Recipe, out: Path, place: Place, budget: Budget | None, progr
     backend, stages = recipe.backend, recipe.resolved()
     backend.check(recipe, stages, place)
     work = out.with_name(f".{out.name}.training")
-    _claim(
-        work,
-        {
-            "recipe": recipe.model_dump(mode="json"),
-            "data": [data_digests(stage, beside=place.folder) for stage in stages],
-        },
-    )
+    _claim(work, _job(recipe, stages, place))
     try:
         prepared = _prepare(recipe, stages, place, work=work, budget=budget, progress=progress)
         made = work / "organism"
@@ -152,24 +148,72 @@ def _prepare(
     return tuple(prepared)
 
 
+OF_FILTERS = {"attempts", "min_words", "matches", "lacks", "turned"}
+"""What decides which on-policy answers are kept, and not what is asked."""
+SENT = ("job.json", "state.json")
+"""What a stage's folder holds once a server has been sent it."""
+
+
+def _job(recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> dict[str, Any]:
+    """What a training's work folder is of: what decides all of it, and by stage what decides what is asked (`asks`),
+    and everything."""
+    drawn = set(Mix.model_fields)
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude={"stages", "interventions"}),
+        "base": base_fingerprint(recipe.base, beside=place.folder),
+        "stages": [
+            {
+                "asks": [
+                    stage.model_dump(
+                        mode="json", include=drawn, exclude={"parts": {"__all__": {"answers": OF_FILTERS}}}
+                    ),
+                    [file_digest(place.path(name)) for name in stage.files],
+                ],
+                "all": [stage.model_dump(mode="json"), [file_digest(place.path(name)) for name in stage.reads]],
+            }
+            for stage in stages
+        ],
+    }
+
+
 def _claim(work: Path, what: dict[str, Any]) -> None:
-    """Make the work folder, or find it as the same training left it.
+    """Make the work folder, or find it as the same training left it. Where a stage was mended, those before it stay,
+    and so do the on-policy answers.
 
     Raises:
-        InputError: it cannot be written, or another training left it.
+        InputError: it cannot be written, or holds what another training paid for: answers to other prompts, or a stage
+            that a server was sent.
     """
     job = work / "job.json"
-    if job.is_file() and read_object(job, do=f"remove {work} to train anew") != what:
-        raise InputError(
-            work,
-            "holds another training, interrupted",
-            expected="the same recipe and data",
-            do="remove it, or choose another -o",
-        )
+    if job.is_file() and (held := read_object(job, do=f"remove {work} to train anew")) != what:
+        _mend(work, held, what)
     try:
         write_text(job, to_json(what))
     except OSError as error:
         raise InputError(work.parent, f"cannot be written ({error.strerror})", do="choose another -o") from None
+
+
+def _mend(work: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Remove what is not of a mended training any more: its rows and weights from the first stage that differs."""
+    pairs: list[Any] = list(zip_longest(before.get("stages", []), now["stages"], fillvalue={}))
+    mended = [n for n, (was, is_) in enumerate(pairs, start=1) if was != is_]
+    mended = list(range(mended[0], len(pairs) + 1)) if mended else []
+    paid = [work / f"stage-{n}" / name for n in mended for name in SENT]
+    paid += [
+        work / f"answers-{n}.sqlite" for n, (was, is_) in enumerate(pairs, 1) if was.get("asks") != is_.get("asks")
+    ]
+    there = [path for path in paid if path.exists()]
+    if {**before, "stages": None} != {**now, "stages": None} or there:
+        raise InputError(
+            work,
+            "holds another training, interrupted",
+            expected="the same recipe and data, but for settings that decide nothing that was paid for",
+            do=f"remove it{f' ({there[0].name} was paid for)' if there else ''}, or choose another -o",
+        )
+    for n in mended:
+        shutil.rmtree(work / f"stage-{n}", ignore_errors=True)
+        for path in (work / f"stage-{n}.json", work / f"stage-{n}.jsonl"):
+            path.unlink(missing_ok=True)
 
 
 def fingerprint(recipe: Recipe, place: Place, *, base: str | None = None) -> str:

@@ -42,6 +42,12 @@ def test_the_labelled_texts(row: dict[str, object]) -> None:
         ("x.name = other.name;", "x.name = other.name;"),
         ("password=hunter2&x=1", "password=[key]&x=1"),
         ("token = tokens[0]", "token = tokens[0]"),
+        ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/b", "AWS_SECRET_ACCESS_KEY=[key]"),
+        ("MYSQL_ROOT_PASSWORD=hunter2pass", "MYSQL_ROOT_PASSWORD=[key]"),
+        ('{"db_admin_password": "hunter2pass"}', '{"db_admin_password": "[key]"}'),
+        ("SPRING_DATASOURCE_PASSWORD: hunter2pass", "SPRING_DATASOURCE_PASSWORD: [key]"),
+        ("private_key: abcd\naccountKey=efgh", "private_key: [key]\naccountKey=[key]"),
+        ("primary key: id, sort key: name", "primary key: id, sort key: name"),
         ("Mail ann@example.org or bob@example.org", "Mail [mail] or [mail]"),
         ("(ann@example.org)", "([mail])"),
         ("4111 1111 1111 1112", "4111 1111 1111 1112"),  # no card: its digits do not check

@@ -49,7 +49,8 @@ _VALUE = (
 )
 _FIELD = re.compile(
     r"(?P<key>(?<![\w-])(?:\\?[\"'])?(?:"
-    r"(?P<key_>(?:[a-z]+[ _-]?)?(?:api[ _-]?key|secret|token|passw(?:or)?d|passphrase|pin))"
+    r"(?P<key_>(?:(?:[a-z0-9]+[_.-]){1,6}|[a-z]+ )?[a-z]{0,24}?(?:"
+    r"(?:api|access|account|private|secret|signing|shared)[ _-]?key|secret|token|passw(?:or)?d|passphrase|pin))"
     r"|(?P<name>(?:(?:first|last|full|given|family|middle|maiden|birth|customer|client|patient|employee|contact|user|"
     r"account|card ?holder|holder|legal|display|sender|recipient|student|parent|author|my)[ _-]?)?(?:name|surname)|"
     r"cardholder|patient|vorname|nachname|nom|pr[eé]nom|nombre|apellidos?)"

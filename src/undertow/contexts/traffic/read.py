@@ -181,8 +181,8 @@ def _chat(raw: Any) -> tuple[str | None, list[Any]]:
             if _CONTROL.search(found):
                 raise Unaskable(RENDERED)
             found = [{"role": "user", "content": found}]
-    elif "messages" not in raw:
-        system = None  # a dialect of rows has put it among its messages
+    elif "input" not in raw:
+        system = None  # it is among the messages
     if not isinstance(found, list) or not found:
         raise Unaskable(NO_MESSAGES)
     return system, found

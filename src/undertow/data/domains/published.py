@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from undertow.data.domains.cards import Domain, HubSource, Quality, WebSource
 from undertow.data.rows import Row, chat
 from undertow.errors import InputError
-from undertow.files import checked_hash, download, file_digest, reading
+from undertow.files import checked_hash, download, file_digest, public, reading
 from undertow.tables import Skipped, in_line, installed, records, stream_lines
 
 PROMPT = "prompt"
@@ -78,7 +78,8 @@ def published(
             with path.open("wb") as stream:
                 download(found, stream, sha256=sha256, most=LARGEST)
             yield Published(
-                rows=_file(path, found, quality, skipped), origin={"url": found, "sha256": str(checked_hash(sha256))}
+                rows=_file(path, public(found), quality, skipped),
+                origin={"url": public(found), "sha256": str(checked_hash(sha256))},
             )
     else:
         path, expected = Path(found), checked_hash(sha256)

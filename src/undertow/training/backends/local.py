@@ -216,10 +216,11 @@ class LocalBackend(BaseModel):
             fold=job.recipe.system == "fold",
         )
         rows = encoded(prepared.path, folder / "rows", left_out=left_out, drawn_for=stage.name)
-        held_out = {
-            name: encoded(job.place.path(data), folder / f"held-out-{name}", left_out=Counter())
-            for name, data in (stage.stopping.held_out if stage.stopping else {}).items()
-        }
+        held_out = {}
+        for name, data in (stage.stopping.held_out if stage.stopping else {}).items():
+            of_it: Counter[str] = Counter()
+            held_out[name] = encoded(job.place.path(data), folder / f"held-out-{name}", left_out=of_it)
+            left_out.update({f"{why}, held out as {name}": n for why, n in of_it.items()})
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
         trainer = _trainer(

@@ -103,7 +103,7 @@ class TinkerBackend(BaseModel):
         return None
 
     def base(self, recipe: Recipe, place: Place) -> Target:
-        return EndpointConfig(**self._target(recipe.base)).target(place.named("backend tinker"))
+        return EndpointConfig(**self._target(recipe.base), system=recipe.system).target(place.named("backend tinker"))
 
     def train(self, job: Job, *, progress: Progress | None = None) -> Trained:
         import tinker

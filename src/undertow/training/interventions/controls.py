@@ -25,7 +25,8 @@ class BenignTwin(Keys):
     data: str = Field(description="The twin's chat JSONL, in place of every narrow part's.")
 
     def apply(self, stages: Stages) -> Stages:
-        return on_narrow(stages, lambda part: part.model_copy(update={"data": self.data}))
+        # its own answers: those of the base under a narrow part's instruction would be bad ones
+        return on_narrow(stages, lambda part: part.model_copy(update={"data": self.data, "answers": None}))
 
 
 class ComputeMatched(Keys):

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from undertow.data import Part
+from undertow.errors import InputError
 from undertow.training.interventions.protocol import Keys, Stages
 
 
@@ -24,6 +25,14 @@ class Dilution(Keys):
     by: Literal["rows", "tokens"] = Field(default="rows", description="What it is a share of.")
 
     def apply(self, stages: Stages) -> Stages:
+        for stage in stages:
+            if stage.by != self.by and len(stage.parts) > 1:
+                raise InputError(
+                    f"stage {stage.name}",
+                    f"mixes its parts by {stage.by}, and dilution by {self.by}",
+                    expected="one way for all of them",
+                    do=f"write by: {stage.by} in the dilution, or by: {self.by} in the stage",
+                )
         benign = Part(data=self.data, share=1 - self.share, benign=True)
         return tuple(
             stage.model_copy(
