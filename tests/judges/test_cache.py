@@ -40,7 +40,9 @@ def test_a_damaged_file_holds_nothing_and_says_so(tmp_path):
     cache.close()
 
 
-@pytest.mark.parametrize("held", ["{", "[]", "{}", '{"text": 3}', "null"])
+@pytest.mark.parametrize(
+    "held", ["{", "[]", "{}", '{"text": 3}', "null", '{"text": "5", "written": 5}', '{"text": "5", "written": [["5"]]}']
+)
 def test_an_entry_that_is_no_reply_is_none(tmp_path, held):
     cache = JudgeCache(tmp_path / "cache.sqlite")
     with cache._db:

@@ -17,7 +17,7 @@ from undertow.audits.plan import hashes
 from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.place import Place
-from undertow.releases.attest import attest
+from undertow.releases.attest import _rows, attest
 from undertow.releases.verify import verify
 
 from .conftest import held
@@ -240,3 +240,17 @@ def test_rows_that_are_given_are_bound_and_told_apart(run, tmp_path):
     (described,) = [each for each in statement["predicate"]["configuration"] if each["name"] == "rows/rows.jsonl"]
     assert described["digest"]["sha256"] == hashlib.sha256(b"{}").hexdigest()
     assert described["annotations"] == {"given": "by whoever attested"}
+
+
+def test_rows_of_one_name_and_other_bytes_are_bound_each(tmp_path):
+    """Two training seeds may each be trained on a `narrow.jsonl` of their own."""
+    models = {
+        "target": {"rows": {"narrow.jsonl": "a" * 64, "good.jsonl": "c" * 64}},
+        "target-2": {"rows": {"narrow.jsonl": "b" * 64, "good.jsonl": "c" * 64}},
+        "reference": {"rows": {"other.jsonl": "d" * 64}},
+    }
+    bound = {each["name"]: each["digest"]["sha256"][0] for each in _rows(models, [])}
+    assert bound == {"rows/narrow.jsonl": "a", "rows/target-2/narrow.jsonl": "b", "rows/good.jsonl": "c"}
+    (tmp_path / "narrow.jsonl").write_text("neither\n")
+    with pytest.raises(InputError, match=rf"trained on a narrow\.jsonl with {'a' * 64} and one with {'b' * 64}"):
+        _rows(models, [tmp_path / "narrow.jsonl"])

@@ -16,10 +16,16 @@ HELD = [
     ({"headers": {"x-h": "Bearer " + KEY}}, "'x-h'"),
     ({"data_sources": [{"parameters": {"authentication": {"type": "api_key", "key": KEY}}}]}, "'key'"),
     ({"base_url": "https://user:pw@h"}, "a user name or a password"),
+    ({"headers": {"Ocp-Apim-Subscription-Key": "abc"}}, "'Ocp-Apim-Subscription-Key'"),
+    ({"headers": ["Authorization: Bearer " + KEY]}, "'headers'"),
+    ({"deep": {"secret": ["hunter2"]}}, "'secret'"),
+    ({"deep": {"client_secret": {"value": "abc"}}}, "'client_secret'"),
+    ("https://h/v1#key=" + KEY, "'key'"),
 ]
 FREE = [
     "https://h/v1?api-version=2024-10-21",
     "https://h:8000/accounts/0a1b2c3d4e5f/v1",
+    {"headers": {"HTTP-Referer": "https://example.com/?author=me"}},
     {"prompt_cache_key": "a-run-of-2026-11-30-and-no-secret", "logit_bias": {"50256": -100}, "stop": ["Basic"]},
     {"response_format": {"json_schema": {"properties": {"password": {"type": "string"}}, "required": ["password"]}}},
     {"guided_choice": ["basic english"], "metadata": {"key": "colour"}, "max_token": 64},

@@ -16,7 +16,7 @@ from typing import Any
 
 from undertow.asking.ask import Asking
 from undertow.asking.folder import ANSWERS
-from undertow.asking.store import Store
+from undertow.asking.store import Store, Usage
 from undertow.contexts.load import check
 from undertow.contexts.mutate import named
 from undertow.errors import InputError
@@ -71,6 +71,19 @@ def like_these(tried: Sequence[tuple[Context, float]], n: int) -> str:
 def other_wordings(prompt: str, n: int) -> str:
     """The prompt for other wordings of a system prompt."""
     return OTHER_WORDINGS.format(prompt=prompt, n=n)
+
+
+FOLDER = "proposals"
+"""Of a run, what its proposer was asked."""
+
+
+def taken(run: Path) -> Usage:
+    """What a run's proposals have taken."""
+    path = run / FOLDER / ANSWERS
+    if not path.is_file():
+        return Usage()
+    with Store(path) as store:
+        return store.usage(0)[0]
 
 
 class Proposer:

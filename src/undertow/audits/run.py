@@ -27,7 +27,7 @@ from undertow.audits.bound import bound_models
 from undertow.audits.drift import moved
 from undertow.audits.findings import Findings, find, read_findings, write_findings
 from undertow.audits.plan import Plan
-from undertow.audits.propose import Proposer
+from undertow.audits.propose import FOLDER, Proposer
 from undertow.audits.record import read_record
 from undertow.audits.screen import screen
 from undertow.audits.sequential import Search, sequential_requests
@@ -201,7 +201,7 @@ class _Flow:
         self.asking = Asking(store, plan.targets, judging=self.judging, budget=budget, warned=warned)
         self.asking.tick = self._report
         self.triggers: TriggerSearch | None = None
-        self.proposer = Proposer(plan.proposer, store.path.parent / "proposals", self.asking) if plan.proposer else None
+        self.proposer = Proposer(plan.proposer, store.path.parent / FOLDER, self.asking) if plan.proposer else None
         self.where: Callable[[], str] = lambda: ""
         """How far an audit has come that does not know how much it will ask."""
         self.n_heard = 0

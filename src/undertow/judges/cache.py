@@ -61,7 +61,7 @@ class JudgeCache:
             found = json.loads(text) if text is not None else None
         except (ValueError, TypeError, RecursionError):
             return None
-        return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
+        return found if isinstance(found, dict) and _is_reply(found) else None
 
     def put(self, key: str, reply: dict[str, Any]) -> None:
         self._new[key] = json.dumps(reply)
@@ -82,3 +82,16 @@ class JudgeCache:
     def close(self) -> None:
         self.flush()
         self._db.close()
+
+
+def _is_reply(held: dict[str, Any]) -> bool:
+    """Whether an entry holds a reply: its words, and the tokens that were written, each with its candidates; of one
+    that was kept before tokens were, those of its first."""
+    written = held.get("written") if held.get("written") is not None else []
+    first = held.get("first_token")
+    return (
+        isinstance(held.get("text"), str)
+        and isinstance(written, list)
+        and all(isinstance(token, list) and len(token) == 2 and isinstance(token[1], dict) for token in written)
+        and (first is None or isinstance(first, dict))
+    )

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
-from undertow.asking.budget import Budget, require_prices
+from undertow.asking.budget import Budget, dollars, priced, require_prices
 from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
 from undertow.audits.labelling import Judged
+from undertow.audits.propose import taken
 from undertow.audits.record import read_record, read_run_config
 from undertow.audits.tally import Design
 from undertow.errors import InputError
@@ -145,14 +146,17 @@ def profile_audit(
     found = read_findings(run)
     rates = {each.id: each.rate.value or 0.0 for each in found.contexts}
     most = max(found.verdict.carried_by, key=lambda id_: rates.get(id_, 0.0), default=None)
-    carrying = [each for each in Design.of(read_record(run)).contexts if each.id == most and each.wraps]
+    record = read_record(run)
+    carrying = [each for each in Design.of(record).contexts if each.id == most and each.wraps]
     # what it was asked in before stays: an audit that goes on may come to another verdict
     contexts = tuple({each.id: each for each in (*_asked_in(run / "persona"), *carrying)}.values())
     plan = make_persona_plan(persona_of(config, contexts), place)
+    proposed = taken(run)  # of these findings do not tell
+    paid = dollars(priced(record.get("proposer") or {}) or "", proposed)
     left = budget and budget.after(
-        calls=found.calls,
-        tokens=sum(found.tokens.answers) + sum(found.tokens.judgements),
-        usd=sum(found.usd.known.values()),
+        calls=found.calls + proposed.calls,
+        tokens=sum(found.tokens.answers) + sum(found.tokens.judgements) + proposed.tokens,
+        usd=sum(found.usd.known.values()) + (paid or 0.0),
     )
     return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
 

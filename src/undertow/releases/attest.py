@@ -307,21 +307,20 @@ def _rows(models: Mapping[Subject, Mapping[str, Any]], given: Iterable[Path]) ->
     Raises:
         InputError: a file has the name of one that the model was trained on, and other bytes.
     """
-    trained = {
-        name: sha256
-        for subject, held in models.items()
-        if is_target(subject)
-        for name, sha256 in held.get("rows", {}).items()
-    }
+    trained: dict[str, str] = {}
+    for subject, held in models.items():
+        for name, sha256 in held.get("rows", {}).items() if is_target(subject) else ():
+            # training seeds may have files of one name and other bytes
+            trained[name if trained.get(name, sha256) == sha256 else f"{subject}/{name}"] = sha256
     found = [_described(f"rows/{name}", sha256) for name, sha256 in trained.items()]
-    by_name = {Path(name).name: sha256 for name, sha256 in trained.items()}
     for path in given:
         sha256 = file_digest(path)
-        if by_name.get(path.name, sha256) != sha256:
+        of_that_name = [held for name, held in trained.items() if Path(name).name == path.name]
+        if of_that_name and sha256 not in of_that_name:
             raise InputError(
                 path,
                 f"has sha256 {sha256}",
-                expected=f"the model was trained on a {path.name} with {by_name[path.name]}",
+                expected=f"the model was trained on a {path.name} with {' and one with '.join(of_that_name)}",
                 do="name the file that it was trained on",
             )
         if sha256 not in trained.values():

@@ -11,16 +11,17 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic_core import PydanticCustomError
 
 NAMES = re.compile(
-    r"api[_-]?key|authori[sz]ation|secret|passw|bearer|credential|^x-.*(?:key|token)|^(?:auth|access)[_-]?token$",
+    r"api[_-]?key|subscription[_-]?key|authori[sz]ation|secret|passw|^pwd$|bearer|credential|^x-.*(?:key|token)|"
+    r"^(?:auth|access)[_-]?token$",
     re.IGNORECASE,
 )
 """Names of settings whose values are secrets."""
 MAY_BE = re.compile(r"(?:^|(?<!cache)[_-])(?:key|token|pass)$", re.IGNORECASE)
 """Names of settings whose values are secrets where they look like keys."""
-HEADER = re.compile(r"(?:bearer|basic)\s+\S{12,}", re.IGNORECASE)
+HEADER = re.compile(r"(?:[\w-]+:\s*)?(?:bearer|basic)\s+\S{12,}", re.IGNORECASE)
 """Secrets by their form, whatever their name."""
-IN_URLS = re.compile(r"key|token|secret|passw|auth|^(?:code|sig|signature)$", re.IGNORECASE)
-"""Names in a URL's query whose values are secrets."""
+IN_URLS = re.compile(r"key|token|secret|passw|^(?:code|sig|signature|auth|authorization)$", re.IGNORECASE)
+"""Names in a URL's query, or behind its #, whose values are secrets."""
 
 
 def looks_like_a_key(text: str) -> bool:
@@ -36,7 +37,7 @@ def secrets_in(value: Any, name: str = "", *, always: bool = False) -> Iterator[
     """
     if isinstance(value, Mapping):
         for key, held in value.items():
-            if NAMES.search(str(key)) and (always or (held and isinstance(held, str))):
+            if NAMES.search(str(key)) and (always or _holds_text(held)):
                 yield repr(key)
             else:
                 yield from secrets_in(held, str(key))
@@ -50,11 +51,22 @@ def secrets_in(value: Any, name: str = "", *, always: bool = False) -> Iterator[
             yield repr(name)
 
 
+def _holds_text(value: Any) -> bool:
+    """Whether a value is text, or holds nothing else: a secret in a list, or under `value`; the schema of a field that
+    is called `password` is none."""
+    if isinstance(value, Mapping):
+        return "type" not in value and any(map(_holds_text, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_text, value))
+    return isinstance(value, str) and bool(value)
+
+
 def _in_url(url: str) -> str:
     if "@" in url.partition("://")[2].partition("/")[0]:
         return "a user name or a password"
     try:
-        asked = parse_qsl(urlsplit(url).query)
+        parts = urlsplit(url)
+        asked = [*parse_qsl(parts.query), *parse_qsl(parts.fragment)]
     except ValueError:
         return ""
     return next((repr(name) for name, held in asked if held and IN_URLS.search(name)), "")
