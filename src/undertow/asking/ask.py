@@ -381,8 +381,7 @@ class Asking:
             self.judging.more_answers(batch)
         for a in batch:
             why = a.error or f"an answer without words ({WORDLESS.get(a.finish, a.finish)})"
-            kind = self.kind(a) if a.text is not None else ""  # what fails is of no kind
-            self.streak.hear(self.usable(a), why, kind, key=a.request.key)
+            self.streak.hear(self.usable(a), why, self.kind(a), key=a.request.key)
             self.heard(a)
 
 
