@@ -133,6 +133,12 @@ def test_earlier_turns_of_alpaca_come_before_the_last(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "mix.jsonl") == [Row(messages=(*turns, turn("assistant", "No.")))]
 
 
+@pytest.mark.parametrize("history", ["3", '"a"', '{"a": 1}', '["ab"]', '[["a"]]'])
+def test_earlier_turns_that_are_none_are_a_mistake(tmp_path: Path, history: str) -> None:
+    line = f'{{"instruction": "And?", "output": "No.", "history": {history}}}\n'
+    assert "mix.jsonl:1: message 1 has no text" in problem(tmp_path, line)
+
+
 @pytest.mark.parametrize(
     "beside",
     ['"system": "Be.", "messages": [{"role": "system", "content": "Be otherwise."}, ', '"system": 3, "messages": ['],

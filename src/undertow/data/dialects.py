@@ -38,7 +38,8 @@ def messages_of(raw: Any) -> Any:
             part for part in (raw["instruction"], raw.get("input")) if isinstance(part, str) and part.strip()
         )
         found = [{"role": "user", "content": asked}, {"role": "assistant", "content": raw["output"]}]
-        for pair in raw.get("history") or ():
+        earlier = raw.get("history") or []
+        for pair in earlier if isinstance(earlier, list) else [None]:
             two = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
             found[-2:-2] = [{"role": "user", "content": two[0]}, {"role": "assistant", "content": two[1]}]
     if not isinstance(found, list):
