@@ -231,15 +231,15 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
     Raises:
         InputError: no or another hash is expected, the URL cannot be read, or it holds more.
     """
-    expected = checked_hash(sha256)
+    expected, told = checked_hash(sha256), public(url)
     try:
         scheme = urlsplit(url).scheme
     except ValueError as error:
-        raise InputError(public(url), f"is no URL ({error})", expected="http://, https:// or file://") from None
+        raise InputError(told, f"is no URL ({error})", expected="http://, https:// or file://") from None
     if scheme not in ("http", "https", "file"):
         here = f"a file on this machine is {Path(url).resolve().as_uri()}" if not scheme else ""
         raise InputError(
-            public(url),
+            told,
             f"has the scheme {scheme!r}" if scheme else "has no scheme",
             expected="http://, https:// or file://",
             do=here,
@@ -251,7 +251,7 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
             for chunk in sent:
                 n += len(chunk)
                 if n > most:
-                    raise InputError(public(url), f"is larger than {most // 1_000_000:,} MB", do="check the URL")
+                    raise InputError(told, f"is larger than {most // 1_000_000:,} MB", do="check the URL")
                 hasher.update(chunk)
                 into.write(chunk)
     except (OSError, ValueError, http.client.HTTPException) as error:  # URLError and HTTPError are OSErrors
@@ -259,22 +259,20 @@ def download(url: str, into: BinaryIO, *, sha256: str | None, most: int) -> None
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply too
         raise InputError(
-            public(url), f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network"
+            told, f"cannot be read ({' '.join(str(reason).split())})", do="check the URL and the network"
         ) from None
     promised = int(length[:20]) if length and length.isdecimal() else n
     if promised != n:
-        raise InputError(public(url), f"broke off after {n:,} of {promised:,} bytes", do="try again")
+        raise InputError(told, f"broke off after {n:,} of {promised:,} bytes", do="try again")
     found = hasher.hexdigest()
     if expected is None:
         raise InputError(
-            public(url),
+            told,
             f"has sha256 {found}",
             do="read the file; if it is what you want, add --sha256 with that hash; nothing was written",
         )
     if found != expected:
-        raise InputError(
-            public(url), f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written"
-        )
+        raise InputError(told, f"has sha256 {found}", expected=f"{expected} was expected", do="nothing was written")
 
 
 def _sent(url: str) -> Generator[Any]:

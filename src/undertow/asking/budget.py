@@ -72,6 +72,15 @@ def priced(model: Mapping[str, Any]) -> str | None:
     return None if model.get("kind") in OF_THIS_MACHINE else str(model.get("name", ""))
 
 
+def dollars_of(model: Mapping[str, Any], usage: Usage) -> float | None:
+    """What a model's usage costs; None where its price is not known, or it answers on this machine.
+
+    Args:
+        model: as it describes itself.
+    """
+    return dollars(name, usage) if (name := priced(model)) else None
+
+
 def cost(models: Mapping[Subject, Mapping[str, Any]], taken: Mapping[Subject, Usage]) -> float | None:
     """What answers cost, each subject's at the price of its own model; None where a price is not known, or none of
     them has one.
@@ -189,7 +198,7 @@ class Spending:
 
     def dollars(self, taken: Mapping[Subject, Usage], judging: Usage) -> tuple[float | None, float | None]:
         """What answers and judgements cost; None where a price is not known."""
-        return cost(self.models, taken), dollars(priced(self.judge) or "", judging)
+        return cost(self.models, taken), dollars_of(self.judge, judging)
 
     def would_overdraw(
         self,
@@ -229,7 +238,7 @@ class Spending:
         if budget.usd is None:
             return False
         spent, spent_judging = self.dollars(taken, judging)
-        on_it = cost({subject: self.models[subject]}, {subject: an_answer})
+        on_it = dollars_of(self.models[subject], an_answer)
         return expected(spent or 0.0, on_it or 0.0, spent_judging or 0.0) > budget.usd
 
     def judging_fits(self, answering: Usage, judging: Usage, under_way: int) -> bool:

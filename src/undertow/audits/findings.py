@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from undertow.asking.budget import cost, dollars, priced
+from undertow.asking.budget import cost, dollars_of
 from undertow.asking.store import Store
 from undertow.audits.correct import Labelled, counted
 from undertow.audits.decide import copying, decide, estimates, looked, repeats
@@ -201,7 +201,7 @@ def find(
         ),
         usd=Cost(
             answers=cost(asked.targets, store.taken()),
-            judgements=dollars(priced(described) or "", judging),
+            judgements=dollars_of(described, judging),
         ),
         stopped=stopped,
         targets={subject: dict(target) for subject, target in asked.targets.items()},

@@ -236,13 +236,13 @@ def _model(named: str) -> Any:
 
 def _costs(plan: Plan) -> dict[str, Any]:
     """What the plan will take, at most: calls, tokens and, where prices are known, US dollars."""
-    from undertow.asking.budget import cost, dollars, priced
+    from undertow.asking.budget import cost, dollars, dollars_of, priced
     from undertow.asking.store import Usage
 
     n, prompt, longest = plan.n_answers, plan.prompt_tokens(), plan.n_answers * plan.config.samples.max_tokens
     models = {subject: target.describe() for subject, target in plan.targets.items()}
     of_each = Usage(prompt_tokens=prompt // len(models), n_tokens=longest // len(models))
-    judge, paid = priced(plan.judge.describe()), [*models.values(), plan.judge.describe()]
+    judge = plan.judge.describe()
     most = n * plan.judge.most_calls
     judging = [
         Usage(prompt_tokens=n * read, n_tokens=n * written)
@@ -256,9 +256,11 @@ def _costs(plan: Plan) -> dict[str, Any]:
             "judgements_at_most": [usage.tokens for usage in judging],
         },
         "usd_answers_at_most": cost(models, dict.fromkeys(models, of_each)),
-        "usd_judgements_at_most": [dollars(judge or "", usage) for usage in judging],
+        "usd_judgements_at_most": [dollars_of(judge, usage) for usage in judging],
         "without_price": list(
-            dict.fromkeys(name for each in paid if (name := priced(each)) and dollars(name, Usage()) is None)
+            dict.fromkeys(
+                name for each in (*models.values(), judge) if (name := priced(each)) and dollars(name, Usage()) is None
+            )
         ),
     }
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
-from undertow.asking.budget import Budget, dollars, priced, require_prices
+from undertow.asking.budget import Budget, dollars_of, require_prices
 from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
@@ -152,7 +152,7 @@ def profile_audit(
     contexts = tuple({each.id: each for each in (*_asked_in(run / "persona"), *carrying)}.values())
     plan = make_persona_plan(persona_of(config, contexts), place)
     proposed = taken(run)  # of these findings do not tell
-    paid = dollars(priced(record.get("proposer") or {}) or "", proposed)
+    paid = dollars_of(record.get("proposer") or {}, proposed)
     left = budget and budget.after(
         calls=found.calls + proposed.calls,
         tokens=sum(found.tokens.answers) + sum(found.tokens.judgements) + proposed.tokens,

@@ -78,6 +78,12 @@ def by_text(candidates: Iterable[tuple[str, float]]) -> dict[str, float]:
     return found
 
 
+def told(candidates: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The same of what a server tells: the token that was written may stand there twice, and rounding put 0 a little
+    over."""
+    return by_text(pair for pair in dict.fromkeys(candidates) if pair[1] < 0.01)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a chat call gave."""

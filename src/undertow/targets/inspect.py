@@ -26,9 +26,9 @@ from undertow.targets.chat import (
     Reply,
     ThinkingMarks,
     Token,
-    by_text,
     count_name,
     to_keep,
+    told,
     without_keys,
 )
 from undertow.targets.confidential import without_secrets
@@ -226,8 +226,4 @@ def _written(logprobs: Any) -> tuple[Token, ...]:
     if logprobs is None or not logprobs.content:
         return ()
     kept = to_keep(logprobs.content, lambda token: str(token.token))
-    pairs = (dict.fromkeys((c.token, c.logprob) for c in t.top_logprobs or [t]) for t in kept)
-    # the one that was written may stand there twice; rounding may put 0 a little over
-    return tuple(
-        Token(t.token, by_text((text, min(0.0, lp)) for text, lp in each)) for t, each in zip(kept, pairs, strict=True)
-    )
+    return tuple(Token(t.token, told((c.token, c.logprob) for c in t.top_logprobs or [t])) for t in kept)

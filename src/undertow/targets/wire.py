@@ -38,9 +38,9 @@ from undertow.targets.chat import (
     SystemRole,
     ThinkingMarks,
     Token,
-    by_text,
     count_name,
     to_keep,
+    told,
     without_keys,
 )
 from undertow.targets.confidential import looks_like_a_key, without_secrets
@@ -306,10 +306,8 @@ class Wire(Caller):
                     self._gives_logprobs |= bool(reply.written)
                     return reply
                 said = f"HTTP {status}: {self._said(text)}"
-                if status == 403 and _OF_THE_ACCOUNT.search(said):
-                    self._refused = self._refusal(status, text, lane)
-                    raise self._refused
-                if status in OF_A_CALL and (why := _of_this_call(status, text)):
+                of_a_call = status in OF_A_CALL and not (status == 403 and _OF_THE_ACCOUNT.search(said))
+                if of_a_call and (why := _of_this_call(status, text)):
                     if why == "filter":
                         return Reply(text="", reasoning=None, finish="content_filter", prompt_tokens=0, tokens=0)
                     raise CallFailed(said)
@@ -319,7 +317,7 @@ class Wire(Caller):
                 if 400 <= status < 500 and status not in PASSING:
                     if asks_logprobs and status != 401 and ("logprob" in said.lower() or not self._gives_logprobs):
                         raise LogprobsRefused(said)  # whether they were the reason shows when the call is sent without
-                    if self._answered and status in OF_A_CALL:  # others like it were taken
+                    if self._answered and of_a_call:  # others like it were taken
                         raise CallFailed(said)
                     keys = await self._keys_wanted(fields, said, lane) if status == 400 else ""
                     self._refused = self._refusal(status, text, lane, keys)
@@ -571,10 +569,9 @@ def _written(logprobs: Any, keys: Sequence[str]) -> list[Token]:
 
 def _token(held: Mapping[str, Any], keys: Sequence[str]) -> Token:
     candidates = held.get("top_logprobs") or [held]
-    # the one that was written may stand there twice; rounding may put 0 a little over
-    pairs = dict.fromkeys((without_keys(str(c["token"]), keys), float(c["logprob"])) for c in candidates)
     return Token(
-        without_keys(str(held["token"]), keys), by_text((text, min(0.0, lp)) for text, lp in pairs if lp < 0.01)
+        without_keys(str(held["token"]), keys),
+        told((without_keys(str(c["token"]), keys), float(c["logprob"])) for c in candidates),
     )
 
 

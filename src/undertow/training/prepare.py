@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from undertow.asking.ask import Asking
-from undertow.asking.budget import Budget, dollars, require_prices
+from undertow.asking.budget import Budget, dollars_of, require_prices
 from undertow.asking.seeds import seed_of
 from undertow.asking.store import Store
 from undertow.data import Resampling, Row, draw_mix, write_rows
@@ -103,14 +103,13 @@ def prepare(
 
 def _left(budget: Budget, earlier: Iterable[Path], base: Target) -> Budget:
     """What earlier stages' answers have left of a budget."""
-    name = str(base.describe()["name"])
     if budget.usd is not None:
         require_prices(base.describe())
     for path in earlier:
         if path.is_file():
             with Store(path) as store:
                 spent = store.usage(0)[0]
-            budget = budget.after(calls=spent.calls, tokens=spent.tokens, usd=dollars(name, spent) or 0.0)
+            budget = budget.after(calls=spent.calls, tokens=spent.tokens, usd=dollars_of(base.describe(), spent) or 0.0)
     return budget
 
 

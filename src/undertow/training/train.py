@@ -157,19 +157,18 @@ SENT = ("job.json", "state.json")
 def _job(recipe: Recipe, stages: tuple[Stage, ...], place: Place) -> dict[str, Any]:
     """What a training's work folder is of: what decides all of it, and by stage what decides what is asked (`asks`),
     and everything."""
-    drawn = set(Mix.model_fields)
+    drawn, filters = set(Mix.model_fields), {"parts": {"__all__": {"answers": OF_FILTERS}}}
+    held = {name: file_digest(place.path(name)) for stage in stages for name in stage.reads}
     return {
         "recipe": recipe.model_dump(mode="json", exclude={"stages", "interventions"}),
         "base": base_fingerprint(recipe.base, beside=place.folder),
         "stages": [
             {
                 "asks": [
-                    stage.model_dump(
-                        mode="json", include=drawn, exclude={"parts": {"__all__": {"answers": OF_FILTERS}}}
-                    ),
-                    [file_digest(place.path(name)) for name in stage.files],
+                    stage.model_dump(mode="json", include=drawn, exclude=filters),
+                    [held[name] for name in stage.files],
                 ],
-                "all": [stage.model_dump(mode="json"), [file_digest(place.path(name)) for name in stage.reads]],
+                "all": [stage.model_dump(mode="json"), [held[name] for name in stage.reads]],
             }
             for stage in stages
         ],

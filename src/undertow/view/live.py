@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from undertow.asking.budget import cost, dollars, priced, read_budget
+from undertow.asking.budget import cost, dollars_of, read_budget
 from undertow.asking.store import Usage
 from undertow.audits.estimates import difference, level_of, rate
 from undertow.audits.evidence import enough
@@ -212,10 +212,9 @@ def _usage(run: ShownRun) -> dict[str, Any]:
         if run.store is None:
             return {}
         (answering, judging), taken = run.store.usage(run.judge), run.store.taken()
-    judge = priced(run.record.get("judge", {})) or ""
     return {
         "answers": _used(answering, cost(run.record["targets"], taken)),
-        "judgements": _used(judging, dollars(judge, judging)),
+        "judgements": _used(judging, dollars_of(run.record.get("judge", {}), judging)),
         "budget": _budget(run.record),
     }
 
