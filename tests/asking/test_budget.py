@@ -71,8 +71,8 @@ def test_a_budget_in_tokens_holds(tmp_path):
 
 def test_a_budget_in_money_needs_a_price(tmp_path):
     with pytest.raises(InputError, match="all that is asked answers on this machine"):
-        run_audit(plan(tmp_path), tmp_path / "run", budget=Budget(usd=1))
-    assert not (tmp_path / "run").exists()
+        run_audit(plan(tmp_path), tmp_path / "runs" / "run", budget=Budget(usd=1))
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("who", ["target", "reference", "judge"])

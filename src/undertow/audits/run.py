@@ -79,6 +79,8 @@ def run_audit(
         record |= {"models": models, "fixed": [*record["fixed"], "models"]}
     read = partial(read_record, needs=())
     before = going_on(out, record, result=RESULT, resume=resume, read=read, extends=extends)
+    if budget and budget.usd is not None:
+        require_prices(*(each.describe() for each in _everyone(plan)))
     with alone(out):
         return asyncio.run(_audit(plan, out, record, before, retry_failed=retry_failed, budget=budget, tell=tell))
 
@@ -93,15 +95,12 @@ async def _audit(
     budget: Budget | None,
     tell: Progress,
 ) -> Findings:
-    everyone: list[Target | Judge] = [*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])]
-    if budget and budget.usd is not None:
-        require_prices(*(each.describe() for each in everyone))
     if plan.found and plan.found.screen:
         record |= _screened(plan, out, tell)
         plan = replace(plan, contexts=Design.of(record).contexts)
     own_judge = before is not None and same_judge(before, record)
     as_it_was = own_judge and not retry_failed and not asks_more(before or {}, record)
-    async with all_open(*everyone):
+    async with all_open(*_everyone(plan)):
         if not (as_it_was and _is_decided(out)):  # else hardly anything is left to ask
             await probe_all(plan.targets.values(), plan.judge, plan.sampling)
             copied = (before or {}).get("copying", [])  # answers that came before may be copies, whatever comes now
@@ -144,6 +143,11 @@ async def _audit(
             found = find(asked, store, plan.rule, judge=flow.judging.id, stopped=stopped, story=story)
     write_findings(found, out / RESULT)
     return found
+
+
+def _everyone(plan: Plan) -> list[Target | Judge]:
+    """Whoever is asked."""
+    return [*plan.targets.values(), plan.judge, *([plan.proposer] if plan.proposer else [])]
 
 
 def _is_decided(out: Path) -> bool:
