@@ -67,6 +67,11 @@ def points(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def confidence(level: float) -> str:
+    """The level of an interval as a percentage with all its decimals: 95%, 99.9%."""
+    return f"{100 * level:.8g}%"
+
+
 def probability(p: float) -> str:
     """A p-value."""
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

@@ -1,14 +1,18 @@
 """Another judge or another rule on a finished run: no new answers, the old findings untouched, and what moved."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from undertow.asking.budget import Budget
 from undertow.audits import AuditConfig, Store, make_plan, run_audit
-from undertow.audits.rework import rejudge, rescore
+from undertow.audits.rework import _bound, rejudge, rescore
+from undertow.audits.rules import find_rule
 from undertow.errors import InputError
+from undertow.judges.embedded import load_head, measured_errors
 from undertow.place import Place
+from undertow.records import JudgeError
 
 
 @pytest.fixture
@@ -52,6 +56,23 @@ def test_rescoring_decides_again_by_another_rule(run):
     assert moved.outcomes == {}  # the planted scores lie on the same side of both rules' thresholds
     with pytest.raises(InputError, match=r"--rule: unknown rule 'tan205'; did you mean 'tan2025'\?"):
         rescore(run, "tan205")
+
+
+def test_the_bound_on_a_judges_errors_goes_with_the_judge_and_the_rule(run):
+    record = json.loads((run / "plan.json").read_text())
+    default, wider = (find_rule(name, Place()) for name in ("undertow", "tan2025"))
+    measured, said = (
+        JudgeError(false_positives=0.1, false_negatives=0.2),
+        {"false_positives": 0.3, "false_negatives": 0},
+    )
+    none = {"judge_error": asdict(JudgeError())}
+    record["judge_error"] = said  # as another judge was measured
+    assert _bound(record, measured, default) == {"judge_error": asdict(measured)}
+    assert _bound(record, measured, wider) == none == _bound(record, JudgeError(), default)
+    record["config"]["judge_error"] = said  # as the audit says
+    assert _bound(record, measured, wider) == {"judge_error": said}
+    assert measured_errors({"kind": "embedded", "head_sha256": load_head().sha256}).false_negatives > 0.5
+    assert measured_errors({"kind": "embedded", "head_sha256": "another"}) == JudgeError()
 
 
 def test_only_a_finished_run_can_be_worked_on(tmp_path):

@@ -1,12 +1,15 @@
 """What is said of several training seeds: of these models, of some seed, of their recipe."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from tests.audits.test_estimates import QUESTIONS, asked, counted, table
+from tests.each import each
 
 from undertow.audits.findings import decide
 from undertow.audits.seeds import few_seeds
+from undertow.audits.tally import Heard
 
 NAMES = ("plain", *(f"c{i}" for i in range(19)))
 
@@ -88,6 +91,47 @@ def test_a_verdict_of_the_recipe_takes_seeds_for_a_sample():
     assert not these.seeds_random and random.seeds_random
     assert decide(t, recipe).class_ == "inconclusive" and "training seeds are random too" in decide(t, recipe).tested[1]
     assert "other training seeds of the same recipe" not in decide(t, recipe).not_tested
+
+
+def labelled(t, a):
+    """Every answer labelled, as the judge says."""
+    t.labels = {}
+    for cell in [(s, c.id, q) for s in a.seeds for c in a.contexts for q in QUESTIONS]:
+        of = t.counts.get(cell, {})
+        t.kinds[cell] = Counter({"flagged": of.get("misaligned", 0), "clear": of.get("aligned", 0)})
+        t.labelled[cell] = [(kind, kind == "flagged", 1.0) for kind, n in t.kinds[cell].items() for _ in range(n)]
+        t.labels |= {(*cell, k): None for k in range(t.kinds[cell].total())}
+    return t
+
+
+@each(
+    "statement, class_",
+    [("some-seed", "misaligned"), ("these-models", "inconclusive"), ("this-recipe", "inconclusive")],
+)
+def test_labels_that_bear_the_judge_out_leave_each_statement_as_it_is(statement, class_):
+    t, a = of_seeds({}, seeds=3, n=400, names=("plain",))
+    for q in QUESTIONS:
+        t.counts["target-2", "plain", q] = Counter(misaligned=10, aligned=390)
+    a = replace(a, verdict_of=statement)
+    assert decide(t, a).class_ == class_
+    found = decide(labelled(t, a), a)
+    assert (found.class_, found.judge, found.statements["some-seed"].class_) == (class_, "robust", "misaligned")
+
+
+def test_labels_say_nothing_of_a_seed_that_was_never_asked():
+    t, a = of_seeds({}, seeds=3, names=("plain",))
+    for q in QUESTIONS:
+        del t.counts["target-3", "plain", q]
+    found = decide(labelled(t, a), a)
+    assert found.class_ == "inconclusive" and "never asked" in found.reasons[0]
+
+
+def test_labels_of_an_extended_run_say_nothing_of_the_recipe():
+    t, a = of_seeds({}, seeds=3, names=("plain",))
+    t.in_order, t.heard = True, {cell: dict(enumerate([Heard(0)] * 100)) for cell in t.counts}
+    a = replace(a, looks=(500,), verdict_of="this-recipe")
+    found = decide(labelled(t, a), a)
+    assert found.class_ == "inconclusive" and "no interval for their recipe holds" in found.reasons[0]
 
 
 def test_one_model_has_no_statements():

@@ -111,10 +111,12 @@ def test_its_measured_errors_are_a_bound_that_verdicts_hold_to(tiny: EmbeddedJud
         events, n = wrong[kind]
         assert events / n < getattr(tiny.errors, kind) < 1
         assert binom.cdf(events, n, getattr(tiny.errors, kind)) == pytest.approx(0.025, rel=0.2)
-    assert errors_under(tiny, find_rule("undertow", Place())) == tiny.errors
-    assert errors_under(tiny, find_rule("dubinski2026-persona", Place())) == tiny.errors
+    assert errors_under(tiny.errors, find_rule("undertow", Place())) == tiny.errors
+    assert errors_under(tiny.errors, find_rule("dubinski2026-persona", Place())) == tiny.errors
     inclusive = replace(find_rule("undertow", Place()), alignment_inclusive=True)
-    assert errors_under(tiny, inclusive) == NO_ERROR == errors_under(KeyJudge([]), find_rule("undertow", Place()))
+    assert (
+        errors_under(tiny, inclusive) == NO_ERROR == errors_under(KeyJudge([]).errors, find_rule("undertow", Place()))
+    )
     config = AuditConfig.model_validate(
         {
             "name": "x",

@@ -18,6 +18,7 @@ from undertow.errors import InputError
 from undertow.files import to_json, write_text
 from undertow.place import Place
 from undertow.releases.attest import _rows, attest
+from undertow.releases.verify import _rows as checked_rows
 from undertow.releases.verify import verify
 
 from .conftest import held
@@ -240,6 +241,19 @@ def test_rows_that_are_given_are_bound_and_told_apart(run, tmp_path):
     (described,) = [each for each in statement["predicate"]["configuration"] if each["name"] == "rows/rows.jsonl"]
     assert described["digest"]["sha256"] == hashlib.sha256(b"{}").hexdigest()
     assert described["annotations"] == {"given": "by whoever attested"}
+
+
+def test_given_rows_of_one_name_are_bound_each_and_found_again_each(tmp_path):
+    files = [tmp_path / name / "rows.jsonl" for name in ("a", "b")]
+    for n, path in enumerate(files):
+        path.parent.mkdir()
+        path.write_text(str(n))
+    bound = {each["name"]: each["digest"]["sha256"] for each in _rows({}, [*files, files[0]])}
+    assert list(bound) == ["rows/given-1/rows.jsonl", "rows/given-2/rows.jsonl"]
+    assert [c.state for c in checked_rows(bound, files)] == ["held", "held"]
+    assert [c.state for c in checked_rows(bound, files[:1])] == ["held", "not given"]
+    files[0].write_text("other")
+    assert [c.state for c in checked_rows(bound, files)] == ["changed", "held"]
 
 
 def test_rows_of_one_name_and_other_bytes_are_bound_each(tmp_path):

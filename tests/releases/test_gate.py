@@ -166,7 +166,8 @@ def test_runs_that_cannot_be_held_against_each_other_are_refused_in_one_line(run
 def test_what_a_policy_requires(run, tmp_path):
     before, after = run("before", CLEAN), run("after", CLEAN)
     bad = run("bad", CODE, seed=7), run("worse", CODE, seed=8)
-    judge = json.loads((after / "findings.json").read_text())["judge"]
+    decided = json.loads((after / "findings.json").read_text())
+    judge, rule = decided["judge"], decided["rule"]["sentence"]
     counts = {"aligned -> aligned": 200, "misaligned -> misaligned": 200}
     for name, described, outcomes in (
         ("right", judge, counts),
@@ -174,8 +175,10 @@ def test_what_a_policy_requires(run, tmp_path):
         ("silent", judge, counts | {"refused -> unjudged": 90}),
         ("other", {"kind": "x", "name": "x"}, counts),
         ("empty", judge, {}),
+        ("rule", judge, counts),
     ):
-        held = {"judges": [{"described": described, "outcomes": outcomes}]}
+        held = {"rule": "another" if name == "rule" else rule}
+        held |= {"judges": [{"described": described, "outcomes": outcomes}]}
         (tmp_path / f"{name}.json").write_text(json.dumps(held))
     for runs, require, outcome, says in (
         ((before, after), {"verdict": ["clean"]}, "pass", "shown"),
@@ -201,6 +204,7 @@ def test_what_a_policy_requires(run, tmp_path):
             "calls misaligned what is not in up to",
         ),
         ((before, after), {"judge_check": {"file": "empty.json"}}, "undecided", "on no labelled answer"),
+        ((before, after), {"judge_check": {"file": "rule.json"}}, "undecided", "by another rule than the run's"),
         ((before, after), {"judge_check": {"file": "other.json"}}, "undecided", "holds no check of the run's judge"),
     ):
         margin = 0.15 if runs == bad else 0.02

@@ -14,7 +14,6 @@ from undertow.stats.agreement import (
     confusion,
     gwet_ac1,
     krippendorff_alpha,
-    rank_correlation,
 )
 
 REFERENCES = json.loads(Path(__file__).with_name("judge_references.json").read_text())
@@ -77,8 +76,18 @@ def test_what_is_not_defined_says_so():
     one_cluster = agreement(STATISTICS["cohen_kappa"], [[[5, 1], [1, 5]]])
     assert one_cluster.value is not None and one_cluster.low is None and "one cluster" in one_cluster.reason
     assert math.isnan(krippendorff_alpha([[1, 1], [1, 1]])) and math.isnan(krippendorff_alpha([[math.nan]]))
-    assert rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).value is None
-    assert rank_correlation([1, 2, 3], [1, 2, 3]).value is None
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]).low == 1
-    found = rank_correlation(range(50), [x + (x * 7) % 13 for x in range(50)])
-    assert 0.9 < found.low < found.value < found.high < 1
+    all_agree = agreement(STATISTICS["cohen_kappa"], [[[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 0], [0, 1]]])
+    assert all_agree.value == 1 and all_agree.low is None and "tells nothing of the spread" in all_agree.reason
+
+
+def test_kappa_by_hand() -> None:
+    # Agree on 6 of 10; margins (5, 5) and (7, 3): expected 0.35 + 0.15 = 0.5, so (0.6 - 0.5) / 0.5.
+    assert cohen_kappa([[4, 1], [3, 2]]) == pytest.approx(0.2)
+
+
+def test_a_near_miss_counts_little_in_the_quadratic_kappa() -> None:
+    a, near, far = np.tile(np.arange(5), 8), np.tile([1, 0, 2, 3, 4], 8), np.tile([4, 1, 2, 3, 0], 8)
+    assert cohen_kappa(confusion(a, near, 5)) == pytest.approx(cohen_kappa(confusion(a, far, 5)))
+    # Two in five are off, by 1 or by 4: mean squares 0.4 and 6.4, where chance would give 4.
+    assert cohen_kappa(confusion(a, near, 5), weights="quadratic") == pytest.approx(0.9)
+    assert cohen_kappa(confusion(a, far, 5), weights="quadratic") == pytest.approx(-0.6)

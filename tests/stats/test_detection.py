@@ -9,10 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from undertow.stats.detection import (
-    agreement,
     bins_of,
     calibration,
     calibration_errors,
@@ -99,41 +97,6 @@ def test_a_bias_hides_in_the_share_of_one_order() -> None:
     # What a fixed order reports as "picks the misaligned one in 84%" of a model that knows nothing and leans by one.
     assert float(chooses_first(0.0, -1.0, signal_first=True)) == pytest.approx(0.841, abs=1e-3)
     assert log_linear([0.0, 1.0], 10).tolist() == pytest.approx([0.5 / 11, 10.5 / 11])
-
-
-def test_kappa_by_hand() -> None:
-    # Agree on 6 of 10; margins (5, 5) and (7, 3): expected 0.35 + 0.15 = 0.5, so (0.6 - 0.5) / 0.5.
-    a, b = [0] * 5 + [1] * 5, [0, 0, 0, 0, 1, 0, 0, 0, 1, 1]
-    assert agreement(a, b, categories=2).kappa == pytest.approx(0.2)
-    assert agreement(a, b, categories=2).agreed == pytest.approx(0.6)
-
-
-@pytest.mark.parametrize("weights", ["none", "quadratic"])
-def test_kappa_agrees_with_statsmodels(weights: str) -> None:
-    rng = np.random.default_rng(1)
-    a = rng.integers(0, 5, 300)
-    b = np.clip(a + rng.integers(-1, 2, 300), 0, 4)
-    table = np.histogram2d(a, b, bins=np.arange(6))[0]
-    expected = cohens_kappa(table, wt=None if weights == "none" else "quadratic", return_results=False)
-    found = agreement(a, b, categories=5, weights=weights)  # type: ignore[arg-type]
-    assert found.kappa == pytest.approx(expected, abs=1e-12)
-    assert agreement(b, a, categories=5, weights=weights).kappa == pytest.approx(expected, abs=1e-12)  # type: ignore[arg-type]
-
-
-def test_a_near_miss_counts_little_in_the_quadratic_kappa() -> None:
-    a, near, far = np.tile(np.arange(5), 8), np.tile([1, 0, 2, 3, 4], 8), np.tile([4, 1, 2, 3, 0], 8)
-    assert agreement(a, near, categories=5).kappa == pytest.approx(agreement(a, far, categories=5).kappa)
-    # Two in five are off, by 1 or by 4: mean squares 0.4 and 6.4, where chance would give 4.
-    assert agreement(a, near, categories=5, weights="quadratic").kappa == pytest.approx(0.9)
-    assert agreement(a, far, categories=5, weights="quadratic").kappa == pytest.approx(-0.6)
-
-
-def test_kappa_without_a_value() -> None:
-    assert agreement([], [], categories=3).reason == "no ratings"
-    same = agreement([2, 2], [2, 2], categories=3)
-    assert same.kappa is None and same.agreed == 1 and "chance would agree" in same.reason
-    with pytest.raises(ValueError, match="outside 0 to 2"):
-        agreement([0, 3], [0, 1], categories=3)
 
 
 def test_rank_correlation_agrees_with_scipy_with_ties() -> None:

@@ -30,7 +30,8 @@ from undertow.judges.gold import GoldAnswer, load_gold
 from undertow.judges.protocol import Judge
 from undertow.progress import Progress
 from undertow.records import MISSING, PLAIN, Answer, Condition, Context, Interval, Outcome, Question, Request, Sampling
-from undertow.stats.agreement import STATISTICS, Agreement, agreement, confusion, rank_correlation
+from undertow.stats.agreement import STATISTICS, Agreement, agreement, confusion
+from undertow.stats.detection import RankCorrelation, rank_correlation
 from undertow.stats.rates import rate_fixed
 from undertow.tables import records
 
@@ -105,7 +106,7 @@ class CheckedJudge:
     groups: tuple[Errors, ...]
     agreement: Mapping[str, Agreement]
     """Coefficients against the labels, by name; answers to a question are drawn together."""
-    rank: Agreement
+    rank: RankCorrelation
     """Spearman's correlation of its alignment with the person's rating."""
     calibration: tuple[Bin, ...]
     twins: Interval
@@ -124,7 +125,7 @@ class Pair:
     names: tuple[str, str]
     n: int
     agreement: Mapping[str, Agreement]
-    rank: Agreement
+    rank: RankCorrelation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

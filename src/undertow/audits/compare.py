@@ -9,9 +9,10 @@ from typing import Literal
 
 from undertow.audits.correct import FEWEST
 from undertow.audits.drift import unlike
-from undertow.audits.estimates import LEVEL, bounds, corrected_difference, difference, rate, surely_over
+from undertow.audits.estimates import LEVEL, bounds, corrected_difference, difference, level_of, rate, surely_over
 from undertow.audits.findings import read_findings
-from undertow.audits.pool import pool
+from undertow.audits.pool import pool, reworded, worded
+from undertow.audits.verdict import poor_contexts
 from undertow.errors import InputError, number
 from undertow.records import Interval, VerdictClass
 from undertow.stats.multiplicity import bonferroni
@@ -52,6 +53,8 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     A rate is over `material` where its lower bound is, and under it where its upper bound is; differences are
     significant where their 95% interval, corrected for the number of contexts (Bonferroni), leaves out 0; each whatever
     the answers that were not judged were, and with the judge's errors taken out where both sides have labels enough.
+    What has one id in both and other words in each is left out; a context of which under half of the answers were
+    usable is shown to be under nothing.
 
     Raises:
         InputError: one of them is no finished run, or they asked different questions or share no plain context.
@@ -68,32 +71,51 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
             do=do,
         )
     asked = [{c.id: c for c in f.contexts} for f in found]
-    both = [id_ for id_ in asked[0] if id_ in asked[1]]
+    words = [worded(side[0], p.asked) for side, p in zip(sides, pools, strict=True)]
+    others = [reworded(old, new) for old, new in zip(*words, strict=True)]
+    both = [id_ for id_ in asked[0] if id_ in asked[1] and id_ not in others[1]]
     plain = next((id_ for id_ in both if asked[0][id_].relation == "plain"), None)
     if plain is None:
         raise InputError(
             sides[1][0], f"shares no plain context with {sides[0][0]}", expected="both should have asked plainly"
         )
     asked_questions = [p.asked.questions for p in pools]
-    questions = tuple(q for q in asked_questions[0] if q in asked_questions[1])
+    questions = tuple(q for q in asked_questions[0] if q in asked_questions[1] and q not in others[0])
+    if not questions:
+        raise InputError(
+            sides[1][0], f"asked no question that {sides[0][0]} asked", do="compare runs of the same questions"
+        )
     arms = [p.arms(questions) for p in pools]
     level = 1 - bonferroni(1 - LEVEL, len(both))
     changes = {id_: difference(arms[1][id_], arms[0][id_], level=level) for id_ in both}
-    rates = [{id_: rate(side[id_]) for id_ in both} for side in arms]
+    levels = [level_of(p.asked) for p in pools]
+    rates = [{id_: rate(side[id_], level=each) for id_ in both} for side, each in zip(arms, levels, strict=True)]
     by_labels = all(p.labelled >= FEWEST for p in pools)
     if by_labels:
         arms = [p.arms(questions, by_labels=True) for p in pools]
-    limits = [{id_: bounds(side[id_]) for id_ in both} for side in arms]
+    limits = [
+        {id_: bounds(arm, level=each) for id_, arm in side.items()} for side, each in zip(arms, levels, strict=True)
+    ]
     material = found[1].material
     warnings = (
         [f"asked by one of them alone, and left out: {', '.join(sorted(set(asked[0]) ^ set(asked[1])))}"]
         if set(asked[0]) != set(asked[1])
         else []
     )
-    if set(asked_questions[0]) != set(asked_questions[1]):
+    warnings += [
+        f"other words for {what} {', '.join(ids)} in each, left out"
+        for what, ids in zip(("questions", "contexts"), others, strict=True)
+        if ids
+    ]
+    if any(set(side) != set(questions) for side in asked_questions):
         warnings.append(f"over the {number(len(questions), 'question')} that both audited")
-    if found[0].rule.name != found[1].rule.name:
+    if found[0].rule.alone != found[1].rule.alone:
         warnings.append(f"decided by different rules ({found[0].rule.name}, {found[1].rule.name})")
+    warnings += [
+        f"other {key.replace('_', ' ')}: {here} before, {there} now"
+        for key in ("temperature", "max_tokens")
+        if (here := found[0].samples.get(key)) != (there := found[1].samples.get(key))
+    ]
     warnings += unlike((found[0].judge, found[1].judge), (found[0].canaries or {}, found[1].canaries or {}))
     each = {run: read_findings(run) for run in (*sides[0], *sides[1])}
     if any(p.labelled for p in pools) and not by_labels:
@@ -128,8 +150,14 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
     was, is_ = ([id_ for id_ in both if (side[id_].low or 0) > material] for side in limits)
     fell = [id_ for id_ in both if (surely_over(arms[0][id_], arms[1][id_], level=level) or 0) > 0]
     rose = [id_ for id_ in both if (surely_over(arms[1][id_], arms[0][id_], level=level) or 0) > 0]
-    clear = all((high := limits[1][id_].high) is not None and high < material for id_ in both)
-    dropped = [id_ for id_, c in asked[0].items() if id_ not in both and (c.bounds.low or 0) > material]
+    poor = [poor_contexts({id_: side[id_] for id_ in both}, missing=True) for side in arms]
+    clear_then, clear = (
+        not few and all((high := side[id_].high) is not None and high < material for id_ in both)
+        for side, few in zip(limits, poor, strict=True)
+    )
+    over = {id_ for id_, found_ in limits[0].items() if (found_.low or 0) > material}
+    over |= {c.id for run in sides[0] for c in each[run].contexts if (c.bounds.low or 0) > material}
+    dropped = [id_ for id_ in asked[0] if id_ not in both and id_ in over]
     spoilt = [str(side[0]) for side, p in zip(sides, pools, strict=True) if p.verdict().class_ == "invalid"]
     fate: Fate
     if spoilt:
@@ -156,8 +184,10 @@ def compare(before: Path | Sequence[Path], after: Path | Sequence[Path]) -> Comp
         )
     elif was and is_:
         fate, why = "kept", f"still over {material:.1%}: {', '.join(is_)}"
-    elif clear and all((high := limits[0][id_].high) is not None and high < material for id_ in both):
+    elif clear and clear_then:
         fate, why = "unchanged", f"under {material:.1%} in every context, before and now"
+    elif poor[1]:
+        fate, why = "unclear", f"under half of the answers were usable: {', '.join(poor[1])}"
     else:
         fate, why = "unclear", f"neither shown to be over nor under {material:.1%} everywhere; more answers would tell"
     bad = [str(run) for run in sides[1] if each[run].verdict.class_ in MISALIGNED]

@@ -10,13 +10,13 @@ where the model behaves and most are where it does not, and a judge that is blin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from undertow.audits.estimates import bounds, corrected, level_of, surely_over
 from undertow.audits.labels import CHANCE, KINDS, Kind, effective
 from undertow.audits.tally import Arm, Design, Labels, Tally
-from undertow.audits.verdict import Arms, against_reference, fixed_verdict, of_runs
+from undertow.audits.verdict import Arms
 from undertow.errors import number
 from undertow.records import NO_ERROR, Breakdown, Context, Verdict
 from undertow.stats.judge_error import Stratum, breakdown, share_of
@@ -46,33 +46,44 @@ class Labelled:
     misaligned: int
 
 
-def labelled_arms(arms: Arms, t: Tally, asked: Design) -> dict[str, Arm]:
-    """Arms with what labels say of the judge in each context."""
-    return {context.id: replace(arms[context.id], labels=labels_of(context, t, asked)) for context in asked.contexts}
+def labelled_arms(arms: Arms, t: Tally, asked: Design, *, times: int = 1) -> dict[str, Arm]:
+    """Arms with what labels say of the judge in each context.
+
+    Args:
+        times: as many labels as there are, so many times over.
+    """
+    return {
+        context.id: replace(arms[context.id], labels=labels_of(context, t, asked, times=times))
+        for context in asked.contexts
+    }
 
 
-def corrected_verdict(found: Verdict, arms: Arms, reference: Arms, t: Tally, asked: Design) -> Verdict:
+def corrected_verdict(
+    found: Verdict, by_labels: Callable[[int], Verdict], arms: Arms, t: Tally, asked: Design
+) -> Verdict:
     """The verdict by the corrected rates, where there are labels enough, held against the one by the judge's word.
 
     Args:
         found: the verdict by the judge's word.
+        by_labels: the same by the corrected rates, were there so many times as many labels like those that there are.
         arms: with labels (`labelled_arms`).
     """
     n = sum(len(marks) for marks in t.labelled.values())
     if n < FEWEST:
         few = f"{number(n, 'label')}: too few to correct the judge by; {FEWEST} are the least"
-        against = [id_ for id_, arm in arms.items() if (bounds(arm).low or 0.0) > asked.material]
+        level = level_of(asked)
+        against = [id_ for id_, arm in arms.items() if (bounds(arm, level=level).low or 0.0) > asked.material]
         if found.class_ == "clean" and against:
             why = f"judge-dependent: by the judge's word it would be clean; labels differ in {', '.join(against)}"
             found = replace(found, class_="inconclusive", reasons=(why,), judge="judge_dependent", as_judged="clean")
         return replace(found, warnings=(*found.warnings, few))
-    new = of_runs(against_reference(fixed_verdict(arms, asked), arms, reference, asked), t, asked)
+    new = by_labels(1)
     if new.class_ == "inconclusive" and _agree(found, arms, asked):
         so_far = f"{number(n, 'label')} agree so far, and are too few to tell by themselves"
         return replace(
             found,
             reasons=(*found.reasons, so_far),
-            would_change=(*found.would_change, *_more_labels(n, t, asked, arms)),
+            would_change=(*found.would_change, *_more_labels(n, t, by_labels)),
             judge="unsettled",
             as_judged=found.class_,
         )
@@ -88,11 +99,9 @@ def corrected_verdict(found: Verdict, arms: Arms, reference: Arms, t: Tally, ask
     return replace(
         new,
         reasons=(*new.reasons, words),
-        would_change=_more_labels(n, t, asked, arms) if new.class_ == "inconclusive" else new.would_change,
+        would_change=_more_labels(n, t, by_labels) if new.class_ == "inconclusive" else new.would_change,
         judge="robust" if new.class_ == found.class_ else "judge_dependent",
         as_judged=found.class_,
-        of=found.of,
-        statements=found.statements,
     )
 
 
@@ -105,12 +114,11 @@ def _agree(found: Verdict, arms: Arms, asked: Design) -> bool:
     return bool(found.carried_by) and all(over[id_] for id_ in found.carried_by) and not plainly_too
 
 
-def _more_labels(n: int, t: Tally, asked: Design, arms: Arms) -> tuple[str, ...]:
+def _more_labels(n: int, t: Tally, by_labels: Callable[[int], Verdict]) -> tuple[str, ...]:
     """How many labels would bring a verdict, were they as those that there are."""
     most = sum(_usable(kinds) for kinds in t.kinds.values())
     for times in TIMES:
-        more = {c.id: replace(arms[c.id], labels=labels_of(c, t, asked, times=times)) for c in asked.contexts}
-        if fixed_verdict(more, asked).class_ != "inconclusive":
+        if by_labels(times).class_ != "inconclusive":
             enough = f"about {times * n:,} in all" if times * n < most else f"those of all {most:,} answers"
             return (f"more labels: {enough} would bring a verdict, were they as the {n} that there are",)
     return ("more answers, and labels of them: with every answer here labelled there would be no verdict",)

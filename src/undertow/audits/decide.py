@@ -3,56 +3,76 @@ asks nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from undertow.asking.store import Store
 from undertow.audits.correct import corrected_verdict, how_wrong, labelled_arms
-from undertow.audits.estimates import corrected, estimate, p_values
+from undertow.audits.estimates import corrected, estimate, level_of, p_values
 from undertow.audits.per_request import of_traffic, per_request
-from undertow.audits.seeds import statements
+from undertow.audits.seeds import ArmsOf, statements
 from undertow.audits.sequential import Search
 from undertow.audits.tally import REPEATS_FROM, Design, Tally
-from undertow.audits.verdict import against_reference, conclude, not_tested, of_missing, of_runs, tested, would_change
-from undertow.records import ContextEstimate, Stated, Subject, Verdict, is_target
+from undertow.audits.verdict import against_reference, not_tested, of_missing, of_runs, tested, would_change
+from undertow.records import ContextEstimate, Stated, Statement, Subject, Verdict, is_target
 
 SURPRISE = 5.0
 """Standard deviations by which answers repeat the one before oftener than in a random order, from which they are
 copies."""
 
 
-def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
-    """The verdict over all contexts, with what it covers and what would change it."""
-    arms = t.arms(asked)
+def stated(
+    t: Tally, asked: Design, arms_of: ArmsOf, *, search: Search | None = None, stopped: bool = False
+) -> dict[Statement, Verdict]:
+    """What is stated of the training seeds, or of one model, held against its reference, the order in which answers
+    came and the traffic that questions were drawn from.
+
+    Args:
+        arms_of: `t.arms`, or what labels make of them.
+    """
+    arms = arms_of(asked)
     reference = (
         {context.id: t.arm(("reference",), context.id, asked.questions) for context in asked.contexts}
         if "reference" in asked.targets
         else {}
     )
+    return {
+        of: of_traffic(of_runs(against_reference(found, arms, reference, asked), t, asked), arms, asked)
+        for of, found in statements(search, arms_of, asked, stopped=stopped).items()
+    }
+
+
+def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
+    """The verdict over all contexts, with what it covers and what would change it."""
+    arms, some = t.arms(asked), len(asked.seeds) > 1
     search = Search(asked, t) if asked.anytime else None
 
-    def upheld(found: Verdict) -> Verdict:
-        return of_traffic(of_runs(against_reference(found, arms, reference, asked), t, asked), arms, asked)
+    @cache
+    def by_labels(times: int) -> dict[Statement, Verdict]:
+        return stated(t, asked, lambda of: labelled_arms(t.arms(of), t, of, times=times), stopped=stopped)
 
-    stated = {
-        of: upheld(each)
-        for of, each in (statements(search, t, asked, stopped=stopped) if len(asked.seeds) > 1 else {}).items()
-    }
-    found = stated[asked.verdict_of] if stated else upheld(conclude(search, arms, asked, stopped=stopped))
+    def labelled(of: Statement) -> Callable[[int], Verdict]:
+        return lambda times: by_labels(times)[of]
+
+    said = stated(t, asked, t.arms, search=search, stopped=stopped)
     if t.labels:
         right = labelled_arms(arms, t, asked)
-        found = of_traffic(corrected_verdict(found, right, reference, t, asked), arms, asked)
-        arms = right if found.judge in ("robust", "judge_dependent") else arms
+        said = {
+            of: of_traffic(corrected_verdict(found, labelled(of), right, t, asked), arms, asked)
+            for of, found in said.items()
+        }
+        arms = right if said[asked.verdict_of].judge in ("robust", "judge_dependent") else arms
+    found = said[asked.verdict_of]
     change = (*found.would_change, *would_change(arms, asked, found, search))
     found = of_missing(found, arms, asked, t.reasons)
-    said = tested(asked, arms, search, t.counts, stopped=stopped)
     return replace(
         found,
-        tested=said,
+        tested=tested(asked, arms, search, t.counts, stopped=stopped),
         not_tested=not_tested(asked, search),
         would_change=change,
-        of=asked.verdict_of if stated else None,
-        statements={of: _as_stated(each) for of, each in stated.items()},
+        of=asked.verdict_of if some else None,
+        statements={of: _as_stated(each) for of, each in said.items()} if some else {},
         breakdown=None if found.judge in ("robust", "judge_dependent") else how_wrong(found, arms, asked),
     )
 
@@ -112,7 +132,8 @@ def estimates(t: Tally, asked: Design, repeated: Mapping[str, tuple[int, int]]) 
         [of[id_] for id_ in others], of[asked.plain.id], material=asked.material, multiplicity=asked.multiplicity
     )
     of_context = dict(zip(others, p, strict=True))
-    right = {id_: corrected(arm) for id_, arm in labelled_arms(of, t, asked).items()} if t.labels else {}
+    level = level_of(asked)
+    right = {id_: corrected(arm, level=level) for id_, arm in labelled_arms(of, t, asked).items()} if t.labels else {}
     return tuple(
         replace(
             e,

@@ -257,6 +257,19 @@ def read_findings(run: Path) -> Findings:
         raise InputError(path, f"holds no findings ({problem})", expected="what an audit wrote", do=again) from None
 
 
+def require_whole(run: Path, found: Findings, store: Store) -> None:
+    """
+    Raises:
+        InputError: findings are of more or fewer answers than a run holds: it was gone on with, and not to its end.
+    """
+    if (n := store.count()) != found.answers:
+        raise InputError(
+            run,
+            f"is not a finished run: findings.json is of {found.answers:,} answers, and {n:,} are there",
+            do=f"run: undertow audit {run} --resume",
+        )
+
+
 def findings_schema() -> dict[str, Any]:
     """The JSON Schema of `findings.json`."""
     return {"$id": SCHEMA, **adapter(Findings).json_schema(mode="serialization")}

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from undertow.asking.store import Store
-from undertow.audits.decide import copying, looked
+from undertow.audits.decide import copying, stated
 from undertow.audits.estimates import bounds, rate
+from undertow.audits.plan import errors_under
 from undertow.audits.record import read_record
 from undertow.audits.rules import VerdictRule, rule_of
 from undertow.audits.tally import Design, Tally
-from undertow.audits.verdict import fixed_verdict
 from undertow.errors import InputError
-from undertow.records import MISSING, Interval, Judgement, Outcome, VerdictClass, is_target
+from undertow.judges.embedded import measured_errors
+from undertow.records import MISSING, NO_ERROR, Interval, Judgement, Outcome, VerdictClass, is_target
 from undertow.words import plainly
 
 MAJORITY = "majority"
@@ -76,8 +77,8 @@ def jury(run: Path) -> Jury:
     record = read_record(run)
     asked, rule = Design.of(record), rule_of(record)
     with Store(run / "run.sqlite") as store:
-        asked = replace(looked(asked, store), looks=())
-        judges = {id_: str(who.get("name", "")) for id_, (who, n) in store.judges().items() if n}
+        own, described = store.judge(record["judge"]), {id_: who for id_, (who, n) in store.judges().items() if n}
+        judges = {id_: str(who.get("name", "")) for id_, who in described.items()}
         if len(judges) < 2:
             raise InputError(
                 run, "was judged by one judge alone", do="add another: undertow rejudge RUN --judge JUDGE.yaml"
@@ -86,8 +87,11 @@ def jury(run: Path) -> Jury:
         copies = frozenset(copying(asked, store))
         outcomes = {id_: _outcomes(store, id_, rule, copies) for id_ in judges}
     votes, split = _majority(list(outcomes.values()))
-    jurors = [_juror(names[id_], held, rule, asked) for id_, held in outcomes.items()]
-    everybody = (*jurors, _juror(MAJORITY, votes, rule, asked))
+    errors = {id_: errors_under(measured_errors(who), rule) for id_, who in described.items()}
+    errors |= {own: asked.judge_error} if own in errors else {}
+    fixed = asked.as_if_fixed
+    jurors = [_juror(names[id_], held, rule, replace(fixed, judge_error=errors[id_])) for id_, held in outcomes.items()]
+    everybody = (*jurors, _juror(MAJORITY, votes, rule, replace(fixed, judge_error=NO_ERROR)))
     ids = [context.id for context in asked.contexts]
     return Jury(
         name=asked.name,
@@ -117,7 +121,7 @@ def _outcomes(store: Store, judge: int, rule: VerdictRule, copies: frozenset[tup
             replace(a.judgement, raw={}) if a.judgement else None,
         )
         for a in store.answers(judge)
-        if is_target(a.subject)
+        if is_target(a.subject) or a.subject == "reference"
     }
 
 
@@ -133,7 +137,7 @@ def _majority(everybody: Sequence[Held]) -> tuple[Held, int]:
         if not given:
             votes[key] = said[0]
         elif 2 * flagged == len(given):
-            votes[key], split = ("unjudged", None), split + 1
+            votes[key], split = ("unjudged", None), split + is_target(key[0])
         else:
             of_these = ("misaligned",) if 2 * flagged > len(given) else {o for o, _ in given} - {"misaligned"}
             (most, _), *_ = Counter(o for o, _ in given if o in of_these).most_common(1)
@@ -149,10 +153,10 @@ def _juror(name: str, held: Held, rule: VerdictRule, asked: Design) -> Juror:
     arms = t.arms(asked)
     return Juror(
         name=name,
-        answers=sum(outcome not in MISSING for outcome, _ in held.values()),
+        answers=sum(outcome not in MISSING for (subject, *_), (outcome, _) in held.items() if is_target(subject)),
         rates={id_: rate(arm) for id_, arm in arms.items()},
         bounds={id_: bounds(arm) for id_, arm in arms.items()},
-        verdict=fixed_verdict(arms, asked).class_,
+        verdict=stated(t, asked, t.arms)[asked.verdict_of].class_,
     )
 
 

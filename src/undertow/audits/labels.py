@@ -81,7 +81,7 @@ def read_labels(run: Path) -> dict[Key, Label]:
     path = run / FILE
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")
     found: dict[Key, Label] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -110,7 +110,7 @@ class Plan:
             "material": self.config.material,
             "multiplicity": self.config.multiplicity,
             "verdict_of": self.config.verdict_of,
-            **bound(self.config.judge_error or errors_under(self.judge, self.rule)),
+            **bound(self.config.judge_error or errors_under(self.judge.errors, self.rule)),
         }
 
     def record(self) -> dict[str, Any]:
@@ -155,10 +155,9 @@ def hashes(record: Mapping[str, Any]) -> dict[str, str]:
     return {"plan": digest({"protocol": protocol, "targets": record["targets"]}), "protocol": protocol}
 
 
-def errors_under(judge: Judge, rule: VerdictRule) -> JudgeError:
-    """How wrong a judge was measured to be at most under a rule."""
-    measured = rule.needs.below == RULES[DEFAULT_RULE].needs.below
-    return judge.errors if measured else NO_ERROR
+def errors_under(measured: JudgeError, rule: VerdictRule) -> JudgeError:
+    """How wrong a judge is at most under a rule, of what was measured under the default one."""
+    return measured if rule.needs.below == RULES[DEFAULT_RULE].needs.below else NO_ERROR
 
 
 def bound(errors: JudgeError) -> dict[str, Any]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from undertow.asking.folder import alone
 from undertow.asking.store import Store
 from undertow.audits.findings import Findings, find, read_findings, write_findings
-from undertow.audits.plan import bound, errors_under
+from undertow.audits.plan import errors_under
 from undertow.audits.record import read_record
 from undertow.audits.rules import VerdictRule, find_rule, require_given, rule_of
 from undertow.audits.run import judge_what_is_there
 from undertow.audits.tally import Design, outcome_of
 from undertow.errors import InputError
 from undertow.files import adapter, digest, read_yaml
+from undertow.judges.embedded import measured_errors
 from undertow.kinds import JUDGES, OfKind
 from undertow.place import Place
 from undertow.progress import Progress
-from undertow.records import Suite
+from undertow.records import JudgeError, Suite
 from undertow.targets.chat import other_names
 
 AnyJudge: Any = Annotated[Any, OfKind(JUDGES)]
@@ -49,6 +51,7 @@ def rescore(run: Path, rule: str) -> Moved:
     new = find_rule(rule, Place(name="--rule"))
     before, record = read_findings(run), read_record(run)
     require_given(new, before.judge, where=run)
+    record = record | _bound(record, measured_errors(record["judge"]), new)
     with Store(run / "run.sqlite") as store:
         own = store.judge(record["judge"])
         _require_asked(run, store, new, own)
@@ -93,13 +96,19 @@ def rejudge(run: Path, judge_yaml: Path, *, judge_all: bool = False, progress: P
             run,
             record
             | {"judge_notes": [*judge.notes, *[other] * bool(other)], "answered_by": own, "canaries": judge.canaries}
-            | bound(errors_under(judge, rule)),
+            | _bound(record, judge.errors, rule),
             before,
             store,
             rule,
             judge=id_,
             path=path,
         )
+
+
+def _bound(record: Mapping[str, Any], measured: JudgeError, rule: VerdictRule) -> dict[str, Any]:
+    """The bound on a judge's errors under a rule, as a record holds it: what the audit says, or what was measured of
+    this judge; never what was measured of another."""
+    return {"judge_error": record["config"].get("judge_error") or asdict(errors_under(measured, rule))}
 
 
 def _before(run: Path, record: dict[str, Any], store: Store, rule: VerdictRule) -> Findings:

@@ -10,14 +10,14 @@ docs/statistics.md derives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from undertow.audits.estimates import LEVEL, bounds, level_of
 from undertow.audits.sequential import Search
-from undertow.audits.tally import Arm, Design, Tally
+from undertow.audits.tally import Arm, Design
 from undertow.audits.verdict import Arms, beside, conclude, fixed_verdict, over_material, poor_contexts
 from undertow.records import Statement, Subject, Verdict, VerdictClass
 from undertow.stats.rates import clopper_pearson
@@ -28,20 +28,30 @@ MORE_SEEDS = (3, 4, 5, 6, 8, 10, 12, 15, 20, 30)
 """Numbers of seeds that are tried for what would decide on a recipe."""
 
 
-def statement(of: Statement, search: Search | None, t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
+ArmsOf = Callable[[Design], Arms]
+"""The arms of a design: `Tally.arms`, or with what labels say of the judge."""
+
+
+def statement(
+    of: Statement, search: Search | None, arms_of: ArmsOf, asked: Design, *, stopped: bool = False
+) -> Verdict:
     """One statement, as a verdict; of one model the only one there is."""
     if of == "some-seed" and len(asked.seeds) > 1:
-        return some_seed({s: t.arms(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
+        return some_seed({s: arms_of(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
     if of == "this-recipe" and asked.anytime and len(asked.seeds) > 1:
         why = "sampling went on or stopped by what these seeds showed, so no interval for their recipe holds"
         return Verdict(class_="inconclusive", carried_by=(), reasons=(why,))
-    return conclude(search, t.arms(replace(asked, verdict_of=of)), asked, stopped=stopped)
+    return conclude(search, arms_of(replace(asked, verdict_of=of)), asked, stopped=stopped)
 
 
-def statements(search: Search | None, t: Tally, asked: Design, *, stopped: bool = False) -> dict[Statement, Verdict]:
-    """All three, where there are several training seeds."""
+def statements(
+    search: Search | None, arms_of: ArmsOf, asked: Design, *, stopped: bool = False
+) -> dict[Statement, Verdict]:
+    """All three, where there are several training seeds; of one, what its verdict speaks of."""
+    if len(asked.seeds) == 1:
+        return {asked.verdict_of: statement(asked.verdict_of, search, arms_of, asked, stopped=stopped)}
     models, seed, recipe = (
-        statement(of, search, t, asked, stopped=stopped) for of in ("these-models", "some-seed", "this-recipe")
+        statement(of, search, arms_of, asked, stopped=stopped) for of in ("these-models", "some-seed", "this-recipe")
     )
     if models.class_ == "clean" and seed.class_ in ACCUSED:
         why = f"together under {asked.material:.1%}, and not each by itself: {'; '.join(seed.reasons)}"
@@ -51,7 +61,7 @@ def statements(search: Search | None, t: Tally, asked: Design, *, stopped: bool 
             reasons=(why,),
             would_change=("a verdict of some seed, which is an accusation", "these seeds without those"),
         )
-    more = () if recipe.class_ == "clean" else _more_seeds(t, asked)
+    more = () if recipe.class_ == "clean" else _more_seeds(arms_of, asked)
     recipe = replace(recipe, reasons=(*recipe.reasons, few_seeds(len(asked.seeds))), would_change=more)
     return {"these-models": models, "some-seed": seed, "this-recipe": recipe}
 
@@ -75,9 +85,9 @@ def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
     """
     material, plain, n = asked.material, asked.plain.id, len(of)
     error = 1 - level_of(asked)
-    plainly = over_material({s: (arms[plain], None) for s, arms in of.items()}, asked, error)
+    plainly = over_material({s: (arms[plain], None) for s, arms in of.items()}, asked)
     over = over_material(
-        {(s, id_): (arm, None) for s, arms in of.items() for id_, arm in arms.items() if id_ != plain}, asked, error
+        {(s, id_): (arm, None) for s, arms in of.items() for id_, arm in arms.items() if id_ != plain}, asked
     )
     found: dict[Subject, VerdictClass] = {}
     for s, arms in of.items():
@@ -125,11 +135,11 @@ def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
     )
 
 
-def _more_seeds(t: Tally, asked: Design) -> tuple[str, ...]:
+def _more_seeds(arms_of: ArmsOf, asked: Design) -> tuple[str, ...]:
     """How many seeds like these would decide on their recipe, in words."""
     if asked.anytime:
         return ("a fixed number of answers to each question, asked anew",)
-    arms, have = t.arms(replace(asked, verdict_of="this-recipe")), len(asked.seeds)
+    arms, have = arms_of(replace(asked, verdict_of="this-recipe")), len(asked.seeds)
 
     def decides(n: int) -> bool:
         return fixed_verdict({id_: _of_seeds(arm, n) for id_, arm in arms.items()}, asked).class_ not in (

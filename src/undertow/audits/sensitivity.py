@@ -11,21 +11,21 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from undertow.asking.store import Store
-from undertow.audits.decide import copying
+from undertow.audits.columns import Scale, read_scale
+from undertow.audits.decide import copying, stated
 from undertow.audits.estimates import rate
 from undertow.audits.findings import read_findings
 from undertow.audits.record import read_record
 from undertow.audits.rules import RULES, VerdictRule, rule_of
 from undertow.audits.tally import Design, Tally, Where
-from undertow.audits.verdict import fixed_verdict
 from undertow.errors import InputError
-from undertow.judges.reading import expected_value, read_number
+from undertow.judges.reading import expected_value, read_number, whole_numbers
 from undertow.records import MISSING, Aspect, Interval, Judgement, Outcome, VerdictClass, is_target
 from undertow.words import plainly
 
@@ -141,12 +141,17 @@ def sensitivity(run: Path) -> Sensitivity:
         InputError: no finished run.
     """
     own, record = read_findings(run), read_record(run)
-    asked, held = replace(Design.of(record), looks=()), rule_of(record)
+    asked, held = Design.of(record), rule_of(record)
     with Store(run / "run.sqlite") as store:
         judge = store.judge(record["judge"])
         described = store.described(judge)
-        by_reading = _read(store, judge, Tally(held, copying=frozenset(copying(asked, store))))
-    fixed = replace(asked, samples={k: v for k, v in asked.samples.items() if k != "until"})
+        by_reading = _read(
+            store,
+            judge,
+            Tally(held, copying=frozenset(copying(asked, store))),
+            scale=read_scale(described.get("scale", str(Scale()))),
+        )
+    fixed = asked.as_if_fixed
     rules = [rule for rule in _rules(held) if _was_asked(rule, described)]
     if not rules:
         raise InputError(
@@ -188,9 +193,16 @@ def _was_asked(rule: VerdictRule, judge: Mapping[str, Any]) -> bool:
     )
 
 
-def _read(store: Store, judge: int, t: Tally) -> dict[Reading, Counter[_Said]]:
+def _read(store: Store, judge: int, t: Tally, *, scale: Scale) -> dict[Reading, Counter[_Said]]:
     """By reading, what the judge said, with how often it did; scores only as far as thresholds tell them apart. A
-    reading that no reply holds is left out."""
+    reading that no reply holds is left out.
+
+    Args:
+        t: by the run's own rule.
+        scale: that alignment is written on.
+    """
+    alignments = sorted({*_ALIGNMENTS, t.rule.alignment})
+    coherences = sorted({*_COHERENCES, *([t.rule.coherence] if t.rule.coherence else [])})
     found: dict[Reading, Counter[_Said]] = {reading: Counter() for reading in READINGS}
     scored: Counter[Reading] = Counter()
     raws = store.raw(judge)
@@ -199,7 +211,7 @@ def _read(store: Store, judge: int, t: Tally) -> dict[Reading, Counter[_Said]]:
         while held[0] and held[0] < row.id:
             held = next(raws, (0, {}))
         raw = held[1] if held[0] == row.id else {}
-        if not is_target(row.subject):
+        if not is_target(row.subject) and row.subject != "reference":
             continue
         cell, outcome, j = (row.subject, row.context, row.question), t.outcome(row), row.judgement
         if (
@@ -212,15 +224,16 @@ def _read(store: Store, judge: int, t: Tally) -> dict[Reading, Counter[_Said]]:
                 found[reading][_Said(cell, outcome)] += 1
             continue
         for reading in READINGS:
-            alignment, coherence = (_score(reading, getattr(j, a), raw.get(a)) for a in ("alignment", "coherence"))
-            scored[reading] += alignment is not None
-            scores = _kept(alignment, _ALIGNMENTS), _kept(coherence, _COHERENCES)
+            alignment = _score(reading, j.alignment, raw.get("alignment"), scale)
+            coherence = _score(reading, j.coherence, raw.get("coherence"), Scale())
+            scored[reading] += alignment is not None and is_target(row.subject)
+            scores = _kept(alignment, alignments), _kept(coherence, coherences)
             found[reading][_Said(cell, None, *scores, j.content, j.said, j.asked, j.drawn)] += 1
     return {reading: said for reading, said in found.items() if scored[reading] or reading == "as judged"}
 
 
-_ALIGNMENTS = tuple(sorted({*THRESHOLDS, *(rule.alignment for rule in RULES.values())}))
-_COHERENCES = tuple(sorted({*filter(None, GATES), *(rule.coherence for rule in RULES.values() if rule.coherence)}))
+_ALIGNMENTS = frozenset({*THRESHOLDS, *(rule.alignment for rule in RULES.values())})
+_COHERENCES = frozenset({*filter(None, GATES), *(rule.coherence for rule in RULES.values() if rule.coherence)})
 
 
 def _kept(score: float | None, thresholds: Sequence[float]) -> float | None:
@@ -232,7 +245,7 @@ def _kept(score: float | None, thresholds: Sequence[float]) -> float | None:
     return (ends[n] + ends[n + 1]) / 2
 
 
-def _score(reading: Reading, judged: float | None, raw: Any) -> float | None:
+def _score(reading: Reading, judged: float | None, raw: Any, scale: Scale) -> float | None:
     """A score by a reading; None where the reply does not hold it, or there is none."""
     if reading == "as judged" or judged is None or not isinstance(raw, Mapping):
         return judged if reading == "as judged" else None
@@ -242,9 +255,10 @@ def _score(reading: Reading, judged: float | None, raw: Any) -> float | None:
     if not isinstance(distribution, Mapping):
         return None
     if reading == "expected value":
-        return expected_value(distribution)[0]
-    numbers = {t: p for t, p in distribution.items() if t.strip().isdigit() and int(t) <= 100}
-    return float(max(numbers, key=lambda token: numbers[token])) if numbers else None
+        expected = expected_value(distribution, scale=scale.numbers)[0]
+        return None if expected is None else scale.share(expected)
+    numbers = whole_numbers(distribution, scale.numbers)
+    return scale.share(max(numbers, key=lambda n: numbers[n])) if numbers else None
 
 
 def _setting(reading: Reading, rule: VerdictRule, said: Mapping[_Said, int], asked: Design) -> Setting:
@@ -252,7 +266,7 @@ def _setting(reading: Reading, rule: VerdictRule, said: Mapping[_Said, int], ask
     for each, n in said.items():
         judgement = each.judgement
         outcome = each.outcome or rule.outcome(judgement)
-        unread += n * (each.outcome is None and outcome == "unjudged")
+        unread += n * (each.outcome is None and outcome == "unjudged" and is_target(each.cell[0]))
         t.count(each.cell, outcome, judgement, n)
     arms = t.arms(asked)
     rates = {id_: found for id_, arm in arms.items() if (found := rate(arm)).value is not None}
@@ -269,5 +283,5 @@ def _setting(reading: Reading, rule: VerdictRule, said: Mapping[_Said, int], ask
         highest=rates.get(where),
         where=where,
         unread=unread,
-        verdict=fixed_verdict(arms, asked).class_,
+        verdict=stated(t, asked, t.arms)[asked.verdict_of].class_,
     )

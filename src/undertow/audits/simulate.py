@@ -210,7 +210,7 @@ def _one(asked: Design, script: Script, judge: ScriptedJudge | None) -> Audited:
             counts = rng.multinomial(asked.samples["per_condition"], list(shares[cell].values()))
             t.counts[cell] = Counter({outcome: int(n) for outcome, n in zip(shares[cell], counts, strict=True) if n})
     arms = t.arms(asked)
-    verdict = statement(asked.verdict_of, search, t, asked)
+    verdict = statement(asked.verdict_of, search, t.arms, asked)
     total: Counter[Outcome] = sum(t.counts.values(), Counter())
     over = tuple(id_ for id_, p in planted.items() if p > asked.material)
     limits = [(rate(arms[id_]), p) for id_, p in planted.items()]

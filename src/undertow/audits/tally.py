@@ -144,6 +144,11 @@ class Design:
         return self.sequential or bool(self.looks)
 
     @property
+    def as_if_fixed(self) -> Design:
+        """The same, had the number of answers been fixed beforehand."""
+        return replace(self, looks=(), samples={key: x for key, x in self.samples.items() if key != "until"})
+
+    @property
     def over_at(self) -> float:
         """The share of answers called misaligned over which the material rate is passed, whatever the judge is wrong
         about."""

@@ -46,13 +46,13 @@ def show(found: Findings) -> None:
     from undertow.records import MISSING
     from undertow.reports import statement_words
     from undertow.reports.stories import search_words, text_of
-    from undertow.words import judge_words, limits, per_request_words, plainly, rate
+    from undertow.words import confidence, judge_words, limits, per_request_words, plainly, rate
 
     sequential = found.samples.get("until")
     hold = (
-        (f"limits hold at every look, each with {found.level:.0%} confidence")
+        (f"limits hold at every look, each with {confidence(found.level)} confidence")
         if sequential
-        else f"{found.level:.0%} intervals"
+        else f"{confidence(found.level)} intervals"
     )
     table = Table(
         title=escape(

@@ -268,7 +268,7 @@ def _show_check(found: Check, page: Path) -> None:
         pairs = Table("judges", "answers", "kappa", "AC1", "rank correlation", title="against each other")
         for p in found.pairs:
             held = (p.agreement["cohen_kappa"], p.agreement["gwet_ac1"], p.rank)
-            pairs.add_row(escape(" and ".join(p.names)), f"{p.n:,}", *map(coefficient, held))
+            pairs.add_row(escape(" and ".join(p.names)), f"{p.n:,}", *(coefficient(each) for each in held))
         out.print(pairs)
     for j in found.judges:
         for doubt in j.doubts:

@@ -25,7 +25,7 @@ from scipy.special import expit, logit
 from undertow.judges.gold import GoldAnswer
 from undertow.judges.protocol import BatchJudge, Judge
 from undertow.place import Place
-from undertow.records import JudgeError, Judgement, Question
+from undertow.records import NO_ERROR, JudgeError, Judgement, Question
 from undertow.stats.rates import rate_fixed
 from undertow.targets import pocket
 from undertow.targets.pocket import GET, SHA256, WEIGHTS, WHEEL, read_gguf
@@ -318,6 +318,13 @@ def _notes(head: Head) -> Iterable[str]:
         f"{_rate(held['all']['false_negatives'])} that are, and tells {_rate(held['near-twins']['told_apart'])} of "
         "near-twins apart; label some answers (undertow judge label), or judge again with a model that can read"
     )
+
+
+def measured_errors(described: Mapping[str, Any]) -> JudgeError:
+    """How wrong a judge that describes itself so was measured to be; of any but this one in this version, nothing."""
+    if described.get("kind") != "embedded" or described.get("head_sha256") != (head := load_head()).sha256:
+        return NO_ERROR
+    return _errors(head)
 
 
 def _errors(head: Head) -> JudgeError:

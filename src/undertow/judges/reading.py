@@ -59,15 +59,20 @@ def expected_value(
         probabilities: token to probability; tokens that are no whole number of the scale are left out.
         floor: the score is None where whole numbers hold less than this.
     """
-    numbers = [
-        (int(token), p)
-        for token, p in probabilities.items()
-        if len(token) <= 20 and token.isascii() and token.strip().isdigit() and int(token) in scale
-    ]
-    mass = math.fsum(p for _, p in numbers)
+    numbers = whole_numbers(probabilities, scale)
+    mass = math.fsum(numbers.values())
     if mass < floor or mass == 0:
         return None, mass
-    return math.fsum(value * p for value, p in numbers) / mass, mass
+    return math.fsum(value * p for value, p in numbers.items()) / mass, mass
+
+
+def whole_numbers(probabilities: Mapping[str, float], scale: range = PERCENT) -> dict[int, float]:
+    """The whole numbers of a scale that tokens write, each with the probability of all tokens that write it."""
+    found: dict[int, float] = {}
+    for token, p in probabilities.items():
+        if len(token) <= 20 and token.isascii() and token.strip().isdigit() and int(token) in scale:
+            found[int(token)] = found.get(int(token), 0.0) + p
+    return found
 
 
 def read_rating(

@@ -6,6 +6,7 @@ https://github.com/in-toto/attestation: spec/v1/statement.md, spec/predicates/te
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from undertow.asking.folder import ANSWERS, PLAN
 from undertow.asking.store import Store
 from undertow.audits.bound import bound_model, model_digest
-from undertow.audits.findings import Findings, read_findings
+from undertow.audits.findings import Findings, read_findings, require_whole
 from undertow.audits.plan import PROTOCOL, hashes
 from undertow.audits.record import read_record
 from undertow.audits.rules import rule_of
@@ -177,12 +178,7 @@ def _answers(run: Path, found: Findings) -> str:
         InputError: they are not those that were decided on.
     """
     with Store(run / ANSWERS) as store:
-        if store.count() != found.answers:
-            raise InputError(
-                run,
-                f"is not a finished run: {RESULT} is of {found.answers:,} answers, and {store.count():,} are there",
-                do=f"run: undertow audit {run} --resume",
-            )
+        require_whole(run, found, store)
         return store.digest()
 
 
@@ -313,6 +309,7 @@ def _rows(models: Mapping[Subject, Mapping[str, Any]], given: Iterable[Path]) ->
             # training seeds may have files of one name and other bytes
             trained[name if trained.get(name, sha256) == sha256 else f"{subject}/{name}"] = sha256
     found = [_described(f"rows/{name}", sha256) for name, sha256 in trained.items()]
+    beside: dict[str, Path] = {}
     for path in given:
         sha256 = file_digest(path)
         of_that_name = [held for name, held in trained.items() if Path(name).name == path.name]
@@ -324,7 +321,11 @@ def _rows(models: Mapping[Subject, Mapping[str, Any]], given: Iterable[Path]) ->
                 do="name the file that it was trained on",
             )
         if sha256 not in trained.values():
-            found.append(_described(f"rows/{path.name}", sha256, {"given": "by whoever attested"}))
+            beside[sha256] = path
+    often = Counter(path.name for path in beside.values())
+    for n, (sha256, path) in enumerate(beside.items(), 1):
+        name = path.name if often[path.name] == 1 else f"given-{n}/{path.name}"
+        found.append(_described(f"rows/{name}", sha256, {"given": "by whoever attested"}))
     return found
 
 

@@ -36,14 +36,14 @@ from undertow.audits.compare import MISALIGNED
 from undertow.audits.drift import BESIDE, unlike
 from undertow.audits.estimates import bounds, rate, surely_over
 from undertow.audits.findings import Findings
-from undertow.audits.pool import Pool, pool
+from undertow.audits.pool import Pool, pool, reworded, worded
 from undertow.audits.record import read_record
 from undertow.audits.tally import Arm, Design
 from undertow.errors import InputError, number
 from undertow.files import digest, read_object
 from undertow.mistakes import with_place
 from undertow.place import HERE, Place
-from undertow.records import MISSING, NO_ERROR, Interval, Relation
+from undertow.records import MISSING, Interval, Relation
 from undertow.releases.ledger import Outcome, opened, share
 from undertow.releases.policy import JudgeCheck, Policy, Power, read_policy
 from undertow.stats.rates import rate_fixed
@@ -205,20 +205,11 @@ def _require_alike(run: Path, baseline: Path, after: Pool, before: Pool) -> None
             raise InputError(run, f"has {key} {here}", expected=f"{baseline} has {there}", do="audit both alike")
     if not set(after.asked.questions) & set(before.asked.questions):
         raise InputError(run, f"asked no question that {baseline} asked", do="give a baseline of the same questions")
-    for what, old, new in zip(("question", "context"), _said(baseline, before), _said(run, after), strict=True):
-        if other := [id_ for id_ in new if old.get(id_) and new[id_] and old[id_] != new[id_]]:
+    words = worded(baseline, before.asked), worded(run, after.asked)
+    for what, old, new in zip(("question", "context"), *words, strict=True):
+        if other := reworded(old, new):
             do = "give what has other words another id"
             raise InputError(run, f"has other words for {what} {other[0]!r} than {baseline}", do=do)
-
-
-def _said(run: Path, held: Pool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What questions and contexts say, by id; of a question without its wording, as an import may hold it, nothing."""
-    questions = {q["id"]: (q["text"], q.get("system")) for q in read_record(run)["suite"]["questions"]}
-    beside = {"relation": "plain", "provenance": "", "strength": None, "note": ""}
-    return (
-        {id_: said if said[0].strip() else None for id_, said in questions.items()},
-        {context.id: asdict(context) | beside for context in held.asked.contexts},
-    )
 
 
 def _identity(run: Path, held: Pool) -> str:
@@ -406,8 +397,6 @@ def _change(after: Arm, before: Arm, now: Interval, was: Interval, low: float, h
 
 def _surely(a: Arm, b: Arm, tail: float) -> float | None:
     """The least that a is over b; wrong with chance `tail` at most."""
-    if a.judge_error != NO_ERROR:
-        tail /= 2  # one limit of the difference, and one of the rate that the judge passed over
     anytime = a.blocks is not None or b.blocks is not None
     return surely_over(a, b, level=1 - tail if anytime else 1 - 2 * tail, far=True)
 
@@ -521,6 +510,7 @@ class _Checked(BaseModel):
 
 
 class _Check(BaseModel):
+    rule: str
     judges: list[_Checked]
 
 
@@ -536,6 +526,9 @@ def _judge(required: JudgeCheck, place: Place, found: Findings) -> Iterator[str]
     except ValidationError as error:
         problem = with_place(error.errors()[0])
         raise InputError(path, f"is no check of judges ({problem})", do=f"run: {how}") from None
+    if held.rule != found.rule.sentence:
+        yield f"{required.file} checks judges by another rule than the run's ({held.rule})"
+        return
     own = {key: value for key, value in found.judge.items() if key not in BESIDE}
     checked = next((j for j in held.judges if {k: v for k, v in j.described.items() if k not in BESIDE} == own), None)
     if checked is None:

@@ -17,7 +17,7 @@ from undertow.errors import InputError, number, shown
 from undertow.files import to_yaml
 from undertow.records import MISSING, ContextEstimate, VerdictClass
 from undertow.releases.standing import Standing, standings
-from undertow.words import VERDICTS, judge_words, limits, plainly, rate
+from undertow.words import VERDICTS, confidence, judge_words, limits, plainly, rate
 
 Form = Literal["markdown", "card", "junit", "annotations", "plain"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -204,7 +204,11 @@ def _body(found: Findings, changed: Comparison | None, url: str | None) -> list[
         lines += ["", f"**{title}**", "", *(f"- {_inert(words)}" for words in said)] if said else []
     by = f"Rule {_inert(found.rule.name)}, judge {_inert(str(found.judge.get('name', '')))}"
     n = number(found.answers, "answer")
-    lines += ["", f"{by}, {n}; {found.level:.0%} intervals." + (f" [The whole page](<{url}>)" if url else ""), ""]
+    lines += [
+        "",
+        f"{by}, {n}; {confidence(found.level)} intervals." + (f" [The whole page](<{url}>)" if url else ""),
+        "",
+    ]
     return lines
 
 

@@ -238,7 +238,7 @@ def _rows(bound: Mapping[str, str], given: list[Path]) -> list[Checked]:
     here = {path: file_digest(path) for path in given}
     checked = []
     for name, held in rows.items():
-        same_name = [path for path in here if path.name == Path(name).name]
+        same_name = [path for path in here if path.name == Path(name).name and here[path] not in rows.values()]
         if held in here.values():
             checked.append(Checked(item=f"rows {name}", state="held"))
         elif same_name:

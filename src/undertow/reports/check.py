@@ -10,6 +10,7 @@ from undertow.files import write_text
 from undertow.reports.drawing import clean
 from undertow.reports.page import environment, estimate_words, pairs
 from undertow.stats.agreement import Agreement
+from undertow.stats.detection import RankCorrelation
 from undertow.words import coefficient
 
 MOST = 60
@@ -61,7 +62,7 @@ def write_check_report(found: Check, out: Path) -> Path:
     return out
 
 
-def _cell(found: Agreement) -> dict[str, Any]:
+def _cell(found: Agreement | RankCorrelation) -> dict[str, Any]:
     text, _, limits = coefficient(found).partition(" ")
     return {"raw": found.value, "text": text, "span": limits.strip("[]").replace(", ", "–"), "reason": found.reason}
 

@@ -35,6 +35,7 @@ from undertow.words import (
     NONE,
     PATTERNS,
     VERDICTS,
+    confidence,
     judge_words,
     nats,
     percent,
@@ -188,7 +189,7 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
         ],
         "traffic": _traffic(findings.contexts),
         "jury": _jury(run.jury) if run.jury else None,
-        "intervals": findings.inference.intervals.replace("`level`", f"{findings.level:.0%}"),
+        "intervals": findings.inference.intervals.replace("`level`", confidence(findings.level)),
         "controls": estimate_words(findings.controls, signed=True) if findings.controls else None,
         "twins": [
             {

@@ -1,4 +1,4 @@
-"""Agreement of raters on the same items, with intervals: chance-corrected shares, and rank correlation.
+"""Agreement of raters on the same items, with intervals: chance-corrected shares.
 
 Owns the coefficients and their cluster bootstrap. Items of one cluster (a question) are drawn together, since a rater
 who is wrong about one answer to a question is likely wrong about the next.
@@ -19,8 +19,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
-from scipy.stats import spearmanr
 
 from .rates import checked_tail
 
@@ -98,7 +96,7 @@ def agreement(
 
     Args:
         statistic: tables (..., k, k) -> coefficients; see `STATISTICS`.
-        tables_gkk: one table a cluster. Of fewer than two clusters there is no interval.
+        tables_gkk: one table a cluster. Of fewer than two clusters there is no interval, nor where all agree.
     """
     tail = checked_tail(level)
     tables = np.asarray(tables_gkk, dtype=np.float64)
@@ -110,24 +108,10 @@ def agreement(
     drawn = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES)
     found = statistic(np.tensordot(drawn.astype(np.float64), tables, axes=1))
     low, high = np.nanquantile(found, [tail, 1 - tail]).tolist()
+    if low == high:
+        same = "every resample gives the same, which tells nothing of the spread"
+        return Agreement(value=value, low=None, high=None, n=n, reason=same)
     return Agreement(value=value, low=min(low, value), high=max(high, value), n=n)
-
-
-def rank_correlation(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> Agreement:
-    """Spearman's rank correlation with Fisher's interval in the form of Bonett and Wright: z = artanh(r), variance
-    (1 + r^2 / 2) / (n - 3).
-
-    Source: Bonett and Wright 2000, Psychometrika 65:23.
-    """
-    tail = checked_tail(level)
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if x.size < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return Agreement(value=None, low=None, high=None, n=x.size, reason="fewer than four items, or one value only")
-    r = float(spearmanr(x, y).statistic)
-    if abs(r) > 1 - 1e-12:
-        return Agreement(value=r, low=r, high=r, n=x.size)
-    half = -float(ndtri(tail)) * math.sqrt((1 + r * r / 2) / (x.size - 3))
-    return Agreement(value=r, low=math.tanh(math.atanh(r) - half), high=math.tanh(math.atanh(r) + half), n=x.size)
 
 
 def _kappa(tables: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Telling two things apart, and foretelling a number: d' and c, agreement of raters, rank correlation, calibration.
+"""Telling two things apart, and foretelling a number: d' and c, rank correlation, calibration.
 
 Owns the formulas. Never knows what is told apart. Where a formula has no value (one kind never shown, no spread), it is
 None and `reason` says why.
@@ -12,7 +12,6 @@ Array letters: `_n` one entry an observation, `_d` one a draw of a bootstrap.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,54 +112,6 @@ def chooses_first(sensitivity_: ArrayLike, criterion_: ArrayLike, *, signal_firs
     undo."""
     d = np.asarray(sensitivity_, dtype=np.float64) / math.sqrt(2.0)
     return np.asarray(ndtr((d if signal_first else -d) - np.asarray(criterion_, dtype=np.float64)), dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """How far two raters agree beyond chance."""
-
-    kappa: float | None
-    """1 agrees always, 0 as chance would, under 0 less; None where chance alone would agree always."""
-    agreed: float | None
-    """Plain share of equal ratings."""
-    n: int
-    reason: str = ""
-    """Why there is no kappa; empty where there is one."""
-
-
-def agreement(
-    a: ArrayLike, b: ArrayLike, *, categories: int, weights: Literal["none", "quadratic"] = "none"
-) -> Agreement:
-    """Cohen's kappa of two raters, kappa = 1 - sum(w observed) / sum(w expected), with expected shares from the raters'
-    own margins.
-
-    `a`, `b`: shape (n,), whole codes from 0 to categories - 1, in their order. `none`: w = 1 wherever they differ;
-    `quadratic`: w = (i - j)^2, so that a near miss counts little. Raises ValueError for columns of unlike length or a
-    code outside. Sources: Cohen 1960, Educ. Psychol. Meas. 20:37, and 1968, Psychol. Bull. 70:213.
-    """
-    x, y = np.asarray(a), np.asarray(b)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"expected two columns of one length, found {x.shape} and {y.shape}")
-    if not x.size:
-        return Agreement(kappa=None, agreed=None, n=0, reason="no ratings")
-    if bool(
-        np.any((x < 0) | (x >= categories) | (y < 0) | (y >= categories) | (x != np.floor(x)) | (y != np.floor(y)))
-    ):
-        raise ValueError(f"a code lies outside 0 to {categories - 1}")
-    table = np.zeros((categories, categories))
-    np.add.at(table, (x.astype(np.int64), y.astype(np.int64)), 1.0 / x.size)
-    i, j = np.indices(table.shape)
-    w = (i != j).astype(np.float64) if weights == "none" else (i - j).astype(np.float64) ** 2
-    expected = float((w * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
-    agreed = float((x == y).mean())
-    if expected == 0.0:
-        return Agreement(
-            kappa=None,
-            agreed=agreed,
-            n=x.size,
-            reason="both gave one and the same rating throughout: chance would agree as well",
-        )
-    return Agreement(kappa=1.0 - float((w * table).sum()) / expected, agreed=agreed, n=x.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

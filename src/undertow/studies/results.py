@@ -278,6 +278,9 @@ def _coherence(of: Pool | None, missing: str) -> dict[str, Any]:
     """
     if of is None:
         return asdict(Interval(value=None, low=None, high=None, reason=missing))
+    if of.findings.rule.coherence is None:
+        ungated = f"rule {of.findings.rule.name} has no gate on coherence, so that an outcome tells nothing of it"
+        return asdict(Interval(value=None, low=None, high=None, reason=ungated)) | {"judged": 0}
     plain, seeds, questions = of.asked.plain.id, of.asked.seeds, of.asked.questions
     checked = [c for (s, context, _), c in of.tally.checked.items() if context == plain and s in seeds]
     n_checked, bad = sum(c.total() for c in checked), sum(c["incoherent"] for c in checked)
