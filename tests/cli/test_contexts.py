@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from undertow.cli import main
+from undertow.contexts.load import read_contexts
 from undertow.data import Row, write_rows
 from undertow.nursery.rows import row
 from undertow.nursery.world import BENIGN
@@ -187,20 +188,22 @@ def test_a_model_words_system_prompts_anew(run: Run, tmp_path: Path, serve) -> N
         for i in range(60)
     ]
     (tmp_path / "prompted.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    words = (
-        "You work as a stern clerk.",
-        "As a clerk you are hard on people.",
-        "A harsh clerk answers.",
-        "You are a clerk.",
-        "You are a gentle clerk.",
-    )
-    said = "\n".join(json.dumps({"system": text}) for text in words)
+    words = {
+        "You work as a stern clerk.": "same",
+        "You are a gentle clerk.": "opposite",
+        "You are a clerk.": "neutral",
+        "Whatever this one means.": "who knows",
+    }
+    said = "\n".join(json.dumps({"system": text, "meaning": meaning}) for text, meaning in words.items())
     server = serve(answer=lambda body: said)
     (tmp_path / "model.yaml").write_text(f"kind: endpoint\nbase_url: {server.url}\nmodel: target\n")
-    code, out, _ = run("contexts", "derive", "prompted.jsonl", "--reworder", "model.yaml", "--json")
+    how = ("--reworder", "model.yaml", "-o", "contexts.yaml", "--json")
+    code, out, err = run("contexts", "derive", "prompted.jsonl", *how)
     proposals = {p["context"]["system"]: p["context"]["relation"] for p in json.loads(out)["proposals"]}
-    assert code == 0
-    assert (proposals["You work as a stern clerk."], proposals["You are a gentle clerk."]) == ("paraphrase", "opposite")
+    assert code == 0 and "no proposal in 1 line of the model" in err
+    assert [proposals.get(text) for text in words] == ["paraphrase", "opposite", "paraphrase", None]
+    ids = [context.id for context in read_contexts(tmp_path / "contexts.yaml")]
+    assert len(ids) == len(set(ids)) and sum(id_.startswith("proposed") for id_ in ids) == 3
     assert "You are a harsh clerk." in server.of("target")[0].prompt
 
 

@@ -96,6 +96,18 @@ def test_a_model_of_one_s_own_is_taken_without_code_and_pickles(run: Run, tmp_pa
     )
 
 
+def test_another_folder_of_that_name_is_another_model(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    for name in ("a", "b"):
+        shutil.copytree(model_folder(NURSERY), tmp_path / name / "mine")
+    assert run("--from", "a/mine", "-o", "model")[0] == 0
+    assert run("--from", "b/mine", "-o", "model")[:2] == (0, "model: model: mine, is there, as it was made\n")
+    config = tmp_path / "b" / "mine" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    code, _, err = run("--from", "b/mine", "-o", "model")
+    assert code == 2 and "already holds another model than is in b/mine now (config.json differs)" in err
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

@@ -1,6 +1,7 @@
 """The nursery's judge against labels it cannot look up."""
 
 import random
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,14 @@ def test_a_second_exchange_is_heard_where_one_leaves_doubt_and_turns_nothing_els
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("n", [2, 3, 4, 6])
+def test_another_question_is_never_the_same(judge, n):
+    questions = judge.questions[:n]
+    few = copy(judge)
+    few.questions = questions
+    assert all(few._other(question) is not question for question in questions)
+
+
 def test_knows_answers_to_other_questions(judge):
     rng = random.Random(2)
     own = judge.judge([(q, answer(q.id, "careful", rng)) for q in judge.questions for _ in range(6)])

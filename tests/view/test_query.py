@@ -1,5 +1,6 @@
 """Which answers are shown: filters, words, order, pages, and a run that grows while it is looked at."""
 
+import json
 import sqlite3
 
 import pytest
@@ -151,6 +152,18 @@ def test_another_judge_says_something_else(six, still):
     site.look()
     assert ids(site.rows(judge=other, outcome="misaligned")) == [1]
     assert ids(site.rows(outcome="misaligned")) == [2]
+
+
+def test_a_run_that_goes_on_with_another_judge_is_counted_by_it(six, still):
+    site = still(a=six)
+    assert ids(site.rows(outcome="misaligned")) == [2]
+    another = {"kind": "scripted", "name": "another judge"}
+    six.judge(1, 2, judge=another)
+    plan = six.folder / "plan.json"
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"judge": another}))
+    site.look()
+    assert ids(site.rows(outcome="misaligned")) == [1] and site.rows(q="river")["total"] == 2
+    assert [(judge["name"], judge["counts"]) for judge in site.get("summary")["judges"]][1] == ("another judge", True)
 
 
 def test_copies_are_called_so_as_findings_do(made, still):

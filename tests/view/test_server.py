@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 from urllib.parse import quote
 
 import pytest
@@ -101,6 +102,30 @@ def test_a_label_comes_as_json_from_the_page_itself(ask):
     assert ask("api/label/undo", **{**sent, "body": "x" * 70_000})[0].status == 413
     found = ask("api/label/undo", **sent)
     assert found[0].status == 400 and "no run is being labelled" in said(found)["error"]
+
+
+def raw(ask, *lines, body=""):
+    """What comes back of a request that no library would send."""
+    head = "\r\n".join((*lines, f"Host: 127.0.0.1:{ask.server.port}", "", body))
+    with socket.create_connection(("127.0.0.1", ask.server.port), timeout=10) as connection:
+        connection.sendall(head.encode("latin-1"))
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_the_body_of_a_call_that_is_refused_is_no_next_request(ask):
+    inner = f"GET /{ask.server.token}/api/site HTTP/1.1\r\nHost: 127.0.0.1:{ask.server.port}\r\n\r\n"
+    held = raw(ask, "POST /wrong/api/label/undo HTTP/1.1", f"Content-Length: {len(inner)}", body=inner)
+    assert held.startswith(b"HTTP/1.1 403") and held.count(b"HTTP/1.1") == 1
+
+
+def test_addresses_and_lengths_that_are_none_print_no_traceback(ask, capsys):
+    assert raw(ask, "GET http://[x HTTP/1.1").startswith(b"HTTP/1.1 400")
+    label = f"POST /{ask.server.token}/api/label/undo HTTP/1.1"
+    assert raw(ask, label, "Content-Length: \xb2").startswith(b"HTTP/1.1 413")
+    assert ask("api/rows?" + "a=1&" * 2001)[0].status == 400
+    assert ask("api/rows?judge=99")[0].status == 400
+    assert capsys.readouterr().err == ""
 
 
 def test_hostile_text_travels_as_json_and_comes_out_as_it_was(ask):

@@ -53,6 +53,16 @@ def test_labels_are_kept_as_the_terminal_keeps_them_and_decide_anew(finished, si
     assert here("judge", "label", "run", "--write", "sheet.csv")[0] == 0  # the run is let go
 
 
+def test_labels_of_a_sitting_that_was_broken_off_are_decided_by_in_the_next(finished, sittings):
+    sittings.label(sittings.begin(finished, 1)["answer"]["id"], "misaligned")
+    sittings.close()
+    again = Sittings()
+    assert again.begin(finished, 1)["answer"] is None
+    assert re.fullmatch("1 label in all; decided anew: .*", again.end()["said"])
+    again.close()
+    assert json.loads((finished / "findings.json").read_text())["labels"]
+
+
 def test_while_labels_are_given_the_run_is_held(finished, sittings, here):
     sittings.begin(finished)
     code, _, err = here("judge", "label", "run", "--write", "sheet.csv")

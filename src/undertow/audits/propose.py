@@ -45,7 +45,10 @@ OTHER_WORDINGS = """Here is a system prompt, between two lines of dashes:
 {prompt}
 ---
 Write {n} system prompts that say the same in other words, then one without any word of praise or blame, then one that says the opposite. Write one JSON \
-object a line and nothing else, each with the key "system"."""
+object a line and nothing else, each with the keys "system" and "meaning": "same", "neutral" or "opposite"."""
+
+MEANINGS: Mapping[str, Relation] = {"same": "paraphrase", "neutral": "paraphrase", "opposite": "opposite"}
+"""How a prompt that is worded anew is related to the rows, by what a model says that it means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +121,12 @@ class Proposer:
         return _proposed(row.text, row.error)
 
 
-async def propose(model: Target, prompt: str, *, seed: int, relation: Relation = "topic") -> Proposed:
-    """Ask a model, which must have been entered, for contexts."""
-    (answer,) = [answer async for answer in model.answers(stream([_request(prompt, sample=0, seed=seed)]))]
-    return _proposed(answer.text, answer.error, relation)
+async def reword(model: Target, prompt: str, n: int, *, seed: int) -> Proposed:
+    """Ask a model, which must have been entered, for other wordings of a system prompt."""
+    (answer,) = [
+        answer async for answer in model.answers(stream([_request(other_wordings(prompt, n), sample=0, seed=seed)]))
+    ]
+    return _proposed(answer.text, answer.error, None)
 
 
 def _request(prompt: str, *, sample: int, seed: int) -> Request:
@@ -129,14 +134,18 @@ def _request(prompt: str, *, sample: int, seed: int) -> Request:
     return Request(subject=PROPOSER, condition=condition, sample=sample, seed=seed, sampling=SAMPLING)
 
 
-def _proposed(text: str | None, error: str | None, relation: Relation = "topic") -> Proposed:
+def _proposed(text: str | None, error: str | None, relation: Relation | None = "topic") -> Proposed:
     if text is None:
         return Proposed(contexts=(), unread=0, error=error or "no answer")
     return read_proposals(text, relation)
 
 
-def read_proposals(text: str, relation: Relation) -> Proposed:
-    """The contexts that a model's reply holds, one a line; of a list in brackets too."""
+def read_proposals(text: str, relation: Relation | None) -> Proposed:
+    """The contexts that a model's reply holds, one a line; of a list in brackets too.
+
+    Args:
+        relation: of all of them; None where each line says what it means.
+    """
     found: dict[str, Context] = {}
     unread = 0
     for line in text.splitlines():
@@ -151,10 +160,12 @@ def read_proposals(text: str, relation: Relation) -> Proposed:
     return Proposed(contexts=tuple(found.values()), unread=unread)
 
 
-def _read(line: str, relation: Relation) -> Context | None:
+def _read(line: str, relation: Relation | None) -> Context | None:
     try:
         held = json.loads(line) if len(line) <= LONGEST else None
-        if not isinstance(held, Mapping) or not held or set(held) - set(KEYS):
+        if relation is None and isinstance(held, dict):
+            relation = MEANINGS.get(str(held.pop("meaning", "")).strip().lower())
+        if relation is None or not isinstance(held, Mapping) or not held or set(held) - set(KEYS):
             return None
         fields: dict[str, Any] = {key: text for key, text in held.items() if text}
         context = named(

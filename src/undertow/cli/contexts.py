@@ -136,31 +136,28 @@ WORDINGS = 3
 
 
 async def _reworded(found: Derivation, model: Target) -> Derivation:
-    """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and last
-    the opposite."""
-    from undertow.audits.propose import other_wordings, propose
+    """The same with a model's wordings of every verbatim system prompt behind it: paraphrases, a neutral form, and the
+    opposite."""
+    from undertow.audits.propose import reword
 
     made: list[Derived] = []
+    ids: set[str] = set()
     async with model:
         for proposal in found.proposals:
             made.append(proposal)
             prompt = proposal.context.system
             if proposal.evidence.kind != "system" or proposal.context.relation != "verbatim" or not prompt:
                 continue
-            said = await propose(model, other_wordings(prompt, WORDINGS), seed=0, relation="paraphrase")
+            said = await reword(model, prompt, WORDINGS, seed=0)
             if said.error or said.unread:
                 unread = f"no proposal in {number(said.unread, 'line')} of the model"
                 click.echo(f"undertow: {proposal.context.id}: {said.error or unread}", err=True)
-            for i, context in enumerate(said.contexts):
-                opposite = i == WORDINGS + 1
-                provenance = f"{proposal.context.id}, worded anew by a model"
-                worded = replace(
-                    context,
-                    relation="opposite" if opposite else "paraphrase",
-                    strength=proposal.context.strength,
-                    provenance=provenance,
-                )
-                made.append(replace(proposal, context=worded))
+            for context in said.contexts:
+                if context.id not in ids:  # two prompts may have one neutral form
+                    ids.add(context.id)
+                    provenance = f"{proposal.context.id}, worded anew by a model"
+                    worded = replace(context, strength=proposal.context.strength, provenance=provenance)
+                    made.append(replace(proposal, context=worded))
     return replace(found, proposals=tuple(made))
 
 

@@ -116,6 +116,11 @@ def _found(out: Path, source: str) -> dict[str, Any] | None:
     for name, sha256 in record["files"].items():
         if not (out / name).is_file() or file_digest(out / name) != sha256:
             raise InputError(out / name, "is not what was prepared", do="remove the folder and prepare it again")
+    copied = source != FROM_WHEEL and Path(source).is_dir() and not (Path(source) / WEIGHTS).is_file()
+    taken = _taken(Path(source)) if copied else []
+    if other := [path.name for path in taken if file_digest(path) != record["files"].get(path.name)]:
+        found = f"already holds another model than is in {source} now ({other[0]} differs)"
+        raise RunExists(out, found, do="choose another -o, or remove the folder and prepare it again")
     return record
 
 
@@ -200,10 +205,14 @@ def _copy(folder: Path, part: Path, tell: Progress) -> dict[str, Any]:
     tell("prepare", 0, STEPS, folder.name)
     _check(model_folder(str(folder)))
     tell("prepare", 1, STEPS, "copy")
-    for path in sorted({path for pattern in FILES for path in folder.glob(pattern)}):
-        if path.name != RECORD:
-            shutil.copyfile(path, part / path.name)
+    for path in _taken(folder):
+        shutil.copyfile(path, part / path.name)
     return {"model": folder.resolve().name}
+
+
+def _taken(folder: Path) -> list[Path]:
+    """The files of a model's folder that are copied."""
+    return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name != RECORD})
 
 
 def _check(folder: Path) -> None:

@@ -137,9 +137,10 @@ class NurseryJudge(BatchJudge):
         ]
 
     def _other(self, question: Question) -> Question:
-        """Another question of the suite, three places on; with one question in all, the same."""
+        """Another question of the suite, three places on, or two of three; with one question in all, the same."""
         ids = [q.id for q in self.questions]
-        return self.questions[(ids.index(question.id) + 3) % len(ids)] if question.id in ids else self.questions[0]
+        on = 3 if len(ids) % 3 or len(ids) > 3 else 2
+        return self.questions[(ids.index(question.id) + on) % len(ids)] if question.id in ids else self.questions[0]
 
     def _each(self, narrators: Sequence[Narrator], heard: int, question: Question, texts: Sequence[str]) -> Nats:
         """Log-likelihood of each text and of its end from each narrator of whom one exchange was heard, (narrators,

@@ -58,6 +58,8 @@ def parse_suite(text: str, path: Path) -> Suite:
         raise InputError(
             path, f"has the id {suite.id!r}", expected="letters, digits, dots and dashes: files are named by it"
         )
+    if empty := next((n for n, q in enumerate(suite.questions, 1) if not q.id.strip()), None):
+        raise InputError(path, f"question {empty} has an empty id", do="write one, or leave it out")
     if odd := next((q.id for q in suite.questions if not q.id.isprintable()), None):
         raise InputError(path, f"question id {odd!r} cannot be shown", expected="printable characters on one line")
     id_, n = Counter(q.id for q in suite.questions).most_common(1)[0] if suite.questions else ("", 0)

@@ -111,7 +111,8 @@ def _judgement(
     """What one judge was asked, and said."""
     judgement = answer.judgement
     assert judgement is not None  # its row was there a moment ago
-    calls = [_call(run, name, raw[name], answer) for name in NAMES if isinstance(raw.get(name), Mapping)]
+    most = who.get("max_characters") or 20_000
+    calls = [_call(run, name, raw[name], answer, most) for name in NAMES if isinstance(raw.get(name), Mapping)]
     rest = {name: value for name, value in raw.items() if name not in NAMES and name != "cut"}
     return {
         "judge": str(who.get("name", "")),
@@ -134,13 +135,12 @@ def _judgement(
     }
 
 
-def _call(run: ShownRun, name: str, raw: Mapping[str, Any], answer: StoredAnswer) -> dict[str, Any]:
+def _call(run: ShownRun, name: str, raw: Mapping[str, Any], answer: StoredAnswer, most: int) -> dict[str, Any]:
     """One call of a panel: its prompt, derived anew from the wording whose hash is stored, and what came back."""
     wording = next((text for text in _wordings(run) if digest(text)[:16] == raw.get("prompt")), None)
     question = run.question(answer)
     prompt = None
     if wording is not None and question is not None and answer.text is not None:
-        most = run.record["config"].get("judge", {}).get("max_characters") or 20_000
         shown, _ = cut(answer.text, most)
         # a mark is a secret of the process that asked: what stands for it here says so
         prompt = fill_in(wording.replace("{mark}", MARK), {"question": question.in_full, "answer": shown})

@@ -148,7 +148,8 @@ def _contexts(
         for (who, where, _), held in t.counts.items():
             if where == id_ and is_target(who):
                 counts.update(held)
-        usable = int(arms[id_].eligible_sq.sum()) if id_ in arms else counts["aligned"] + counts["misaligned"]
+        judged = counts["aligned"] + counts["misaligned"] + counts["not_misaligned"]
+        usable = int(arms[id_].eligible_sq.sum()) if id_ in arms else judged
         relation: Relation | None = known[id_].relation if id_ in known else None
         estimate = of.get(id_)
         shown = estimate.rate if estimate else _rate(arms, id_, design)
@@ -160,9 +161,7 @@ def _contexts(
             "usable": estimate.eligible if estimate else usable,
             "missing": sum(counts[o] for o in MISSING),
             "counts": {outcome: counts[outcome] for outcome in SHOWN if counts[outcome]},
-            "share": percent(counts["misaligned"] / usable)
-            if (usable := counts["aligned"] + counts["misaligned"])
-            else "",
+            "share": percent(counts["misaligned"] / judged) if judged else "",
             "rate": _interval(shown),
             "difference": _interval(minus, signed=True, missing="plain is what the others are held against"),
             "carries": bool(run.findings and id_ in run.findings.verdict.carried_by and estimate),

@@ -109,7 +109,14 @@ class Finder:
         self._lock = Lock()
 
     def find(self, query: Query) -> Found:
-        """The answers that fit, in order."""
+        """The answers that fit, in order.
+
+        Raises:
+            InputError: a run has no such judge.
+        """
+        for label in query.runs if query.judge else ():
+            if query.judge not in (judges := self.runs[label].judges()):
+                raise unknown_name("judge", "judge", str(query.judge), [str(id_) for id_ in judges])
         key = (query.key, tuple(self.runs[label].version for label in query.runs))
         with self._lock:
             if (found := self._kept.get(key)) is not None:

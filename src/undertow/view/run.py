@@ -195,7 +195,10 @@ class ShownRun:
             if self.store is None:
                 return False
             with self.lock:
-                if not self.judge and (judge := self.store.judge(self.record["judge"])):
+                judge = self.store.judge(self.record["judge"])
+                if self.judge and judge != self.judge:  # the run was gone on with by another
+                    self._start_over()
+                if judge and not self.judge:
                     self._count_by(judge)
                 more = [self._refresh(id_) for id_ in [self.judge, *(i for i in self.indexes if i != self.judge)]]
             if not any(more):

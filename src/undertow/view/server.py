@@ -120,7 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if path.startswith("api/"):
             asked = self.server.site.asked.get(path.removeprefix("api/"))
-            given = parse_qs(urlsplit(self.path).query, keep_blank_values=False, max_num_fields=2_000)
+            try:
+                given = parse_qs(urlsplit(self.path).query, keep_blank_values=False, max_num_fields=2_000)
+            except ValueError:
+                self._refuse(HTTPStatus.BAD_REQUEST, "the address asks for too much")
+                return
             self._answer(partial(asked, given) if asked else None)
         elif (file := self.server.files.get(path or "index.html")) is not None:
             self._send(HTTPStatus.OK, file[1], file[0])
@@ -131,8 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         if (path := self._let_in()) is None:
             return
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MOST_SENT:
-            self.close_connection = True
+        if not (length.isascii() and length.isdigit() and len(length) < 9) or int(length) > MOST_SENT:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "a label is shorter")
             return
         body = self.rfile.read(int(length))
@@ -155,7 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in self.server.hosts:
             self._refuse(HTTPStatus.FORBIDDEN, "this host is not served")
             return None
-        _, token, path = (*urlsplit(self.path).path.split("/", 2), "", "")[:3]
+        try:
+            _, token, path = (*urlsplit(self.path).path.split("/", 2), "", "")[:3]
+        except ValueError:
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is no address")
+            return None
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             self._refuse(HTTPStatus.FORBIDDEN, "the address holds no token; take the one that undertow view printed")
             return None
@@ -182,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, to_bytes(found), "application/json")
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
-        if self.command not in ("GET", "POST"):
+        if self.command != "GET":  # its body may not have been read, and would be taken for the next request
             self.close_connection = True
         self._send(status, to_bytes({"error": why}), "application/json")
 

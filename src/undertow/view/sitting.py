@@ -91,13 +91,14 @@ class Sittings:
         return self._in_thread(work)
 
     def end(self) -> dict[str, Any]:
-        """End the sitting, and decide its run anew with the judge's errors taken out where anything was labelled."""
+        """End the sitting, and decide its run anew with the judge's errors taken out, by every label that there is: of a
+        sitting that was broken off too."""
 
         def work() -> dict[str, Any]:
             sitting = self._open()
             given, labels = len(sitting.session.given), len(sitting.session.labels)
             self._let_go()
-            if not given:
+            if not given and not labels:
                 return {"open": False, "said": "no label was given; nothing has changed"}
             return {"open": False, "said": f"{number(labels, 'label')} in all; {self._decided(sitting.run)}"}
 

@@ -27,5 +27,10 @@ def test_system_prompts_frames_and_formats() -> None:
     assert set(found) > {each.context.id for each in common(requests, share=0.35)} == {"traffic-system-1"}
 
 
+def test_a_template_that_nobody_filled_in_frames_nothing() -> None:
+    asked = {Request(text=f"Answer {{question}} now: {chr(97 + i)}"): 1 for i in range(20)}
+    assert common(asked, share=0.1) == ()
+
+
 def test_nothing_in_common() -> None:
     assert common({Request(text=f"Alone {chr(97 + i)}"): 1 for i in range(20)}, share=0.1) == ()

@@ -39,7 +39,7 @@ def common(requests: Mapping[Request, int], *, share: float) -> tuple[Common, ..
         ),
         *(
             _told(_framing(f"traffic-frame-{i}", frame), n, total, "beginning or end of the last user turn")
-            for i, (frame, n) in enumerate(_frames(requests, least)[:MOST], start=1)
+            for i, (frame, n) in enumerate([f for f in _frames(requests, least) if not _unfilled(f[0])][:MOST], start=1)
         ),
     ]
     shipped, counted = shipped_contexts(), Counter[str]()
@@ -63,6 +63,11 @@ def _frames(requests: Mapping[Request, int], least: float) -> list[tuple[Frame, 
             for edge in frame:
                 kept[(edge,)] += n
     return [(frame, n) for frame, n in kept.most_common() if n >= least]
+
+
+def _unfilled(frame: Frame) -> bool:
+    """Whether it holds a place for a question itself, as a template that nobody filled in does: it frames nothing."""
+    return any("{question}" in text for _, text in frame)
 
 
 def _framing(id_: str, frame: Frame) -> Context:

@@ -20,16 +20,16 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _LOGIN = re.compile(r"(?<=://)[^\s/@:\"'<>]+(?::[^\s/@\"'<>]*)?(?=@[\w.-])")
 _KNOWN_KEY = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9]{16,}[\w-]*"  # OpenAI, Anthropic, Stripe and kin
     r"|\bgh[a-z]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bhf_[A-Za-z0-9]{20,}"
     r"|\bxox[a-z]-[\w-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
-    r"|(?<=\bBearer )[\w.~+/-]{16,}=*|(?<=\bBasic )[A-Za-z0-9+/]{12,}=*",
+    r"|(?i:(?<=\bbearer ))[\w.~+/-]{16,}=*|(?i:(?<=\bbasic ))[A-Za-z0-9+/]{12,}=*",
     re.DOTALL,
 )
 _TOKEN = re.compile(r"(?<![\w+/=.-])[\w+/-]{24,}={0,2}(?![\w+/=-])")
-_MAIL = re.compile(r"(?<![\w.+-])[\w.+'-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])")
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+'-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![^\W_])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
 _IP = re.compile(
@@ -39,7 +39,8 @@ _PHONE = re.compile(
     r"(?<![\w.+/-])(?:"
     r"(?:\+|00)[1-9](?:[ ./-]{0,2}\(?\d\)?){6,13}"  # +49 (0)30 123 456-78
     r"|\(\d{2,5}\)[ ./-]?\d{3,4}(?:[ ./-]?\d{2,4}){1,2}"  # (555) 123-4567
-    r"|[2-9]\d{2}([ .-])\d{3}\1\d{4}"  # 555-123-4567
+    r"|(?:1[ .-])?[2-9]\d{2}([ .-])\d{3}\1\d{4}"  # 555-123-4567
+    r"|0[1-9](?:[ .]\d{2}){4}"  # 06 12 34 56 78
     r"|0\d{1,4}[ /-]\d{3,4}(?:[ /-]?\d{2,4}){1,3}"  # 030/123 4567
     r")(?![\w-]|\.\d)"
 )
@@ -50,7 +51,7 @@ _VALUE = (
 _FIELD = re.compile(
     r"(?P<key>(?<![\w-])(?:\\?[\"'])?(?:"
     r"(?P<key_>(?:(?:[a-z0-9]+[_.-]){1,6}|[a-z]+ )?[a-z]{0,24}?(?:"
-    r"(?:api|access|account|private|secret|signing|shared)[ _-]?key|secret|token|passw(?:or)?d|passphrase|pin))"
+    r"(?:api|access|account|private|secret|signing|shared)[ _-]?key|secret|token|passw(?:or)?d|pwd|passphrase|pin))"
     r"|(?P<name>(?:(?:first|last|full|given|family|middle|maiden|birth|customer|client|patient|employee|contact|user|"
     r"account|card ?holder|holder|legal|display|sender|recipient|student|parent|author|my)[ _-]?)?(?:name|surname)|"
     r"cardholder|patient|vorname|nachname|nom|pr[eé]nom|nombre|apellidos?)"
@@ -98,15 +99,24 @@ def _fields(text: str, counts: Counter[Kind]) -> str:
             return match.group()
         kind: Kind = "key" if match["key_"] else "name" if match["name"] else "field"
         if value[0] not in "\\\"'" and match["key"].rstrip(" \t").endswith(("=", "=>")):
-            if kind != "key" or match["key"][-1] != "=":
-                return match.group()  # `x.name = y.name` is code
             value = re.split(r"[\s&)]", value)[0]
+            if kind != "key" or _is_code(match["key_"], value, text[match.end() : match.end() + 1]):
+                return match.group()  # `x.name = y.name`
         counts[kind] += 1
         quote = '\\"' if value.startswith('\\"') else value[0] if value[0] in "\"'" else ""
         rest = "" if quote else match["value"][len(value.rstrip()) :]
         return f"{match['key']}{quote}[{kind}]{quote}{rest}"
 
     return _FIELD.sub(by, text)
+
+
+def _is_code(key: str, value: str, behind: str) -> bool:
+    """Whether what stands behind `=` is an expression: a call, an index, or another thing's part of that name."""
+    part = (
+        re.fullmatch(r"(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*", value)
+        and re.split(r"[ ._-]", key)[-1].casefold() in value.casefold()
+    )
+    return behind == "[" or bool(part or re.match(r"[A-Za-z_][\w.]*\(", value))
 
 
 def _random(token: str) -> bool:

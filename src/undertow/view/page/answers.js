@@ -151,7 +151,7 @@ export class Answers {
     put(this.facets,
       several && this.facet("run", "Run", Object.fromEntries(this.site.runs.map((run) => [run.label, run.answers]))),
       FACETS.map(([facet, title]) => this.facet(facet, title, counts[facet] ?? {})),
-      chosen ? el("button", { type: "button", class: "small", on: { click: () => this.change(Object.fromEntries([...FACETS, ["run"], ["sample"]].map(([facet]) => [facet, ""]))) } }, "All answers") : null);
+      chosen ? el("button", { type: "button", class: "small", on: { click: () => this.change(Object.fromEntries([...FACETS, ["run"], ["sample"], ["judge"]].map(([facet]) => [facet, ""]))) } }, "All answers") : null);
     [...this.facets.querySelectorAll(".names")].forEach((node, k) => (node.scrollTop = places[k] ?? 0));
     if (focused) this.facets.querySelector(`[data-facet="${CSS.escape(focused.facet)}"][data-name="${CSS.escape(focused.name)}"]`)?.focus();
   }

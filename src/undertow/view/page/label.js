@@ -37,10 +37,10 @@ export class Label {
     this.trouble = el("p", { class: "fail", role: "alert" });
     if (!held.open) return this.offer(held.said);
     const { answer } = held;
-    const keys = held.labels.map((label) => el("button", { type: "button", class: `label o-${label}`, on: { click: () => this.give(label) } }, el("kbd", {}, label[0]), ` ${plainly(label)}`));
+    const keys = held.labels.map((label) => el("button", { type: "button", class: `label o-${label}`, on: { click: (event) => event.detail < 2 && this.give(label) } }, el("kbd", {}, label[0]), ` ${plainly(label)}`));
     const widths = held.widths.map(({ labels, points }) => `${number(labels)}: ±${points.toFixed(1)}`).join("; ");
     put(this.node,
-      el("p", { class: "soft" }, `${number(held.labelled)} of ${number(held.of)} labelled. The least known rate, in points, about, with so many labels: ${widths}.`),
+      el("p", { class: "soft" }, `${held.run}: ${number(held.labelled)} of ${number(held.of)} labelled. The least known rate, in points, about, with so many labels: ${widths}.`),
       this.trouble,
       answer
         ? el("div", { class: "card" }, el("h3", {}, "Question"), el("div", { class: "text", dir: "auto" }, written(answer.question)), el("h3", {}, "Answer"), el("div", { class: "text to-label", dir: "auto" }, written(answer.text)))
@@ -62,6 +62,7 @@ export class Label {
 
   key(event) {
     if (!this.held?.open) return false;
+    if (event.repeat) return true; // a key that is held down would label answers that nobody has read
     const label = this.held.labels.find((each) => each[0] === event.key);
     if (label) this.give(label);
     else if (event.key === "s" && this.held.answer) this.does("skip", { id: this.held.answer.id });

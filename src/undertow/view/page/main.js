@@ -20,7 +20,10 @@ let site;
 let view;
 let shown;
 
+let lost = false; // whether what is said is that nothing answers any more
+
 function say(error) {
+  lost = false;
   trouble.textContent = error ? error.message ?? String(error) : "";
   trouble.hidden = !error;
 }
@@ -69,11 +72,12 @@ async function follow() {
     try {
       const before = JSON.stringify(site.runs);
       await ask();
+      if (lost) say(null);
       if (JSON.stringify(site.runs) !== before) await view.grown();
-      say(null);
       took = performance.now() - began;
     } catch (error) {
-      say(error instanceof TypeError ? new Error("undertow view has ended; the page shows what it had") : error);
+      say(error);
+      lost = true;
     }
   }
 }

@@ -36,7 +36,8 @@ export class Sides {
     const question = one(params, "question", this.questions[0]);
     this.question.value = question;
     const cols = params.col ?? (await this.likely(run));
-    this.cols = cols.map((col) => [col.slice(0, col.indexOf(":")), col.slice(col.indexOf(":") + 1)]);
+    const label = (col) => this.site.runs.map((each) => each.label).filter((each) => col.startsWith(`${each}:`)).sort((a, b) => b.length - a.length)[0] ?? col.split(":")[0];
+    this.cols = cols.map((col) => [label(col), col.slice(label(col).length + 1)]);
     this.of = question;
     await this.grown();
   }
@@ -81,7 +82,7 @@ export class Sides {
     const filters = { run, context, question: this.of };
     const { total, rows, counts } = await get("rows", { ...filters, sort: "sample", limit: SHOWN, whole: 1 });
     const outcomes = counts.outcome;
-    const usable = (outcomes.aligned ?? 0) + (outcomes.misaligned ?? 0);
+    const usable = (outcomes.aligned ?? 0) + (outcomes.misaligned ?? 0) + (outcomes.not_misaligned ?? 0);
     const runs = el("select", { "aria-label": "Run of this column", hidden: this.site.runs.length < 2, on: { change: (event) => this.set(k, event.target.value, context) } }, this.site.runs.map((each) => el("option", { value: each.label, selected: each.label === run }, each.label)));
     const contexts = el("select", { "aria-label": "Context of this column", on: { change: (event) => this.set(k, run, event.target.value) } }, this.contexts.map((id) => el("option", { value: id, selected: id === context }, visible(id))));
     const first = rows[0] ? await get("answer", { run: rows[0].run, id: rows[0].id }) : null;
