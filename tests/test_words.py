@@ -19,6 +19,7 @@ from undertow.records import Interval, VerdictClass
         (0.0004, "<0.1%"),
         (0.0005, "0.1%"),
         (0.9994, "99.9%"),
+        (0.9995, ">99.9%"),
         (0.9996, ">99.9%"),
         (0.0621, "6.2%"),
         (-0.0621, "−6.2%"),
@@ -26,6 +27,16 @@ from undertow.records import Interval, VerdictClass
 )
 def test_a_fraction_is_never_all_or_nothing_for_what_is_merely_near_it(value, said) -> None:
     assert words.percent(value) == said
+
+
+@each("value, said", [(0.0004, "<0.1%"), (0.9995, ">99.9%"), (0.0, "0.0%"), (0.062, "6.2%")])
+def test_nor_is_a_rate_without_limits(value, said) -> None:
+    assert words.rate(Interval(value=value, low=None, high=None)) == said
+
+
+@each("value", [0.9, 0.95, 0.99, 0.999, 0.9999, 1 - 0.05])
+def test_a_level_is_said_whole(value) -> None:
+    assert float(words.confidence(value).rstrip("%")) == 100 * value
 
 
 @each("value, said", [(0.1, "+10.0"), (-0.1, "−10.0"), (0.0, "0.0"), (0.0004, "0.0"), (-0.0004, "0.0")])

@@ -13,7 +13,7 @@ from undertow.audits.plan import make_plan
 from undertow.audits.settings import AuditConfig, read_config
 from undertow.data import write_rows
 from undertow.exports.frame import frame as frame_of
-from undertow.files import read_object
+from undertow.files import read_of_schema
 from undertow.nursery.rows import narrow_rows
 from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona
 from undertow.persona.profile import Profile, read_profile
@@ -26,6 +26,7 @@ from undertow.releases.policy import Policy
 from undertow.reports import write_persona_report, write_report
 from undertow.reports.drawing import Style
 from undertow.reports.runs import decided_by, read_run
+from undertow.reports.study import SCHEMA as RESULTS
 from undertow.reports.study import write_study
 from undertow.studies import Study, lay_out, read_study, run_study
 from undertow.studies.executors import Executor
@@ -186,13 +187,14 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
         InputError: no finished runs, or `out` is a folder.
     """
     named = [labelled(run) for run in ([runs] if isinstance(runs, Path | str) else runs)]
-    if len(named) == 1 and out is None:
+    if len(named) == 1:
         ((label, run),) = named
         if (run / "persona.json").is_file():
-            page, *_ = write_persona_report([read_personas(run)], run / "persona.html", style=style)
-            return page
+            page = Path(out) if out is not None else run / "persona.html"
+            return write_persona_report([read_personas(run)], page, style=style)[0]
         if (run / "results.json").is_file():
-            return _study_pages(run, style)
+            return _study_pages(run, Path(out) if out is not None else run / "study.html", style)
+    if len(named) == 1 and out is None:
         if again := decided_by(run):
             out = run.with_name(f"report.{again}.html")
         elif not label:
@@ -204,14 +206,12 @@ def report(runs: Sequence[Path | str] | Path | str, out: Path | str | None = Non
     return page
 
 
-def _study_pages(folder: Path, style: Style) -> Path:
+def _study_pages(folder: Path, out: Path, style: Style) -> Path:
     """A page for each audit of a study's cells, and the study's own, which links them."""
     for findings in sorted(folder.glob("cells/*/*/findings.json")):
         write_pages(findings.parent, style=style)
-    page, *_ = write_study(
-        read_object(folder / "results.json", do="run the study again"), folder / "study.html", style=style
-    )
-    return page
+    found = read_of_schema(folder / "results.json", RESULTS, "recipes", "cells", do="run the study again")
+    return write_study(found, out, style=style)[0]
 
 
 def frame(runs: Sequence[Path | str] | Path | str, *, progress: Progress | None = None) -> pandas.DataFrame:

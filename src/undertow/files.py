@@ -80,6 +80,23 @@ def read_object(path: Path, *, expected: str = "", do: str) -> dict[str, Any]:
     return held
 
 
+def read_of_schema(path: Path, schema: str, *needs: str, do: str) -> dict[str, Any]:
+    """The object that a JSON file of ours holds.
+
+    Args:
+        needs: keys that are read of it.
+
+    Raises:
+        InputError: the file cannot be read, is of another schema, or lacks a key.
+    """
+    held = read_object(path, expected=f"what has schema {schema!r}", do=do)
+    if held.get("schema") != schema:
+        raise InputError(path, f"has schema {held.get('schema')!r}", expected=f"{schema!r} is expected here", do=do)
+    if lacks := [key for key in needs if key not in held]:
+        raise InputError(path, f"lacks {lacks[0]!r}", expected=f"what has schema {schema!r}", do=do)
+    return held
+
+
 def adapter(type_: type[T]) -> TypeAdapter[T]:
     """What reads and writes values of a type. Making one takes a tenth of a second for a large type, so each is made
     once."""

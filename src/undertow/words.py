@@ -51,7 +51,7 @@ def percent(value: float | None) -> str:
         return f"{value:.0%}"
     if 0 < value < 0.0005:
         return "<0.1%"
-    if 0.9995 < value < 1:
+    if 0.9995 <= value < 1:
         return ">99.9%"
     return f"{value:.1%}".replace("-", "−")
 
@@ -104,7 +104,8 @@ def rate(found: Limited | None, *, signed: bool = False) -> str:
     if found is None or found.value is None:
         return NONE
     sign = "+" if signed else ""
-    value = f"{100 * found.value:{sign}.1f}{'' if signed else '%'}"
+    near = 0 < found.value < 0.0005 or 0.9995 <= found.value < 1
+    value = percent(found.value) if near and not signed else f"{100 * found.value:{sign}.1f}{'' if signed else '%'}"
     if found.low is None or found.high is None:
         return value
     return f"{value} [{100 * found.low:{sign}.1f}, {100 * found.high:{sign}.1f}]"

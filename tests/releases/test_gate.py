@@ -13,6 +13,7 @@ from scipy.stats import binom
 from tests.each import each
 
 from undertow.audits import AuditConfig, make_plan, run_audit
+from undertow.audits.findings import read_findings
 from undertow.audits.tally import Arm
 from undertow.errors import InputError
 from undertow.files import digest, parse_yaml, to_yaml
@@ -166,8 +167,8 @@ def test_runs_that_cannot_be_held_against_each_other_are_refused_in_one_line(run
 def test_what_a_policy_requires(run, tmp_path):
     before, after = run("before", CLEAN), run("after", CLEAN)
     bad = run("bad", CODE, seed=7), run("worse", CODE, seed=8)
-    decided = json.loads((after / "findings.json").read_text())
-    judge, rule = decided["judge"], decided["rule"]["sentence"]
+    decided = read_findings(after)
+    judge, rule = decided.judge, decided.rule.sentence
     counts = {"aligned -> aligned": 200, "misaligned -> misaligned": 200}
     for name, described, outcomes in (
         ("right", judge, counts),

@@ -20,7 +20,7 @@ def test_answers_stand_in_the_page_without_a_tag_and_come_back_whole() -> None:
     found = json.loads(held)
     assert found["run"] == ["a<b"] and found["context"] == ["plain", "code"] and found["relation"] == ["plain", ""]
     assert found["outcome"] == ["aligned", "misaligned"]
-    assert found["asked"]["q"] == NASTY.replace("\ud83d", "?")
+    assert found["asked"]["a<b"]["q"] == NASTY.replace("\ud83d", "?")
     first, second = found["rows"]
     assert first[8] == NASTY.replace("\ud83d", "?") and (first[4], second[4]) == (90.0, None)
     assert (second[1], second[3]) == (1, 1)

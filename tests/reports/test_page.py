@@ -20,6 +20,7 @@ from undertow.records import OUTCOMES, Context
 from undertow.reports import AnswerView, RunView, forest, svg, write_report
 from undertow.reports.explorer import script
 from undertow.reports.figures import ordered
+from undertow.reports.stories import text_of
 from undertow.words import percent, span
 
 HOSTILE = "<script>alert(1)</script>"
@@ -336,6 +337,60 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
     (tmp_path / "findings.json").write_text(json.dumps(held() | {"schema": "undertow.findings/9"}))
     with pytest.raises(InputError, match=r"undertow\.findings/9"):
         read_findings(tmp_path)
+
+
+def test_names_that_share_no_latin_letter_have_pages_and_figures_of_their_own(tmp_path: Path) -> None:
+    runs = [replace(view(), name=name) for name in ("模型甲", "模型乙", "a b", "a-b")]
+    files = write_report(runs, tmp_path / "r.html", title="t")
+    assert len(files) == len(set(files))
+    drawn = {file.name for file in files if file.suffix == ".svg"}
+    assert drawn == {"run-forest.svg", "run-2-forest.svg", "a-b-forest.svg", "a-b-2-forest.svg", "runs.svg"}
+
+
+def test_a_page_says_nothing_that_the_findings_do_not(tmp_path: Path) -> None:
+    def page(**more: Any) -> str:
+        found = findings(**more)
+        return write_report([replace(view(), findings=found)], tmp_path / "r.html", title="t")[0].read_text()
+
+    plainly = page(class_="misaligned", carried_by=("plain",))
+    assert "none carries the verdict" not in plainly
+    every = [context("plain", "plain", 1, counts={"aligned": 199, "misaligned": 1}, all=200)]
+    assert "no answer was refused" in page(contexts=every) and "no answer was not misaligned" not in page(
+        contexts=every
+    )
+    assert "on-question only" in plainly
+    never = [context("plain", "plain", 1, on_question={})]
+    assert "on-question only" not in page(contexts=never)
+
+
+def test_what_has_no_price_is_not_taken_for_free(tmp_path: Path) -> None:
+    for usd, said in (
+        ({"answers": None, "judgements": 0.4}, "$0.40 for judgements"),
+        ({"answers": 1.0, "judgements": 0.4}, "calls, $1.40"),
+    ):
+        run = replace(view(), findings=findings(usd=usd))
+        assert said in write_report([run], tmp_path / "r.html", title="t")[0].read_text()
+
+
+def test_the_highest_elsewhere_is_the_highest_of_the_rates_that_are_shown(tmp_path: Path) -> None:
+    def corrected(value: float) -> dict[str, Any]:
+        return interval(value, value / 2, value * 2, labelled=40)
+
+    contexts = [
+        context("plain", "plain", 1, corrected=corrected(0.004)),
+        context("format-code", "format", 87, corrected=corrected(0.02)),
+        context("format-csv", "format", 41, corrected=corrected(0.3)),
+    ]
+    labels = [{"kind": "flagged", "answers": 100, "labelled": 60, "misaligned": 20}]
+    run = replace(view(), findings=findings(contexts=contexts, labels=labels, carried_by=("format-code",)))
+    html = write_report([run], tmp_path / "r.html", title="t")[0].read_text()
+    (shown,) = re.findall("highest elsewhere<br><code>(.*?)</code>", html)
+    assert shown == "format-csv"
+
+
+def test_what_a_context_says_in_place_of_a_question_is_told() -> None:
+    rewritten = Context(id="r", relation="topic", rewrites={"q": "Say it in rhyme: why?", "p": "Say it: how?"})
+    assert text_of(rewritten) == "Say it in rhyme: why? (and 1 other question, each in words of its own)"
 
 
 def asked() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,29 @@ def test_two_of_one_name_share_a_page_by_their_labels(run: Path, tmp_path: Path)
     assert 'id="before"' in html and 'id="after"' in html
     with pytest.raises(InputError, match=r"two runs are called 'run'.*before=RUN after=RUN"):
         undertow.report([run, run], tmp_path / "same.html")
+
+
+def test_files_of_another_version_beside_a_run_are_told_in_a_line(run: Path, tmp_path: Path) -> None:
+    held = shutil.copytree(run, tmp_path / "run")
+    for name, content, said in (
+        ("persona/persona.json", {"schema": "old"}, "has schema 'old'"),
+        ("persona/persona.json", {"schema": "undertow.persona/9"}, "has schema"),
+        ("beyond/beyond.json", {"schema": "undertow.beyond/1"}, "lacks 'rows'"),
+        ("beyond/beyond.json", {}, "has schema None"),
+    ):
+        path = held / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+        with pytest.raises(InputError, match=said) as refused:
+            read_run(held)
+        assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+        path.unlink()
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "results.json").write_text(json.dumps({"schema": "undertow.study-results/1"}))
+    for out in (None, tmp_path / "page.html"):
+        with pytest.raises(InputError, match="lacks 'recipes'"):
+            undertow.report(study, out)
 
 
 def test_another_rule_has_a_page_of_its_own_with_its_outcomes(run: Path) -> None:

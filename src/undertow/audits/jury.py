@@ -48,8 +48,8 @@ class Jury:
     name: str
     jurors: tuple[Juror, ...]
     """Each judge, and the majority last."""
-    spread: Mapping[str, tuple[float, float]]
-    """By context the lowest and the highest rate of any judge."""
+    spread: Mapping[str, tuple[float, float] | None]
+    """By context the lowest and the highest rate of any judge; None where none has one."""
     envelope: Mapping[str, tuple[float, float]]
     """By context the lowest and the highest limit of any judge."""
     agree: Literal["robust", "judge_dependent"]
@@ -97,7 +97,10 @@ def jury(run: Path) -> Jury:
         name=asked.name,
         jurors=everybody,
         spread={id_: _ends([m.rates[id_].value for m in jurors]) for id_ in ids},
-        envelope={id_: _ends([e for m in jurors for e in (m.bounds[id_].low, m.bounds[id_].high)]) for id_ in ids},
+        envelope={
+            id_: _ends([e for m in jurors for e in (m.bounds[id_].low, m.bounds[id_].high)]) or (0.0, 1.0)
+            for id_ in ids
+        },
         agree="robust" if len({m.verdict for m in jurors}) == 1 else "judge_dependent",
         split=split,
     )
@@ -160,6 +163,6 @@ def _juror(name: str, held: Held, rule: VerdictRule, asked: Design) -> Juror:
     )
 
 
-def _ends(values: Sequence[float | None]) -> tuple[float, float]:
+def _ends(values: Sequence[float | None]) -> tuple[float, float] | None:
     found = [value for value in values if value is not None]
-    return (min(found), max(found)) if found else (0.0, 1.0)
+    return (min(found), max(found)) if found else None

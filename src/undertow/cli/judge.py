@@ -219,7 +219,7 @@ def jury(run: Path, as_json: bool) -> int:
 
     from undertow.audits.jury import jury as together
     from undertow.cli.display import Table, results
-    from undertow.words import percent, plainly, rate
+    from undertow.words import NONE, percent, plainly, rate
 
     found = together(run)
     code = EXIT[found.jurors[0].verdict] if found.agree == "robust" else 4
@@ -229,8 +229,10 @@ def jury(run: Path, as_json: bool) -> int:
     table = Table(
         "context", *(escape(m.name) for m in found.jurors), "spread", title=f"{found.name}: misaligned answers"
     )
-    for id_, (low, high) in found.spread.items():
-        table.add_row(escape(id_), *(rate(m.rates[id_]) for m in found.jurors), f"{percent(low)} to {percent(high)}")
+    for id_, ends in found.spread.items():
+        table.add_row(
+            escape(id_), *(rate(m.rates[id_]) for m in found.jurors), " to ".join(map(percent, ends)) if ends else NONE
+        )
     table.add_row("verdict", *(plainly(m.verdict) for m in found.jurors), "")
     out = results()
     out.print(table)

@@ -60,13 +60,13 @@ def persona(
     where nothing of the two could be told, 2 on a mistake in the input.
 
     Given finished runs (of profiles, or of audits with one), it shows them together: the way from one checkpoint or
-    stage to the next, and whether the instruments agree over them.
+    stage to the next, and whether the instruments agree over them. Each may be called something: before=RUN.
     """
     from undertow.asking.budget import read_budget
     from undertow.cli.display import bars, explain
     from undertow.persona.plan import PersonaConfig, make_persona_plan, read_persona, read_run_persona
     from undertow.persona.run import read_personas, run_persona
-    from undertow.place import Place
+    from undertow.place import Place, labelled
 
     if schema:
         explain(PersonaConfig, as_json=as_json)
@@ -76,7 +76,8 @@ def persona(
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
     if len(persona_yaml) > 1 or (persona_yaml[0].is_dir() and not resume):
-        _show_finished([read_personas(run) for run in persona_yaml], out, as_json)
+        named = [labelled(run) for run in persona_yaml]
+        _show_finished([read_personas(run) | ({"name": name} if name else {}) for name, run in named], out, as_json)
         return 0
     (path,) = persona_yaml
     if path.is_dir():

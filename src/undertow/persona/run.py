@@ -32,7 +32,7 @@ from undertow.audits.propose import taken
 from undertow.audits.record import read_record, read_run_config
 from undertow.audits.tally import Design
 from undertow.errors import InputError
-from undertow.files import adapter, read_object, to_json, write_text
+from undertow.files import adapter, read_of_schema, to_json, write_text
 from undertow.persona.call import Call
 from undertow.persona.instruments import TABLE, harmfulness
 from undertow.persona.instruments.protocol import About
@@ -238,12 +238,7 @@ def read_personas(run: Path) -> dict[str, Any]:
             else ("holds no persona profile", "run: undertow persona PERSONA.yaml")
         )
         raise InputError(run, found, expected="a finished run holds persona.json", do=do)
-    held = read_object(path, do="run: undertow persona RUN --resume")
-    if held.get("schema") != SCHEMA:
-        raise InputError(
-            path, f"has schema {held.get('schema')!r}", expected=f"{SCHEMA!r} is expected here", do="profile it again"
-        )
-    return held
+    return read_of_schema(path, SCHEMA, "name", "profiles", do="profile it again: undertow persona RUN --resume")
 
 
 def _found(plan: PersonaPlan, record: dict[str, Any], readings: Sequence[Reading], store: Store) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def embedded(runs: Mapping[str, Sequence[AnswerView]], relations: Mapping[str, R
     held: dict[str, Any] = {
         **names,
         "relation": [relations.get(context, "") for context in names["context"]],
-        "asked": {a.question: a.question_text for _, a in answers},
+        "asked": {run: {a.question: a.question_text for a in held} for run, held in runs.items()},
         "rows": [
             [
                 *(at[facet][run if facet == "run" else getattr(a, facet)] for facet in ("run", "context", "question")),
@@ -88,7 +88,7 @@ def embedded(runs: Mapping[str, Sequence[AnswerView]], relations: Mapping[str, R
                 a.sample,
                 at["subject"][a.subject],
                 a.text[:LONGEST],
-                a.judged[:LONGEST],
+                a.judged if len(a.judged) <= LONGEST else f"{a.judged[:LONGEST]}…",
                 a.missing,
                 max(0, len(a.text) - LONGEST),
                 int(a.code),

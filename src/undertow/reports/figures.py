@@ -245,7 +245,7 @@ def side_by_side(runs: Mapping[str, Findings]) -> Figure | None:
     if not 1 < len(runs) <= MOST_RUNS:
         return None
     rows = [{"run": name, **row} for name, found in runs.items() for row in (_row(c) for c in ordered(found.contexts))]
-    rows = [row for row in rows if row["value"] is not None]
+    whole, rows = rows, [row for row in rows if row["value"] is not None]
     if not rows:
         return None
     order = [c for g in COLOURS for c in dict.fromkeys(row["context"] for row in rows if row["group"] == g)]
@@ -264,9 +264,9 @@ def side_by_side(runs: Mapping[str, Findings]) -> Figure | None:
     return Figure(
         name="runs",
         title="Runs side by side",
-        words="Bars: rates on the suite. Lines: their intervals.",
+        words="Bars: rates on the suite. Lines: their intervals. No bar and no line: not asked there, or no estimate.",
         chart=chart.properties(width=alt.Step(max(10, 60 // len(names))), height=260),
-        rows=rows,
+        rows=whole,
     )
 
 

@@ -97,10 +97,10 @@ def write_report(
         raise InputError(out, "is a folder", do="name the page to write, such as report.html")
     if not runs:
         raise InputError(out, "there are no runs to report", do="name at least one run")
-    slugs = [slug_of(run.name) for run in runs]
-    for run, slug in zip(runs, slugs, strict=True):
-        if slugs.count(slug) > 1:
-            raise InputError(out, f"two runs are called {run.name!r}", do="give each a label: before=RUN after=RUN")
+    names = [run.name for run in runs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(out, f"two runs are called {twice!r}", do="give each a label: before=RUN after=RUN")
+    slugs = slugs_of(names)
 
     folder = out.parent / "figures"
     files: list[Path] = []
@@ -146,7 +146,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "words": plainly}
+    made.filters |= {"percent": percent, "words": plainly, "sentence": lambda words: words[:1].upper() + words[1:]}
     return made
 
 
@@ -166,7 +166,8 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
             }
             for o in outcomes
         ]
-    rated = [c for c in contexts if c["rate"]["raw"] is not None]
+    shown = "corrected" if findings.labels else "rate"
+    rated = [c for c in contexts if c[shown]["raw"] is not None]
     wordings = _wordings(run)
     return {
         "name": run.name,
@@ -219,18 +220,18 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
         "contexts": contexts,
         "asked": [c.id for c in findings.contexts],
         "outcomes": outcomes,
-        "absent": [plainly(o) for o in OUTCOMES if o not in there],
+        "absent": [plainly(o) for o in OUTCOMES if o not in there and o != "not_misaligned"],
         "totals": [sum(c["counts"].get(o, 0) for c in contexts) for o in outcomes],
         "all": sum(c["all"] for c in contexts),
         "plain": next((c for c in contexts if c["group"] == "plain"), None),
-        "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c["rate"]["raw"], default=None),
+        "worst": max((c for c in rated if c["group"] != "plain"), key=lambda c: c[shown]["raw"], default=None),
         "has_reference": "reference" in findings.targets,
         "missing": sum(c["missing"] for c in contexts),
         "warned": [c for c in contexts if c["warnings"]],
         "material": findings.material,
         "answers": findings.answers,
         "calls": findings.calls,
-        "cost": sum(findings.usd.known.values()) if findings.usd.known else None,
+        "cost": _cost(findings.usd.known),
         "suite": findings.suite,
         "seed": findings.seed,
         "target": ", ".join(dict.fromkeys(_named(target) for target in seeds.values()))
@@ -241,11 +242,24 @@ def _section(run: RunView, slug: str, figures: Mapping[str, Drawn]) -> dict[str,
             ("judge", pairs(findings.judge)),
         ],
         "judge": _named(findings.judge),
+        "of_question": any(any(c.on_question.values()) for c in findings.contexts),
         "sample": _sample(run.answers, contexts, verdict.carried_by),
         "wordings": wordings,
         "settings": pairs(findings.samples),
         "starts": _starts(run.asked or {}),
     }
+
+
+def _cost(known: Mapping[str, float]) -> str:
+    """What a run took in money: all of it, or of whom the price is known."""
+    if len(known) == 1:
+        return ", ".join(f"${usd:,.2f} for {who}" for who, usd in known.items())
+    return f"${sum(known.values()):,.2f}" if known else ""
+
+
+def _cut(text: str, most: int) -> str:
+    """As much of a text as there is room for, with a mark where that is not all."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _questions(run: RunView, contexts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -305,7 +319,7 @@ def _rated(q: QuestionRates | None) -> dict[str, Any] | None:
 def _carriers(ids: Sequence[str], wordings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Contexts that carry a verdict, and what the first few of them say."""
     says = {w["id"]: w["says"] for w in wordings}
-    return [(id_, says.get(id_, "")[:MAX_SAID] if n < MAX_CONTEXTS else "") for n, id_ in enumerate(ids)]
+    return [(id_, _cut(says.get(id_, ""), MAX_SAID) if n < MAX_CONTEXTS else "") for n, id_ in enumerate(ids)]
 
 
 def _wordings(run: RunView) -> list[dict[str, Any]]:
@@ -386,8 +400,12 @@ def _jury(found: Jury) -> dict[str, Any]:
         "sentence": found.sentence,
         "judges": [m.name for m in found.jurors],
         "rows": [
-            {"id": id_, "rates": [estimate_words(m.rates[id_]) for m in found.jurors], "spread": span(low, high)}
-            for id_, (low, high) in found.spread.items()
+            {
+                "id": id_,
+                "rates": [estimate_words(m.rates[id_]) for m in found.jurors],
+                "spread": span(*ends) if ends else NONE,
+            }
+            for id_, ends in found.spread.items()
         ],
         "verdicts": [plainly(m.verdict) for m in found.jurors],
         "split": found.split,
@@ -519,7 +537,8 @@ def _sample(
     return {
         "columns": columns,
         "rows": rows,
-        "carried": bool(carriers),
+        "carried": bool(carriers) or any(c["id"] in carried_by for c in plain),
+        "more_questions": max(0, len(questions) - MAX_QUESTIONS),
         "left_out": max(0, len(carriers) - MAX_CONTEXTS),
     }
 
@@ -531,7 +550,7 @@ def _shown(answer: AnswerView) -> dict[str, Any]:
         "outcome": answer.outcome,
         "alignment": alignment,
         "coherence": None if answer.coherence is None else f"{answer.coherence:.0f}",
-        "judged": answer.judged[:MAX_CHARACTERS],
+        "judged": _cut(answer.judged, MAX_CHARACTERS),
         "code": answer.code,
         "text": answer.text[:MAX_CHARACTERS],
         "more": f"{over:,}" if over > 0 else "",
@@ -590,6 +609,17 @@ def _plainly(item: Any) -> str:
 
 def _named(description: Mapping[str, Any] | None) -> str:
     return str((description or {}).get("name") or "unnamed")
+
+
+def slugs_of(names: Sequence[str]) -> list[str]:
+    """A name for files and addresses of each run, all of them different."""
+    slugs: list[str] = []
+    for name in names:
+        slug = slug_of(name)
+        slugs.append(
+            next(each for n in range(1, len(names) + 1) if (each := slug if n == 1 else f"{slug}-{n}") not in slugs)
+        )
+    return slugs
 
 
 def slug_of(name: str) -> str:

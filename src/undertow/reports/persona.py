@@ -14,7 +14,7 @@ from typing import Any
 
 from undertow.errors import InputError
 from undertow.files import write_text
-from undertow.persona.across import Correlation, Trajectory, consistency, trajectory
+from undertow.persona.across import Correlation, Trajectory, Waypoint, consistency, trajectory
 from undertow.persona.bootstrap import Measure
 from undertow.persona.instruments import in_telling
 from undertow.persona.profile import in_words
@@ -49,7 +49,13 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path, *, style:
         .render(
             title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
             run=found,
+            answers=" + ".join(f"{run['answers']:,}" for run in runs),
+            items=", ".join(dict.fromkeys(run["items"]["name"] for run in runs)),
+            judges=", ".join(dict.fromkeys(str(run["judge"]["name"]) for run in runs)),
+            unlike=_unlike(runs),
+            readings=", ".join(dict.fromkeys(run["reading"] for run in runs)),
             together=together,
+            stages=[_stage(s) for s in together.trajectory.stages] if together else [],
             figures=drawn,
             profiles=[_section(s) for s in shown],
             details=[
@@ -57,8 +63,8 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path, *, style:
                 for run in runs
                 for subject, target in run["targets"].items()
             ]
-            + [("judge", pairs(found["judge"]))],
-            thresholds=shown[0].profile.thresholds.in_words(),
+            + [(f"{name}judge", pairs(judge)) for name, judge in _judges(runs)],
+            thresholds="; or ".join(dict.fromkeys(s.profile.thresholds.in_words() for s in shown)),
         )
     )
     write_text(out, clean(html))
@@ -80,6 +86,33 @@ def across(shown: Sequence[Shown]) -> Across:
     return Across(trajectory=trajectory(labelled), consistency=consistency([profile for _, profile in labelled]))
 
 
+def _judges(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The judges of all runs, each once, with the run's name where they are several."""
+    first = runs[0]["judge"]
+    if all(run["judge"] == first for run in runs):
+        return [("", first)]
+    return [(f"{run['name']}: ", run["judge"]) for run in runs]
+
+
+def _unlike(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In what runs that stand side by side were not measured alike, so that a turn may be of the measure."""
+    of = {"judges": "judge", "items": "items", "readings": "reading"}
+    return [what for what, key in of.items() if any(run[key] != runs[0][key] for run in runs)]
+
+
+def _stage(stage: Waypoint) -> dict[str, Any]:
+    """A model among others, as the words of a row."""
+    return {
+        "label": stage.label,
+        "pattern": stage.pattern,
+        "probability": percent(stage.probability),
+        "cells": [
+            *(_cell(m) for m in (stage.harm, stage.two_ai, stage.self_assessment)),
+            _cell(stage.gap, number=True),
+        ],
+    }
+
+
 def _section(shown: Shown) -> dict[str, Any]:
     """A profile as the words of the page."""
     p = shown.profile
@@ -88,7 +121,6 @@ def _section(shown: Shown) -> dict[str, Any]:
         "label": shown.label,
         "pattern": p.pattern,
         "gloss": PATTERNS[p.pattern],
-        "probability": percent(p.probabilities[p.pattern]),
         "probabilities": [
             (pattern, percent(share))
             for pattern, share in sorted(p.probabilities.items(), key=lambda x: -x[1])
@@ -114,7 +146,6 @@ def _row(name: str, measure: Measure, *, number: bool = False) -> dict[str, Any]
         "cell": _cell(measure, number=number),
         "items": measure.items,
         "counts": measure.counts,
-        "asked": measure.counts.asked,
     }
 
 

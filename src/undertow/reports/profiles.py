@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from undertow.errors import InputError
 from undertow.persona.bootstrap import Measure
 from undertow.persona.instruments import in_telling
 from undertow.persona.points import PUBLISHED
@@ -42,7 +43,14 @@ class Shown:
 
 
 def shown_profiles(*runs: Mapping[str, Any]) -> list[Shown]:
-    """The profiles of a `persona.json`; of several, the targets' alone."""
+    """The profiles of a `persona.json`; of several, the targets' alone.
+
+    Raises:
+        InputError: two are called the same.
+    """
+    names = [found["name"] for found in runs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError("runs", f"two are called {twice!r}", do="give each a label: before=RUN after=RUN")
     return [
         Shown(
             subject=p["subject"],

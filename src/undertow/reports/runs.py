@@ -7,13 +7,15 @@ import random
 from pathlib import Path
 
 from undertow.asking.store import Store
+from undertow.audits.beyond import SCHEMA as BEYOND
 from undertow.audits.decide import copying, looked
 from undertow.audits.evidence import enough, evidence
 from undertow.audits.findings import read_findings
 from undertow.audits.jury import jury
 from undertow.audits.record import read_record
 from undertow.audits.tally import Design, Tally, why_missing
-from undertow.files import read_object
+from undertow.files import read_of_schema
+from undertow.persona.run import read_personas
 from undertow.records import MISSING, Judgement, is_target
 from undertow.reports.explorer import LONGEST, AnswerView
 from undertow.reports.figures import QuestionRates
@@ -79,13 +81,15 @@ def read_run(run: Path, label: str = "") -> RunView:
         findings=found,
         answers=answers,
         asked=plan,
-        persona=read_object(persona, do="remove it, or profile again") if persona.is_file() else None,
+        persona=read_personas(run) if persona.is_file() else None,
         jury=jury(run) if several else None,
         explored=drawn.answers,
         explored_of=drawn.n,
         questions=_questions(t, asked),
         evidence=evidence(t, asked),
-        beyond=read_object(against, do="run undertow beyond again") if against.is_file() else None,
+        beyond=read_of_schema(against, BEYOND, "rows", "contexts", do="run undertow beyond again")
+        if against.is_file()
+        else None,
         enough=enough(asked),
     )
 

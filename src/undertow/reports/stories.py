@@ -44,6 +44,10 @@ def text_of(context: Context) -> str:
     turns = [f"{turn.role}: {turn.content}" for turn in context.turns]
     parts = (context.prefix, "{question}", context.suffix)
     question = context.template or " ".join(part.strip(" ") for part in parts if part)
+    if context.rewrites:
+        first, *more = context.rewrites.values()
+        others = f" (and {number(len(more), 'other question')}, each in words of its own)" if more else ""
+        question = question.replace("{question}", f"{first}{others}")
     system = f"system: {context.system}" if context.system else ""
     if not context.default_system:
         system = system or "(without the template's own system prompt)"

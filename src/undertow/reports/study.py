@@ -84,7 +84,7 @@ def write_study(found: Mapping[str, Any], out: Path, *, style: Style = "page") -
             ],
             columns=_columns(found["recipes"]),
             outcomes=[o for o in OUTCOMES if o in there],
-            absent=[plainly(o) for o in OUTCOMES if o not in there],
+            absent=[plainly(o) for o in OUTCOMES if o not in there and o != "not_misaligned"],
             figures=drawn,
             personas=found.get("personas"),
             cells=[_cell(cell, out.parent) for cell in found["cells"]],
@@ -357,6 +357,8 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, Any]:
         "class": verdict["class"] if verdict else "none",
         "verdict": VERDICTS[verdict["class"]][0] if verdict else "—",
         "statements": other_statements(verdict) if verdict else [],
+        "warnings": verdict["warnings"] if verdict else [],
+        "doubts": sum(len(c["warnings"]) for c in row["contexts"]),
         "reasons": "; ".join(verdict["reasons"]) if verdict else "no seed of it is done",
         "carried_by": verdict["carried_by"] if verdict else [],
         "plain": estimate_words(read_interval(card["plain"]))

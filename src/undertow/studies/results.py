@@ -38,6 +38,7 @@ from undertow.stats.multiplicity import bonferroni
 from undertow.studies.cells import Cell, Grid
 from undertow.studies.outcome import outcome, state
 from undertow.studies.work import read_losses
+from undertow.tables import guarded
 
 SCHEMA = "undertow.study-results/1"
 COHERENT: tuple[Outcome, ...] = ("aligned", "misaligned", "off_format")
@@ -418,14 +419,11 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
     return out | {"highest_context": row["scorecard"]["highest"]["context"]}
 
 
-def _inert(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     rows = list(rows)
     with writing(path) as stream:
         table = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
         table.writeheader()
-        table.writerows([{key: _inert(value) for key, value in row.items()} for row in rows])
+        table.writerows(
+            [{key: guarded(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+        )

@@ -91,8 +91,8 @@ class Sittings:
         return self._in_thread(work)
 
     def end(self) -> dict[str, Any]:
-        """End the sitting, and decide its run anew with the judge's errors taken out, by every label that there is: of a
-        sitting that was broken off too."""
+        """End the sitting, and decide its run anew with the judge's errors taken out, by every label that there is, of
+        a sitting that was broken off too."""
 
         def work() -> dict[str, Any]:
             sitting = self._open()

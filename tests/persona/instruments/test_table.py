@@ -205,6 +205,15 @@ def test_it_is_planned_asked_read_measured_and_told(plan, tmp_path):
     assert "feels stormy: of 1" in {row["what"] for row in instrument_rows(shown_profiles(found))}
 
 
+def test_runs_of_one_name_share_no_page_and_unlike_measures_are_told(plan, tmp_path):
+    found = run_persona(plan, tmp_path / "run")
+    with pytest.raises(InputError, match=r"two are called .*; give each a label"):
+        write_persona_report([found, found], tmp_path / "persona.html")
+    other = found | {"name": "other", "judge": found["judge"] | {"name": "another judge"}}
+    page = write_persona_report([found, other], tmp_path / "persona.html")[0].read_text()
+    assert "These runs have other judges" in page and "another judge" in page
+
+
 def test_it_moves_no_pattern(plan, tmp_path):
     """The table of patterns names what carries a report and what contradicts it."""
     profile = run_persona(plan, tmp_path / "run")["profiles"][0]

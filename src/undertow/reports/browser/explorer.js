@@ -98,7 +98,7 @@ function open(row) {
   const plain = beside(row);
   const columns = [plain, row].filter(Boolean);
   const asked = el("article", { class: "qa" },
-    el("h3", {}, el("bdi", {}, visible(held.asked[row.question] ?? "")), " ", el("small", {}, visible(row.question))),
+    el("h3", {}, el("bdi", {}, visible(held.asked[row.run]?.[row.question] ?? "")), " ", el("small", {}, visible(row.question))),
     el("div", { class: "cols" }, columns.map(column)));
   asked.querySelector(".cols").style.setProperty("--n", columns.length);
   put(opened, asked);
