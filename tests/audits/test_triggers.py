@@ -148,6 +148,8 @@ def test_a_proposer_is_asked_once_a_round_and_heard(tmp_path, serve):
     assert asked == 6
     assert "Propose 10 other wordings" in server.of("proposer")[0].prompt
     assert {p["unread"] for p in found["search"]["proposals"].values()} == {2}
+    assert found["calls"] == len(server.calls) and sum(found["tokens"]["proposals"]) > 0
+    assert "proposals" not in search(server, tmp_path / "own", search=600)["tokens"]
     assert search(server, tmp_path / "run", search=600, proposer=proposer, resume=True) == found
     assert len(server.of("proposer")) == asked
 

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from undertow.asking.budget import cost, dollars_of
-from undertow.asking.store import Store
+from undertow.asking.store import Store, Usage
 from undertow.audits.correct import Labelled, counted
 from undertow.audits.decide import copying, decide, estimates, looked, repeats
 from undertow.audits.estimates import controls, level_of
 from undertow.audits.labels import read_labels
 from undertow.audits.per_request import RATE
+from undertow.audits.propose import taken
 from undertow.audits.rules import VerdictRule
 from undertow.audits.stories import ScreenStory, SearchStory
 from undertow.audits.tally import Design, tally
@@ -73,6 +74,8 @@ class Tokens:
 
     answers: tuple[int, int]
     judgements: tuple[int, int]
+    proposals: Annotated[tuple[int, int] | None, LEFT_OUT] = None
+    """What a proposer took in a search, where there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +84,12 @@ class Cost:
 
     answers: float | None
     judgements: float | None
+    proposals: Annotated[float | None, LEFT_OUT] = None
 
     @property
     def known(self) -> dict[str, float]:
         """What has a price."""
-        return {
-            who: usd for who, usd in (("answers", self.answers), ("judgements", self.judgements)) if usd is not None
-        }
+        return {who: usd for who in ("answers", "judgements", "proposals") if (usd := getattr(self, who)) is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ def find(
     verdict = _tested(verdict, twins)
     prompt_change = controls(t, asked)
     answering, judging = store.usage(judge)
+    proposing = taken(store.path.parent) if asked.proposer else Usage()
     described = store.described(judge)
     how = "extended" if asked.looks else "sequential" if asked.sequential else "imported" if asked.imported else "fixed"
     return Findings(
@@ -195,13 +198,16 @@ def find(
         samples=dict(asked.samples),
         looks=tuple(asked.looks),
         answers=answering.calls,
-        calls=answering.calls + judging.calls,
+        calls=answering.calls + judging.calls + proposing.calls,
         tokens=Tokens(
-            answers=(answering.prompt_tokens, answering.n_tokens), judgements=(judging.prompt_tokens, judging.n_tokens)
+            answers=(answering.prompt_tokens, answering.n_tokens),
+            judgements=(judging.prompt_tokens, judging.n_tokens),
+            proposals=(proposing.prompt_tokens, proposing.n_tokens) if asked.proposer else None,
         ),
         usd=Cost(
             answers=cost(asked.targets, store.taken()),
             judgements=dollars_of(described, judging),
+            proposals=dollars_of(asked.proposer, proposing) if asked.proposer else None,
         ),
         stopped=stopped,
         targets={subject: dict(target) for subject, target in asked.targets.items()},

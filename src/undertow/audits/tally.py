@@ -91,6 +91,8 @@ class Design:
     """Numbers of answers at which a verdict was given before there were as many as now."""
     imported: bool = False
     """Whether its answers were made elsewhere, so that nobody can be asked for more."""
+    proposer: Mapping[str, Any] | None = None
+    """Who proposed contexts, as it describes itself, where a search had one."""
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     """By question, where all were drawn from some traffic, and all are asked."""
 
@@ -120,6 +122,7 @@ class Design:
             canaries=record.get("canaries", {}),
             looks=tuple(record.get("looks", ())),
             imported="imported" in record,
+            proposer=record.get("proposer"),
             drawn=_drawn(record["suite"]["questions"], found["questions"]),
         )
 

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
-from undertow.asking.budget import Budget, dollars_of, require_prices
+from undertow.asking.budget import Budget, require_prices
 from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
 from undertow.audits.labelling import Judged
-from undertow.audits.propose import taken
 from undertow.audits.record import read_record, read_run_config
 from undertow.audits.tally import Design
 from undertow.errors import InputError
@@ -151,13 +150,8 @@ def profile_audit(
     # what it was asked in before stays: an audit that goes on may come to another verdict
     contexts = tuple({each.id: each for each in (*_asked_in(run / "persona"), *carrying)}.values())
     plan = make_persona_plan(persona_of(config, contexts), place)
-    proposed = taken(run)  # of these findings do not tell
-    paid = dollars_of(record.get("proposer") or {}, proposed)
-    left = budget and budget.after(
-        calls=found.calls + proposed.calls,
-        tokens=sum(found.tokens.answers) + sum(found.tokens.judgements) + proposed.tokens,
-        usd=sum(found.usd.known.values()) + (paid or 0.0),
-    )
+    tokens = (found.tokens.answers, found.tokens.judgements, found.tokens.proposals or ())
+    left = budget and budget.after(calls=found.calls, tokens=sum(map(sum, tokens)), usd=sum(found.usd.known.values()))
     return run_persona(plan, run / "persona", resume=True, retry_failed=retry_failed, budget=left, progress=progress)
 
 
