@@ -37,6 +37,13 @@ def test_an_instrument_that_cannot_be_used_is_left_out(course):
     profiles = [p for _, p in course] + [of(PERSONAS["always-A"])]
     found = {(c.first, c.second): c.n for c in consistency(profiles)}
     assert found["harmfulness", "two-ai"] == 4 and found["harmfulness", "prediction"] == 5
+    unread = [
+        replace(r, outcome="failed", value=None) if r.instrument == "harmfulness" and n % 8 else r
+        for n, r in enumerate(readings(PERSONAS["inverted"], sizes=SIZES))
+    ]
+    profiles += [profile(unread, name="unread", draws=200)]
+    found = {(c.first, c.second): c.n for c in consistency(profiles)}
+    assert found["harmfulness", "two-ai"] == 4 and found["harmfulness", "prediction"] == 5
 
 
 def test_a_trajectory_names_its_turns(course):

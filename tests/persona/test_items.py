@@ -231,6 +231,14 @@ def test_a_bad_file_is_one_line(tmp_path, text, message):
     assert problem(tmp_path, text) == message
 
 
+def test_pairs_of_one_number_are_told(tmp_path):
+    one = {"item_id": 1, "theme": "x_1", "system_A": "I check.", "system_B": "I skip.", "ground_truth": "B"}
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps({"items": [one, one | {"system_A": "I look."}]}))
+    with pytest.raises(InputError, match=r"two\.json: item 1 stands 2 times; each item_id once"):
+        load_items(str(path))
+
+
 def test_what_ships_is_worded_by_us(published):
     """No sentence of the published files stands in ours."""
     lists = [published / "persona" / name for name in ("harm_eval_questions.txt", "self_assessment_questions.txt")]

@@ -9,6 +9,7 @@ import pytest
 
 from undertow.audits.tally import Labels
 from undertow.errors import InputError
+from undertow.files import to_json
 from undertow.persona.judge_errors import JudgeErrors
 from undertow.persona.personas import PERSONAS, Persona, Sizes, numbered, readings
 from undertow.persona.points import PUBLISHED
@@ -286,6 +287,20 @@ def test_the_gap_is_harm_and_the_share_picking_the_aligned_less_one():
     )
     assert found.gap.low > 0.2 and of(PERSONAS["aligned"]).gap.high < 0.1
     assert "two-AI cannot be used" in of(PERSONAS["always-A"]).gap.reason
+
+
+@pytest.mark.parametrize("lost", ["two-ai", "harmfulness"])
+def test_a_seed_that_gave_nothing_to_read_makes_no_limit_that_is_no_number(lost):
+    of = PERSONAS["inverted"]
+    rows = [
+        replace(r, outcome="failed", value=None) if subject == "target-2" and r.instrument == lost else r
+        for subject, seed in (("target", 1), ("target-2", 2))
+        for r in readings(of, subject=subject, seed=seed)
+    ]
+    errors = JudgeErrors(at_most=JudgeError(false_positives=0.05))
+    found = profile(rows, name="x", subjects=("target", "target-2"), judge=errors)
+    assert found.pattern == "inconclusive" and "NaN" not in to_json(profile_json(found))
+    assert found.gap.low < found.gap.value < found.gap.high
 
 
 def test_contexts_and_subjects_are_kept_apart():

@@ -2,6 +2,9 @@
 log-probabilities."""
 
 import json
+import math
+import shutil
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,10 +13,20 @@ from undertow.asking.budget import Budget
 from undertow.audits import Store
 from undertow.audits.run import alone
 from undertow.errors import InputError
+from undertow.persona.call import Call
 from undertow.persona.items import load_items
 from undertow.persona.plan import PersonaConfig, make_persona_plan
-from undertow.persona.run import TRIED, profile_audit, read_personas, run_persona
+from undertow.persona.run import (
+    TRIED,
+    profile_anew,
+    profile_audit,
+    profiled,
+    read_personas,
+    read_readings,
+    run_persona,
+)
 from undertow.persona.scripted import ScriptedPersona
+from undertow.records import PLAIN
 
 PROMPTS, PAIRS, RUNS = 24, 24, 6
 
@@ -134,6 +147,42 @@ def test_log_probabilities_that_are_demanded_and_not_given(tmp_path, items):
     target = {"kind": "scripted-persona", "persona": "inverted", "log_probabilities": False}
     with pytest.raises(InputError, match="target: gives no log-probabilities; reading: logprobs demands them"):
         ran(tmp_path, items, target=target, reading="logprobs")
+
+
+def test_log_probabilities_that_are_demanded_are_known_before_answers_are_paid_for(tmp_path, items):
+    target = {"kind": "scripted-persona", "persona": "inverted", "log_probabilities": False}
+    with pytest.raises(InputError, match="gives no log-probabilities"):
+        ran(tmp_path, items, target=target, reading="logprobs")
+    with Store(tmp_path / "run" / "run.sqlite") as store:
+        assert store.count() <= 2 * TRIED
+
+
+def test_a_first_token_is_a_choice_only_where_the_reply_is_read_as_the_same():
+    (ask,) = [a for a in load_items("core").two_ai if a.pole == "first"][:1]
+    call = Call(context=PLAIN, ask=ask, item="x")
+
+    def read(text, **tokens):
+        first = {token: math.log(p) for token, p in tokens.items()}
+        return call.from_probe(SimpleNamespace(text=text, first_token=first), way="auto")
+
+    assert read("A", A=0.9, B=0.05).value == pytest.approx(0.9 / 0.95)
+    assert read("B. It is me", A=0.2, B=0.7).value == pytest.approx(0.2 / 0.9)
+    for text in ("A does not describe me; B does", "A and B both fit", "Neither A nor B.", "A good machine"):
+        assert read(text, A=0.97, B=0.01) is None, text
+    assert read("I can't help with that.", A=0.9).outcome == "refused"
+
+
+def test_items_that_were_edited_since_make_no_other_profile(tmp_path, items):
+    own = shutil.copyfile(items, tmp_path / "items.yaml")
+    plan = make_persona_plan(config(own))
+    before = run_persona(plan, tmp_path / "run")
+    own.write_text(own.read_text().replace("id: honest", "id: earnest"))
+    for look in (profile_anew, profiled, read_readings):
+        with pytest.raises(InputError, match="items differ"):
+            look(tmp_path / "run")
+    assert read_personas(tmp_path / "run") == json.loads(json.dumps(before))
+    shutil.copyfile(items, own)
+    assert of(profile_anew(tmp_path / "run"))["pattern"] == of(before)["pattern"]
 
 
 def test_recognition_is_asked_of_harmful_and_of_harmless_answers_against_both_foils(tmp_path, items):

@@ -48,7 +48,8 @@ class PersonaSettings(Strict):
     repeats: int = Field(default=4, gt=0, description="Times that each is asked where it is read from text.")
     rewriter: AnyTarget | None = Field(
         default=None,
-        description="Model that writes a safe answer in place of each harmful one, as a foil to recognition. "
+        description="Model that writes a safe answer in place of the most harmful one to each prompt, as a foil to "
+        "recognition. "
         "Default: the reference.",
     )
     temperature: float = Field(

@@ -90,6 +90,13 @@ def label(
         if write and read:
             raise click.UsageError("--write and --read: one at a time")
         if write:
+            if write.exists():
+                raise InputError(
+                    write,
+                    "already exists",
+                    expected="labels in it would be lost",
+                    do="read it first, or name another file",
+                )
             left = write_sheet(session, write)
             wide = "; ".join(f"{n:,} labels: ±{50 * width:.1f} points" for n, width in session.widths().items())
             click.echo(f"the least known rate, about: {wide}", err=True)

@@ -57,6 +57,8 @@ AFTER_A_STOP = {
     "view": "every label is kept, and the runs are as they were",
     "guess": "what was written is kept; the same command goes on",
     "beyond": "what was written is kept; the same command goes on",
+    "judge check": "what was written is kept; the same command goes on",
+    "lab run": "what was written is kept; the same command goes on",
     "rejudge": "what was written is kept; the same command goes on",
     "study": "what was written is kept; the same command goes on",
     "quickstart": "what was written is kept; the same command goes on",

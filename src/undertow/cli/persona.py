@@ -75,10 +75,13 @@ def persona(
         raise click.UsageError("PERSONA_YAML is missing; `undertow persona --schema` explains what it holds")
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")
-    if len(persona_yaml) > 1 or (persona_yaml[0].is_dir() and not resume):
-        named = [labelled(run) for run in persona_yaml]
-        _show_finished([read_personas(run) | ({"name": name} if name else {}) for name, run in named], out, as_json)
-        return 0
+    named = [labelled(run) for run in persona_yaml]
+    if len(named) > 1 or (named[0][1].is_dir() and not resume):
+        if retry_failed or resume or dry_run or budget:
+            raise click.UsageError("finished runs are shown, and asked nothing: leave out what is of asking")
+        return _show_finished(
+            [read_personas(run) | ({"name": name} if name else {}) for name, run in named], out, as_json
+        )
     (path,) = persona_yaml
     if path.is_dir():
         config, place = read_run_persona(path)
@@ -119,8 +122,8 @@ def told(found: dict[str, Any], folder: Path, *, as_json: bool) -> int:
     return exit_code(found)
 
 
-def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) -> None:
-    """Finished runs: one again, or several together."""
+def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) -> int:
+    """Finished runs: one again, which exits as it did, or several together."""
     from rich.markup import escape
 
     from undertow.cli.display import Table, results
@@ -129,7 +132,9 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
 
     if len(runs) == 1:
         click.echo(json.dumps(runs[0], indent=2, ensure_ascii=False)) if as_json else show_personas(runs[0])
-        return
+        if out:
+            click.echo(f"report: {write_persona_report(runs, out)[0]}", err=as_json)
+        return exit_code(runs[0])
     together = across(shown_profiles(*runs))
     if as_json:
         click.echo(json.dumps(asdict(together), indent=2, ensure_ascii=False))
@@ -160,6 +165,7 @@ def _show_finished(runs: list[dict[str, Any]], out: Path | None, as_json: bool) 
     if out:
         page = write_persona_report(runs, out)[0]
         click.echo(f"report: {page}", err=as_json)
+    return 0
 
 
 def exit_code(found: dict[str, Any]) -> int:

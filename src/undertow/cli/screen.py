@@ -96,6 +96,13 @@ def screen(
 
     if out is not None:
         require_yaml_name(out)
+        if out.exists():
+            raise InputError(
+                out,
+                "already exists",
+                expected="what was edited in it would be lost",
+                do="name another file, or remove it",
+            )
     target = _model(target_dir, "--target")
     base = _model(base_dir if base_dir else _own_base(target), "--base")
     suite = load_suite(suite_name, Place(name="--suite"))

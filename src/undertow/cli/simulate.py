@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from undertow.cli.options import quiet
 from undertow.errors import InputError, number
@@ -104,8 +105,12 @@ def simulate(
     from undertow.place import Place
     from undertow.targets.scripted import read_script
 
-    if audit_yaml and (per_condition or until or alpha):
-        raise click.UsageError("--audit brings its own design; leave out --per-condition, --until and --alpha")
+    ctx = click.get_current_context()
+    own = ("questions", "contexts", "material", "seeds", "per_condition", "until", "alpha")
+    given = [name for name in own if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if audit_yaml and given:
+        left_out = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"--audit brings its own design; leave out {left_out}")
     if per_condition and (until or alpha):
         raise click.UsageError(
             "--per-condition is a number fixed beforehand; --until and --alpha are for sequential audits"
@@ -122,10 +127,10 @@ def simulate(
             )
         designs = [Design.of(plan.record())]
     else:
-        own = bool(per_condition or until)
+        alone = bool(per_condition or until)
         samples = (
             [SamplesConfig(per_condition=per_condition, until=until, alpha=alpha)]
-            if own
+            if alone
             else [SamplesConfig(), SamplesConfig(until="verdict", alpha=alpha)]
         )
         designs = [_asked(script, questions, contexts, material, seeds, s) for s in samples]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from undertow.persona.bootstrap import Measure
+from undertow.persona.heard import why_unread
 from undertow.persona.instruments import TABLE
 from undertow.persona.profile import Pattern, Profile
 from undertow.records import InstrumentId
@@ -58,6 +59,8 @@ def _value(p: Profile, instrument: InstrumentId) -> float | None:
     """What an instrument says; None where it cannot be used."""
     if not all(r.usable for r in p.reports if r.instrument == instrument):
         return None
+    if instrument == "harmfulness":  # no report of itself: it cannot be used where too much of it was not read
+        return None if why_unread(p.harm.counts, p.thresholds) else p.harm.value
     return TABLE[instrument].headline(p.measures.by[instrument], p.thresholds).value
 
 

@@ -167,6 +167,11 @@ def joined(*words: str) -> str:
     return "; ".join(filter(None, words))
 
 
+def quantile(draws: Floats, at: float) -> float | None:
+    """Of draws that have a value; None where none has."""
+    return None if np.all(np.isnan(draws)) else float(np.nanquantile(draws, at))
+
+
 def read_cells(rows: Iterable[Reading]) -> list[Valued]:
     return [(r, r.value) for r in rows if r.value is not None]
 

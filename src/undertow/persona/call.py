@@ -40,19 +40,23 @@ class Call:
         )
 
     def from_probe(self, probe: StoredAnswer | None, *, way: Way) -> Parsed[float] | None:
-        """What the first token's probabilities, or those of whole replies, say; None where they say nothing."""
+        """What the first token's probabilities, or those of whole replies, say; None where they say nothing, or the
+        reply that follows is not read as the same."""
         if probe is None or not probe.first_token:
             return None
         if way == "likelihood":
             weights = softmax([probe.first_token[text] for text, _ in self.ask.replies])
             value = float(weights @ [value for _, value in self.ask.replies])
             return Parsed(value=value, outcome="read", why="likelihood of whole replies")
-        # such as "A good machine would not say", whose first token looks like a choice
+        # "A does not describe me", "A good machine would not say": a first token that looks like a choice is none
         said = self.ask.read(probe.text or "")
         if said.outcome == "refused":
             return said
         found = self.ask.read_logprobs(probe.first_token)
-        return None if found.value is None else found
+        if found.value is None or said.value is None:
+            return None
+        values = [value for _, value in self.ask.replies]
+        return found if abs(said.value - found.value) <= (max(values) - min(values)) / 2 else None
 
     def readings(
         self, subject: Subject, stored: Mapping[Key, StoredAnswer], *, way: Way, repeats: int

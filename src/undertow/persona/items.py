@@ -11,6 +11,7 @@ Each instrument says what its section of a file holds; a published file stands f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
@@ -149,7 +150,11 @@ def _read(path: Path) -> ItemSet:
     text = read_text(path)
     head: dict[str, Any] = {"id": path.stem, "title": f"Items of {path.name}"}
     if path.suffix == ".json":
-        pairs = TwoAiItems(pairs=tuple(map(_pair, two_ai_pairs(text, path))))
+        found = two_ai_pairs(text, path)
+        id_, n = Counter(pair.id for pair in found).most_common(1)[0] if found else ("", 0)
+        if n > 1:
+            raise InputError(path, f"{id_.replace('-', ' ')} stands {n} times", expected="each item_id once")
+        pairs = TwoAiItems(pairs=tuple(map(_pair, found)))
         return ItemSet(**head, parts={"two-ai": tuple(pairs.asks())})
     if path.suffix == ".txt":
         return _read_list(text, path, head)

@@ -14,7 +14,7 @@ import numpy as np
 from undertow.audits.correct import FEWEST
 from undertow.audits.tally import Labels
 from undertow.errors import number
-from undertow.persona.bootstrap import Measure
+from undertow.persona.bootstrap import Measure, quantile
 from undertow.persona.thresholds import Thresholds
 from undertow.records import NO_ERROR, Breakdown, JudgeError, Subject
 from undertow.stats.graded import Floats
@@ -66,7 +66,9 @@ class JudgeErrors:
         value = harm.value
         if labels := self.of(subjects, t):
             value = corrected_share(labels.flagged_of * value, labels.of_flagged, labels.of_others)
-        low, high = float(np.quantile(draws[0], 0.025)), float(np.quantile(draws[-1], 0.975))
+        low, high = quantile(draws[0], 0.025), quantile(draws[-1], 0.975)
+        if low is None or high is None:
+            return replace(harm, value=value, low=None, high=None)
         return replace(harm, value=value, low=min(low, value), high=max(high, value))
 
     def doubts(self, subjects: Subjects, t: Thresholds) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from pydantic import ConfigDict, ValidationError, with_config
 from undertow.errors import InputError
 from undertow.files import adapter
 from undertow.mistakes import with_place
-from undertow.persona.bootstrap import Measure, nothing
+from undertow.persona.bootstrap import Measure, nothing, quantile
 from undertow.persona.heard import SAYS, Codes, Report, codes_of, limits, unread_words, why_unread
 from undertow.persona.instruments import TABLE, in_telling
 from undertow.persona.instruments.harmfulness import harm_rate, harm_words, rate_words
@@ -359,11 +359,11 @@ def _gap(found: Measured, harm: Measure, harm_ds: Sequence[Floats], note: str) -
         side, why = ("harm", harm.reason) if harm.value is None else ("two-AI", share.reason)
         return replace(nothing(()), counts=counts, reason=f"{side}: {why}")
     value = harm.value - share.value
-    low, high = (float(np.quantile(harm_ds[k] - share_d, at)) for k, at in ((0, 0.025), (-1, 0.975)))
+    low, high = (quantile(harm_ds[k] - share_d, at) for k, at in ((0, 0.025), (-1, 0.975)))
     return Measure(
         value=value,
-        low=min(low, value),
-        high=max(high, value),
+        low=None if low is None else min(low, value),
+        high=None if high is None else max(high, value),
         items=harm.items + share.items,
         counts=counts,
         reason=note,

@@ -16,14 +16,14 @@ from what is stored, and an interrupted run goes on where it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from undertow.asking.ask import Asking, Judging, probe_all
 from undertow.asking.budget import Budget, require_prices
-from undertow.asking.folder import alone, asks_more, going_on, open_folder, same_judge
+from undertow.asking.folder import alone, asks_more, going_on, open_folder, require_same, same_judge
 from undertow.asking.pause import Streak
 from undertow.asking.store import Store, StoredAnswer
 from undertow.audits.findings import read_findings
@@ -54,8 +54,8 @@ EARLIER = "persona.earlier.json"
 """What a run found before it was asked in more contexts."""
 TOP = 20
 """Candidates of the first token that are asked for, as judges ask."""
-PROBE = Sampling(temperature=0.0, max_tokens=8, top_logprobs=TOP)
-"""How one is asked whose first token is read."""
+PROBE = Sampling(temperature=0.0, max_tokens=24, top_logprobs=TOP)
+"""How one is asked whose first token is read, and enough behind it to see that it is meant."""
 TRIED = 4
 """Probes after which a model that gave no probabilities is asked for none any more."""
 SAID_TOKENS = 64
@@ -170,6 +170,17 @@ def _asked_in(run: Path) -> list[Context]:
     return [context for context in held if context.wraps]
 
 
+def _as_asked(run: Path) -> tuple[PersonaPlan, dict[str, Any]]:
+    """A run's plan, made anew, and its record.
+
+    Raises:
+        InputError: the plan would ask something else now, such as items that were edited since.
+    """
+    plan, record = make_persona_plan(*read_run_persona(run)), read_record(run, needs=())
+    require_same(run, record, plan.record(), extends=_extends)
+    return plan, record
+
+
 def profiled(run: Path) -> Judged:
     """A finished persona run whose answers may be labelled.
 
@@ -177,12 +188,12 @@ def profiled(run: Path) -> Judged:
         InputError: the folder holds none.
     """
     read_personas(run)
-    plan = make_persona_plan(*read_run_persona(run))
+    plan, record = _as_asked(run)
     return Judged(
         run=run,
         asked=design_of(plan),
         rule=harm_rule(plan.config.over),
-        judge=read_record(run, needs=())["judge"],
+        judge=record["judge"],
         questions={prompt.id: prompt.text for prompt in plan.items.harmfulness},
     )
 
@@ -193,7 +204,7 @@ def profile_anew(run: Path) -> dict[str, Any]:
     Raises:
         InputError: no finished persona run, or labels that cannot be read.
     """
-    plan, record = make_persona_plan(*read_run_persona(run)), read_record(run, needs=())
+    plan, record = _as_asked(run)
     if not same_judge(record, plan.record()):
         raise InputError(
             run,
@@ -212,7 +223,7 @@ def read_readings(run: Path) -> list[Reading]:
     Raises:
         InputError: no persona run, or a model that it asks is not there any more.
     """
-    plan = make_persona_plan(*read_run_persona(run))
+    plan, _ = _as_asked(run)
     with Store(run / "run.sqlite") as store:
         return _Flow(plan, store, None, silent, warned=True).readings()
 
@@ -301,6 +312,9 @@ class _Flow:
     async def _everything(self) -> None:
         """Ask what is missing; judging goes on beside it."""
         plan = self.plan
+        if plan.config.reading == "logprobs":  # known before anything else is paid for
+            for subject in plan.targets:
+                await self._tried(f"self-reports of {subject}", subject, self._calls(subject, "itself"))
         if plan.needs_answers:
             for subject in plan.targets:
                 await self._ask(f"answers of {subject}", subject, list(self._prompts(subject)))
@@ -410,19 +424,10 @@ class _Flow:
             return
         unread = list(wanted)
         if reading != "text":
-            await self._ask(stage, subject, probes[:TRIED])
-            self._look()
+            gives = await self._tried(stage, subject, wanted)
             if self.asking.over:
                 return
-            if self._gives_none(probes[:TRIED]):
-                if reading == "logprobs":
-                    raise InputError(
-                        subject,
-                        "gives no log-probabilities",
-                        expected="reading: logprobs demands them",
-                        do="use reading: auto or text",
-                    )
-            else:
+            if gives:
                 await self._ask(stage, subject, probes)
                 self._look()
                 unread = [call for call in wanted if self._unread(subject, call)] if reading == "auto" else []
@@ -434,6 +439,26 @@ class _Flow:
         ]
         await self._ask(f"{stage}, in words", subject, in_words)
 
+    async def _tried(self, stage: str, subject: Subject, wanted: Sequence[Call]) -> bool:
+        """Whether a model gives log-probabilities, by a few probes; where all of them failed, it may.
+
+        Raises:
+            InputError: it gives none, and the plan demands them.
+        """
+        probes = [self._probe(subject, call) for call in wanted[:TRIED]]
+        await self._ask(stage, subject, probes)
+        self._look()
+        came = [a for request in probes if (a := self.held.get(request.key)) is not None and a.text is not None]
+        gives = not came or any(a.first_token for a in came)
+        if not gives and self.plan.config.reading == "logprobs":
+            raise InputError(
+                subject,
+                "gives no log-probabilities",
+                expected="reading: logprobs demands them",
+                do="use reading: auto or text",
+            )
+        return gives
+
     def _probe(self, subject: Subject, call: Call) -> Request:
         return self.plan.request(subject, call.context, call.question, 0, sampling=PROBE)
 
@@ -441,8 +466,3 @@ class _Flow:
         """Whether a call that was probed gave nothing to read."""
         probe = self.held.get((subject, call.context.id, call.ask.id, 0))
         return call.from_probe(probe, way=self.plan.config.reading) is None
-
-    def _gives_none(self, probes: Iterable[Request]) -> bool:
-        """Whether a model that answered gave no log-probabilities."""
-        answers = [self.held.get(r.key) for r in probes]
-        return all(a is None or not a.first_token for a in answers)

@@ -5,6 +5,7 @@ from tests.each import each
 
 from undertow.persona.items import load_items
 from undertow.persona.reading.parse import read_choice, read_free, read_likert, read_number, read_word
+from undertow.persona.reading.scales import Numbers
 
 CORE, NURSERY = load_items("core"), load_items("nursery")
 ASKS = [*CORE.self_assessment, *CORE.two_ai, *NURSERY.self_assessment, *NURSERY.two_ai]
@@ -37,6 +38,12 @@ def test_log_probabilities_are_read_by_format():
     assert (one.pole, two.pole) == ("first", "second")
     assert one.read_logprobs({"A": -0.105, "B": -2.303}).value == pytest.approx(0.9, abs=0.01)
     assert two.read_logprobs({"A": -0.105, "B": -2.303}).value == pytest.approx(0.1, abs=0.01)
+
+
+def test_numbers_of_several_digits_are_read_from_the_text():
+    wide = Numbers(low=0, high=10, pole="second")
+    assert wide.read_logprobs({"1": -0.05, "9": -3.0}).value is None
+    assert wide.read("10").value == 1
 
 
 def test_an_ask_reads_as_its_reader_does():

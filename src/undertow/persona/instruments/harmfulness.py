@@ -84,7 +84,7 @@ class Harmfulness(Instrument[tuple[ThemedQuestion, ...], tuple[Question, ...], H
         read = read_cells(rows)
         n_si = boot.cells(read, of=len)[0]
         runs = int(np.nanmax(n_si)) if read else 0
-        fewer = int((n_si < runs).sum())
+        fewer = int((np.nan_to_num(n_si) < runs).sum())
         note = f"prompts with fewer than {runs} runs that were read: {fewer}" if fewer else ""
 
         def rates(name: str, some: Sequence[Reading]) -> HarmRates:

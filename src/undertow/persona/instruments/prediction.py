@@ -27,6 +27,9 @@ from undertow.stats.graded import Floats
 EDGES = (1.0, 1.5, 2.5, 3.5, 4.5, 5.0)
 """Bins of a predicted score: one about each whole score."""
 
+HARM = (1, 5)
+"""A judge's scale of harm."""
+
 
 @STRICT_SECTION
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,10 @@ class PredictionItems:
         check_places(self.blind, "question")
         check_places(self.shown, "question", "answer")
         check_ends(self.low, self.high)
+        if (self.low, self.high) != HARM:
+            raise ValueError(
+                f"predictions are held against a judge's scores, so low and high are {HARM[0]} and {HARM[1]}"
+            )
 
     def asks(self, *, item: str, question: str, answer: str | None = None) -> tuple[Ask, ...]:
         """In each wording: the score of the answer that the model would give, or with an answer, of that one."""
@@ -115,7 +122,7 @@ class Prediction(Instrument[PredictionItems, PredictionItems, PredictionMeasures
     gives = PredictionMeasures
     about = "its answers"
     cluster = "prompt"
-    low, high = 1.0, 5.0
+    low, high = map(float, HARM)
     variants = ("blind", "shown")
 
     def part(self, section: PredictionItems) -> PredictionItems:
@@ -128,7 +135,9 @@ class Prediction(Instrument[PredictionItems, PredictionItems, PredictionMeasures
                 mean = float(np.mean([own.harm for own in answers]))
                 for ask in part.asks(item=prompt.id, question=prompt.text):
                     yield Call(context=stored.context, ask=ask, item=prompt.id, variant="blind", judged=mean)
-                about, first = f"{prompt.id}/{stored.subject}", answers[0]
+                first = answers[0]
+                of = f"{prompt.id}/{first.sample}" if first.sample else prompt.id  # another answer is another question
+                about = f"{of}/{stored.subject}"
                 for ask in part.asks(item=about, question=prompt.text, answer=first.text):
                     yield Call(context=stored.context, ask=ask, item=prompt.id, variant="shown", judged=first.harm)
 

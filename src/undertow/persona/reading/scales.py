@@ -136,6 +136,8 @@ class Numbers:
         return read_number(text, self.low, self.high).map(self._value)
 
     def read_logprobs(self, first_token: Mapping[str, float]) -> Parsed[float]:
+        if not 0 <= self.low <= self.high <= 9:  # 10 may come as 1, then 0
+            return Parsed(value=None, outcome="unparsed", why="numbers of several digits are read from the text")
         return expected_number(first_token, self.low, self.high).map(self._value)
 
 
