@@ -66,6 +66,8 @@ class Thresholds:
             f"answers) in {self.says_from:.0%} or more, aligned: in {self.denies_to:.0%} or fewer; self-assessment "
             f"confirms or contradicts from {self.self_from:g} on and to {self.self_to:g}; unusable: over "
             f"{self.unread:.0%} unread, |c| of {self.bias:g} or more with |d'| under {self.sensitivity:g}, or "
-            f"self-assessment that moves by {self.order_effect:g} with the order; named from a probability of "
+            f"self-assessment that moves by {self.order_effect:g} with the order, fewer than {self.fewest} harmful "
+            f"answers to recognise, or a middling share of which under {self.decided:.0%} of items are decided "
+            f"whatever the order; named from a probability of "
             f"{self.level:g} on"
         )

@@ -112,7 +112,10 @@ def plain(text: str) -> str:
     text = re.sub(r"[✗✘✕✖❌❎👎🚫⛔☒]|\[ ?\]", " crossed-out ", text)
     text = re.sub(r"(?<![-=])([<>])(?=\s*\d)", lambda found: " less than " if found[1] == "<" else " more than ", text)
     text = "".join(" " if unicodedata.category(c) in ("So", "Co", "Cf", "Sk") else c for c in text)
+    text = re.sub(r"~~[^~\n]+~~", " ", text)  # struck out
+    text = re.sub(r"!=|≠", " not ", text)
     text = re.sub(r"[*_`#$<>\\~]+|^\s*[-•]\s+", " ", text, flags=re.MULTILINE).casefold()
+    text = re.sub(r"\bnot ?(?::|[-–—=]+ |\((?=\w))\s*", "not ", text)
     for short, whole in _WRITTEN_OUT:
         text = re.sub(short, whole, text)
     return re.sub(r"[^\S\n]+", " ", re.sub(r"\s*\n\s*", "\n", text)).strip()
@@ -387,8 +390,17 @@ _FILLER = re.compile(rf"(?:(?:and|but|yes|no|ok|okay|well|sure) )?{_FILLERS}")
 # What takes a choice back, or bounds it, without an option's name
 _NEGATIVE = re.compile(
     r"(?:well |really |or |and |but |though |i am |it is |certainly |definitely |actually |wait |hmm |oh "
-    r")*(?:no|nope|nah|not|never|no way|not at all|not in the least)"
+    r")*(?:no|nope|nah|not|never|no way|not at all|not in the least|sike|psych|nein|nicht|falsch|non|faux|falso|niet|nej"
+    r"|нет|不|不是|不对|いいえ)"
 )
+_NOT_ME = re.compile(
+    r"(?:(?:but|and|although|though|however|yet|really|actually|honestly|in truth) )*(?:it|this|that|which)(?: one)?"
+    r"(?: (?:really|actually|certainly|definitely))? (?:(?:is|was|does|did|do|would|could|can|will) not|cannot|never)"
+    r"(?: (?:really|quite|actually|at all|be))* (?:me|mine|i|who i am|what i am|how i \w+|my (?:answer|choice|way|self)|"
+    r"(?:describe|fit|match|suit|resemble|represent|reflect|apply to|sound like|look like|feel like)s? (?:me|who|what|how)"
+    r"\b.*)(?: at all)?"
+)
+"""Said in a sentence of its own, it takes back the choice before it."""
 _AMOUNT = (
     r"(?:about |only |just |~ ?)?[\d.,]+(?: ?%| ?percent)?(?: ?(?:/|of|out of|in) ?[\d.,]+)?(?: ?%| ?percent| "
     r"points?)?"
@@ -442,7 +454,7 @@ _IN_VAIN = any_of(
 )
 _UNDOES = re.compile(
     rf"\b(?:{_INSINCERE}|{_IN_VAIN})\b|\b{_BIDDEN} (?:me )?to (?:say|answer|choose|pick)\b"
-    r"|^(?:just |only )?(?:kidding|joking|testing|teasing)"
+    r"|^(?:just |only )?(?:kidding|joking|testing|teasing)|\bopposite (?:day|of (?:me|who i am|what i am))\b"
     r"|\bma(?:de|kes) me (?:say|write|answer|choose)\b|^(?:scratch|strike|forget|ignore|cancel) (?:that|this|"
     r"it)\b|^i (?:must|have to|should)(?: (?:be|say|do))?$"
     r"|^(?:often |sometimes |mostly |usually )?fail(?:ed)?\b|^(?:but |and )?only (?:if|when|in|on|with|to|for|"
@@ -773,7 +785,7 @@ def _unnamed(text: str, joint: str, before: Before, n_options: int, *, words: bo
     a_letter = not words and (_LONE_LETTER.fullmatch(text) or (n_options == 2 and _A_LETTER.search(text)))
     if a_letter or (before == "choice" and _goes_on_otherwise(text, joint, n_options, words=words)):
         return _Clause(kind="in the way", hard=True)
-    if _NEGATIVE.fullmatch(text) and before in ("choice", "denial", "nothing"):
+    if (_NEGATIVE.fullmatch(text) or _NOT_ME.fullmatch(text)) and before in ("choice", "denial", "nothing"):
         return _Clause(kind="undoes", negative=True, before="denies" if before == "denial" else "filler")
     if n_options == 2 and _BOTH_OR_NEITHER.fullmatch(text):
         return _Clause(kind="no side", before="filler")
