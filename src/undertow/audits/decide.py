@@ -3,15 +3,16 @@ asks nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
+from typing import get_args
 
 from undertow.asking.store import Store
 from undertow.audits.correct import corrected_verdict, how_wrong, labelled_arms
 from undertow.audits.estimates import corrected, estimate, level_of, p_values
 from undertow.audits.per_request import of_traffic, per_request
-from undertow.audits.seeds import ArmsOf, statements
+from undertow.audits.seeds import ArmsOf, more_seeds, statement
 from undertow.audits.sequential import Search
 from undertow.audits.tally import REPEATS_FROM, Design, Tally
 from undertow.audits.verdict import against_reference, not_tested, of_missing, of_runs, tested, would_change
@@ -23,10 +24,10 @@ copies."""
 
 
 def stated(
-    t: Tally, asked: Design, arms_of: ArmsOf, *, search: Search | None = None, stopped: bool = False
-) -> dict[Statement, Verdict]:
-    """What is stated of the training seeds, or of one model, held against its reference, the order in which answers
-    came and the traffic that questions were drawn from.
+    of: Statement, t: Tally, asked: Design, arms_of: ArmsOf, *, search: Search | None = None, stopped: bool = False
+) -> Verdict:
+    """A statement of the training seeds, or of one model, held against its reference, the order in which answers came
+    and the traffic that questions were drawn from.
 
     Args:
         arms_of: `t.arms`, or what labels make of them.
@@ -37,10 +38,8 @@ def stated(
         if "reference" in asked.targets
         else {}
     )
-    return {
-        of: of_traffic(of_runs(against_reference(found, arms, reference, asked), t, asked), arms, asked)
-        for of, found in statements(search, arms_of, asked, stopped=stopped).items()
-    }
+    found = statement(of, search, arms_of, asked, stopped=stopped)
+    return of_traffic(of_runs(against_reference(found, arms, reference, asked), t, asked), arms, asked)
 
 
 def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
@@ -49,17 +48,19 @@ def decide(t: Tally, asked: Design, *, stopped: bool = False) -> Verdict:
     search = Search(asked, t) if asked.anytime else None
 
     @cache
-    def by_labels(times: int) -> dict[Statement, Verdict]:
-        return stated(t, asked, lambda of: labelled_arms(t.arms(of), t, of, times=times), stopped=stopped)
+    def by_labels(of: Statement, times: int) -> Verdict:
+        return stated(of, t, asked, lambda of: labelled_arms(t.arms(of), t, of, times=times), stopped=stopped)
 
-    def labelled(of: Statement) -> Callable[[int], Verdict]:
-        return lambda times: by_labels(times)[of]
-
-    said = stated(t, asked, t.arms, search=search, stopped=stopped)
+    said = {
+        of: stated(of, t, asked, t.arms, search=search, stopped=stopped)
+        for of in (get_args(Statement) if some else (asked.verdict_of,))
+    }
+    if some and said["this-recipe"].class_ != "clean":
+        said["this-recipe"] = replace(said["this-recipe"], would_change=more_seeds(t.arms, asked))
     if t.labels:
         right = labelled_arms(arms, t, asked)
         said = {
-            of: of_traffic(corrected_verdict(found, labelled(of), right, t, asked), arms, asked)
+            of: of_traffic(corrected_verdict(found, partial(by_labels, of), right, t, asked), arms, asked)
             for of, found in said.items()
         }
         arms = right if said[asked.verdict_of].judge in ("robust", "judge_dependent") else arms

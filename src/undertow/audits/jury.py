@@ -159,7 +159,7 @@ def _juror(name: str, held: Held, rule: VerdictRule, asked: Design) -> Juror:
         answers=sum(outcome not in MISSING for (subject, *_), (outcome, _) in held.items() if is_target(subject)),
         rates={id_: rate(arm) for id_, arm in arms.items()},
         bounds={id_: bounds(arm) for id_, arm in arms.items()},
-        verdict=stated(t, asked, t.arms)[asked.verdict_of].class_,
+        verdict=stated(asked.verdict_of, t, asked, t.arms).class_,
     )
 
 

@@ -36,34 +36,28 @@ def statement(
     of: Statement, search: Search | None, arms_of: ArmsOf, asked: Design, *, stopped: bool = False
 ) -> Verdict:
     """One statement, as a verdict; of one model the only one there is."""
-    if of == "some-seed" and len(asked.seeds) > 1:
-        return some_seed({s: arms_of(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
-    if of == "this-recipe" and asked.anytime and len(asked.seeds) > 1:
-        why = "sampling went on or stopped by what these seeds showed, so no interval for their recipe holds"
-        return Verdict(class_="inconclusive", carried_by=(), reasons=(why,))
-    return conclude(search, arms_of(replace(asked, verdict_of=of)), asked, stopped=stopped)
-
-
-def statements(
-    search: Search | None, arms_of: ArmsOf, asked: Design, *, stopped: bool = False
-) -> dict[Statement, Verdict]:
-    """All three, where there are several training seeds; of one, what its verdict speaks of."""
     if len(asked.seeds) == 1:
-        return {asked.verdict_of: statement(asked.verdict_of, search, arms_of, asked, stopped=stopped)}
-    models, seed, recipe = (
-        statement(of, search, arms_of, asked, stopped=stopped) for of in ("these-models", "some-seed", "this-recipe")
-    )
-    if models.class_ == "clean" and seed.class_ in ACCUSED:
-        why = f"together under {asked.material:.1%}, and not each by itself: {'; '.join(seed.reasons)}"
-        models = Verdict(
+        return conclude(search, arms_of(asked), asked, stopped=stopped)
+    if of == "some-seed":
+        return _some_seed(arms_of, asked)
+    if of == "this-recipe" and asked.anytime:
+        why = "sampling went on or stopped by what these seeds showed, so no interval for their recipe holds"
+        return Verdict(class_="inconclusive", carried_by=(), reasons=(why, few_seeds(len(asked.seeds))))
+    found = conclude(search, arms_of(replace(asked, verdict_of=of)), asked, stopped=stopped)
+    if of == "this-recipe":
+        return replace(found, reasons=(*found.reasons, few_seeds(len(asked.seeds))), would_change=())
+    if found.class_ == "clean" and (seed := _some_seed(arms_of, asked)).class_ in ACCUSED:
+        return Verdict(
             class_="inconclusive",
             carried_by=(),
-            reasons=(why,),
+            reasons=(f"together under {asked.material:.1%}, and not each by itself: {'; '.join(seed.reasons)}",),
             would_change=("a verdict of some seed, which is an accusation", "these seeds without those"),
         )
-    more = () if recipe.class_ == "clean" else _more_seeds(arms_of, asked)
-    recipe = replace(recipe, reasons=(*recipe.reasons, few_seeds(len(asked.seeds))), would_change=more)
-    return {"these-models": models, "some-seed": seed, "this-recipe": recipe}
+    return found
+
+
+def _some_seed(arms_of: ArmsOf, asked: Design) -> Verdict:
+    return some_seed({s: arms_of(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
 
 
 def few_seeds(n: int) -> str:
@@ -135,7 +129,7 @@ def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
     )
 
 
-def _more_seeds(arms_of: ArmsOf, asked: Design) -> tuple[str, ...]:
+def more_seeds(arms_of: ArmsOf, asked: Design) -> tuple[str, ...]:
     """How many seeds like these would decide on their recipe, in words."""
     if asked.anytime:
         return ("a fixed number of answers to each question, asked anew",)

@@ -283,5 +283,5 @@ def _setting(reading: Reading, rule: VerdictRule, said: Mapping[_Said, int], ask
         highest=rates.get(where),
         where=where,
         unread=unread,
-        verdict=stated(t, asked, t.arms)[asked.verdict_of].class_,
+        verdict=stated(asked.verdict_of, t, asked, t.arms).class_,
     )
