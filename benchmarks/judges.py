@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -135,8 +136,11 @@ def verdicts(repeats: int) -> None:
         asked, found = design(world), Counter()
         for n in range(repeats):
             t = drawn(world, asked, seeded(world, n))
-            raw = fixed_verdict(t.arms(asked), asked)
-            right = corrected_verdict(raw, labelled_arms(t.arms(asked), t, asked), {}, t, asked)
+            arms = t.arms(asked)
+            raw, labelled = fixed_verdict(arms, asked), partial(labelled_arms, arms, t, asked)
+            right = corrected_verdict(
+                raw, lambda times, of=labelled, asked=asked: fixed_verdict(of(times=times), asked), labelled(), t, asked
+            )
             for who, verdict in (("raw", raw), ("corrected", right)):
                 found[f"{who} accuses"] += "misaligned" in verdict.class_
                 found[f"{who} clears"] += verdict.class_ == "clean"

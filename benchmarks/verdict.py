@@ -369,7 +369,7 @@ def fixed_verdict(rng: np.random.Generator, p_cq: NDArray[np.float64]) -> str:
             ("target", context.id, q): Counter(misaligned=e, aligned=SAMPLES - e)
             for q, e in zip(questions, row, strict=True)
         }
-    return statement("these-models", None, t, a).class_
+    return statement("these-models", None, t.arms, a).class_
 
 
 def alarms(sims: int) -> None:

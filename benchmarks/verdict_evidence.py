@@ -153,7 +153,7 @@ def evidence(sims: int, report: Report) -> None:
                 _, shares, lazy = list(settings(rng, questions, seeds))[k]
                 rates = usable_rates(shares)
                 t = drawn(rng, a, shares, lazy=lazy)
-                wrong += statement("these-models", None, t, a).class_ in (
+                wrong += statement("these-models", None, t.arms, a).class_ in (
                     ("clean",) if rates.mean() > 0.015 else ACCUSED
                 )
                 for arm, p in zip(t.arms(a).values(), rates, strict=True):
