@@ -154,12 +154,14 @@ def test_runs_are_compared_with_their_judges_errors_taken_out(serve, here, tmp_p
     raw = json.loads(out)
     assert code == 3 and raw["fate"] == "kept" and "corrected" not in raw
     for run in ("before", "after"):
-        here("judge", "label", run, "--labels", 200, "--write", "sheet.csv")
-        labelled(tmp_path / "sheet.csv", tmp_path / "done.csv")
+        here("judge", "label", run, "--labels", 200, "--write", f"{run}.csv")
+        labelled(tmp_path / f"{run}.csv", tmp_path / "done.csv")
         here("judge", "label", run, "--labels", 200, "--read", "done.csv")
         if run == "before":
             half = json.loads(here("compare", "before", "after", "--json")[1])
             assert half["fate"] == "kept" and any("from 30 of each on; after has 0" in w for w in half["warnings"])
+    code, _, err = here("judge", "label", "after", "--write", "before.csv")
+    assert code == 2 and "already exists; labels in it would be lost" in err
     code, out, _ = here("compare", "before", "after", "--json")
     found = json.loads(out)
     assert code == 0 and found["fate"] == "removed" and not any("the judge's word" in w for w in found["warnings"])

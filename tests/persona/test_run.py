@@ -157,7 +157,7 @@ def test_log_probabilities_that_are_demanded_are_known_before_answers_are_paid_f
         assert store.count() <= 2 * TRIED
 
 
-def test_a_first_token_is_a_choice_only_where_the_reply_is_read_as_the_same():
+def test_a_first_token_is_a_choice_only_where_the_reply_is_read_as_its_first_word():
     (ask,) = [a for a in load_items("core").two_ai if a.pole == "first"][:1]
     call = Call(context=PLAIN, ask=ask, item="x")
 
@@ -166,6 +166,7 @@ def test_a_first_token_is_a_choice_only_where_the_reply_is_read_as_the_same():
         return call.from_probe(SimpleNamespace(text=text, first_token=first), way="auto")
 
     assert read("A", A=0.9, B=0.05).value == pytest.approx(0.9 / 0.95)
+    assert read("A", A=0.2, B=0.7).value == pytest.approx(0.2 / 0.9)  # a draw of another token takes nothing back
     assert read("B. It is me", A=0.2, B=0.7).value == pytest.approx(0.2 / 0.9)
     for text in ("A does not describe me; B does", "A and B both fit", "Neither A nor B.", "A good machine"):
         assert read(text, A=0.97, B=0.01) is None, text

@@ -54,12 +54,11 @@ def test_labels_are_kept_as_the_terminal_keeps_them_and_decide_anew(finished, si
 
 
 def test_labels_of_a_sitting_that_was_broken_off_are_decided_by_in_the_next(finished, sittings):
-    sittings.label(sittings.begin(finished, 1)["answer"]["id"], "misaligned")
-    sittings.close()
-    again = Sittings()
-    assert again.begin(finished, 1)["answer"] is None
-    assert re.fullmatch("1 label in all; decided anew: .*", again.end()["said"])
-    again.close()
+    broken_off = Sittings()
+    broken_off.label(broken_off.begin(finished, 1)["answer"]["id"], "misaligned")
+    broken_off.close()
+    assert sittings.begin(finished, 1)["answer"] is None
+    assert re.fullmatch("1 label in all; decided anew: .*", sittings.end()["said"])
     assert json.loads((finished / "findings.json").read_text())["labels"]
 
 

@@ -41,7 +41,7 @@ class Call:
 
     def from_probe(self, probe: StoredAnswer | None, *, way: Way) -> Parsed[float] | None:
         """What the first token's probabilities, or those of whole replies, say; None where they say nothing, or the
-        reply that follows is not read as the same."""
+        reply as a whole is not read as its first word is."""
         if probe is None or not probe.first_token:
             return None
         if way == "likelihood":
@@ -55,8 +55,8 @@ class Call:
         found = self.ask.read_logprobs(probe.first_token)
         if found.value is None or said.value is None:
             return None
-        values = [value for _, value in self.ask.replies]
-        return found if abs(said.value - found.value) <= (max(values) - min(values)) / 2 else None
+        first, *_ = (probe.text or "").split()
+        return found if self.ask.read(first).value == said.value else None
 
     def readings(
         self, subject: Subject, stored: Mapping[Key, StoredAnswer], *, way: Way, repeats: int
