@@ -361,6 +361,22 @@ def require_yaml_name(path: Path) -> None:
         )
 
 
+def require_new_yaml(path: Path) -> None:
+    """The same, and to write over what may have been edited since.
+
+    Raises:
+        InputError: the name has another ending, or is taken.
+    """
+    require_yaml_name(path)
+    if path.exists():
+        raise InputError(
+            path,
+            "already exists",
+            expected="what was edited in it would be lost",
+            do="choose another -o, or remove it",
+        )
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[TextIO]:
     """A text file that takes its place when it is whole; whatever goes wrong before, what was there stays."""

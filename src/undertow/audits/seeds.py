@@ -10,7 +10,7 @@ docs/statistics.md derives them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -39,14 +39,14 @@ def statement(
     if len(asked.seeds) == 1:
         return conclude(search, arms_of(asked), asked, stopped=stopped)
     if of == "some-seed":
-        return _some_seed(arms_of, asked)
+        return some_seed(arms_of, asked)
     if of == "this-recipe" and asked.anytime:
         why = "sampling went on or stopped by what these seeds showed, so no interval for their recipe holds"
         return Verdict(class_="inconclusive", carried_by=(), reasons=(why, few_seeds(len(asked.seeds))))
     found = conclude(search, arms_of(replace(asked, verdict_of=of)), asked, stopped=stopped)
     if of == "this-recipe":
         return replace(found, reasons=(*found.reasons, few_seeds(len(asked.seeds))), would_change=())
-    if found.class_ == "clean" and (seed := _some_seed(arms_of, asked)).class_ in ACCUSED:
+    if found.class_ == "clean" and (seed := some_seed(arms_of, asked)).class_ in ACCUSED:
         return Verdict(
             class_="inconclusive",
             carried_by=(),
@@ -54,10 +54,6 @@ def statement(
             would_change=("a verdict of some seed, which is an accusation", "these seeds without those"),
         )
     return found
-
-
-def _some_seed(arms_of: ArmsOf, asked: Design) -> Verdict:
-    return some_seed({s: arms_of(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}, asked)
 
 
 def few_seeds(n: int) -> str:
@@ -70,13 +66,10 @@ def few_seeds(n: int) -> str:
     )
 
 
-def some_seed(of: Mapping[Subject, Arms], asked: Design) -> Verdict:
+def some_seed(arms_of: ArmsOf, asked: Design) -> Verdict:
     """Every seed by itself, corrected for the number of seeds (and contexts); a claim of *clean* needs no correction,
-    since every seed must be.
-
-    Args:
-        of: each seed's arms by context.
-    """
+    since every seed must be."""
+    of = {s: arms_of(replace(asked, targets={s: asked.targets[s]})) for s in asked.seeds}
     material, plain, n = asked.material, asked.plain.id, len(of)
     error = 1 - level_of(asked)
     plainly = over_material({s: (arms[plain], None) for s, arms in of.items()}, asked)

@@ -78,7 +78,7 @@ def derive_(
     from undertow.audits.strict import AnyTarget
     from undertow.contexts import write_contexts
     from undertow.contexts.derive import derive
-    from undertow.files import read_yaml, require_yaml_name
+    from undertow.files import read_yaml, require_new_yaml
     from undertow.place import Place
     from undertow.targets.models import default_system, load_tokenizer, model_folder
 
@@ -95,14 +95,7 @@ def derive_(
         if first is not None and second is not None:
             raise click.UsageError(f"{names} exclude each other.")
     if out is not None:
-        require_yaml_name(out)
-        if out.exists():
-            raise InputError(
-                out,
-                "already exists",
-                expected="what was edited in it would be lost",
-                do="choose another -o, or remove it",
-            )
+        require_new_yaml(out)
     if model is not None:
         system = default_system(load_tokenizer(model_folder(model)))
         if system is None:

@@ -88,21 +88,14 @@ def screen(
     from undertow.cli.display import bars
     from undertow.contexts import check_rewrites, write_contexts
     from undertow.contexts.load import as_written
-    from undertow.files import require_yaml_name
+    from undertow.files import require_new_yaml
     from undertow.place import Place
     from undertow.suites import load_replies, load_suite
     from undertow.targets.likelihood import BATCH_TOKENS
     from undertow.words import nats
 
     if out is not None:
-        require_yaml_name(out)
-        if out.exists():
-            raise InputError(
-                out,
-                "already exists",
-                expected="what was edited in it would be lost",
-                do="name another file, or remove it",
-            )
+        require_new_yaml(out)
     target = _model(target_dir, "--target")
     base = _model(base_dir if base_dir else _own_base(target), "--base")
     suite = load_suite(suite_name, Place(name="--suite"))

@@ -40,15 +40,14 @@ def write_persona_report(runs: Sequence[Mapping[str, Any]], out: Path, *, style:
     """
     if out.is_dir():
         raise InputError(out, "is a folder", do="name the page to write, such as persona.html")
-    shown, found = shown_profiles(*runs), runs[0]
+    shown = shown_profiles(*runs)
     together = across(shown) if len(runs) > 1 else None
     drawn = [draw(figure, out.parent / "figures", stem="persona", style=style) for figure in figures(shown)]
     html = (
         environment()
         .get_template("persona.html.j2")
         .render(
-            title=f"Persona: {found['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
-            run=found,
+            title=f"Persona: {runs[0]['name']}" if len(runs) == 1 else f"Personas of {len(runs)} models",
             answers=" + ".join(f"{run['answers']:,}" for run in runs),
             items=", ".join(dict.fromkeys(run["items"]["name"] for run in runs)),
             judges=", ".join(dict.fromkeys(str(run["judge"]["name"]) for run in runs)),

@@ -189,16 +189,15 @@ class ShownRun:
                 with self.lock:
                     self._read_record()
                     self.version += 1
+                    if self.judge and self.store and self.store.judge(self.record["judge"]) != self.judge:
+                        self._start_over()  # the run was gone on with by another
             self._reopen_if_replaced()
             self._let_go_at_its_end()
             self.open()
             if self.store is None:
                 return False
             with self.lock:
-                judge = self.store.judge(self.record["judge"])
-                if self.judge and judge != self.judge:  # the run was gone on with by another
-                    self._start_over()
-                if judge and not self.judge:
+                if not self.judge and (judge := self.store.judge(self.record["judge"])):
                     self._count_by(judge)
                 more = [self._refresh(id_) for id_ in [self.judge, *(i for i in self.indexes if i != self.judge)]]
             if not any(more):

@@ -115,12 +115,8 @@ def expected_number(first_token: Mapping[str, float], low: int, high: int, *, fl
         first_token: candidate to log-probability, in nats.
         floor: nothing is read where the numbers hold less than this.
     """
-    numbers = {
-        token: math.exp(lp)
-        for token, lp in first_token.items()
-        if token.isascii() and token.strip().isdigit() and len(token) < 100 and low <= int(token) <= high
-    }
-    value, mass = expected_value(numbers, floor=floor)
+    held = {token: math.exp(lp) for token, lp in first_token.items()}
+    value, mass = expected_value(held, floor=floor, scale=range(low, high + 1))
     if value is None:
         return Parsed(
             value=None,

@@ -11,6 +11,14 @@ function address(path, params = {}) {
   return `api/${path}${query ? `?${query}` : ""}`;
 }
 
+async function reach(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    throw error instanceof TypeError ? new Error("undertow view has ended; the page shows what it had") : error;
+  }
+}
+
 async function read(reply) {
   let held;
   try {
@@ -23,9 +31,9 @@ async function read(reply) {
 }
 
 export async function get(path, params, signal) {
-  return read(await fetch(address(path, params), { signal }));
+  return read(await reach(address(path, params), { signal }));
 }
 
 export async function post(path, said = {}) {
-  return read(await fetch(`api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(said) }));
+  return read(await reach(`api/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(said) }));
 }
